@@ -1,0 +1,206 @@
+//! The browser's half of the course, embedded into every program.
+//!
+//! A program spends two lines on it: [`listen`] opens the port and says where to
+//! look, [`router`] serves the pages.
+
+use std::{
+    env,
+    fmt::Display,
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    process,
+};
+
+use axum::{
+    Router,
+    http::{StatusCode, Uri, header},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::get,
+    serve::{Listener, ListenerExt},
+};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Where every program of the course listens, unless `ADDR` says otherwise.
+const DEFAULT_ADDR: &str = "127.0.0.1:8000";
+
+/// A program of the course: its package, and the page to open first.
+struct Program {
+    package: &'static str,
+    page: &'static str,
+}
+
+const PROGRAMS: [Program; 8] = [
+    Program { package: "lesson_01_echo", page: "lesson_01.html" },
+    Program { package: "lesson_02_disconnect", page: "lesson_02.html" },
+    Program { package: "lesson_03_connection_manager", page: "lesson_03.html" },
+    Program { package: "lesson_04_path_params", page: "lesson_04.html" },
+    Program { package: "lesson_05_query_params", page: "lesson_05.html" },
+    Program { package: "lesson_06_json", page: "lesson_06.html" },
+    Program { package: "lesson_07_rooms", page: "lesson_07.html" },
+    Program { package: "lesson_08_auth", page: "lesson_08.html" },
+];
+
+/// Embeds files of this folder, each with its name.
+macro_rules! embed {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../", $name)))),*]
+    };
+}
+
+/// Every file of this folder that a browser may ask for, with its text.
+const FILES: &[(&str, &str)] = embed![
+    "favicon.svg",
+    "index.html",
+    "lesson_01.html",
+    "lesson_01.js",
+    "lesson_02.html",
+    "lesson_02.js",
+    "lesson_03.html",
+    "lesson_03.js",
+    "lesson_04.html",
+    "lesson_04.js",
+    "lesson_05.html",
+    "lesson_05.js",
+    "lesson_06.html",
+    "lesson_06.js",
+    "lesson_07.html",
+    "lesson_07.js",
+    "lesson_08.html",
+    "lesson_08.js",
+    "room.js",
+    "style.css",
+];
+
+/// Opens the port that `ADDR` names, or 127.0.0.1:8000, and prints where to look.
+///
+/// Small messages leave at once (`TCP_NODELAY`): otherwise the kernel may hold the
+/// second of two back for some 40 milliseconds.
+///
+/// When the port cannot be had, this ends the program with one sentence.
+pub async fn listen() -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
+    let wanted = env::var("ADDR").unwrap_or_else(|_| DEFAULT_ADDR.into());
+    let addr = parse_addr(&wanted).unwrap_or_else(|sentence| quit(sentence));
+    let listener = TcpListener::bind(addr)
+        .await
+        .unwrap_or_else(|error| quit(explain(addr, &error)));
+
+    // Port 0 means "any free port", so we ask which one it became.
+    let addr = listener.local_addr().unwrap_or(addr);
+    println!("Open http://{addr} in a browser. Ctrl-C stops the server.");
+
+    listener.tap_io(|line| {
+        // Without it the line is slower, not wrong.
+        let _ = line.set_nodelay(true);
+    })
+}
+
+/// Ends the program with one sentence on the console.
+pub fn quit(sentence: impl Display) -> ! {
+    eprintln!("{sentence}");
+    process::exit(1)
+}
+
+/// Serves the landing page at `/`, the pages, and what they need.
+///
+/// `package` is the program that runs: `env!("CARGO_PKG_NAME")`. The page of another
+/// lesson would talk to a server that does not understand it, so it is answered with
+/// the command that starts the right one.
+///
+/// # Panics
+///
+/// If `package` is no program of the course.
+pub fn router<S: Clone + Send + Sync + 'static>(package: &str) -> Router<S> {
+    let program = PROGRAMS
+        .iter()
+        .find(|program| program.package == package)
+        .unwrap_or_else(|| panic!("{package} has no row in PROGRAMS"));
+
+    Router::new()
+        .route("/", get(landing_page(program)))
+        .route("/favicon.ico", get(Redirect::permanent("/favicon.svg")))
+        .fallback(|uri: Uri| async move { serve(program, uri.path()) })
+}
+
+/// The text of an embedded file, such as `style.css`.
+pub fn file(name: &str) -> Option<&'static str> {
+    let (_, text) = FILES.iter().find(|(known, _)| *known == name)?;
+    Some(text)
+}
+
+fn serve(running: &Program, path: &str) -> Response {
+    let name = path.trim_start_matches('/');
+    let foreign = PROGRAMS
+        .iter()
+        .find(|program| program.page == name && program.page != running.page);
+
+    match (foreign, file(name)) {
+        (Some(other), _) => not_found(format!(
+            "This server runs {}. Stop it, and start the server of this page: cargo run -p {}",
+            running.package, other.package,
+        )),
+        (None, Some(text)) => {
+            ([(header::CONTENT_TYPE, media_type(name))], text).into_response()
+        }
+        (None, None) => not_found(format!("Nothing is served at {path}.")),
+    }
+}
+
+fn not_found(sentence: String) -> Response {
+    (StatusCode::NOT_FOUND, sentence).into_response()
+}
+
+fn landing_page(running: &Program) -> Html<String> {
+    let text = file("index.html").expect("FILES has index.html");
+
+    Html(
+        text.replace("{{package}}", running.package)
+            .replace("{{page}}", running.page)
+            .replace("{{title}}", title(running.page)),
+    )
+}
+
+/// What stands between `<title>` and `</title>` of a page.
+fn title(page: &str) -> &'static str {
+    file(page)
+        .and_then(|text| text.split_once("<title>"))
+        .and_then(|(_, rest)| rest.split_once("</title>"))
+        .map(|(title, _)| title)
+        .expect("every page of PROGRAMS is in FILES and has a title")
+}
+
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/plain; charset=utf-8",
+    }
+}
+
+fn parse_addr(wanted: &str) -> Result<SocketAddr, String> {
+    wanted.parse().map_err(|_| {
+        format!(
+            "ADDR is {wanted:?}, but should be an IP address and a port, as in \
+             ADDR=127.0.0.1:8001."
+        )
+    })
+}
+
+fn explain(addr: SocketAddr, error: &io::Error) -> String {
+    let port = addr.port();
+    match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "Port {port} is taken: another program listens on {addr}. Stop it, or choose \
+             another port: ADDR=127.0.0.1:8001 cargo run …"
+        ),
+        ErrorKind::PermissionDenied => format!(
+            "We may not listen on port {port}. Choose one above 1023: \
+             ADDR=127.0.0.1:8001 cargo run …"
+        ),
+        _ => format!("We cannot listen on {addr}: {error}."),
+    }
+}
+
+#[cfg(test)]
+mod tests;
