@@ -30,14 +30,38 @@ struct Program {
 }
 
 const PROGRAMS: [Program; 8] = [
-    Program { package: "lesson_01_echo", page: "lesson_01.html" },
-    Program { package: "lesson_02_disconnect", page: "lesson_02.html" },
-    Program { package: "lesson_03_connection_manager", page: "lesson_03.html" },
-    Program { package: "lesson_04_path_params", page: "lesson_04.html" },
-    Program { package: "lesson_05_query_params", page: "lesson_05.html" },
-    Program { package: "lesson_06_json", page: "lesson_06.html" },
-    Program { package: "lesson_07_rooms", page: "lesson_07.html" },
-    Program { package: "lesson_08_auth", page: "lesson_08.html" },
+    Program {
+        package: "lesson_01_echo",
+        page: "lesson_01.html",
+    },
+    Program {
+        package: "lesson_02_disconnect",
+        page: "lesson_02.html",
+    },
+    Program {
+        package: "lesson_03_connection_manager",
+        page: "lesson_03.html",
+    },
+    Program {
+        package: "lesson_04_path_params",
+        page: "lesson_04.html",
+    },
+    Program {
+        package: "lesson_05_query_params",
+        page: "lesson_05.html",
+    },
+    Program {
+        package: "lesson_06_json",
+        page: "lesson_06.html",
+    },
+    Program {
+        package: "lesson_07_rooms",
+        page: "lesson_07.html",
+    },
+    Program {
+        package: "lesson_08_auth",
+        page: "lesson_08.html",
+    },
 ];
 
 /// Embeds files of this folder, each with its name.
@@ -49,6 +73,8 @@ macro_rules! embed {
 
 /// Every file of this folder that a browser may ask for, with its text.
 const FILES: &[(&str, &str)] = embed![
+    "chat.html",
+    "closing.js",
     "favicon.svg",
     "index.html",
     "lesson_01.html",
@@ -67,6 +93,7 @@ const FILES: &[(&str, &str)] = embed![
     "lesson_07.js",
     "lesson_08.html",
     "lesson_08.js",
+    "log.js",
     "room.js",
     "style.css",
 ];
@@ -118,7 +145,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(package: &str) -> Router<S> {
     Router::new()
         .route("/", get(landing_page(program)))
         .route("/favicon.ico", get(Redirect::permanent("/favicon.svg")))
-        .fallback(|uri: Uri| async move { serve(program, uri.path()) })
+        .fallback(move |uri: Uri| async move { serve(program, uri.path()) })
 }
 
 /// The text of an embedded file, such as `style.css`.
@@ -139,7 +166,12 @@ fn serve(running: &Program, path: &str) -> Response {
             running.package, other.package,
         )),
         (None, Some(text)) => {
-            ([(header::CONTENT_TYPE, media_type(name))], text).into_response()
+            // `no-cache`: all programs share one address, but not one set of pages.
+            let headers = [
+                (header::CONTENT_TYPE, media_type(name)),
+                (header::CACHE_CONTROL, "no-cache"),
+            ];
+            (headers, text).into_response()
         }
         (None, None) => not_found(format!("Nothing is served at {path}.")),
     }

@@ -1,0 +1,68 @@
+// Lesson 01, the browser's half.
+//
+// A WebSocket tells us three things that matter here: it opened, it brought a
+// message, it closed. There is one listener for each.
+
+import { explain } from "./closing.js";
+import { write } from "./log.js";
+
+const state = document.querySelector("#state");
+const again = document.querySelector("#again");
+const form = document.querySelector("#say");
+const talk = document.querySelector("#talk");
+const bytes = document.querySelector("#bytes");
+
+let socket;
+
+function connect() {
+  // A path is enough: the browser adds our host, and ws: or wss: to match.
+  socket = new WebSocket("/ws");
+  socket.binaryType = "arraybuffer"; // Otherwise bytes come as a Blob, a file.
+  show("Connecting …");
+
+  socket.addEventListener("open", () => {
+    show("Connected.");
+    form.elements.text.focus();
+  });
+
+  socket.addEventListener("message", ({ data }) => {
+    write("heard", typeof data === "string" ? data : list(data));
+  });
+
+  // Why no listener for "error"? A "close" always follows it, and says more.
+  socket.addEventListener("close", (event) => {
+    show(explain(event));
+  });
+}
+
+again.addEventListener("click", connect);
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault(); // Stay on this page.
+
+  const text = form.elements.text.value;
+  socket.send(text);
+  write("said", text);
+  form.reset();
+});
+
+bytes.addEventListener("click", () => {
+  // No text could carry these: 128 and 255 are not valid UTF-8 here.
+  const { buffer } = new Uint8Array([0, 127, 128, 255]);
+
+  socket.send(buffer);
+  write("said", list(buffer));
+});
+
+/** Says how the socket is, and offers what can be done with it now. */
+function show(sentence) {
+  state.value = sentence;
+  talk.disabled = socket.readyState !== WebSocket.OPEN;
+  again.hidden = socket.readyState !== WebSocket.CLOSED;
+}
+
+function list(buffer) {
+  return `${buffer.byteLength} bytes: ${new Uint8Array(buffer).join(" ")}`;
+}
+
+connect();

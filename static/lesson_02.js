@@ -1,0 +1,82 @@
+// Lesson 02, the browser's half.
+//
+// The "close" event carries all that a page ever learns about the end: a code, a
+// reason in words, and whether both sides said goodbye (`wasClean`).
+
+import { explain } from "./closing.js";
+import { write } from "./log.js";
+
+const state = document.querySelector("#state");
+const again = document.querySelector("#again");
+const form = document.querySelector("#say");
+const talk = document.querySelector("#talk");
+const bye = document.querySelector("#bye");
+const leave = document.querySelector("#leave");
+const count = document.querySelector("#count");
+const ask = document.querySelector("#ask");
+
+let socket;
+
+function connect() {
+  socket = new WebSocket("/ws");
+  show("Connecting …");
+  tell("not yet", "not yet", "not yet");
+
+  socket.addEventListener("open", () => {
+    show("Connected.");
+    form.elements.text.focus();
+  });
+
+  socket.addEventListener("message", ({ data }) => {
+    write("heard", data);
+  });
+
+  socket.addEventListener("close", (event) => {
+    show(explain(event));
+    tell(event.code, event.reason || "none given", event.wasClean);
+  });
+}
+
+again.addEventListener("click", connect);
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  say(form.elements.text.value);
+  form.reset();
+});
+
+bye.addEventListener("click", () => {
+  say("bye");
+});
+
+leave.addEventListener("click", () => {
+  // A script may choose 1000 or a code from 3000 to 4999: any other is an exception.
+  socket.close(1000, "I have to go.");
+  // It is not over yet. The server answers our Close, and then "close" comes.
+  show("Closing …");
+});
+
+ask.addEventListener("click", async () => {
+  const answer = await fetch("/connections");
+  const clients = Number(await answer.text());
+  count.value = clients === 1 ? "1 connection." : `${clients} connections.`;
+});
+
+function say(text) {
+  socket.send(text);
+  write("said", text);
+}
+
+function show(sentence) {
+  state.value = sentence;
+  talk.disabled = socket.readyState !== WebSocket.OPEN;
+  again.hidden = socket.readyState !== WebSocket.CLOSED;
+}
+
+function tell(code, reason, clean) {
+  document.querySelector("#code").value = code;
+  document.querySelector("#reason").value = reason;
+  document.querySelector("#clean").value = clean;
+}
+
+connect();

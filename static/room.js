@@ -1,0 +1,173 @@
+// The chat room: one conversation over one socket.
+//
+// It draws what the server sends, and only that: who is online, who is typing,
+// private messages and what was said before appear when a server sends them.
+
+import { explain } from "./closing.js";
+import { write } from "./log.js";
+
+/** How often we tell the server, at most, that we are typing. */
+const ONE_SECOND = 1000;
+
+/**
+ * Opens the room at `path`, and draws it in `place`.
+ *
+ * `me` is our name; `protocols` is what we offer the server. `typing` means that the
+ * server wants to hear when we type. The room calls `entering` when it starts to
+ * connect, and `left` with the event when the socket has closed.
+ */
+export function openRoom(place, path, { me, protocols, typing, entering, left }) {
+  const state = make("output", { id: "state" });
+  const again = make("button", { type: "button", textContent: "Connect again" });
+  const leave = make("button", { type: "button", textContent: "Leave" });
+  const people = make("ul", { id: "people", ariaLabel: "Online", hidden: true });
+  const log = make("ol", { id: "log", role: "log", ariaLabel: "Messages", tabIndex: 0 });
+  const text = make("input", { name: "text", autocomplete: "off", required: true });
+  const label = make("label", {}, "Say ", text);
+  const send = make("button", { textContent: "Send" });
+  const talk = make("fieldset", { id: "talk" }, label, send, leave);
+  const form = make("form", { id: "say" }, talk);
+  const typists = make("p", { id: "typists" });
+  const status = make("p", { className: "status" }, state, again);
+  place.replaceChildren(status, people, log, form, typists);
+
+  let socket;
+  let lastTold = 0;
+  const typingNow = new Set();
+
+  function connect() {
+    socket = new WebSocket(path, protocols);
+    show("Connecting …");
+    entering();
+
+    socket.addEventListener("open", () => {
+      show(`Connected as ${me}.`);
+      text.focus();
+    });
+
+    socket.addEventListener("message", ({ data }) => {
+      draw(parse(data));
+    });
+
+    socket.addEventListener("close", (event) => {
+      typingNow.clear();
+      drawTypists();
+      people.hidden = true;
+      show(explain(event));
+      left(event);
+    });
+  }
+
+  again.addEventListener("click", connect);
+
+  leave.addEventListener("click", () => {
+    socket.close(1000);
+    show("Leaving …");
+  });
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    socket.send(JSON.stringify({ type: "chat", content: text.value }));
+    form.reset();
+    lastTold = 0; // A chat ends our typing: the next letter is news.
+  });
+
+  text.addEventListener("input", () => {
+    if (!typing || Date.now() - lastTold < ONE_SECOND) return;
+
+    socket.send(JSON.stringify({ type: "typing" }));
+    lastTold = Date.now();
+  });
+
+  function draw(message) {
+    switch (message.type) {
+      case "chat":
+        write(side(message), message.content, byline(message));
+        break;
+      case "private":
+        write(
+          `${side(message)} private`,
+          message.content,
+          `${byline(message)}, for ${message.to} alone`,
+        );
+        break;
+      case "user_joined":
+        write("notice", `${message.username} joined.`);
+        break;
+      case "user_left":
+        write("notice", `${message.username} left.`);
+        break;
+      case "online_users":
+        people.replaceChildren(...message.users.map(person));
+        people.hidden = false;
+        break;
+      case "typing":
+        if (message.is_typing) typingNow.add(message.username);
+        else typingNow.delete(message.username);
+        drawTypists();
+        break;
+      case "history":
+        if (message.messages.length === 0) break;
+        log.replaceChildren(); // After a new connection, old lines come back in it.
+        message.messages.forEach(draw);
+        write("notice", "All this was said before you came.");
+        break;
+      case "error":
+        write("problem", message.message);
+        break;
+      default:
+        write("problem", `This page does not know the type “${message.type}”.`);
+    }
+  }
+
+  function side({ from }) {
+    return from === me ? "said" : "heard";
+  }
+
+  function drawTypists() {
+    const names = new Intl.ListFormat("en").format(typingNow);
+    const verb = typingNow.size === 1 ? "is" : "are";
+    typists.textContent = names && `${names} ${verb} typing …`;
+  }
+
+  /** A name in the list. To choose it is to begin a private message. */
+  function person(name) {
+    if (name === me) return make("li", {}, `${name} (you)`);
+
+    const whisper = make("button", { type: "button", textContent: name });
+    whisper.addEventListener("click", () => {
+      text.value = `/pm ${name} `;
+      text.focus();
+    });
+    return make("li", {}, whisper);
+  }
+
+  function show(sentence) {
+    state.value = sentence;
+    talk.disabled = socket.readyState !== WebSocket.OPEN;
+    again.hidden = socket.readyState !== WebSocket.CLOSED;
+  }
+
+  connect();
+}
+
+function parse(data) {
+  try {
+    return JSON.parse(data) ?? {};
+  } catch {
+    return { type: "error", message: `This is not JSON: ${data}` };
+  }
+}
+
+/** Who said it, and when by the clock of this computer. */
+function byline({ from, timestamp }) {
+  const time = new Date(timestamp).toLocaleTimeString([], { timeStyle: "short" });
+  return `${from}, ${time}`;
+}
+
+/** Makes an element. A text among its `children` stays text, whatever is in it. */
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}

@@ -1,0 +1,276 @@
+use std::{collections::BTreeSet, fs};
+
+use axum::body::to_bytes;
+
+use super::*;
+
+#[test]
+fn every_file_of_the_folder_is_embedded_and_no_other() {
+    let served = ["css", "html", "js", "svg"];
+    let folder: BTreeSet<String> = fs::read_dir(env!("CARGO_MANIFEST_DIR"))
+        .expect("the folder of this crate can be read")
+        .map(|entry| entry.expect("so can its entries").file_name())
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| served.iter().any(|end| name.ends_with(&format!(".{end}"))))
+        .collect();
+
+    let embedded: BTreeSet<String> =
+        FILES.iter().map(|(name, _)| name.to_string()).collect();
+
+    assert_eq!(
+        embedded, folder,
+        "FILES lists what static/ holds for browsers"
+    );
+}
+
+#[test]
+fn every_program_has_a_page_with_a_title() {
+    for Program { package, page } in PROGRAMS {
+        assert!(
+            file(page).is_some(),
+            "{package} needs {page}, and FILES lacks it"
+        );
+        assert!(
+            !title(page).is_empty(),
+            "{page} needs a title: the landing page shows it"
+        );
+    }
+}
+
+#[test]
+fn every_page_says_its_title_in_its_heading() {
+    for (name, text) in pages().filter(|(name, _)| *name != "index.html") {
+        let heading = format!("<h1>{}</h1>", title(name));
+
+        assert!(
+            text.contains(&heading),
+            "{name} should have the heading {heading}"
+        );
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (name, text) in pages() {
+        for link in quoted(text, "href=").chain(quoted(text, "src=")) {
+            // The landing page learns its link from the server; an endpoint is no file.
+            let elsewhere = link == "{{page}}" || link.starts_with("/ws/");
+
+            assert!(elsewhere || file(link).is_some(), "{name} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn every_import_of_a_script_is_served() {
+    for (name, text) in scripts() {
+        for module in quoted(text, "from ") {
+            let known = module.strip_prefix("./").and_then(file);
+
+            assert!(
+                known.is_some(),
+                "{name} imports {module}, which FILES lacks"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_fetched_from_another_host() {
+    for (name, text) in FILES {
+        // The name of SVG's vocabulary looks like an address. Nobody ever opens it.
+        let text = text.replace("http://www.w3.org/2000/svg", "");
+
+        for scheme in ["http:", "https:", "ws://", "wss://"] {
+            assert!(
+                !text.contains(scheme),
+                "{name} has {scheme}, and should work offline"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_script_turns_text_into_markup() {
+    for (name, text) in FILES {
+        for word in [
+            ".innerHTML",
+            ".outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+        ] {
+            assert!(
+                !text.contains(word),
+                "{name} has {word}: strangers write our messages"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_landing_page_names_the_program_and_links_to_its_page() {
+    let Html(text) = landing_page(program("lesson_03_connection_manager"));
+
+    assert!(
+        text.contains("lesson_03_connection_manager"),
+        "the package is named"
+    );
+    assert!(
+        text.contains(r#"href="lesson_03.html""#),
+        "the page is linked"
+    );
+    assert!(
+        text.contains(title("lesson_03.html")),
+        "the link reads as the page's title"
+    );
+    assert!(!text.contains("{{"), "no placeholder is left");
+}
+
+#[tokio::test]
+async fn the_page_of_another_lesson_is_answered_with_the_command_that_serves_it() {
+    let running = program("lesson_01_echo");
+
+    let (status, sentence) = answer(serve(running, "/lesson_02.html")).await;
+
+    assert_eq!(
+        status,
+        StatusCode::NOT_FOUND,
+        "another lesson's page is not served"
+    );
+    assert_eq!(
+        sentence,
+        "This server runs lesson_01_echo. Stop it, and start the server of this page: \
+         cargo run -p lesson_02_disconnect",
+        "the reader is told what runs, and what to run instead"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_answered_with_a_sentence() {
+    let running = program("lesson_01_echo");
+
+    let (status, sentence) = answer(serve(running, "/nonsense")).await;
+
+    assert_eq!(status, StatusCode::NOT_FOUND, "there is no such file");
+    assert_eq!(sentence, "Nothing is served at /nonsense.", "and we say so");
+}
+
+#[test]
+fn files_come_with_their_type_and_are_asked_for_anew_each_time() {
+    let running = program("lesson_01_echo");
+    let expected = [
+        ("/favicon.svg", "image/svg+xml"),
+        ("/lesson_01.html", "text/html; charset=utf-8"),
+        ("/lesson_01.js", "text/javascript; charset=utf-8"),
+        ("/style.css", "text/css; charset=utf-8"),
+    ];
+
+    for (path, media_type) in expected {
+        let response = serve(running, path);
+        let headers = response.headers();
+
+        assert_eq!(response.status(), StatusCode::OK, "{path} is served");
+        assert_eq!(
+            headers[header::CONTENT_TYPE],
+            media_type,
+            "browsers obey this for {path}"
+        );
+        assert_eq!(
+            headers[header::CACHE_CONTROL],
+            "no-cache",
+            "another program may serve another {path} at the same address"
+        );
+    }
+}
+
+#[test]
+fn an_address_and_a_port_are_understood() {
+    let addr = parse_addr("0.0.0.0:9000").map(|addr| addr.to_string());
+
+    assert_eq!(
+        addr.as_deref(),
+        Ok("0.0.0.0:9000"),
+        "this is how a classroom sets ADDR"
+    );
+}
+
+#[test]
+fn a_bad_address_is_answered_with_a_good_one() {
+    for wanted in ["9000", "localhost:8000", "127.0.0.1", ""] {
+        let sentence = parse_addr(wanted).expect_err("this is no address");
+
+        assert_eq!(
+            sentence,
+            format!(
+                "ADDR is {wanted:?}, but should be an IP address and a port, as in \
+                 ADDR=127.0.0.1:8001."
+            ),
+            "the sentence shows what was wrong and what would be right"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_taken_port_is_explained() {
+    let first = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("some port is free");
+    let addr = first.local_addr().expect("a bound listener has an address");
+    let error = TcpListener::bind(addr)
+        .await
+        .expect_err("the port is taken");
+
+    let sentence = explain(addr, &error);
+
+    assert_eq!(
+        sentence,
+        format!(
+            "Port {} is taken: another program listens on {addr}. Stop it, or choose \
+             another port: ADDR=127.0.0.1:8001 cargo run …",
+            addr.port()
+        ),
+        "the sentence says what is wrong and how to go on"
+    );
+}
+
+#[test]
+fn a_port_for_the_system_alone_is_explained() {
+    let addr = SocketAddr::from(([127, 0, 0, 1], 80));
+
+    let sentence = explain(addr, &ErrorKind::PermissionDenied.into());
+
+    assert!(
+        sentence.starts_with("We may not listen on port 80. Choose one above 1023:"),
+        "the sentence says which ports are free for all, but was: {sentence}"
+    );
+}
+
+fn program(package: &str) -> &'static Program {
+    PROGRAMS
+        .iter()
+        .find(|program| program.package == package)
+        .expect("PROGRAMS has the package")
+}
+
+async fn answer(response: Response) -> (StatusCode, String) {
+    let status = response.status();
+    let body = to_bytes(response.into_body(), usize::MAX).await;
+    let text = String::from_utf8(body.expect("the body is in memory").into());
+
+    (status, text.expect("our sentences are UTF-8"))
+}
+
+fn pages() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    FILES.iter().filter(|(name, _)| name.ends_with(".html"))
+}
+
+fn scripts() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    FILES.iter().filter(|(name, _)| name.ends_with(".js"))
+}
+
+/// What stands between quotation marks after each `mark`.
+fn quoted<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(mark)
+        .skip(1)
+        .filter_map(|rest| rest.strip_prefix('"')?.split('"').next())
+}
