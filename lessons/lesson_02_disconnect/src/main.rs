@@ -107,9 +107,7 @@ struct Connections {
 impl Connections {
     fn enter(&self) -> Connection {
         self.count.fetch_add(1, Ordering::Relaxed);
-        Connection {
-            connections: self.clone(),
-        }
+        Connection { connections: self.clone() }
     }
 }
 

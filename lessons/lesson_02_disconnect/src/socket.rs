@@ -45,10 +45,7 @@ impl Ending {
     pub async fn part(self, mut socket: WebSocket) {
         let handshake = async {
             if let Self::ByUs(code, reason) | Self::Fault(code, reason) = self {
-                let frame = CloseFrame {
-                    code,
-                    reason: reason.into(),
-                };
+                let frame = CloseFrame { code, reason: reason.into() };
                 let _ = socket.send(Message::Close(Some(frame))).await; // Or it left.
             }
 

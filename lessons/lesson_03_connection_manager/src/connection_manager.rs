@@ -53,31 +53,27 @@ impl ConnectionManager {
         roster.last_id += 1;
         let id = roster.last_id;
         roster.outboxes.insert(id, sender);
-        roster.post(format!("Client {id} joined.").into(), |to| to != id);
+        roster.post(format!("Client {id} joined.").into(), &|to| to != id);
 
-        Connection {
-            id,
-            manager: self.clone(),
-            outbox,
-        }
+        Connection { id, manager: self.clone(), outbox }
     }
 
     fn disconnect(&self, id: ClientId) {
         let mut roster = self.lock();
         if roster.outboxes.remove(&id).is_some() {
-            roster.post(left(id), |_| true);
+            roster.post(left(id), &|_| true);
         }
     }
 
     pub fn send_personal(&self, to: ClientId, text: impl Into<Utf8Bytes>) {
-        self.lock().post(text.into(), |id| id == to);
+        self.lock().post(text.into(), &|id| id == to);
     }
 
     /// Sends `text` to everyone, or to everyone but `exclude`.
     ///
     /// All clients receive all broadcasts in the same order.
     pub fn broadcast(&self, text: impl Into<Utf8Bytes>, exclude: Option<ClientId>) {
-        self.lock().post(text.into(), |id| Some(id) != exclude);
+        self.lock().post(text.into(), &|id| Some(id) != exclude);
     }
 
     fn lock(&self) -> MutexGuard<'_, Roster> {
@@ -91,7 +87,7 @@ impl Roster {
     /// Puts `text` in the outbox of every client that `wanted` picks.
     ///
     /// A client whose outbox is full loses its place, and the others hear of it.
-    fn post(&mut self, text: Utf8Bytes, wanted: impl Fn(ClientId) -> bool) {
+    fn post(&mut self, text: Utf8Bytes, wanted: &dyn Fn(ClientId) -> bool) {
         // Why `try_send` and not `send`? `send` waits for room in the outbox, and we
         // would wait with the lock in hand: one slow client would stop everybody.
         let too_slow: Vec<ClientId> = self
@@ -103,7 +99,7 @@ impl Roster {
             .collect();
 
         for id in too_slow {
-            self.post(left(id), |_| true);
+            self.post(left(id), &|_| true);
         }
     }
 }

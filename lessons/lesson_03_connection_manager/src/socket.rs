@@ -48,9 +48,7 @@ pub async fn send_all(
     };
 
     // A client that does not read would keep us here for ever.
-    timeout(PATIENCE, sending)
-        .await
-        .map_err(|_| Ending::TOO_SLOW)??;
+    timeout(PATIENCE, sending).await.map_err(|_| Ending::TOO_SLOW)??;
     Ok(())
 }
 
@@ -74,10 +72,7 @@ impl Ending {
     pub async fn part(self, mut socket: WebSocket) {
         let handshake = async {
             if let Self::ByUs(code, reason) | Self::Fault(code, reason) = self {
-                let frame = CloseFrame {
-                    code,
-                    reason: reason.into(),
-                };
+                let frame = CloseFrame { code, reason: reason.into() };
                 let _ = socket.send(Message::Close(Some(frame))).await; // Or it left.
             }
 
