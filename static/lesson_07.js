@@ -35,7 +35,8 @@ async function listRooms() {
   const list = await ask("/rooms");
 
   rooms.replaceChildren(...list.map(button));
-  open.value = list.length === 0 ? "No room is open. Join one, and it is." : "Open rooms:";
+  open.value =
+    list.length === 0 ? "No room is open. Join one, and it is." : "Open rooms:";
 }
 
 async function ask(path) {

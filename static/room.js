@@ -96,15 +96,14 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
         break;
       case "user_left":
         write("notice", `${message.username} left.`);
+        drawTypist(message.username, false);
         break;
       case "online_users":
         people.replaceChildren(...message.users.map(person));
         people.hidden = false;
         break;
       case "typing":
-        if (message.is_typing) typingNow.add(message.username);
-        else typingNow.delete(message.username);
-        drawTypists();
+        drawTypist(message.username, message.is_typing);
         break;
       case "history":
         if (message.messages.length === 0) break;
@@ -122,6 +121,12 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
 
   function side({ from }) {
     return from === me ? "said" : "heard";
+  }
+
+  function drawTypist(name, isTyping) {
+    if (isTyping) typingNow.add(name);
+    else typingNow.delete(name);
+    drawTypists();
   }
 
   function drawTypists() {

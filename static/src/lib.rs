@@ -30,38 +30,14 @@ struct Program {
 }
 
 const PROGRAMS: [Program; 8] = [
-    Program {
-        package: "lesson_01_echo",
-        page: "lesson_01.html",
-    },
-    Program {
-        package: "lesson_02_disconnect",
-        page: "lesson_02.html",
-    },
-    Program {
-        package: "lesson_03_connection_manager",
-        page: "lesson_03.html",
-    },
-    Program {
-        package: "lesson_04_path_params",
-        page: "lesson_04.html",
-    },
-    Program {
-        package: "lesson_05_query_params",
-        page: "lesson_05.html",
-    },
-    Program {
-        package: "lesson_06_json",
-        page: "lesson_06.html",
-    },
-    Program {
-        package: "lesson_07_rooms",
-        page: "lesson_07.html",
-    },
-    Program {
-        package: "lesson_08_auth",
-        page: "lesson_08.html",
-    },
+    Program { package: "lesson_01_echo", page: "lesson_01.html" },
+    Program { package: "lesson_02_disconnect", page: "lesson_02.html" },
+    Program { package: "lesson_03_connection_manager", page: "lesson_03.html" },
+    Program { package: "lesson_04_path_params", page: "lesson_04.html" },
+    Program { package: "lesson_05_query_params", page: "lesson_05.html" },
+    Program { package: "lesson_06_json", page: "lesson_06.html" },
+    Program { package: "lesson_07_rooms", page: "lesson_07.html" },
+    Program { package: "lesson_08_auth", page: "lesson_08.html" },
 ];
 
 /// Embeds files of this folder, each with its name.
@@ -107,9 +83,8 @@ const FILES: &[(&str, &str)] = embed![
 pub async fn listen() -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
     let wanted = env::var("ADDR").unwrap_or_else(|_| DEFAULT_ADDR.into());
     let addr = parse_addr(&wanted).unwrap_or_else(|sentence| quit(sentence));
-    let listener = TcpListener::bind(addr)
-        .await
-        .unwrap_or_else(|error| quit(explain(addr, &error)));
+    let listener =
+        TcpListener::bind(addr).await.unwrap_or_else(|error| quit(explain(addr, &error)));
 
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);

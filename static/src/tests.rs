@@ -17,19 +17,13 @@ fn every_file_of_the_folder_is_embedded_and_no_other() {
     let embedded: BTreeSet<String> =
         FILES.iter().map(|(name, _)| name.to_string()).collect();
 
-    assert_eq!(
-        embedded, folder,
-        "FILES lists what static/ holds for browsers"
-    );
+    assert_eq!(embedded, folder, "FILES lists what static/ holds for browsers");
 }
 
 #[test]
 fn every_program_has_a_page_with_a_title() {
     for Program { package, page } in PROGRAMS {
-        assert!(
-            file(page).is_some(),
-            "{package} needs {page}, and FILES lacks it"
-        );
+        assert!(file(page).is_some(), "{package} needs {page}, and FILES lacks it");
         assert!(
             !title(page).is_empty(),
             "{page} needs a title: the landing page shows it"
@@ -42,10 +36,7 @@ fn every_page_says_its_title_in_its_heading() {
     for (name, text) in pages().filter(|(name, _)| *name != "index.html") {
         let heading = format!("<h1>{}</h1>", title(name));
 
-        assert!(
-            text.contains(&heading),
-            "{name} should have the heading {heading}"
-        );
+        assert!(text.contains(&heading), "{name} should have the heading {heading}");
     }
 }
 
@@ -53,10 +44,10 @@ fn every_page_says_its_title_in_its_heading() {
 fn every_link_leads_somewhere() {
     for (name, text) in pages() {
         for link in quoted(text, "href=").chain(quoted(text, "src=")) {
-            // The landing page learns its link from the server; an endpoint is no file.
-            let elsewhere = link == "{{page}}" || link.starts_with("/ws/");
+            // The landing page learns its link from the server.
+            let known = link == "{{page}}" || file(link).is_some();
 
-            assert!(elsewhere || file(link).is_some(), "{name} links to {link}");
+            assert!(known, "{name} links to {link}, which FILES lacks");
         }
     }
 }
@@ -67,10 +58,7 @@ fn every_import_of_a_script_is_served() {
         for module in quoted(text, "from ") {
             let known = module.strip_prefix("./").and_then(file);
 
-            assert!(
-                known.is_some(),
-                "{name} imports {module}, which FILES lacks"
-            );
+            assert!(known.is_some(), "{name} imports {module}, which FILES lacks");
         }
     }
 }
@@ -93,12 +81,7 @@ fn nothing_is_fetched_from_another_host() {
 #[test]
 fn no_script_turns_text_into_markup() {
     for (name, text) in FILES {
-        for word in [
-            ".innerHTML",
-            ".outerHTML",
-            "insertAdjacentHTML",
-            "document.write",
-        ] {
+        for word in [".innerHTML", ".outerHTML", "insertAdjacentHTML", "document.write"] {
             assert!(
                 !text.contains(word),
                 "{name} has {word}: strangers write our messages"
@@ -111,18 +94,9 @@ fn no_script_turns_text_into_markup() {
 fn the_landing_page_names_the_program_and_links_to_its_page() {
     let Html(text) = landing_page(program("lesson_03_connection_manager"));
 
-    assert!(
-        text.contains("lesson_03_connection_manager"),
-        "the package is named"
-    );
-    assert!(
-        text.contains(r#"href="lesson_03.html""#),
-        "the page is linked"
-    );
-    assert!(
-        text.contains(title("lesson_03.html")),
-        "the link reads as the page's title"
-    );
+    assert!(text.contains("lesson_03_connection_manager"), "the package is named");
+    assert!(text.contains(r#"href="lesson_03.html""#), "the page is linked");
+    assert!(text.contains(title("lesson_03.html")), "the link reads as the page's title");
     assert!(!text.contains("{{"), "no placeholder is left");
 }
 
@@ -132,11 +106,7 @@ async fn the_page_of_another_lesson_is_answered_with_the_command_that_serves_it(
 
     let (status, sentence) = answer(serve(running, "/lesson_02.html")).await;
 
-    assert_eq!(
-        status,
-        StatusCode::NOT_FOUND,
-        "another lesson's page is not served"
-    );
+    assert_eq!(status, StatusCode::NOT_FOUND, "another lesson's page is not served");
     assert_eq!(
         sentence,
         "This server runs lesson_01_echo. Stop it, and start the server of this page: \
@@ -187,11 +157,7 @@ fn files_come_with_their_type_and_are_asked_for_anew_each_time() {
 fn an_address_and_a_port_are_understood() {
     let addr = parse_addr("0.0.0.0:9000").map(|addr| addr.to_string());
 
-    assert_eq!(
-        addr.as_deref(),
-        Ok("0.0.0.0:9000"),
-        "this is how a classroom sets ADDR"
-    );
+    assert_eq!(addr.as_deref(), Ok("0.0.0.0:9000"), "this is how a classroom sets ADDR");
 }
 
 #[test]
@@ -212,13 +178,9 @@ fn a_bad_address_is_answered_with_a_good_one() {
 
 #[tokio::test]
 async fn a_taken_port_is_explained() {
-    let first = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("some port is free");
+    let first = TcpListener::bind("127.0.0.1:0").await.expect("some port is free");
     let addr = first.local_addr().expect("a bound listener has an address");
-    let error = TcpListener::bind(addr)
-        .await
-        .expect_err("the port is taken");
+    let error = TcpListener::bind(addr).await.expect_err("the port is taken");
 
     let sentence = explain(addr, &error);
 
@@ -270,7 +232,5 @@ fn scripts() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
 
 /// What stands between quotation marks after each `mark`.
 fn quoted<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
-    text.split(mark)
-        .skip(1)
-        .filter_map(|rest| rest.strip_prefix('"')?.split('"').next())
+    text.split(mark).skip(1).filter_map(|rest| rest.strip_prefix('"')?.split('"').next())
 }
