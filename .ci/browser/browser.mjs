@@ -1,0 +1,115 @@
+// What the tests say to a browser, and how they hold it to its word.
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+
+import { chromium } from "playwright-core";
+
+/** How long a page may take for anything that we wait for. */
+export const PATIENCE = 5_000;
+
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+let browser;
+
+/** Gives the tests of a file one browser. Each window has its own cookies. */
+export function useBrowser() {
+  before(async () => {
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: FLAGS,
+    });
+  });
+  after(() => browser?.close());
+}
+
+/**
+ * Opens a window, and closes it after the test `t`. The test fails if the page puts an
+ * error on the console, or if a request fails, unless one of `excused` matches it.
+ */
+export async function openWindow(t, url, { excused = [], prepare, ...options } = {}) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const errors = [];
+  page.setDefaultTimeout(PATIENCE);
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("requestfailed", (request) => {
+    errors.push(`${request.url()}: ${request.failure()?.errorText}`);
+  });
+
+  t.after(async () => {
+    await context.close();
+    const surprises = errors.filter(
+      (error) => !excused.some((known) => known.test(error)),
+    );
+    assert.deepEqual(surprises, [], `the console of ${url} should be free of errors`);
+  });
+
+  await prepare?.(page);
+  if (url) await page.goto(url);
+  return page;
+}
+
+/** Waits until a visible element that `selector` picks contains `expected`. */
+export async function sees(page, selector, expected, why) {
+  const read = ([selector]) =>
+    [...document.querySelectorAll(selector)]
+      .filter((element) => element.checkVisibility())
+      .map((element) => element.textContent);
+
+  const deadline = Date.now() + PATIENCE;
+  let found = [];
+  while (Date.now() < deadline) {
+    found = await page.evaluate(read, [selector]);
+    if (found.some((text) => text.includes(expected))) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.fail(
+    `${why}: ${selector} should show “${expected}”, but after ${PATIENCE} ms it shows ` +
+      `${JSON.stringify(found)}`,
+  );
+}
+
+/** All lines of the log, of one kind or of all. */
+export function lines(page, kind = "*") {
+  return page.locator(kind === "*" ? "#log li" : `#log .${kind}`).allTextContents();
+}
+
+export async function press(page, name) {
+  await page.getByRole("button", { name, exact: true }).click();
+}
+
+export async function fill(page, label, text) {
+  await page.getByLabel(label, { exact: true }).fill(text);
+}
+
+export async function say(page, text) {
+  await fill(page, "Say", text);
+  await press(page, "Send");
+}
+
+/** Opens a bare socket in the page, closes it politely, and gives what came of it. */
+export function closePolitely(page, path) {
+  return page.evaluate(
+    ([path, patience]) =>
+      new Promise((resolve) => {
+        setTimeout(() => resolve("no close event came"), patience);
+        const socket = new WebSocket(path);
+        socket.addEventListener("open", () => socket.close(1000, "bye"));
+        socket.addEventListener("close", ({ code, wasClean }) =>
+          resolve({ code, wasClean }),
+        );
+      }),
+    [path, PATIENCE],
+  );
+}

@@ -1,0 +1,142 @@
+// What every lesson's tests have in common: a server, and what holds on every page.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { closePolitely, openWindow, say, sees } from "./browser.mjs";
+import { start } from "./server.mjs";
+
+const HOSTILE = '<img src="x" onerror="document.title = 1">';
+export const LIMITS = { timeout: 60_000 };
+
+/** What the browser itself puts on the console when a server refuses an upgrade. */
+export const refused = (status) =>
+  status === 401
+    ? /HTTP Authentication failed/
+    : new RegExp(`Unexpected response code: ${status}`);
+
+/** What it puts there when `fetch` is answered with an error. */
+export const answered = (status) =>
+  new RegExp(`the server responded with a status of ${status}`);
+
+/** Starts the server of a lesson for the tests of `describe`, and stops it afterwards. */
+export function serve(name) {
+  const lesson = {
+    name,
+    page: `${name.slice(0, "lesson_00".length)}.html`,
+    /** Opens a window on the lesson's page. */
+    open: (t, options) => openWindow(t, `${lesson.server.url}/${lesson.page}`, options),
+  };
+  before(async () => {
+    lesson.server = await start(name);
+  });
+  after(() => lesson.server?.stop());
+  return lesson;
+}
+
+/** What must hold on every lesson's page. `enter` brings a window into the conversation. */
+export function everyPage(lesson, { enter, path, login = () => {} }) {
+  test("the landing page names the lesson and leads to its page", async (t) => {
+    const page = await openWindow(t, lesson.server.url);
+
+    await sees(page, "code", lesson.name, "the landing page names the package");
+    await page.locator("a.door").click();
+
+    await page.waitForURL(`**/${lesson.page}`);
+    assert.match(await page.title(), /^Lesson \d\d: /, "we are on the lesson's page");
+  });
+
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1200, 360]) {
+      test(`the page fits into ${width} pixels, and is ${colorScheme} if asked`, async (t) => {
+        const page = await lesson.open(t, {
+          colorScheme,
+          viewport: { width, height: 740 },
+        });
+        await enter(page, "ana");
+        await say(page, "wordwithoutend".repeat(30));
+        await sees(page, "#log", "wordwithoutend", "the long word is in the log");
+
+        const { overflow, background } = await page.evaluate(() => ({
+          overflow: document.documentElement.scrollWidth - innerWidth,
+          background: getComputedStyle(document.body).backgroundColor,
+        }));
+
+        assert.ok(overflow <= 0, `nothing should stick out, but ${overflow} pixels do`);
+        const brightness = Math.max(...background.match(/\d+/g).slice(0, 3).map(Number));
+        assert.equal(
+          brightness > 128,
+          colorScheme === "light",
+          `the page should be ${colorScheme}, but its background is ${background}`,
+        );
+      });
+    }
+  }
+
+  test("every field and every button has a name that can be read out", async (t) => {
+    const page = await lesson.open(t);
+    await enter(page, "ana");
+
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll("input, button")]
+        .filter(({ labels, textContent }) => {
+          const label = [...(labels ?? [])].map((label) => label.textContent).join("");
+          return !`${label}${textContent}`.trim();
+        })
+        .map((element) => element.outerHTML),
+    );
+
+    assert.deepEqual(nameless, [], "a screen reader needs a name for each of them");
+  });
+
+  test("markup in a message is shown as the text it is", async (t) => {
+    const page = await lesson.open(t);
+    await enter(page, "ana");
+
+    await say(page, HOSTILE);
+
+    // In JSON, which lesson 06 shows, the quotation marks stand behind backslashes.
+    await sees(page, "#log", "<img src=", "the message appears as text");
+    assert.equal(
+      await page.locator("img").count(),
+      0,
+      "a message puts no image on the page",
+    );
+    assert.doesNotMatch(await page.title(), /^1$/, "and no script of a stranger runs");
+  });
+
+  test("a socket that is closed politely ends cleanly, with 1000", async (t) => {
+    const page = await lesson.open(t);
+    await login(page);
+
+    const ending = await closePolitely(page, path);
+
+    assert.deepEqual(ending, { code: 1000, wasClean: true }, "both sides said goodbye");
+  });
+
+  test("when the server dies the page says so, and can connect again to the next one", async (t) => {
+    const first = await start(lesson.name);
+    t.after(() => first.stop());
+    const page = await openWindow(t, `${first.url}/${lesson.page}`, {
+      excused: [/ERR_CONNECTION_REFUSED/],
+    });
+    await enter(page, "ana");
+
+    await first.stop();
+    await sees(page, "#state", "Code 1006", "a line that dropped is 1006");
+    await sees(page, "#state", "the line dropped", "and the page says what that means");
+
+    const second = await start(lesson.name, first.port);
+    t.after(() => second.stop());
+    const again = page.getByRole("button", { name: "Connect again", exact: true });
+    if (await again.count()) {
+      await login(page);
+      await again.click();
+    } else {
+      await enter(page, "ana");
+    }
+    await sees(page, "#state", "Connected", "the page is connected again");
+  });
+}
+
+export const connected = (page) => sees(page, "#state", "Connected", "the page connects");

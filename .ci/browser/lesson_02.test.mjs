@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { press, say, sees, useBrowser } from "./browser.mjs";
+import { LIMITS, connected, everyPage, serve } from "./lesson.mjs";
+
+describe("lesson 02, disconnect", LIMITS, () => {
+  useBrowser();
+  const lesson = serve("lesson_02_disconnect");
+  everyPage(lesson, { enter: connected, path: "/ws" });
+
+  test("saying bye gets a goodbye with 1000, and the page shows all there is to know", async (t) => {
+    const page = await lesson.open(t);
+
+    await press(page, "Say “bye”");
+
+    await sees(page, "#state", "Code 1000, “Goodbye!”", "the server said goodbye");
+    await sees(page, "#code", "1000", "the code is shown");
+    await sees(page, "#reason", "Goodbye!", "the reason is shown");
+    await sees(page, "#clean", "true", "both sides said goodbye");
+  });
+
+  test("closing politely ends cleanly, and one can connect again", async (t) => {
+    const page = await lesson.open(t);
+
+    await press(page, "Close politely");
+
+    await sees(page, "#code", "1000", "our own code comes back");
+    await sees(page, "#clean", "true", "the server answered our Close");
+    await press(page, "Connect again");
+    await connected(page);
+    await sees(page, "#code", "not yet", "this connection has not ended");
+  });
+
+  test("the count follows those who come and go", async (t) => {
+    const ana = await lesson.open(t);
+    const ben = await lesson.open(t);
+    await say(ana, "hi");
+    await say(ben, "hi");
+    await sees(ana, "#log", "Echo: hi", "Ana is served");
+    await sees(ben, "#log", "Echo: hi", "Ben is served");
+
+    await press(ana, "Count the connections");
+    await sees(ana, "#count", "2 connections.", "Ana and Ben are there");
+
+    await ben.close();
+    for (let tries = 0; tries < 50; tries += 1) {
+      await press(ana, "Count the connections");
+      if ((await ana.locator("#count").textContent()) === "1 connection.") return;
+      await ana.waitForTimeout(50);
+    }
+    assert.fail("Ben closed his window, so the count should come down to 1 connection");
+  });
+});

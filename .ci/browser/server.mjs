@@ -1,0 +1,63 @@
+// Starts a lesson for the tests, the way a reader does, and stops it again.
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const TARGET =
+  process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
+const PATIENCE = 10_000;
+
+/**
+ * Starts the program of `package`, which `cargo build` has built, and waits until it
+ * says where to look. Port 0 means "any free port".
+ */
+export async function start(name, port = 0) {
+  const program = `${TARGET}/debug/${name}`;
+  if (!existsSync(program))
+    throw new Error(`${program} is missing: cargo build -p ${name}`);
+
+  const child = spawn(program, {
+    env: { ...process.env, ADDR: `127.0.0.1:${port}` },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const output = [];
+
+  const url = await new Promise((resolve, reject) => {
+    const fail = (why) =>
+      reject(new Error(`${name} ${why}. It said: ${output.join("")}`));
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      fail(`did not say where it listens within ${PATIENCE} ms`);
+    }, PATIENCE);
+    const read = (chunk) => {
+      output.push(chunk);
+      const found = /http:\/\/\S+/.exec(output.join(""));
+      if (found) {
+        clearTimeout(timer);
+        resolve(found[0]);
+      }
+    };
+
+    child.stdout.setEncoding("utf8").on("data", read);
+    child.stderr.setEncoding("utf8").on("data", (chunk) => output.push(chunk));
+    child.once("error", (error) => fail(`could not be started: ${error.message}`));
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      fail(`ended with ${code}`);
+    });
+  });
+
+  return {
+    url,
+    port: Number(new URL(url).port),
+    /** What it has printed so far. */
+    output: () => output.join(""),
+    /** Ends it the hard way: connections drop without a goodbye. */
+    async stop() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
