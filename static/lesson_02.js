@@ -57,9 +57,13 @@ leave.addEventListener("click", () => {
 });
 
 ask.addEventListener("click", async () => {
-  const answer = await fetch("/connections");
-  const clients = Number(await answer.text());
-  count.value = clients === 1 ? "1 connection." : `${clients} connections.`;
+  try {
+    const answer = await fetch("/connections");
+    const clients = Number(await answer.text());
+    count.value = clients === 1 ? "1 connection." : `${clients} connections.`;
+  } catch {
+    count.value = "No server answers.";
+  }
 });
 
 function say(text) {

@@ -11,25 +11,40 @@ import { explain } from "./closing.js";
 const SIGNED_OUT = 4001;
 
 const form = document.querySelector("#sign-in");
+const fields = document.querySelector("#sign-in fieldset");
 const answer = document.querySelector("#answer");
 const place = document.querySelector("#room");
+const { username, password, room, subprotocol } = form.elements;
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
 
-  const { username, password, room, subprotocol } = form.elements;
-  const reply = await fetch("/login", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ username: username.value, password: password.value }),
-    credentials: subprotocol.checked ? "omit" : "same-origin", // Refuse the cookie?
-  });
-  if (!reply.ok) {
-    answer.value = await reply.text();
-    return;
-  }
+  fields.disabled = true; // However often somebody clicks, we ask once.
+  const token = await signIn();
+  fields.disabled = false;
 
-  const { token } = await reply.json();
+  if (token) enter(token);
+  else password.focus();
+});
+
+/** Gets a token for the name and the password; or says why not, and gives nothing. */
+async function signIn() {
+  try {
+    const reply = await fetch("/login", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username: username.value, password: password.value }),
+      credentials: subprotocol.checked ? "omit" : "same-origin", // Take the cookie?
+    });
+    if (reply.ok) return (await reply.json()).token;
+
+    answer.value = await reply.text();
+  } catch {
+    answer.value = "No server answers.";
+  }
+}
+
+function enter(token) {
   password.value = ""; // The token stands for it from now on.
   openRoom(place, `/ws/chat/${encodeURIComponent(room.value)}`, {
     me: username.value,
@@ -40,13 +55,10 @@ form.addEventListener("submit", async (event) => {
       form.hidden = true;
     },
     left: (event) => {
+      const signedOut = event.code === SIGNED_OUT;
+      if (signedOut) place.replaceChildren();
+      answer.value = signedOut ? explain(event) : "";
       form.hidden = false;
-      if (event.code === SIGNED_OUT) {
-        place.replaceChildren();
-        answer.value = explain(event);
-      } else {
-        answer.value = "";
-      }
     },
   });
-});
+}

@@ -321,6 +321,34 @@ describe("the chat room", LIMITS, () => {
     assert.equal(await page.locator("#log").count(), 0, "nobody talks to a closed room");
   });
 
+  test("however often one clicks, one signs in once", async (t) => {
+    const { page, sockets } = await open(t, "lesson_08.html", {
+      routes: { "/login": { json: { token: "a.b.c", expires_in: 1 } } },
+    });
+    await fill(page, "Name", "ana");
+    await fill(page, "Password", "ana-likes-tea");
+
+    await page.getByRole("button", { name: "Sign in" }).evaluate((button) => {
+      button.click();
+      button.click();
+    });
+    await sees(page, "#state", "Connected as ana.", "Ana signed in");
+    await page.waitForTimeout(200);
+
+    assert.equal(sockets.length, 1, "a second socket would find its own name taken");
+  });
+
+  test("when no server answers, the sign-in form says so", async (t) => {
+    const { page } = await open(t, "lesson_08.html", { excused: [/ERR_FAILED/] });
+    await page.route("**/login", (route) => route.abort());
+    await fill(page, "Name", "ana");
+    await fill(page, "Password", "ana-likes-tea");
+
+    await press(page, "Sign in");
+
+    await sees(page, "#answer", "No server answers.", "the page does not stay silent");
+  });
+
   test("a room can be joined, used and left with the keyboard alone", async (t) => {
     const { page, heard } = await open(t, "chat.html");
 
@@ -339,6 +367,36 @@ describe("the chat room", LIMITS, () => {
     await page.keyboard.press("Enter");
     await sees(page, "#state", "Code 1000", "Leave says goodbye with 1000");
   });
+
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1200, 360]) {
+      test(`a crowded room fits into ${width} pixels, ${colorScheme}`, async (t) => {
+        const { page, send } = await join(t, {
+          colorScheme,
+          viewport: { width, height: 740 },
+        });
+        const name = (number) => `a-very-long-name-${number}`;
+
+        send({
+          type: "online_users",
+          users: Array.from({ length: 30 }, (_, n) => name(n)),
+        });
+        send({ type: "typing", username: name(1), is_typing: true });
+        send({ type: "typing", username: name(2), is_typing: true });
+        send({
+          ...chat(name(1), "wordwithoutend".repeat(30)),
+          type: "private",
+          to: "ana",
+        });
+        await sees(page, "#log .private", "wordwithoutend", "the whisper came");
+
+        const overflow = await page.evaluate(
+          () => document.documentElement.scrollWidth - innerWidth,
+        );
+        assert.ok(overflow <= 0, `nothing should stick out, but ${overflow} pixels do`);
+      });
+    }
+  }
 
   test("a long talk is cut at its old end, and a reader who scrolled back is left alone", async (t) => {
     const { page, send } = await join(t);
