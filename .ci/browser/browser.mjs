@@ -98,6 +98,15 @@ export async function say(page, text) {
   await press(page, "Send");
 }
 
+/** How many pixels are too wide for the page or for its log, and need scrolling. */
+export function overflow(page) {
+  return page.evaluate(() =>
+    [document.documentElement, document.querySelector("#log")]
+      .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)
+      .reduce((most, pixels) => Math.max(most, pixels), 0),
+  );
+}
+
 /** Opens a bare socket in the page, closes it politely, and gives what came of it. */
 export function closePolitely(page, path) {
   return page.evaluate(
