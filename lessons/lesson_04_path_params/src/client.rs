@@ -25,8 +25,6 @@ async fn converse(socket: &mut WebSocket, connection: &mut Connection) -> Ending
     let mut waiting = Vec::new();
 
     loop {
-        // We cannot know what happens next: our client may speak, or another task
-        // may have a message for our client. So we wait for both.
         select! {
             heard = socket.recv() => match heard {
                 Some(Ok(Message::Text(text))) => {

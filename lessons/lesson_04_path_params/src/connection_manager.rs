@@ -54,7 +54,7 @@ impl ConnectionManager {
             return None;
         };
         place.insert(sender);
-        roster.post(format!("Client {id} joined.").into(), &|to| to != id);
+        roster.broadcast(format!("Client {id} joined.").into(), Some(id));
 
         Some(Connection { id, manager: self.clone(), outbox })
     }
@@ -63,22 +63,24 @@ impl ConnectionManager {
         let mut roster = self.lock();
         // Why look whether it is closed? A client that lost its place may have left
         // it to another one with the same id, whose outbox is open.
-        let ours = roster.outboxes.get(&id).is_some_and(mpsc::Sender::is_closed);
-        if ours {
-            roster.outboxes.remove(&id);
-            roster.post(left(id), &|_| true);
+        if roster.outboxes.get(&id).is_some_and(mpsc::Sender::is_closed) {
+            roster.remove(id);
         }
     }
 
     pub fn send_personal(&self, to: ClientId, text: impl Into<Utf8Bytes>) {
-        self.lock().post(text.into(), &|id| id == to);
+        let mut roster = self.lock();
+        let outbox = roster.outboxes.get(&to);
+        if outbox.is_some_and(|outbox| outbox.try_send(text.into()).is_err()) {
+            roster.remove(to);
+        }
     }
 
     /// Sends `text` to everyone, or to everyone but `exclude`.
     ///
     /// All clients receive all broadcasts in the same order.
     pub fn broadcast(&self, text: impl Into<Utf8Bytes>, exclude: Option<ClientId>) {
-        self.lock().post(text.into(), &|id| Some(id) != exclude);
+        self.lock().broadcast(text.into(), exclude);
     }
 
     fn lock(&self) -> MutexGuard<'_, Roster> {
@@ -89,26 +91,25 @@ impl ConnectionManager {
 }
 
 impl Roster {
-    /// Puts `text` in the outbox of every client that `wanted` picks.
+    /// Puts `text` in the outbox of everyone but `exclude`.
     ///
-    /// A client whose outbox is full loses its place, and the others hear of it.
-    fn post(&mut self, text: Utf8Bytes, wanted: &dyn Fn(ClientId) -> bool) {
-        // Why `try_send` and not `send`? `send` waits for room in the outbox, and we
-        // would wait with the lock in hand: one slow client would stop everybody.
-        let too_slow: Vec<ClientId> = self
-            .outboxes
-            .extract_if(|&id, outbox| {
-                wanted(id) && outbox.try_send(text.clone()).is_err()
-            })
-            .map(|(id, _)| id)
-            .collect();
-
+    /// A client whose outbox is full loses its place.
+    fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<ClientId>) {
+        let mut too_slow = Vec::new();
+        for (&id, outbox) in &self.outboxes {
+            if Some(id) != exclude && outbox.try_send(text.clone()).is_err() {
+                too_slow.push(id);
+            }
+        }
         for id in too_slow {
-            self.post(left(id), &|_| true);
+            self.remove(id);
         }
     }
-}
 
-fn left(id: ClientId) -> Utf8Bytes {
-    format!("Client {id} left.").into()
+    /// Takes a client off the list, and tells the others, once.
+    fn remove(&mut self, id: ClientId) {
+        if self.outboxes.remove(&id).is_some() {
+            self.broadcast(format!("Client {id} left.").into(), None);
+        }
+    }
 }
