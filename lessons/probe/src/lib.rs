@@ -1,1 +1,40 @@
+//! The client that the tests talk through.
+//!
+//! [`serve`] runs a router on a line in memory, so that tokio's clock can be paused:
+//! "Ana hears nothing for 60 seconds" is then exact, and takes no time.
+//! A test reads like a conversation, and a failure tells the conversation so far:
+//!
+//! ```ignore
+//! #[tokio::test(start_paused = true)]
+//! async fn a_message_does_not_come_back_to_its_sender() -> Check {
+//!     let server = probe::serve(app());
+//!     let mut ana = server.connect("Ana", "/ws").await?;
+//!     let mut ben = server.connect("Ben", "/ws").await?;
+//!
+//!     ana.says("hello").await?;
+//!
+//!     ben.hears("Client 1: hello").await?;
+//!     ana.hears_nothing_for(ONE_MINUTE).await
+//! }
+//! ```
 
+mod client;
+mod expected;
+mod hint;
+mod line;
+pub mod manners;
+mod server;
+mod watchdog;
+
+pub use client::Client;
+pub use expected::{ANY, Expected};
+pub use hint::{Check, Hint};
+pub use server::{Answer, Server, serve, serve_tcp};
+
+use std::time::Duration;
+
+/// Long enough to be sure that nothing comes any more.
+pub const ONE_MINUTE: Duration = Duration::from_secs(60);
+
+/// How long a client waits for something that should come.
+pub(crate) const WAIT: Duration = Duration::from_secs(10);

@@ -1,0 +1,82 @@
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use axum::serve::Listener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
+    sync::mpsc,
+};
+
+/// What a line must be able to do, in memory or over TCP.
+pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
+
+/// The client's end of a line.
+///
+/// All clones share it: one is the WebSocket's, another lets a test write bytes that
+/// no WebSocket would.
+#[derive(Clone)]
+pub struct Line(Arc<Mutex<Box<dyn ReadWrite>>>);
+
+impl Line {
+    pub fn new(line: impl ReadWrite + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Box::new(line))))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(Pin<&mut dyn ReadWrite>) -> T) -> T {
+        let mut line = self.0.lock().expect("no task panics with the line");
+        act(Pin::new(line.as_mut()))
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.with(|line| line.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.with(|line| line.poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|line| line.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|line| line.poll_shutdown(cx))
+    }
+}
+
+/// A listener whose lines are pipes in memory.
+pub struct MemoryListener(pub mpsc::Receiver<DuplexStream>);
+
+impl Listener for MemoryListener {
+    type Io = DuplexStream;
+    type Addr = ();
+
+    async fn accept(&mut self) -> (DuplexStream, ()) {
+        match self.0.recv().await {
+            Some(line) => (line, ()),
+            None => std::future::pending().await, // The test is over.
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
