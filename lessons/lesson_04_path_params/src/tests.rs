@@ -1,1 +1,95 @@
+use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 
+use super::app;
+use crate::connection_manager::ConnectionManager;
+
+probe::manners!(app(), "/ws/7");
+probe::chat_manners!(chat(), names: chosen);
+
+fn chat() -> Chat {
+    Chat {
+        app,
+        names: ["7", "8", "4294967295"],
+        path: |name| format!("/ws/{name}"),
+        says: |text| text.into(),
+        said: |name, text| format!("Client {name}: {text}").into(),
+        left: |name| format!("Client {name} left.").into(),
+        hears_itself: false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_client_brings_its_own_id() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/7").await?;
+    let mut ben = server.connect("Ben", "/ws/8").await?;
+
+    ana.hears("You are client 7.").await?;
+    ana.hears("Client 8 joined.").await?;
+    ben.hears("You are client 8.").await?;
+    ben.says("hi").await?;
+
+    ana.hears("Client 8: hi").await?;
+    ben.hears_nothing_for(ONE_MINUTE).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_no_number_gets_400_and_a_sentence() -> Check {
+    let server = serve(app());
+
+    for id in ["abc", "-1", "1.5", "4294967296", "%20", "7%00", "%F0%9F%A6%80"] {
+        let answer = server.refuses("Eve", &format!("/ws/{id}"), 400).await?;
+        let sentence = "A client id is a whole number, as in /ws/7.";
+        assert_eq!(answer.body, sentence, "{id} is no client id");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_in_use_gets_409_and_a_sentence() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/7").await?;
+    ana.hears("You are client 7.").await?;
+
+    let answer = server.refuses("Eve", "/ws/7", 409).await?;
+
+    let sentence = "Client 7 is here already. Choose another id.";
+    assert_eq!(answer.body, sentence, "the id is in use");
+    ana.hears_nothing_for(ONE_MINUTE).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_is_free_again_at_once() -> Check {
+    let server = serve(app());
+    server.connect("Ana", "/ws/7").await?.leaves().await?;
+    server.connect("Ana", "/ws/7").await?.vanishes().await;
+
+    let mut ana = server.connect("Ana", "/ws/7").await?;
+
+    ana.hears("You are client 7.").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_that_comes_to_nothing_frees_the_id() {
+    let manager = ConnectionManager::default();
+    let connection = manager.connect(7);
+    assert!(manager.connect(7).is_none(), "the id is in use");
+
+    drop(connection);
+
+    assert!(manager.connect(7).is_some(), "the place went with the closure that held it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_frees_the_id() {
+    let manager = ConnectionManager::default();
+    let connection = manager.connect(7);
+
+    let task = tokio::spawn(async move {
+        let _connection = connection;
+        panic!("on purpose");
+    });
+
+    assert!(task.await.is_err(), "the task panics");
+    assert!(manager.connect(7).is_some(), "the guard is dropped by the panic, too");
+}

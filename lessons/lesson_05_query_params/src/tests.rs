@@ -1,1 +1,115 @@
+use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 
+use super::app;
+
+probe::manners!(app(), "/ws/7?token=let-me-in");
+probe::chat_manners!(chat(), names: chosen);
+
+fn chat() -> Chat {
+    Chat {
+        app,
+        names: ["7", "8", "9"],
+        path: |name| format!("/ws/{name}?token=let-me-in"),
+        says: |text| text.into(),
+        said: |name, text| format!("Client {name}: {text}").into(),
+        left: |name| format!("Client {name} left.").into(),
+        hears_itself: true,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_hears_a_message_the_sender_too() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/7?token=let-me-in").await?;
+    ana.hears("You are client 7.").await?;
+
+    ana.says("hi").await?;
+
+    ana.hears("Client 7: hi").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_echo_the_sender_does_not_hear_itself() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/7?token=let-me-in&echo=false").await?;
+    ana.hears("You are client 7.").await?;
+    let mut ben = server.connect("Ben", "/ws/8?echo=true&token=let-me-in").await?;
+    ben.hears("You are client 8.").await?;
+    ana.hears("Client 8 joined.").await?;
+
+    ana.says("hi").await?;
+    ben.hears("Client 7: hi").await?;
+    ana.hears_nothing_for(ONE_MINUTE).await?;
+    ben.says("hello").await?;
+
+    ana.hears("Client 8: hello").await?;
+    ben.hears("Client 8: hello").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_token_or_a_wrong_one_gets_401_before_the_upgrade() -> Check {
+    let server = serve(app());
+
+    for query in ["", "?echo=false", "?token=", "?token=Let-me-in", "?token=let-me-in%00"]
+    {
+        server.refuses("Eve", &format!("/ws/7{query}"), 401).await?;
+    }
+    for query in ["?token=%ff", "?token=no&token=let-me-in"] {
+        server.refuses("Eve", &format!("/ws/7{query}"), 401).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_impossible_option_gets_400() -> Check {
+    let server = serve(app());
+
+    let answer = server.refuses("Eve", "/ws/7?token=let-me-in&echo=maybe", 400).await?;
+
+    assert!(answer.body.contains("echo"), "{} should name the option", answer.body);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_impossible_id_gets_400_and_one_in_use_409() -> Check {
+    let server = serve(app());
+    let _ana = server.connect("Ana", "/ws/7?token=let-me-in").await?;
+
+    server.refuses("Eve", "/ws/abc?token=let-me-in", 400).await?;
+    server.refuses("Eve", "/ws/7?token=let-me-in", 409).await?;
+
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_polite_refusal_accepts_and_closes_with_4001() -> Check {
+    let server = serve(app());
+
+    let mut eve = server.connect("Eve", "/ws/7/polite").await?;
+    eve.is_closed(4001, "A token is missing: ?token=…").await?;
+    let mut eve = server.connect("Eve", "/ws/7/polite?token=guess").await?;
+
+    eve.is_closed(4001, "This is not the token.").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_knows_the_token_may_be_polite_too() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/7/polite?token=let-me-in").await?;
+
+    ana.hears("You are client 7.").await?;
+
+    ana.leaves().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_polite_refusal_takes_no_place() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/8?token=let-me-in").await?;
+    ana.hears("You are client 8.").await?;
+
+    let mut eve = server.connect("Eve", "/ws/7/polite").await?;
+    eve.is_closed(4001, "A token is missing: ?token=…").await?;
+
+    ana.hears_nothing_for(ONE_MINUTE).await
+}

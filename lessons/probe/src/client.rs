@@ -155,6 +155,18 @@ impl Client {
         }
     }
 
+    /// Waits for the next text message, whatever it is.
+    #[track_caller]
+    pub fn hears_any(&mut self) -> impl Future<Output = Result<String, Hint>> + '_ {
+        let caller = Location::caller();
+        async move {
+            match self.next(WAIT).await {
+                Some(Event::Text(text)) => Ok(text),
+                came => Err(self.instead("hear something", came, WAIT, caller)),
+            }
+        }
+    }
+
     /// Waits for the next message, which must be binary and have these bytes.
     pub async fn hears_binary(&mut self, expected: &[u8]) -> Check {
         match self.next(WAIT).await {
@@ -260,6 +272,17 @@ impl Client {
         }
     }
 
+    /// Passes over what still comes, until the line is at its end.
+    pub async fn finds_the_line_cut(&mut self) -> Check {
+        loop {
+            match self.next(WAIT).await {
+                Some(Event::End { .. }) => return Ok(()),
+                Some(_) => {}
+                None => return Err(self.hint("still has a line, and nothing comes")),
+            }
+        }
+    }
+
     /// Closes with 1000, and expects the server to answer with the same.
     pub async fn leaves(self) -> Check {
         self.leaves_with(1000, "").await
@@ -293,6 +316,12 @@ impl Client {
         self.note("vanishes");
         drop(self);
         settle(settles).await;
+    }
+
+    /// Resets the line, as a crashing machine does. Only over TCP.
+    pub async fn resets(self) -> Check {
+        self.note("resets the line");
+        self.line.will_reset().map_err(|error| self.hint(format!("could not: {error}")))
     }
 
     /// Reads nothing any more, as a client does whose page is frozen. Pings stay

@@ -18,6 +18,7 @@
 //! }
 //! ```
 
+pub mod chat;
 mod client;
 mod expected;
 mod hint;

@@ -8,13 +8,27 @@ use std::{
 use axum::serve::Listener;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
+    net::TcpStream,
     sync::mpsc,
 };
 
 /// What a line must be able to do, in memory or over TCP.
-pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {
+    /// From now on, hanging up means to reset the line (a TCP RST).
+    fn will_reset(&self) -> io::Result<()>;
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
+impl ReadWrite for TcpStream {
+    fn will_reset(&self) -> io::Result<()> {
+        self.set_zero_linger()
+    }
+}
+
+impl ReadWrite for DuplexStream {
+    fn will_reset(&self) -> io::Result<()> {
+        Err(io::Error::other("a line in memory cannot be reset"))
+    }
+}
 
 /// The client's end of a line.
 ///
@@ -26,6 +40,11 @@ pub struct Line(Arc<Mutex<Box<dyn ReadWrite>>>);
 impl Line {
     pub fn new(line: impl ReadWrite + 'static) -> Self {
         Self(Arc::new(Mutex::new(Box::new(line))))
+    }
+
+    /// From now on, hanging up means to reset the line (a TCP RST).
+    pub fn will_reset(&self) -> io::Result<()> {
+        self.with(|line| line.will_reset())
     }
 
     fn with<T>(&self, act: impl FnOnce(Pin<&mut dyn ReadWrite>) -> T) -> T {

@@ -147,3 +147,34 @@ pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame.extend(payload);
     frame
 }
+
+/// All of these rules as tests. The router and the path may be any expressions.
+#[macro_export]
+macro_rules! manners {
+    ($app:expr, $path:expr) => {
+        mod manners {
+            use super::*;
+
+            $crate::manners! { @each $app, $path =>
+                a_clean_close_is_answered,
+                nothing_harmless_disconnects,
+                faults_have_their_codes,
+                unfinished_fragments_cost_bounded_memory,
+                unread_pongs_cost_bounded_memory,
+            }
+
+            #[tokio::test]
+            async fn it_works_over_tcp() -> $crate::Check {
+                $crate::manners::it_works_over_tcp($app, $path).await
+            }
+        }
+    };
+    (@each $app:expr, $path:expr => $($rule:ident,)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $rule() -> $crate::Check {
+                $crate::manners::$rule($app, $path).await
+            }
+        )*
+    };
+}

@@ -175,6 +175,11 @@ impl Server {
         }
     }
 
+    /// A hint that ends with the last lines of the conversation.
+    pub fn hint(&self, sentence: impl Into<String>) -> Hint {
+        self.conversation.hint(sentence)
+    }
+
     /// The answer to a GET request.
     pub async fn get(&self, path: &str) -> Result<Answer, Hint> {
         let request = Request::get(path).body(String::new()).map_err(|error| {
