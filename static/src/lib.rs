@@ -88,12 +88,31 @@ pub async fn listen() -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
 
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);
-    println!("Open http://{addr} in a browser. Ctrl-C stops the server.");
+    println!("{}", welcome(addr));
 
+    without_delay(listener)
+}
+
+/// The same listener, whose lines send small messages at once.
+fn without_delay(
+    listener: TcpListener,
+) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
     listener.tap_io(|line| {
         // Without it the line is slower, not wrong.
         let _ = line.set_nodelay(true);
     })
+}
+
+fn welcome(addr: SocketAddr) -> String {
+    if addr.ip().is_unspecified() {
+        let port = addr.port();
+        format!(
+            "Open http://127.0.0.1:{port} in a browser. The whole network may come, under \
+             the address of this machine. Ctrl-C stops the server."
+        )
+    } else {
+        format!("Open http://{addr} in a browser. Ctrl-C stops the server.")
+    }
 }
 
 /// Ends the program with one sentence on the console.

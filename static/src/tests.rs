@@ -234,3 +234,23 @@ fn scripts() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
 fn quoted<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
     text.split(mark).skip(1).filter_map(|rest| rest.strip_prefix('"')?.split('"').next())
 }
+
+#[tokio::test]
+async fn small_messages_leave_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("the port has a number");
+    let mut listener = without_delay(listener);
+    let _client = TcpStream::connect(addr).await.expect("somebody listens");
+
+    let (line, _) = listener.accept().await;
+
+    assert!(line.nodelay().is_ok_and(|set| set), "TCP_NODELAY is set on every line");
+}
+
+#[test]
+fn a_classroom_is_told_where_to_look() {
+    let sentence = welcome(([0, 0, 0, 0], 8000).into());
+
+    let own = "Open http://127.0.0.1:8000 in a browser.";
+    assert!(sentence.starts_with(own), "0.0.0.0 is no address to open: {sentence}");
+}

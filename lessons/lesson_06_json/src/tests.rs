@@ -182,3 +182,14 @@ async fn a_name_in_use_is_accepted_and_closed_with_4009() -> Check {
     ana.leaves().await?;
     server.connect("Eve", "/ws/ana").await?.leaves().await
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_without_a_name_is_announced() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/ana").await?;
+
+    server.refuses("Nobody", "/ws/", 404).await?;
+    server.refuses("Nobody", "/ws/%20", 400).await?;
+
+    ana.hears_nothing_for(ONE_MINUTE).await
+}

@@ -1,7 +1,12 @@
+use axum::extract::ws::Utf8Bytes;
 use probe::{ANY, Check, Expected, ONE_MINUTE, chat::Chat, serve};
 use serde_json::{Value, json};
 
 use super::app;
+use crate::{
+    protocol::{RoomName, ToClient, Username},
+    rooms::RoomManager,
+};
 
 probe::manners!(app(), "/ws/chat/rust/ana");
 probe::chat_manners!(chat(), names: chosen);
@@ -266,4 +271,53 @@ async fn an_impossible_room_gets_400_and_a_sentence() -> Check {
     server.connect("Ana", &format!("/ws/chat/{longest}/ana")).await?.leaves().await?;
     server.refuses("Eve", &format!("/ws/chat/{longest}x/eve"), 400).await?;
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_is_serialised_once() {
+    let rooms = RoomManager::default();
+    let name = |name: &str| Username::try_from(name.to_owned()).expect("a good name");
+    let room = RoomName::try_from("rust".to_owned()).expect("a good name");
+    let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
+    let mut ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
+    ana.outbox.recv().await; // Ben joined.
+
+    rooms.broadcast_to_room(&room, &ToClient::Pong);
+
+    let (for_ana, for_ben) = (ana.outbox.recv().await, ben.outbox.recv().await);
+    assert!(for_ana.is_some(), "Ana hears it");
+    let address = |text: Option<Utf8Bytes>| text.map(|text| text.as_str().as_ptr());
+    assert_eq!(address(for_ana), address(for_ben), "both hold the same bytes in memory");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_frees_the_name_and_the_others_hear_of_it() {
+    let rooms = RoomManager::default();
+    let name = |name: &str| Username::try_from(name.to_owned()).expect("a good name");
+    let room = RoomName::try_from("rust".to_owned()).expect("a good name");
+    let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
+    let ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
+    ana.outbox.recv().await; // Ben joined.
+
+    let task = tokio::spawn(async move {
+        let _ben = ben;
+        panic!("on purpose");
+    });
+
+    assert!(task.await.is_err(), "the task panics");
+    let left = ana.outbox.recv().await;
+    let expected = r#"{"type":"user_left","username":"ben"}"#;
+    assert_eq!(left.as_deref(), Some(expected), "the guard is dropped by the panic, too");
+    assert!(rooms.join(room, name("ben")).is_some(), "and the name is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_without_a_name_is_announced() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+
+    server.refuses("Nobody", "/ws/chat/rust/", 404).await?;
+    server.refuses("Nobody", "/ws/chat/rust/%20", 400).await?;
+
+    ana.hears_nothing_for(ONE_MINUTE).await
 }

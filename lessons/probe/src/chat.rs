@@ -121,6 +121,28 @@ pub async fn an_honest_burst_evicts_nobody(chat: Chat) -> Check {
     ben.hears_nothing_for(ONE_MINUTE).await
 }
 
+/// What waits for a client is written in one go: a system call for each message would
+/// cost most of the time that a chat server has.
+pub async fn a_burst_leaves_in_few_writes(chat: Chat) -> Check {
+    let (server, [mut ana, mut ben, _cem]) = chat.opens().await?;
+    let burst: Vec<u8> = (0..BURST)
+        .flat_map(|i| masked(0x81, (chat.says)(&i.to_string()).as_bytes()))
+        .collect();
+    let before = server.writes();
+
+    ana.writes_raw(&burst).await?;
+
+    let heard = ben.hears_out(Duration::from_secs(1)).await.len();
+    let writes = server.writes() - before;
+    if heard == BURST && writes < BURST {
+        return Ok(());
+    }
+    Err(Hint::new(format!(
+        "A burst of {BURST} messages should reach Ben whole, and should take far fewer \
+         writes than messages. He heard {heard}, and the server wrote {writes} times."
+    )))
+}
+
 /// A client that stops reading is closed with 4008. The others miss nothing, and wait
 /// for nobody.
 pub async fn a_slow_client_harms_only_itself(chat: Chat) -> Check {
@@ -211,6 +233,7 @@ macro_rules! chat_manners {
                 every_way_to_leave_is_heard_once,
                 everybody_hears_the_same_order,
                 an_honest_burst_evicts_nobody,
+                a_burst_leaves_in_few_writes,
                 a_slow_client_harms_only_itself,
                 a_client_that_never_reads_again_is_cut_off,
             }

@@ -1,7 +1,10 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -82,20 +85,65 @@ impl AsyncWrite for Line {
 }
 
 /// A listener whose lines are pipes in memory.
-pub struct MemoryListener(pub mpsc::Receiver<DuplexStream>);
+pub struct MemoryListener {
+    pub lines: mpsc::Receiver<DuplexStream>,
+    /// How often the server has written to any line.
+    pub writes: Arc<AtomicUsize>,
+}
 
 impl Listener for MemoryListener {
-    type Io = DuplexStream;
+    type Io = CountedLine;
     type Addr = ();
 
-    async fn accept(&mut self) -> (DuplexStream, ()) {
-        match self.0.recv().await {
-            Some(line) => (line, ()),
+    async fn accept(&mut self) -> (CountedLine, ()) {
+        match self.lines.recv().await {
+            Some(line) => (CountedLine { line, writes: self.writes.clone() }, ()),
             None => std::future::pending().await, // The test is over.
         }
     }
 
     fn local_addr(&self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The server's end of a line in memory. Each write would be a system call on a real one.
+pub struct CountedLine {
+    line: DuplexStream,
+    writes: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for CountedLine {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for CountedLine {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.line).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_flush(cx)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_shutdown(cx)
     }
 }

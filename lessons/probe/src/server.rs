@@ -1,6 +1,9 @@
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::duplex,
+    io::{DuplexStream, duplex},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinHandle,
@@ -41,10 +44,12 @@ const REMEMBERED: usize = 20;
 /// For tests with `start_paused = true`.
 pub fn serve(router: Router) -> Server {
     let (sender, lines) = mpsc::channel(64);
+    let writes = Arc::<AtomicUsize>::default();
+    let listener = MemoryListener { lines, writes: writes.clone() };
     let task = tokio::spawn(async {
-        let _ = axum::serve(MemoryListener(lines), router).await; // Never returns.
+        let _ = axum::serve(listener, router).await; // Never returns.
     });
-    Server::new(Door::Memory(sender), task)
+    Server::new(Door::Memory(sender, writes), task)
 }
 
 /// Serves a router on a real port of this machine, in real time.
@@ -70,7 +75,8 @@ pub struct Server {
 }
 
 enum Door {
-    Memory(mpsc::Sender<tokio::io::DuplexStream>),
+    /// Where lines come in, and how often the server has written to one.
+    Memory(mpsc::Sender<DuplexStream>, Arc<AtomicUsize>),
     Tcp(SocketAddr),
 }
 
@@ -180,6 +186,15 @@ impl Server {
         self.conversation.hint(sentence)
     }
 
+    /// How often the server has written to its lines. Each time would be a system call.
+    /// 0 over TCP, where nobody counts.
+    pub fn writes(&self) -> usize {
+        match &self.door {
+            Door::Memory(_, writes) => writes.load(Ordering::Relaxed),
+            Door::Tcp(_) => 0,
+        }
+    }
+
     /// The answer to a GET request.
     pub async fn get(&self, path: &str) -> Result<Answer, Hint> {
         let request = Request::get(path).body(String::new()).map_err(|error| {
@@ -247,7 +262,7 @@ impl Server {
             Ok((socket, response)) => {
                 self.conversation.note(format!("{name} connects {path}"));
                 let conversation = self.conversation.clone();
-                let settles = matches!(self.door, Door::Memory(_));
+                let settles = matches!(self.door, Door::Memory(..));
                 Ok(Ok(Client::new(name, socket, line, response, conversation, settles)))
             }
             Err(tungstenite::Error::Http(response)) => {
@@ -267,7 +282,7 @@ impl Server {
 
     async fn dial(&self) -> Result<Line, Hint> {
         match &self.door {
-            Door::Memory(lines) => {
+            Door::Memory(lines, _) => {
                 let (ours, theirs) = duplex(PIPE_SIZE);
                 match lines.send(theirs).await {
                     Ok(()) => Ok(Line::new(ours)),
@@ -283,7 +298,7 @@ impl Server {
 
     /// Waits until every task waits. On a paused clock that costs no time.
     async fn settle(&self) {
-        if let Door::Memory(_) = self.door {
+        if let Door::Memory(..) = self.door {
             sleep(Duration::from_millis(1)).await;
         }
     }
