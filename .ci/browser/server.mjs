@@ -21,6 +21,7 @@ export async function start(name, port = 0) {
     env: { ...process.env, ADDR: `127.0.0.1:${port}` },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  process.once("exit", () => child.kill("SIGKILL")); // Should a test break off.
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const output = [];
 
