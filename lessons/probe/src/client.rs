@@ -168,15 +168,15 @@ impl Client {
     }
 
     /// Waits for the next message, which must be binary and have these bytes.
-    pub async fn hears_binary(&mut self, expected: &[u8]) -> Check {
-        match self.next(WAIT).await {
-            Some(Event::Binary(bytes)) if bytes == expected => Ok(()),
-            came => Err(self.instead(
-                &format!("hear the {} bytes", expected.len()),
-                came,
-                WAIT,
-                Location::caller(),
-            )),
+    #[track_caller]
+    pub fn hears_binary(&mut self, expected: &[u8]) -> impl Future<Output = Check> + '_ {
+        let (expected, caller) = (Bytes::copy_from_slice(expected), Location::caller());
+        async move {
+            let goal = format!("hear the {} bytes", expected.len());
+            match self.next(WAIT).await {
+                Some(Event::Binary(bytes)) if bytes == expected => Ok(()),
+                came => Err(self.instead(&goal, came, WAIT, caller)),
+            }
         }
     }
 
@@ -255,18 +255,20 @@ impl Client {
     }
 
     /// Passes over what still comes, until the server closes with this code and reason.
-    pub async fn is_closed_in_the_end(&mut self, code: u16, reason: &str) -> Check {
-        loop {
-            match self.next(WAIT).await {
-                Some(Event::Text(_) | Event::Binary(_)) => {}
-                Some(Event::Close(Some((came, why))))
-                    if came == code && why == reason =>
-                {
-                    return Ok(());
-                }
-                came => {
-                    let goal = format!("be closed with {code} {reason:?}");
-                    return Err(self.instead(&goal, came, WAIT, Location::caller()));
+    #[track_caller]
+    pub fn is_closed_in_the_end(
+        &mut self,
+        code: u16,
+        reason: &str,
+    ) -> impl Future<Output = Check> + '_ {
+        let (expected, caller) = (Some((code, reason.to_owned())), Location::caller());
+        let goal = format!("be closed with {code} {reason:?}");
+        async move {
+            loop {
+                match self.next(WAIT).await {
+                    Some(Event::Text(_) | Event::Binary(_)) => {}
+                    Some(Event::Close(came)) if came == expected => return Ok(()),
+                    came => return Err(self.instead(&goal, came, WAIT, caller)),
                 }
             }
         }
@@ -284,30 +286,39 @@ impl Client {
     }
 
     /// Closes with 1000, and expects the server to answer with the same.
-    pub async fn leaves(self) -> Check {
-        self.leaves_with(1000, "").await
+    #[track_caller]
+    pub fn leaves(self) -> impl Future<Output = Check> {
+        self.leaves_with(1000, "")
     }
 
     /// Closes with a code and a reason, and expects the server to answer with the same
     /// code before it hangs up. Messages that come in between are passed over.
-    pub async fn leaves_with(mut self, code: u16, reason: &str) -> Check {
-        self.note(&format!("closes   {code} {reason}"));
-        let frame = CloseFrame { code: code.into(), reason: reason.to_owned().into() };
-        self.send(Message::Close(Some(frame))).await?;
+    #[track_caller]
+    pub fn leaves_with(
+        mut self,
+        code: u16,
+        reason: &str,
+    ) -> impl Future<Output = Check> + use<> {
+        let (reason, caller) = (reason.to_owned(), Location::caller());
+        async move {
+            self.note(&format!("closes   {code} {reason}"));
+            let frame = CloseFrame { code: code.into(), reason: reason.into() };
+            self.send(Message::Close(Some(frame))).await?;
 
-        loop {
-            match self.next(WAIT).await {
-                Some(Event::Text(_) | Event::Binary(_)) => {}
-                Some(Event::Close(Some((answer, _)))) if answer == code => {}
-                Some(Event::End { clean: true }) => break,
-                came => {
-                    let goal = format!("have its Close {code} answered");
-                    return Err(self.instead(&goal, came, WAIT, Location::caller()));
+            loop {
+                match self.next(WAIT).await {
+                    Some(Event::Text(_) | Event::Binary(_)) => {}
+                    Some(Event::Close(Some((answer, _)))) if answer == code => {}
+                    Some(Event::End { clean: true }) => break,
+                    came => {
+                        let goal = format!("have its Close {code} answered");
+                        return Err(self.instead(&goal, came, WAIT, caller));
+                    }
                 }
             }
+            self.settle().await;
+            Ok(())
         }
-        self.settle().await;
-        Ok(())
     }
 
     /// Lets the line drop, without a goodbye.
