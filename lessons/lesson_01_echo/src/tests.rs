@@ -2,6 +2,8 @@ use probe::{Check, manners, serve};
 
 use super::app;
 
+probe::transcripts!(app());
+
 #[tokio::test(start_paused = true)]
 async fn text_comes_back_with_echo_before_it() -> Check {
     let server = serve(app());

@@ -7,6 +7,7 @@ use super::{Connections, app};
 use crate::socket::Ending;
 
 probe::manners!(app(), "/ws");
+probe::transcripts!(app());
 
 #[tokio::test(start_paused = true)]
 async fn bye_is_answered_with_goodbye() -> Check {

@@ -5,6 +5,7 @@ use crate::connection_manager::ConnectionManager;
 
 probe::manners!(app(), "/ws/7");
 probe::chat_manners!(chat(), names: chosen);
+probe::transcripts!(app());
 
 fn chat() -> Chat {
     Chat {

@@ -4,6 +4,7 @@ use super::app;
 
 probe::manners!(app(), "/ws/7?token=let-me-in");
 probe::chat_manners!(chat(), names: chosen);
+probe::transcripts!(app());
 
 fn chat() -> Chat {
     Chat {

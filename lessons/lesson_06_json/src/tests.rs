@@ -5,6 +5,7 @@ use super::app;
 
 probe::manners!(app(), "/ws/ana");
 probe::chat_manners!(chat(), names: chosen);
+probe::transcripts!(app());
 
 fn chat() -> Chat {
     Chat {

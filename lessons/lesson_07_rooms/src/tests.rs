@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::app;
 use crate::{
     protocol::{RoomName, ToClient, Username},
-    rooms::RoomManager,
+    rooms::{Member, RoomManager},
 };
 
 probe::manners!(app(), "/ws/chat/rust/ana");
 probe::chat_manners!(chat(), names: chosen);
+probe::transcripts!(app());
 
 fn chat() -> Chat {
     Chat {
@@ -273,18 +274,16 @@ async fn an_impossible_room_gets_400_and_a_sentence() -> Check {
     Ok(())
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_broadcast_is_serialised_once() {
-    let rooms = RoomManager::default();
-    let name = |name: &str| Username::try_from(name.to_owned()).expect("a good name");
-    let room = RoomName::try_from("rust".to_owned()).expect("a good name");
+#[test]
+fn a_broadcast_is_serialised_once() {
+    let (rooms, room) = (RoomManager::default(), room());
     let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
     let mut ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
-    ana.outbox.recv().await; // Ben joined.
+    assert!(heard(&mut ana).is_some(), "Ben joined");
 
     rooms.broadcast_to_room(&room, &ToClient::Pong);
 
-    let (for_ana, for_ben) = (ana.outbox.recv().await, ben.outbox.recv().await);
+    let (for_ana, for_ben) = (heard(&mut ana), heard(&mut ben));
     assert!(for_ana.is_some(), "Ana hears it");
     let address = |text: Option<Utf8Bytes>| text.map(|text| text.as_str().as_ptr());
     assert_eq!(address(for_ana), address(for_ben), "both hold the same bytes in memory");
@@ -292,12 +291,10 @@ async fn a_broadcast_is_serialised_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_frees_the_name_and_the_others_hear_of_it() {
-    let rooms = RoomManager::default();
-    let name = |name: &str| Username::try_from(name.to_owned()).expect("a good name");
-    let room = RoomName::try_from("rust".to_owned()).expect("a good name");
+    let (rooms, room) = (RoomManager::default(), room());
     let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
     let ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
-    ana.outbox.recv().await; // Ben joined.
+    assert!(heard(&mut ana).is_some(), "Ben joined");
 
     let task = tokio::spawn(async move {
         let _ben = ben;
@@ -305,7 +302,7 @@ async fn a_panic_frees_the_name_and_the_others_hear_of_it() {
     });
 
     assert!(task.await.is_err(), "the task panics");
-    let left = ana.outbox.recv().await;
+    let left = heard(&mut ana);
     let expected = r#"{"type":"user_left","username":"ben"}"#;
     assert_eq!(left.as_deref(), Some(expected), "the guard is dropped by the panic, too");
     assert!(rooms.join(room, name("ben")).is_some(), "and the name is free");
@@ -320,4 +317,17 @@ async fn nobody_without_a_name_is_announced() -> Check {
     server.refuses("Nobody", "/ws/chat/rust/%20", 400).await?;
 
     ana.hears_nothing_for(ONE_MINUTE).await
+}
+
+/// What waits for this member, if anything does.
+fn heard(member: &mut Member) -> Option<Utf8Bytes> {
+    member.outbox.try_recv().ok()
+}
+
+fn room() -> RoomName {
+    RoomName::try_from("rust".to_owned()).expect("a good name")
+}
+
+fn name(name: &str) -> Username {
+    Username::try_from(name.to_owned()).expect("a good name")
 }

@@ -14,6 +14,7 @@ const SECRET: &[u8] = b"a secret for the tests, 32 bytes or more";
 
 probe::manners!(app(), &path("rust", "ana"));
 probe::chat_manners!(chat(), names: chosen);
+probe::transcripts!(app());
 
 fn chat() -> Chat {
     Chat {

@@ -56,7 +56,7 @@ pub struct Client {
 
 /// Something that came over the line.
 #[derive(Debug, PartialEq)]
-enum Event {
+pub(crate) enum Event {
     Text(String),
     Binary(Bytes),
     Pong(Bytes),
@@ -357,7 +357,7 @@ impl Client {
     }
 
     /// The next event that is no pong, or `None` after `patience`.
-    async fn next(&mut self, patience: Duration) -> Option<Event> {
+    pub(crate) async fn next(&mut self, patience: Duration) -> Option<Event> {
         let next = async {
             loop {
                 match self.inbox.recv().await {

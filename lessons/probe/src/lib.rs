@@ -25,6 +25,7 @@ mod hint;
 mod line;
 pub mod manners;
 mod server;
+pub mod transcript;
 mod watchdog;
 
 pub use client::Client;

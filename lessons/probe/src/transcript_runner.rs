@@ -1,0 +1,251 @@
+//! Runs transcripts, on a clock that may be paused.
+
+use std::{fmt::Write, fs, io, path::Path, time::Duration};
+
+use axum::{Router, http::Request};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::{Act, HashMap, Message, Step, parse};
+use crate::{Check, Client, Hint, Server, WAIT, client::Event, serve};
+
+/// Where the book keeps its transcripts, a folder for each program.
+pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../book/transcripts");
+
+/// Between two lines the server gets a moment. On a paused clock that is until every
+/// task waits.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// What came of one line.
+#[derive(Debug, PartialEq)]
+pub enum Verdict {
+    True,
+    /// With what came instead.
+    False(String),
+    /// A line before it was false.
+    NotRun,
+}
+
+/// Runs all steps until one of them is false. Gives a verdict for each.
+pub async fn replay(server: &Server, steps: &[Step]) -> Vec<Verdict> {
+    let mut stage = Stage { server, clients: HashMap::new(), tokens: HashMap::new() };
+    let mut verdicts = Vec::new();
+    for step in steps {
+        if matches!(verdicts.last(), Some(Verdict::False(_) | Verdict::NotRun)) {
+            verdicts.push(Verdict::NotRun);
+            continue;
+        }
+        verdicts.push(match stage.run(&step.who, &step.act).await {
+            Ok(()) => Verdict::True,
+            Err(came) => Verdict::False(came),
+        });
+        sleep(MOMENT).await;
+    }
+    verdicts
+}
+
+/// Runs all transcripts of a folder, each against a fresh server.
+///
+/// Those in the folder `false` inside it must be false, in the line that follows a
+/// comment with `#!`.
+pub async fn check_folder(name: &str, app: impl Fn() -> Router) -> Check {
+    let folder = Path::new(FOLDER).join(name);
+    let stories = texts(&folder);
+    if stories.is_empty() {
+        return Err(Hint::new(format!("book/transcripts/{name} has no transcript.")));
+    }
+    let mut faults = String::new();
+    for (file, text) in stories.iter().chain(&texts(&folder.join("false"))) {
+        let steps = match parse(text) {
+            Ok(steps) => steps,
+            Err(fault) => {
+                let _ = writeln!(faults, "{file}: {fault}");
+                continue;
+            }
+        };
+        let server = serve(app());
+        let verdicts = replay(&server, &steps).await;
+
+        let marked = text.lines().position(|line| line.starts_with("#!"));
+        let expected =
+            marked.and_then(|mark| steps.iter().position(|step| step.line > mark + 1));
+        let found = verdicts.iter().position(|verdict| *verdict != Verdict::True);
+        if found != expected || marked.is_some() != file.contains("/false/") {
+            let Some(i) = found else {
+                let _ = writeln!(
+                    faults,
+                    "{file}: a line after #! should be false, but all are true"
+                );
+                continue;
+            };
+            let Step { line, text, .. } = &steps[i];
+            let Verdict::False(came) = &verdicts[i] else { continue };
+            let _ = writeln!(
+                faults,
+                "{}",
+                server.hint(format!("{file}:{line}: {text}\n  is false: {came}."))
+            );
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Hint::new(faults)) }
+}
+
+/// Every transcript in a folder, each with a name for hints.
+fn texts(folder: &Path) -> Vec<(String, String)> {
+    let read = || -> io::Result<Vec<_>> {
+        let mut texts = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "txt") {
+                let name = path.strip_prefix(FOLDER).unwrap_or(&path).display();
+                texts.push((
+                    format!("book/transcripts/{name}"),
+                    fs::read_to_string(&path)?,
+                ));
+            }
+        }
+        texts.sort();
+        Ok(texts)
+    };
+    read().unwrap_or_default()
+}
+
+/// A path in which `{ana.token}` has become the token that Ana got.
+pub fn filled(path: &str, tokens: &HashMap<String, String>) -> String {
+    tokens.iter().fold(path.to_owned(), |path, (name, token)| {
+        path.replace(&format!("{{{name}.token}}"), token)
+    })
+}
+
+struct Stage<'a> {
+    server: &'a Server,
+    clients: HashMap<String, Client>,
+    tokens: HashMap<String, String>,
+}
+
+impl Stage<'_> {
+    /// Runs one step. The error is what came instead.
+    async fn run(&mut self, who: &str, act: &Act) -> Result<(), String> {
+        match act {
+            Act::Connects { path } => {
+                let path = filled(path, &self.tokens);
+                let client = self.server.connect(who, &path).await.map_err(sentence)?;
+                self.clients.insert(who.into(), client);
+                Ok(())
+            }
+            Act::IsRefused { status, path } => {
+                let path = filled(path, &self.tokens);
+                self.server.refuses(who, &path, *status).await.map_err(sentence)?;
+                Ok(())
+            }
+            Act::SignsIn { password } => match self.sign_in(who, password).await? {
+                (200, token) => {
+                    self.tokens.insert(who.into(), token);
+                    Ok(())
+                }
+                (status, _) => Err(format!("signing in was refused with {status}")),
+            },
+            Act::IsRefusedSigningIn { status, password } => {
+                match self.sign_in(who, password).await? {
+                    (200, _) => Err("signing in succeeded".into()),
+                    (came, _) if came == *status => Ok(()),
+                    (came, _) => Err(format!("it was refused with {came}")),
+                }
+            }
+            Act::Closes { code, reason } => {
+                let client = self.clients.remove(who).ok_or("nobody was there")?;
+                client.leaves_with(*code, reason).await.map_err(sentence)
+            }
+            Act::Vanishes => {
+                let client = self.clients.remove(who).ok_or("nobody was there")?;
+                client.vanishes().await;
+                Ok(())
+            }
+            Act::Waits(time) => {
+                sleep(*time).await;
+                Ok(())
+            }
+            Act::Sends(message) => {
+                let client = self.client(who)?;
+                match message {
+                    Message::Text(text) | Message::Json(text, _) => {
+                        client.says(text).await
+                    }
+                    Message::Bytes(bytes) => client.sends_binary(bytes).await,
+                }
+                .map_err(sentence)
+            }
+            Act::Receives(expected) => {
+                let client = self.client(who)?;
+                match client.next(WAIT).await {
+                    Some(Event::Text(text)) if expected.matches_text(&text) => Ok(()),
+                    Some(Event::Binary(came))
+                        if *expected == Message::Bytes(came.to_vec()) =>
+                    {
+                        Ok(())
+                    }
+                    came => Err(told(came)),
+                }
+            }
+            Act::ReceivesNothing(time) => match self.client(who)?.next(*time).await {
+                None => Ok(()),
+                came => Err(told(came)),
+            },
+            Act::IsClosed { code, reason } => {
+                let mut client = self.clients.remove(who).ok_or("nobody was there")?;
+                let (came, why) = match client.next(WAIT).await {
+                    Some(Event::Close(frame)) => match client.next(WAIT).await {
+                        Some(Event::End { .. }) => frame.unwrap_or((1005, String::new())),
+                        other => return Err(told(other)),
+                    },
+                    Some(Event::End { .. }) => (1006, String::new()),
+                    other => return Err(told(other)),
+                };
+                if came == *code && reason.as_ref().is_none_or(|reason| *reason == why) {
+                    Ok(())
+                } else {
+                    Err(format!("it was closed with {came} {why}"))
+                }
+            }
+        }
+    }
+
+    fn client(&mut self, who: &str) -> Result<&mut Client, String> {
+        self.clients.get_mut(who).ok_or_else(|| "nobody was there".into())
+    }
+
+    /// The status and, if it is 200, the token.
+    async fn sign_in(&self, who: &str, password: &str) -> Result<(u16, String), String> {
+        let body = json!({ "username": who, "password": password }).to_string();
+        let request = Request::post("/login")
+            .header("content-type", "application/json")
+            .body(body)
+            .map_err(|error| error.to_string())?;
+        let answer = self.server.request(request).await.map_err(sentence)?;
+        let token = serde_json::from_str(&answer.body)
+            .ok()
+            .and_then(|body: serde_json::Value| Some(body["token"].as_str()?.to_owned()));
+        Ok((answer.status.as_u16(), token.unwrap_or_default()))
+    }
+}
+
+/// The first line of a hint, without the conversation.
+fn sentence(hint: Hint) -> String {
+    let text = hint.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_end_matches('.').to_owned()
+}
+
+fn told(came: Option<Event>) -> String {
+    match came {
+        None => format!("nothing came for {} s", WAIT.as_secs()),
+        Some(Event::Text(text)) => format!("{text} came"),
+        Some(Event::Binary(bytes)) => format!("{} bytes came", bytes.len()),
+        Some(Event::Pong(_)) => "a pong came".into(),
+        Some(Event::Close(Some((code, reason)))) => {
+            format!("it was closed with {code} {reason}")
+        }
+        Some(Event::Close(None)) => "it was closed without a code".into(),
+        Some(Event::End { .. }) => "the line dropped".into(),
+    }
+}
