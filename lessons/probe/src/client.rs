@@ -274,11 +274,17 @@ impl Client {
         }
     }
 
-    /// Passes over what still comes, until the line is at its end.
+    /// Passes over what still comes, until the line is at its end. A Close must not be
+    /// among it: it would mean that the server has waited for this client.
     pub async fn finds_the_line_cut(&mut self) -> Check {
         loop {
             match self.next(WAIT).await {
                 Some(Event::End { .. }) => return Ok(()),
+                Some(Event::Close(_)) => {
+                    return Err(
+                        self.hint("should be cut off, but the server waited for it")
+                    );
+                }
                 Some(_) => {}
                 None => return Err(self.hint("still has a line, and nothing comes")),
             }
