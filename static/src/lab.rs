@@ -1,0 +1,242 @@
+//! What the lab asks the running program for, beside its files.
+//!
+//! A page of the book may ask, too. The pages of strangers may not.
+
+use std::{io, net::SocketAddr, sync::OnceLock, time::Duration};
+
+use axum::{
+    Router,
+    http::{
+        HeaderMap, StatusCode, Uri,
+        header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HOST, ORIGIN},
+        uri::PathAndQuery,
+    },
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// The book, as `mdbook serve` shows it.
+const LISTED_ORIGINS: [&str; 2] = ["http://127.0.0.1:3000", "http://localhost:3000"];
+
+/// How long the server may take to answer itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Longer than any answer that we ask ourselves for, in bytes.
+const ANSWER_LIMIT: u64 = 16 * 1024;
+
+/// Where this program listens, once it does.
+pub static ADDR: OnceLock<SocketAddr> = OnceLock::new();
+
+/// The transcripts of the book: program, name and text.
+const TRANSCRIPTS: &[(&str, &str, &str)] =
+    include!(concat!(env!("OUT_DIR"), "/transcripts.rs"));
+
+pub fn router<S: Clone + Send + Sync + 'static>(package: &'static str) -> Router<S> {
+    Router::new()
+        .route(
+            "/lab.json",
+            get(move |headers: HeaderMap| async move {
+                let origin = own_page(&headers)?;
+                let answer = ([(CONTENT_TYPE, "application/json")], about(package));
+                Ok::<_, Foreign>(shared(&origin, answer))
+            }),
+        )
+        .route("/lab/upgrade/{*path}", get(upgrade))
+        .route("/lab/login", post(login))
+}
+
+/// What the lab needs to know about the program that runs.
+fn about(package: &str) -> String {
+    let chat = [r#"{"type":"chat","content":"Hello"}"#, r#"{"type":"ping"}"#];
+    let (path, messages): (&str, Vec<&str>) = match package {
+        "lesson_01_echo" => ("/ws", vec!["Hello", "still here?"]),
+        "lesson_02_disconnect" => ("/ws", vec!["Hello", "bye"]),
+        "lesson_03_connection_manager" => ("/ws", vec!["Hello", "still here?"]),
+        "lesson_04_path_params" => ("/ws/{number}", vec!["Hello", "still here?"]),
+        "lesson_05_query_params" => {
+            ("/ws/{number}?token=let-me-in&echo=true", vec!["Hello", "still here?"])
+        }
+        "lesson_06_json" => ("/ws/{name}", chat.into()),
+        "lesson_07_rooms" => ("/ws/chat/rust/{name}", chat.into()),
+        "lesson_08_auth" => ("/ws/chat/rust?token={token}", chat.into()),
+        "exercises" | "solutions" => (
+            "/ws/chat/rust/{name}",
+            [
+                &chat[..],
+                &[
+                    r#"{"type":"private","to":"ben","content":"psst"}"#,
+                    r#"{"type":"typing"}"#,
+                ],
+            ]
+            .concat(),
+        ),
+        _ => ("/ws", chat.into()),
+    };
+    // The solutions answer to the stories of the exercises.
+    let folder = if package == "solutions" { "exercises" } else { package };
+    let transcripts: Vec<_> = TRANSCRIPTS
+        .iter()
+        .filter(|(program, ..)| *program == folder)
+        .map(|(_, name, text)| {
+            format!(r#"{{"name":{},"text":{}}}"#, quoted(name), quoted(text))
+        })
+        .collect();
+    let messages: Vec<_> = messages.into_iter().map(quoted).collect();
+    format!(
+        r#"{{"package":{},"path":{},"messages":[{}],"transcripts":[{}]}}"#,
+        quoted(package),
+        quoted(path),
+        messages.join(","),
+        transcripts.join(",")
+    )
+}
+
+/// A text as JSON has it. The first lessons do without a library for that.
+fn quoted(text: &str) -> String {
+    let mut json = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            c if c.is_ascii_control() => json.push_str(&format!("\\u{:04x}", c as u32)),
+            c => json.push(c),
+        }
+    }
+    json.push('"');
+    json
+}
+
+/// Asks ourselves for a WebSocket, and tells the status.
+///
+/// Why? A browser hides from its scripts why it got none.
+///
+/// The path that is wanted follows ours: `/lab/upgrade/ws/7?token=…`.
+async fn upgrade(uri: Uri, headers: HeaderMap) -> Result<Response, Foreign> {
+    let origin = own_page(&headers)?;
+    let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    // However often it stands there: we must not ask ourselves to ask ourselves.
+    let path = path.trim_start_matches("/lab/upgrade");
+    let from = match &origin {
+        Some(origin) => format!("Origin: {origin}\r\n"),
+        None => String::new(),
+    };
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\n{from}Connection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        host(&headers)
+    );
+    Ok(match ask(&request, false).await {
+        Some((status, _)) => shared(&origin, status.to_string()),
+        None => shared(&origin, StatusCode::BAD_GATEWAY),
+    })
+}
+
+/// Passes a name and a password on to `/login`, for the pages of the book: a browser
+/// does not let them send JSON to another origin.
+async fn login(headers: HeaderMap, body: String) -> Result<Response, Foreign> {
+    let origin = own_page(&headers)?;
+    let request = format!(
+        "POST /login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        host(&headers),
+        body.len()
+    );
+    Ok(match ask(&request, true).await {
+        Some((status, body)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            shared(&origin, (status, body))
+        }
+        None => shared(&origin, StatusCode::BAD_GATEWAY),
+    })
+}
+
+/// The status and, if `whole`, the body of our own answer.
+async fn ask(request: &str, whole: bool) -> Option<(u16, String)> {
+    let mut addr = *ADDR.get()?;
+    if addr.ip().is_unspecified() {
+        addr.set_ip([127, 0, 0, 1].into()); // 0.0.0.0 means every address, also this one.
+    }
+    let exchange = async {
+        let mut line = TcpStream::connect(addr).await?;
+        line.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        let limit = if whole { ANSWER_LIMIT } else { "HTTP/1.1 200".len() as u64 };
+        line.take(limit).read_to_end(&mut answer).await?;
+        Ok::<_, io::Error>(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = timeout(PATIENCE, exchange).await.ok()?.ok()?;
+    let status = answer.get("HTTP/1.1 ".len().."HTTP/1.1 200".len())?.parse().ok()?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Some((status, body.to_owned()))
+}
+
+/// What a page of a stranger gets.
+type Foreign = (StatusCode, &'static str);
+
+/// The origin of a page of the book, or none if it is our own page.
+fn own_page(headers: &HeaderMap) -> Result<Option<String>, Foreign> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(None) };
+    let origin = origin.to_str().unwrap_or_default();
+    let from = origin.split_once("://").map(|(_, host)| host);
+
+    if LISTED_ORIGINS.contains(&origin) || from == Some(host(headers)) {
+        Ok(Some(origin.into()))
+    } else {
+        Err((StatusCode::FORBIDDEN, "Pages of other sites may not ask."))
+    }
+}
+
+fn host(headers: &HeaderMap) -> &str {
+    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1")
+}
+
+/// Lets the page of the book read the answer.
+fn shared(origin: &Option<String>, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    if let Some(Ok(origin)) = origin.as_ref().map(|origin| origin.parse()) {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_transcript_is_embedded_with_its_program() {
+        let about = about("lesson_07_rooms");
+
+        assert!(
+            about.contains(r##"{"name":"two_rooms","text":"# Two rooms "##),
+            "{about}"
+        );
+        assert!(about.contains(r#""path":"/ws/chat/rust/{name}""#), "{about}");
+    }
+
+    #[test]
+    fn quotation_marks_and_line_ends_are_escaped() {
+        assert_eq!(quoted("\"a\\b\"\n"), r##""\"a\\b\"\u000a""##, "this is JSON");
+    }
+
+    #[test]
+    fn the_book_may_ask_and_a_stranger_may_not() {
+        let asks = |origin: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "127.0.0.1:8000".parse().expect("a host"));
+            headers.insert(ORIGIN, origin.parse().expect("an origin"));
+            own_page(&headers).is_ok()
+        };
+
+        assert!(asks("http://127.0.0.1:3000"), "the book");
+        assert!(asks("http://127.0.0.1:8000"), "our own page");
+        assert!(!asks("http://127.0.0.1:8001"), "another port is another page");
+        assert!(!asks("https://example.com"), "a stranger");
+        assert!(!asks("null"), "a page without an origin");
+    }
+}

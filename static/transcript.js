@@ -1,0 +1,393 @@
+// Transcripts: conversations as people tell them, which can be executed.
+//
+// The book specifies the language. `probe` runs it in Rust, in lessons/probe/src, and
+// the two must agree on every line; tests hold them to it.
+
+/** How long we wait for something that should come, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** What the server gets between two lines to take note of the first. */
+const MOMENT = 30;
+
+/** Stands for any value. No message has a zero as its key. */
+const ANY = '{"\\u0000":"*"}';
+
+const VERB =
+  "a verb: connects, signs in, sends, receives, closes, vanishes, waits, " +
+  "is refused or is closed";
+const MESSAGE = 'a message: {"type":…}, "a text", or bytes 00 ff';
+
+/** Why a transcript cannot be read. */
+export class Fault extends Error {
+  constructor(line, column, expected, found) {
+    super(`line ${line}, column ${column}: expected ${expected}, but found ${found}`);
+    this.line = line;
+  }
+}
+
+/** Reads a transcript: `[{ line, text, who, act, … }]`. Throws a `Fault`. */
+export function parse(text) {
+  const people = { connected: new Set(), signedIn: new Set() };
+  return text
+    .split(/\r?\n/)
+    .map((words, i) => new Line(i + 1, words))
+    .filter((line) => line.rest && !line.rest.startsWith("#"))
+    .map((line) => readStep(line, people));
+}
+
+/** One line, and how far it has been read: the next word begins at `at`. */
+class Line {
+  constructor(number, text) {
+    this.number = number;
+    this.text = text.replace(/[ \t]+$/, "");
+    this.at = this.text.search(/[^ \t]|$/);
+  }
+
+  get rest() {
+    return this.text.slice(this.at);
+  }
+
+  takeRest() {
+    const { rest } = this;
+    this.at = this.text.length;
+    return rest;
+  }
+
+  /** The next word, which must match `pattern`. */
+  word(expected, pattern, isGood = () => true) {
+    const { at } = this;
+    const [all, word] = /^([^ \t]*)[ \t]*/.exec(this.rest);
+    this.at += all.length;
+    if (!word || !pattern.test(word) || !isGood(word)) this.fail(expected, at);
+    return word;
+  }
+
+  keyword(keyword) {
+    this.word(`the word “${keyword}”`, /./, (word) => word === keyword);
+  }
+
+  count(expected, isGood) {
+    return Number(this.word(expected, /^\d{1,5}$/, (word) => isGood(Number(word))));
+  }
+
+  fail(expected, at = this.at) {
+    const [word] = this.text.slice(at).split(/[ \t]/);
+    const column = [...this.text.slice(0, at)].length + 1;
+    const found = word ? `“${word}”` : "the end of the line";
+    throw new Fault(this.number, column, expected, found);
+  }
+}
+
+function readStep(line, people) {
+  const start = line.at;
+  const who = line.word("a name", /^\p{Alphabetic}[\p{Alphabetic}\p{N}_-]*$/u);
+  const step = { line: line.number, text: line.text.trim(), who };
+  const verb = line.at;
+  const is = (word) => (word === "is" ? `is ${line.rest.split(/[ \t]/)[0]}` : word);
+  step.act = is(line.word(VERB, /./));
+  if (!Object.hasOwn(READ, step.act)) line.fail(VERB, verb);
+  Object.assign(step, READ[step.act](line, people));
+  if (line.rest) line.fail("the end of the line");
+
+  const connected = people.connected.has(who);
+  if (step.act === "connects") {
+    if (connected) line.fail(`somebody who is not connected, as ${who} is`, start);
+    people.connected.add(who);
+  } else if (step.act === "signs") {
+    people.signedIn.add(who);
+  } else if (step.act !== "is refused" && step.act !== "waits") {
+    if (!connected) line.fail(`a line before this one in which ${who} connects`, start);
+    if (ENDS.includes(step.act)) people.connected.delete(who);
+  }
+  return step;
+}
+
+const ENDS = ["closes", "is closed", "vanishes"];
+
+/** What follows each verb. */
+const READ = {
+  connects: (line, people) => ({ path: readPath(line, people) }),
+  signs(line) {
+    line.keyword("in");
+    return { password: line.word("a password", /./) };
+  },
+  sends: (line) => ({ message: readMessage(line, false) }),
+  receives(line) {
+    if (!/^nothing([ \t]|$)/.test(line.rest)) return { message: readMessage(line, true) };
+    line.keyword("nothing");
+    line.keyword("for");
+    return { nothingFor: readTime(line) };
+  },
+  closes(line) {
+    const code = line.count(
+      "a code that a script may send: 1000, or 3000 to 4999",
+      (code) => code === 1000 || (code >= 3000 && code < 5000),
+    );
+    if (new TextEncoder().encode(line.rest).length > 123)
+      line.fail("a reason of at most 123 bytes");
+    return { code, reason: line.takeRest() };
+  },
+  vanishes: () => ({}),
+  waits: (line) => ({ time: readTime(line) }),
+  "is closed"(line) {
+    line.keyword("closed");
+    const isCode = (code) => code >= 1000 && code < 5000;
+    const code = line.count("a close code: 1000 to 4999", isCode);
+    return { code, reason: line.takeRest() };
+  },
+  "is refused"(line, people) {
+    line.keyword("refused");
+    const isStatus = (status) => status >= 400 && status < 600;
+    const status = line.count("a status: 400 to 599", isStatus);
+    if (!line.rest.startsWith("signing")) return { status, path: readPath(line, people) };
+    line.keyword("signing");
+    line.keyword("in");
+    return { status, password: line.word("a password", /./) };
+  },
+};
+
+function readPath(line, { signedIn }) {
+  const { at } = line;
+  const path = line.word("a path, such as /ws", /^\/[\w\-.~!$&'()*+,;=:@%/?{}]*$/);
+  for (const rest of path.split("{").slice(1)) {
+    const end = rest.indexOf(".token}");
+    if (end < 0 || !signedIn.has(rest.slice(0, end)))
+      line.fail("{name.token} of somebody who has signed in", at);
+  }
+  return path;
+}
+
+function readMessage(line, mayHaveStars) {
+  const { rest } = line;
+  try {
+    if (rest.startsWith('"')) return { text: JSON.parse(line.takeRest()) };
+    if (/^[{[]/.test(rest)) {
+      const json = rest.replace(/("(?:[^"\\]|\\.)*")|\*/g, (_, text) => text ?? ANY);
+      const message = { text: rest, json: JSON.parse(mayHaveStars ? json : rest) };
+      line.takeRest();
+      return message;
+    }
+  } catch {
+    line.fail(MESSAGE, line.text.length - rest.length);
+  }
+  if (!/^bytes([ \t]+[\da-f]{2})*$/i.test(rest)) line.fail(MESSAGE);
+  const [, ...pairs] = line.takeRest().split(/[ \t]+/);
+  return { bytes: pairs.map((pair) => parseInt(pair, 16)) };
+}
+
+function readTime(line) {
+  const pattern = /^(\d{1,6})(ms|s|min)$/;
+  const word = line.word("a time, such as 500ms, 3s or 1min", pattern);
+  const [, number, unit] = pattern.exec(word);
+  return number * { ms: 1, s: 1_000, min: 60_000 }[unit];
+}
+
+/**
+ * Runs steps against a server, until one of them is false. `tell` is called with each
+ * step and, if it is false, with what came instead. Resolves to whether all are true.
+ */
+export async function replay(steps, server, tell) {
+  const stage = { server, clients: new Map(), tokens: new Map() };
+  try {
+    for (const step of steps) {
+      const came = await ACT[step.act](stage, step);
+      tell(step, came);
+      if (came) return false;
+      await pause(MOMENT);
+    }
+    return true;
+  } finally {
+    for (const client of stage.clients.values()) client.vanish();
+  }
+}
+
+/** What each verb does. Each returns what came instead, or nothing. */
+const ACT = {
+  async connects(stage, step) {
+    const path = fill(stage, step.path);
+    const client = new Inbox(stage.server + path);
+    stage.clients.set(step.who, client);
+    if (await client.opened) return;
+    stage.clients.delete(step.who);
+    return `refused (${(await askStatus(stage.server, path)) ?? "or nobody is there"})`;
+  },
+  async "is refused"(stage, step) {
+    if (step.password) {
+      const { status } = await signIn(stage.server, step.who, step.password);
+      return status === step.status ? undefined : `it was answered with ${status}`;
+    }
+    const path = fill(stage, step.path);
+    const client = new Inbox(stage.server + path);
+    if (await client.opened) {
+      client.vanish();
+      return "got a WebSocket";
+    }
+    const came = await askStatus(stage.server, path);
+    // Nobody who could tell us? Then a refusal is a refusal.
+    if (came && came !== step.status) return `refused with ${came}`;
+    if (!came && !(await answers(stage.server))) return "no server answers";
+  },
+  async signs({ server, tokens }, { who, password }) {
+    const { status, token } = await signIn(server, who, password);
+    tokens.set(who, token);
+    if (status !== 200) return `it was answered with ${status}`;
+  },
+  async sends({ clients }, { who, message }) {
+    const { text, bytes } = message;
+    if (!clients.get(who).send(text ?? new Uint8Array(bytes)))
+      return "the connection is over";
+  },
+  async receives({ clients }, { who, message, nothingFor }) {
+    const came = await clients.get(who).next(nothingFor ?? PATIENCE);
+    if (nothingFor ? came : !came || !fits(message, came)) return describe(came);
+  },
+  async closes({ clients }, { who, code, reason }) {
+    const client = clients.get(who);
+    client.socket.close(code, reason);
+    const end = await client.end();
+    clients.delete(who);
+    if (end?.code !== code || !end.wasClean) return describe(end);
+  },
+  async "is closed"({ clients }, { who, code, reason }) {
+    const came = await clients.get(who).next(PATIENCE);
+    const fits = came?.code === code && (!reason || came.reason === reason);
+    if (!fits) return describe(came);
+    clients.delete(who);
+  },
+  async vanishes({ clients }, { who }) {
+    clients.get(who).vanish();
+    clients.delete(who);
+  },
+  waits: (_, { time }) => pause(time),
+};
+
+/**
+ * A WebSocket that can be torn away. `close` always says goodbye, so it lives in a
+ * frame of its own: without the frame it is gone, as if somebody had closed the tab.
+ */
+export class Client {
+  constructor(url) {
+    this.frame = document.createElement("iframe");
+    this.frame.hidden = true;
+    document.body.append(this.frame);
+    this.socket = new this.frame.contentWindow.WebSocket(url);
+    this.socket.binaryType = "arraybuffer";
+    this.socket.addEventListener("close", () => setTimeout(() => this.frame.remove()));
+  }
+
+  send(data) {
+    const open = this.socket.readyState === WebSocket.OPEN;
+    if (open) this.socket.send(data);
+    return open;
+  }
+
+  vanish() {
+    this.frame.remove();
+  }
+}
+
+/** A client whose messages wait until somebody asks for them. */
+class Inbox extends Client {
+  waiting = [];
+  wake = () => {};
+
+  constructor(url) {
+    super(url);
+    this.opened = new Promise((resolve) => {
+      this.socket.addEventListener("open", () => resolve(true));
+      this.socket.addEventListener("close", () => resolve(false));
+    });
+    this.socket.addEventListener("message", ({ data }) => this.put({ data }));
+    this.socket.addEventListener("close", (end) => this.put(end));
+  }
+
+  put(event) {
+    this.waiting.push(event);
+    this.wake();
+  }
+
+  async next(patience) {
+    const came = new Promise((resolve) => (this.wake = resolve));
+    if (this.waiting.length === 0) await Promise.race([came, pause(patience)]);
+    return this.waiting.shift();
+  }
+
+  /** The end of the connection. Passes over what still comes before it. */
+  async end() {
+    const deadline = Date.now() + PATIENCE;
+    for (;;) {
+      const came = await this.next(deadline - Date.now());
+      if (!came || "code" in came) return came;
+    }
+  }
+}
+
+function fits({ text, json, bytes }, { data }) {
+  if (data === undefined) return false; // It was the end.
+  if (typeof data !== "string")
+    return `${bytes}` === `${new Uint8Array(data)}` && Boolean(bytes);
+  if (json === undefined) return data === text;
+  try {
+    return same(json, JSON.parse(data));
+  } catch {
+    return false;
+  }
+}
+
+/** Whether two JSON values mean the same. The order of fields does not matter. */
+function same(expected, came) {
+  if (!(expected instanceof Object)) return expected === came;
+  if (Object.hasOwn(expected, "\0")) return true;
+  return (
+    came instanceof Object &&
+    Array.isArray(expected) === Array.isArray(came) &&
+    Object.keys(expected).length === Object.keys(came).length &&
+    Object.keys(expected).every(
+      (key) => Object.hasOwn(came, key) && same(expected[key], came[key]),
+    )
+  );
+}
+
+function describe(came) {
+  if (!came) return `nothing came for ${PATIENCE / 1000} s`;
+  if ("code" in came) return `the connection was closed: ${came.code} ${came.reason}`;
+  if (typeof came.data === "string") return came.data || "an empty text";
+  return `${came.data.byteLength} bytes`;
+}
+
+function fill({ tokens }, path) {
+  return path.replace(/\{([^}]*)\.token\}/g, (_, name) => tokens.get(name));
+}
+
+/** Asks for a token in the way of lesson 08: `{ status, token }`. */
+export async function signIn(server, username, password) {
+  const body = JSON.stringify({ username, password });
+  // Not /login itself: a page of another origin could not ask there.
+  const request = { method: "POST", body, credentials: "omit" };
+  try {
+    const answer = await fetch(`${server}/lab/login`, request);
+    const { token } = answer.ok ? await answer.json() : {};
+    return { status: answer.status, token };
+  } catch {
+    return { status: "no server" };
+  }
+}
+
+/** The status of a refusal, which a browser hides: so the server asks itself. */
+export async function askStatus(server, path) {
+  try {
+    const answer = await fetch(`${server}/lab/upgrade${path}`, { credentials: "omit" });
+    return answer.ok ? Number(await answer.text()) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function answers(server) {
+  return fetch(server, { mode: "no-cors" }).then(
+    () => true,
+    () => false,
+  );
+}
+
+export const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));

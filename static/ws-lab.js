@@ -1,0 +1,141 @@
+// <ws-lab>: a transcript that can be replayed, line by line, against a server.
+//
+//   <ws-lab package="lesson_07_rooms"><pre><code>ana connects …</code></pre></ws-lab>
+//
+// It may stand on a page of the book. Without a `server` attribute it talks to the
+// reader's own server. Without this script the text inside remains what it is.
+
+import { Fault, parse, replay } from "./transcript.js";
+
+const READERS_OWN = "http://127.0.0.1:8000";
+
+const STYLE = `
+  :host { display: block; margin-block: 1rem; }
+  ol { margin: 0 0 0.75rem; padding: 0; list-style: none; overflow-x: auto;
+       font: 0.85em/1.7 ui-monospace, monospace; }
+  li { padding-inline: 1.8em 0.5em; white-space: pre-wrap; overflow-wrap: anywhere;
+       min-height: 1.7em; position: relative; }
+  li::before { position: absolute; inset-inline-start: 0.4em; }
+  li.note { opacity: 0.8; }
+  li.true { background: light-dark(#e3f1e4, #1e3322); }
+  li.true::before { content: "✓"; }
+  li.false { background: light-dark(#fbe3dd, #46231c); }
+  li.false::before { content: "✗"; }
+  li small { display: block; font-size: 1em; font-weight: bold; }
+  p { display: flex; flex-wrap: wrap; gap: 0.75rem; align-items: center; margin: 0; }
+  button { font: inherit; padding: 0.4em 1em; min-height: 2.75rem; cursor: pointer;
+           border-radius: 0.6rem; }
+  output { flex: 1 1 12rem; }`;
+
+class WsLab extends HTMLElement {
+  #list = document.createElement("ol");
+  #button = document.createElement("button");
+  #output = document.createElement("output");
+  #text = "";
+
+  connectedCallback() {
+    if (this.shadowRoot) return;
+
+    const style = document.createElement("style");
+    style.textContent = STYLE;
+    const bar = document.createElement("p");
+    bar.append(this.#button, this.#output);
+    this.#list.tabIndex = 0;
+    this.#list.ariaLabel = "Transcript";
+    this.#button.type = "button";
+    this.#button.textContent = "Replay";
+    this.#button.addEventListener("click", () => this.replay());
+    this.attachShadow({ mode: "open" }).append(style, this.#list, bar);
+
+    this.text = (this.querySelector("code") ?? this).textContent.replace(/^\n/, "");
+  }
+
+  get server() {
+    return this.getAttribute("server") ?? READERS_OWN;
+  }
+
+  get text() {
+    return this.#text;
+  }
+
+  /** The transcript. Whoever changes it sees all lines without a verdict again. */
+  set text(text) {
+    this.#text = text;
+    this.#output.value = "";
+    const lines = text.trimEnd().split("\n");
+    this.#list.replaceChildren(
+      ...lines.map((line) => {
+        const item = document.createElement("li");
+        item.textContent = line; // Never innerHTML: anybody can write a transcript.
+        if (line.trimStart().startsWith("#")) item.className = "note";
+        return item;
+      }),
+    );
+  }
+
+  /** Runs the transcript, and shows for each line whether it is true. */
+  async replay() {
+    this.text = this.#text; // It takes the old verdicts away.
+    this.#button.disabled = true;
+    this.#say("Replaying …");
+    try {
+      const steps = parse(this.#text);
+      const stranger = await this.#stranger();
+      if (stranger) return this.#say(stranger);
+
+      let last;
+      const tell = (step, came) => this.#tell((last = step), came);
+      const good = await replay(steps, this.server, tell);
+      this.#say(
+        good
+          ? `All ${steps.length} lines are true.`
+          : `Line ${last.line} is false. Some stories need a server that has just ` +
+              "been started, and no other clients.",
+      );
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#mark(error.line, "false", error.message);
+      this.#say(`This cannot be read: ${error.message}.`);
+    } finally {
+      this.#button.disabled = false;
+    }
+  }
+
+  /** What to say if not the right program listens. */
+  async #stranger() {
+    const wanted = this.getAttribute("package");
+    const start = wanted && `Start one: cargo run -p ${wanted}`;
+    try {
+      const answer = await fetch(`${this.server}/lab.json`, { credentials: "omit" });
+      const running = answer.ok && (await answer.json()).package;
+      // Some other program may be the reader's own: we believe that they know.
+      if (!running || !wanted || running === wanted) return;
+      if (wanted === "exercises" && running === "solutions") return;
+      return `${running} listens there. Stop it. ${start}`;
+    } catch {
+      return `No server answers at ${this.server}. ${start ?? ""}`;
+    }
+  }
+
+  #tell({ line }, came) {
+    this.#mark(line, came ? "false" : "true", came && `What came instead: ${came}`);
+  }
+
+  #mark(line, verdict, words) {
+    const item = this.#list.children[line - 1];
+    item.className = verdict;
+    item.ariaLabel = `${item.textContent}: ${verdict}`;
+    if (words) {
+      const note = document.createElement("small");
+      note.textContent = words;
+      item.append(note);
+    }
+    item.scrollIntoView({ block: "nearest" });
+  }
+
+  #say(sentence) {
+    this.#output.value = sentence;
+  }
+}
+
+customElements.define("ws-lab", WsLab);
