@@ -5,6 +5,7 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
+use serde_json::Value;
 use tokio::{
     io::AsyncWriteExt,
     select,
@@ -51,6 +52,7 @@ pub struct Client {
     reading: watch::Sender<bool>,
     reader: JoinHandle<()>,
     conversation: Conversation,
+    ignored: &'static [&'static str],
     settles: bool,
 }
 
@@ -80,6 +82,7 @@ impl Client {
         line: Line,
         response: Response,
         conversation: Conversation,
+        ignored: &'static [&'static str],
         settles: bool,
     ) -> Self {
         let (sink, stream) = socket.split();
@@ -93,7 +96,18 @@ impl Client {
             conversation.clone(),
         ));
         let name = name.into();
-        Self { name, response, sink, line, inbox, reading, reader, conversation, settles }
+        Self {
+            name,
+            response,
+            sink,
+            line,
+            inbox,
+            reading,
+            reader,
+            conversation,
+            ignored,
+            settles,
+        }
     }
 
     /// Sends a text message.
@@ -362,18 +376,26 @@ impl Client {
         }
     }
 
-    /// The next event that is no pong, or `None` after `patience`.
+    /// The next event that is no pong and not ignored, or `None` after `patience`.
     pub(crate) async fn next(&mut self, patience: Duration) -> Option<Event> {
         let next = async {
             loop {
                 match self.inbox.recv().await {
                     Some(Event::Pong(_)) => {}
+                    Some(Event::Text(text)) if self.ignores(&text) => {}
                     Some(event) => return event,
                     None => return Event::End { clean: false },
                 }
             }
         };
         timeout(patience, next).await.ok()
+    }
+
+    fn ignores(&self, text: &str) -> bool {
+        !self.ignored.is_empty()
+            && serde_json::from_str::<Value>(text).is_ok_and(|message| {
+                message["type"].as_str().is_some_and(|kind| self.ignored.contains(&kind))
+            })
     }
 
     fn instead(
@@ -385,6 +407,9 @@ impl Client {
     ) -> Hint {
         let came = match came {
             None => format!("heard nothing for {}", seconds(patience)),
+            Some(Event::Text(text)) if text.starts_with('{') => {
+                format!("heard {}", shortened(&text)) // JSON reads best as it is.
+            }
             Some(Event::Text(text)) => format!("heard {:?}", shortened(&text)),
             Some(Event::Binary(bytes)) => format!("heard {} bytes", bytes.len()),
             Some(Event::Pong(_)) => "heard a pong".into(),

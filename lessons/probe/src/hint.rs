@@ -27,3 +27,14 @@ impl fmt::Debug for Hint {
 }
 
 impl Error for Hint {}
+
+/// Says in front of a hint what the reader should know before.
+pub trait Because {
+    fn because(self, why: &str) -> Self;
+}
+
+impl<T> Because for Result<T, Hint> {
+    fn because(self, why: &str) -> Self {
+        self.map_err(|hint| Hint::new(format!("{why}\n{hint}")))
+    }
+}

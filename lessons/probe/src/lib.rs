@@ -25,13 +25,15 @@ mod hint;
 mod line;
 pub mod manners;
 mod server;
+mod steps;
 pub mod transcript;
 mod watchdog;
 
 pub use client::Client;
 pub use expected::{ANY, Expected};
-pub use hint::{Check, Hint};
+pub use hint::{Because, Check, Hint};
 pub use server::{Answer, Server, serve, serve_tcp};
+pub use steps::on_virtual_time;
 
 use std::time::Duration;
 

@@ -71,6 +71,7 @@ pub struct Server {
     door: Door,
     task: JoinHandle<()>,
     conversation: Conversation,
+    ignored: &'static [&'static str],
     _watchdog: Watchdog,
 }
 
@@ -124,7 +125,14 @@ impl Drop for Server {
 impl Server {
     fn new(door: Door, task: JoinHandle<()>) -> Self {
         let conversation = Conversation::default();
-        Self { door, task, conversation, _watchdog: Watchdog::start() }
+        Self { door, task, conversation, ignored: &[], _watchdog: Watchdog::start() }
+    }
+
+    /// Lets clients that connect from now on pass over JSON messages of these types. The
+    /// conversation in a hint still shows them.
+    pub fn ignoring(mut self, types: &'static [&'static str]) -> Self {
+        self.ignored = types;
+        self
     }
 
     /// Opens a WebSocket for `name`, and returns when the server has taken note of it.
@@ -263,7 +271,15 @@ impl Server {
                 self.conversation.note(format!("{name} connects {path}"));
                 let conversation = self.conversation.clone();
                 let settles = matches!(self.door, Door::Memory(..));
-                Ok(Ok(Client::new(name, socket, line, response, conversation, settles)))
+                Ok(Ok(Client::new(
+                    name,
+                    socket,
+                    line,
+                    response,
+                    conversation,
+                    self.ignored,
+                    settles,
+                )))
             }
             Err(tungstenite::Error::Http(response)) => {
                 let status = response.status();

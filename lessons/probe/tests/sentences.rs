@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, ws::WebSocketUpgrade},
     routing::any,
 };
-use probe::{ANY, Check, Expected, ONE_MINUTE, Server, serve};
+use probe::{ANY, Because, Check, Expected, ONE_MINUTE, Server, serve};
 use serde_json::json;
 
 /// A server that repeats each message, and refuses whoever is not Ana.
@@ -126,4 +126,26 @@ fn json_is_compared_by_meaning() {
     ] {
         assert!(!expected.matches(other), "{other} is something else");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reason_comes_first() -> Check {
+    let mut ana = echo().connect("Ana", "/ana").await?;
+
+    let check = ana.hears("hi").await.because("Ben has said hi.");
+
+    says(check, "Ben has said hi.\nAna should hear \"hi\", but heard nothing");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn ignored_types_are_passed_over_and_json_is_shown_as_it_is() -> Check {
+    let server = echo().ignoring(&["joined"]);
+    let mut ana = server.connect("Ana", "/ana").await?;
+
+    ana.says(r#"{"type":"joined"}"#).await?;
+    ana.says(r#"{"type":"left"}"#).await?;
+
+    says(ana.hears("hi").await, r#"Ana should hear "hi", but heard {"type":"left"}. ("#);
+    Ok(())
 }
