@@ -43,29 +43,30 @@ async function ask() {
 
 /** The fields and the buttons of one client. */
 function panel(name, index) {
-  const form = template.content.firstElementChild.cloneNode(true);
-  const { path, text, code, reason, connect } = form.elements;
-  const talk = form.querySelector("fieldset");
-  const state = form.querySelector("output");
+  const section = template.content.firstElementChild.cloneNode(true);
+  const [connect, ...talk] = section.querySelectorAll("button");
+  const { path, text, code, reason } = Object.fromEntries(
+    [...section.querySelectorAll("input")].map((field) => [field.name, field]),
+  );
+  const state = section.querySelector("output");
   const who = name[0].toUpperCase() + name.slice(1);
   let client;
   let seen = { second: 0, count: 0 };
 
-  form.querySelector("h2").textContent = who;
-  form.ariaLabel = who;
+  section.querySelector("h2").textContent = who;
+  section.ariaLabel = who;
   const ready = about.path.replace("{name}", name).replace("{number}", index + 1);
   path.value = kept.get(`${name}.path`) ?? ready;
   text.value = kept.get(`${name}.text`) ?? about.messages[0] ?? "";
-  clients.append(form);
+  clients.append(section);
 
-  form.addEventListener("input", keep);
-  form.addEventListener("submit", (event) => {
+  section.addEventListener("input", keep);
+  section.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (talk.disabled) open();
-    else send(text.value); // Enter sends, once we are connected.
+    if (!event.submitter.disabled) does[event.target.name]();
   });
 
-  async function open() {
+  async function enter() {
     connect.disabled = true;
     let where = path.value;
     if (where.includes("{token}")) {
@@ -75,11 +76,7 @@ function panel(name, index) {
     }
     if (!where.startsWith("/")) where = `/${where}`;
     note(`connects to ${path.value}`);
-    try {
-      client = new Client(location.origin + where);
-    } catch (error) {
-      return show(`This is no address: ${error.message}`);
-    }
+    client = new Client(location.origin + where);
     listen(client.socket, where);
     show("Connecting …");
   }
@@ -98,8 +95,8 @@ function panel(name, index) {
     });
 
     socket.addEventListener("close", async (event) => {
-      const status = opened ? undefined : await askStatus(location.origin, where);
-      const words = status ? `Refused with status ${status}.` : explain(event);
+      const status = opened || (await askStatus(location.origin, where));
+      const words = status > 0 && !opened ? `Refused with status ${status}.` : explain(event);
       note(words, "problem");
       show(words);
     });
@@ -111,8 +108,9 @@ function panel(name, index) {
   }
 
   const does = {
-    send: () => send(text.value),
-    close() {
+    enter,
+    say: () => send(text.value),
+    leave() {
       try {
         client.socket.close(Number(code.value), reason.value);
         note(`closes with ${code.value} ${reason.value}`);
@@ -135,8 +133,8 @@ function panel(name, index) {
       show("Gone. The browser told the server 1001, and waited for no answer.");
     },
   };
-  for (const [button, act] of Object.entries(does))
-    form.elements[button].addEventListener("click", act);
+  for (const button of section.querySelectorAll("li button"))
+    button.addEventListener("click", does[button.name]);
 
   /** Writes a message down, unless they come too fast for anybody to read. */
   function record(kind, direction, data) {
@@ -160,19 +158,19 @@ function panel(name, index) {
     state.value = sentence;
     const connected = client?.socket.readyState === WebSocket.OPEN;
     const over = !client || client.socket.readyState === WebSocket.CLOSED;
-    talk.disabled = !connected;
+    for (const button of talk) button.disabled = !connected;
     connect.disabled = !over;
   }
 
-  return { name, form };
+  return { name, path, text };
 }
 
 /** Keeps what is written in the address, if it differs from what stood there. */
 function keep() {
   const state = new URLSearchParams();
-  for (const { name, form } of panels) {
-    state.set(`${name}.path`, form.elements.path.value);
-    state.set(`${name}.text`, form.elements.text.value);
+  for (const { name, path, text } of panels) {
+    state.set(`${name}.path`, path.value);
+    state.set(`${name}.text`, text.value);
   }
   const { pick, text } = story.elements;
   if (pick.value) state.set("story", pick.value);

@@ -11,20 +11,19 @@ const READERS_OWN = "http://127.0.0.1:8000";
 
 const STYLE = `
   :host { display: block; margin-block: 1rem; }
-  ol { margin: 0 0 0.75rem; padding: 0; list-style: none; overflow-x: auto;
-       font: 0.85em/1.7 ui-monospace, monospace; }
-  li { padding-inline: 1.8em 0.5em; white-space: pre-wrap; overflow-wrap: anywhere;
-       min-height: 1.7em; position: relative; }
+  ol { margin: 0 0 0.75rem; padding: 0; list-style: none;
+    font: 0.85em/1.7 ui-monospace, monospace; }
+  li { position: relative; min-height: 1.7em; padding-inline: 1.8em 0.5em;
+    white-space: pre-wrap; overflow-wrap: anywhere; }
   li::before { position: absolute; inset-inline-start: 0.4em; }
-  li.note { opacity: 0.8; }
-  li.true { background: light-dark(#e3f1e4, #1e3322); }
-  li.true::before { content: "✓"; }
-  li.false { background: light-dark(#fbe3dd, #46231c); }
-  li.false::before { content: "✗"; }
-  li small { display: block; font-size: 1em; font-weight: bold; }
+  .true { background: light-dark(#e3f1e4, #1e3322); }
+  .true::before { content: "✓"; }
+  .false { background: light-dark(#fbe3dd, #46231c); }
+  .false::before { content: "✗"; }
+  small { display: block; font-size: 1em; font-weight: bold; }
   p { display: flex; flex-wrap: wrap; gap: 0.75rem; align-items: center; margin: 0; }
-  button { font: inherit; padding: 0.4em 1em; min-height: 2.75rem; cursor: pointer;
-           border-radius: 0.6rem; }
+  button { min-height: 2.75rem; padding: 0.4em 1em; font: inherit; color: inherit;
+    background: none; border: 1px solid; border-radius: 0.6rem; cursor: pointer; }
   output { flex: 1 1 12rem; }`;
 
 class WsLab extends HTMLElement {
@@ -40,8 +39,6 @@ class WsLab extends HTMLElement {
     style.textContent = STYLE;
     const bar = document.createElement("p");
     bar.append(this.#button, this.#output);
-    this.#list.tabIndex = 0;
-    this.#list.ariaLabel = "Transcript";
     this.#button.type = "button";
     this.#button.textContent = "Replay";
     this.#button.addEventListener("click", () => this.replay());
@@ -67,7 +64,6 @@ class WsLab extends HTMLElement {
       ...lines.map((line) => {
         const item = document.createElement("li");
         item.textContent = line; // Never innerHTML: anybody can write a transcript.
-        if (line.trimStart().startsWith("#")) item.className = "note";
         return item;
       }),
     );
@@ -124,7 +120,6 @@ class WsLab extends HTMLElement {
   #mark(line, verdict, words) {
     const item = this.#list.children[line - 1];
     item.className = verdict;
-    item.ariaLabel = `${item.textContent}: ${verdict}`;
     if (words) {
       const note = document.createElement("small");
       note.textContent = words;

@@ -1,0 +1,328 @@
+// The lab, and its <ws-lab> on a page of another origin.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { describe, test } from "node:test";
+
+import { lines, openWindow, overflow, sees, useBrowser } from "./browser.mjs";
+import { start } from "./server.mjs";
+
+const LIMITS = { timeout: 60_000 };
+const AXE = new URL("node_modules/axe-core/axe.min.js", import.meta.url);
+const PAGES = new URL("../../static/", import.meta.url);
+
+/** Where `mdbook serve` shows the book: the one origin that lesson 08 lists. */
+const BOOK = 3000;
+
+const EVERY = [
+  "lesson_01_echo",
+  "lesson_02_disconnect",
+  "lesson_03_connection_manager",
+  "lesson_04_path_params",
+  "lesson_05_query_params",
+  "lesson_06_json",
+  "lesson_07_rooms",
+  "lesson_08_auth",
+];
+
+async function lab(t, name, { hash = "", ...options } = {}) {
+  const server = await start(name);
+  t.after(() => server.stop());
+  const page = await openWindow(t, `${server.url}/lab.html${hash}`, options);
+  return { page, server };
+}
+
+const client = (page, name) => page.getByRole("region", { name, exact: true });
+
+async function press(page, name, button) {
+  await client(page, name).getByRole("button", { name: button, exact: true }).click();
+}
+
+async function connect(page, name) {
+  await press(page, name, "Connect");
+  await client(page, name).getByText("Connected.").waitFor();
+}
+
+async function breakIt(page, name, button) {
+  const details = client(page, name).locator("details");
+  if ((await details.getAttribute("open")) === null) await details.locator("summary").click();
+  await press(page, name, button);
+}
+
+/** The lines that have a verdict, as "1 true" or "2 false What came instead: …". */
+const verdicts = (page) =>
+  page.locator("ws-lab li").evaluateAll((items) =>
+    items
+      .map((item, i) => [item, `${i + 1} ${item.className}`])
+      .filter(([item]) => item.className)
+      .map(([item, text]) => `${text} ${item.querySelector("small")?.textContent ?? ""}`.trim()),
+  );
+
+async function replay(page, ending) {
+  await page.getByRole("button", { name: "Replay" }).click();
+  await page.locator("ws-lab output", { hasText: ending }).waitFor({ timeout: 20_000 });
+}
+
+/** What axe-core finds, if it is serious. */
+async function serious(page) {
+  await page.evaluate(readFileSync(AXE, "utf8"));
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations
+    .filter(({ impact }) => ["serious", "critical"].includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
+/** Serves a page with a transcript where the book's preview would be. */
+async function book(t, attributes, transcript) {
+  const html = `<!doctype html><html lang="en"><title>A page of the book</title>
+    <link rel="icon" href="data:,">
+    <script type="module" src="/ws-lab.js"></script>
+    <ws-lab ${attributes}><pre><code>${transcript}</code></pre></ws-lab></html>`;
+  const server = createServer(({ url }, response) => {
+    const script = url.endsWith(".js");
+    response.setHeader("Content-Type", script ? "text/javascript" : "text/html; charset=utf-8");
+    response.end(script ? readFileSync(new URL(`.${url}`, PAGES)) : html);
+  });
+  await new Promise((resolve) => server.listen(BOOK, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  return `http://127.0.0.1:${BOOK}`;
+}
+
+describe("the lab", LIMITS, () => {
+  useBrowser();
+
+  for (const name of EVERY) {
+    test(`is ready for ${name}: Connect and Send are enough`, async (t) => {
+      const { page } = await lab(t, name);
+
+      await connect(page, "Ana");
+      await connect(page, "Ben");
+      await press(page, "Ana", "Send");
+
+      const [first] = await lines(page, "said");
+      assert.match(first, /Ana → \d+ bytes of text/, "what Ana says is in the log");
+      await sees(page, "#log .heard", "→", "and somebody hears something");
+      await sees(page, "#package", name, "the lab says which program runs");
+    });
+  }
+
+  test("a Close has the code and the reason that somebody chose", async (t) => {
+    const { page, server } = await lab(t, "lesson_02_disconnect");
+    await connect(page, "Ana");
+
+    await client(page, "Ana").getByLabel("Code").fill("4321");
+    await client(page, "Ana").getByLabel("Reason").fill("lunch");
+    await press(page, "Ana", "Close");
+
+    await sees(page, "#clients output", "Code 4321", "the server answers with the same");
+    assert.match(server.output(), /4321/, "and it has heard it");
+  });
+
+  test("a code that scripts may not send is explained, not thrown", async (t) => {
+    const { page } = await lab(t, "lesson_02_disconnect");
+    await connect(page, "Ana");
+
+    await client(page, "Ana").getByLabel("Code").fill("1001");
+    await press(page, "Ana", "Close");
+
+    await sees(page, "#clients output", "1001", "the browser's sentence is shown");
+  });
+
+  test("what breaks a server breaks nobody else", async (t) => {
+    const { page, server } = await lab(t, "lesson_07_rooms");
+    await connect(page, "Ana");
+    await connect(page, "Ben");
+
+    await breakIt(page, "Ana", "Binary");
+    await sees(page, "#log .said", "00 7f 80 ff", "bytes are shown as bytes");
+    await sees(page, "#log .heard", "text, not binary", "and answered with an error");
+    await breakIt(page, "Ana", "Garbage");
+    await sees(page, "#log .heard", "not valid JSON", "garbage is answered, too");
+    await breakIt(page, "Ana", "Too long");
+    await sees(page, "#clients output", "Code 1009", "what is too long ends with 1009");
+
+    await breakIt(page, "Ben", "Leave without a word");
+    await page.waitForTimeout(200);
+    assert.match(server.output(), /ben left rust/, "the server notices that Ben is gone");
+    await connect(page, "Ben");
+    await breakIt(page, "Ben", "A flood");
+    await sees(page, "#log .notice", "the rest is left out", "a flood does not bury the page");
+    await connect(page, "Cem");
+  });
+
+  test("a refusal shows its status, which the browser hides", async (t) => {
+    const { page } = await lab(t, "lesson_04_path_params", { excused: [/response code: 409/] });
+    await connect(page, "Ana");
+
+    await client(page, "Ben").getByLabel("Address").fill("/ws/1");
+    await press(page, "Ben", "Connect");
+
+    await sees(page, "#clients output", "Refused with status 409.", "Ana has that number");
+  });
+
+  test("what is written survives a reload, by way of the address", async (t) => {
+    const { page } = await lab(t, "lesson_07_rooms");
+    await client(page, "Ana").getByLabel("Address").fill("/ws/chat/tea/ana");
+    await client(page, "Cem").getByLabel("Message").fill('{"type":"chat","content":"Grüße & #"}');
+    await page.getByLabel("Pick one").selectOption("two rooms");
+
+    const copy = await openWindow(t, page.url()); // As somebody gets it who is given it.
+
+    const value = (name, label) => client(copy, name).getByLabel(label).inputValue();
+    assert.equal(await value("Ana", "Address"), "/ws/chat/tea/ana", "the address is kept");
+    assert.match(await value("Cem", "Message"), /Grüße & #/, "the message is kept");
+    assert.match(await copy.getByLabel("Or write one").inputValue(), /^# Two rooms/, "the story is kept");
+
+    await copy.getByLabel("Or write one").fill("ana connects /ws/chat/rust/ana");
+    await copy.reload();
+    assert.equal(
+      await copy.getByLabel("Or write one").inputValue(),
+      "ana connects /ws/chat/rust/ana",
+      "and so is one's own transcript",
+    );
+  });
+
+  test("a story that is picked can be replayed, and again", async (t) => {
+    const { page } = await lab(t, "lesson_07_rooms", { hash: "#story=a_room" });
+
+    await replay(page, "All 9 lines are true.");
+    await replay(page, "All 9 lines are true.");
+
+    assert.equal((await verdicts(page)).length, 9, "each line has a verdict");
+    assert.equal(await page.locator("iframe").count(), 0, "and nobody stays behind");
+  });
+
+  test("a false line is red, with what came instead, and the rest is not run", async (t) => {
+    const { page } = await lab(t, "lesson_01_echo");
+    await page
+      .getByLabel("Or write one")
+      .fill('# A story.\n\nana connects /ws\nana sends "hi"\nana receives "hi"\nana closes 1000');
+
+    await replay(page, "Line 5 is false.");
+
+    assert.deepEqual(
+      await verdicts(page),
+      ["3 true", "4 true", "5 false What came instead: Echo: hi"],
+      "the first false line is the last one that is run",
+    );
+  });
+
+  test("a transcript that cannot be read says where and why", async (t) => {
+    const { page } = await lab(t, "lesson_01_echo");
+    await page.getByLabel("Or write one").fill("ana connects /ws\nana shouts hello");
+
+    await replay(page, "line 2, column 5: expected a verb");
+
+    assert.match((await verdicts(page))[0], /^2 false line 2, column 5/, "the line is red");
+  });
+
+  test("markup in messages and in transcripts is text", async (t) => {
+    const { page } = await lab(t, "lesson_01_echo");
+    const markup = '<img src="x" onerror="document.title = 1">';
+    await connect(page, "Ana");
+    await client(page, "Ana").getByLabel("Message").fill(markup);
+    await press(page, "Ana", "Send");
+    await sees(page, "#log .heard", markup, "a message is text");
+    const said = JSON.stringify(markup);
+    await page.getByLabel("Or write one").fill(`ana connects /ws\nana sends ${said}\nana receives ${said}`);
+
+    await replay(page, "Line 3 is false.");
+
+    assert.match((await verdicts(page))[2], /Echo: <img/, "what came instead is text");
+    assert.equal(await page.locator("img").count(), 0, "no image is on the page");
+    assert.equal(await page.title(), "The lab", "no script of a stranger runs");
+  });
+
+  test("the keyboard alone connects, sends, closes and replays", async (t) => {
+    const { page } = await lab(t, "lesson_01_echo", { hash: "#text=ana connects /ws" });
+
+    await client(page, "Ana").getByLabel("Address").focus();
+    await page.keyboard.press("Enter");
+    await sees(page, "#clients output", "Connected.", "Enter connects");
+    await page.keyboard.press("Enter"); // The page has put us into the message.
+    await sees(page, "#log .heard", "Echo: Hello", "Enter sends");
+    for (let i = 0; i < 3; i += 1) await page.keyboard.press("Tab"); // Send, Code, Reason
+    await page.keyboard.type("bye");
+    await page.keyboard.press("Enter");
+    await sees(page, "#clients output", "Code 1000", "Enter closes");
+    await page.getByLabel("Or write one").focus();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.locator("ws-lab output", { hasText: "All 1 lines are true." }).waitFor();
+  });
+
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1200, 360]) {
+      test(`fits into ${width} pixels, ${colorScheme}, and axe finds nothing serious`, async (t) => {
+        const { page } = await lab(t, "lesson_07_rooms", {
+          colorScheme,
+          viewport: { width, height: 740 },
+        });
+        await connect(page, "Ana");
+        await breakIt(page, "Ana", "Binary");
+        const long = `ana connects /ws/chat/${"x".repeat(200)}/ana`;
+        await page.getByLabel("Or write one").fill("ana connects /ws/chat/tea/ana\nana sends \"x\"\nana receives \"x\"");
+        await replay(page, "Line 3 is false.");
+        assert.deepEqual(await serious(page), [], "a page for everybody");
+
+        await page.getByLabel("Or write one").fill(long);
+
+        assert.equal(await overflow(page), 0, "nobody should have to scroll sideways");
+      });
+    }
+  }
+});
+
+describe("<ws-lab> on a page of the book", LIMITS, () => {
+  useBrowser();
+
+  const HELLO =
+    "ana signs in ana-likes-tea\nana connects /ws/chat/rust?token={ana.token}\n" +
+    'ana sends {"type":"ping"}\nana receives {"type":"pong"}\n' +
+    "eve is refused 401 /ws/chat/rust?token=sesame\n";
+
+  test("replays against the reader's lesson 08, which lists the book's origin", async (t) => {
+    const server = await start("lesson_08_auth");
+    t.after(() => server.stop());
+    const url = await book(t, `package="lesson_08_auth" server="${server.url}"`, HELLO);
+    const page = await openWindow(t, url, { excused: [/HTTP Authentication failed/] });
+
+    await replay(page, "All 5 lines are true.");
+
+    assert.equal((await verdicts(page)).length, 5, "each line has a verdict");
+    assert.deepEqual(await serious(page), [], "a page for everybody");
+  });
+
+  test("when nobody listens, it says which command starts the server", async (t) => {
+    const url = await book(t, 'package="lesson_08_auth" server="http://127.0.0.1:1"', HELLO);
+    const page = await openWindow(t, url, { excused: [/ERR_/] });
+
+    await replay(page, "No server answers at http://127.0.0.1:1. Start one: cargo run -p lesson_08_auth");
+
+    assert.deepEqual(await verdicts(page), [], "no line is to blame");
+  });
+
+  test("when another lesson listens, it says which one, and what to start", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const url = await book(t, `package="lesson_07_rooms" server="${server.url}"`, "ana waits 1s");
+    const page = await openWindow(t, url);
+
+    await replay(page, "lesson_01_echo listens there. Stop it. Start one: cargo run -p lesson_07_rooms");
+  });
+
+  test("a page of a stranger may not ask the server anything", async () => {
+    const server = await start("lesson_08_auth");
+    const headers = { origin: "https://example.com" };
+
+    const answers = await Promise.all([
+      fetch(`${server.url}/lab.json`, { headers }),
+      fetch(`${server.url}/lab/upgrade/ws/chat/rust`, { headers }),
+      fetch(`${server.url}/lab/login`, { headers, method: "POST", body: "{}" }),
+    ]);
+    await server.stop();
+
+    assert.deepEqual(answers.map(({ status }) => status), [403, 403, 403]);
+  });
+});

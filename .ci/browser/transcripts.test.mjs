@@ -1,0 +1,88 @@
+// Every transcript of the book, replayed in a browser: the true ones are true, the false
+// ones are false in the line after "#!", and the broken ones cannot be read.
+// `cargo test` says the same of the same files.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { describe, test } from "node:test";
+
+import { openWindow, useBrowser } from "./browser.mjs";
+import { start } from "./server.mjs";
+import { parse } from "../../static/transcript.js";
+
+const FOLDER = new URL("../../book/transcripts/", import.meta.url);
+const LIMITS = { timeout: 120_000, concurrency: 4 };
+
+/** What the browser says itself when a server refuses, as it should. */
+const REFUSALS = [/Unexpected response code/, /HTTP Authentication failed/, /status of 4\d\d/];
+
+/** The programs that answer to a folder's stories, where they have another name. */
+const PROGRAMS = { exercises: "solutions" };
+
+const entries = (folder) => readdirSync(new URL(folder, FOLDER), { withFileTypes: true });
+const stories = (folder) =>
+  entries(folder)
+    .filter((entry) => entry.name.endsWith(".txt"))
+    .map((entry) => `${folder}/${entry.name}`);
+const read = (story) => readFileSync(new URL(story, FOLDER), "utf8");
+
+/** Replays a story in a page of its own server: the line that is false, and why. */
+async function replayed(t, server, text) {
+  const page = await openWindow(t, `${server.url}/lab.html`, { excused: REFUSALS });
+  return page.evaluate(async (text) => {
+    const { parse, replay } = await import("/transcript.js");
+    const steps = parse(text);
+    const verdicts = [];
+    await replay(steps, location.origin, ({ line }, came) =>
+      verdicts.push({ line, came: came ?? "" }),
+    );
+    const last = verdicts.at(-1);
+    return last.came ? last : { line: undefined, came: "", ran: verdicts.length, of: steps.length };
+  }, text);
+}
+
+for (const folder of entries(".").filter((entry) => entry.isDirectory())) {
+  const { name } = folder;
+  if (name === "broken") continue;
+  const wrong = entries(name).some((entry) => entry.name === "false");
+
+  describe(`the transcripts of ${name}`, LIMITS, () => {
+    useBrowser();
+
+    for (const story of stories(name)) {
+      test(`${story} is true`, async (t) => {
+        const server = await start(PROGRAMS[name] ?? name);
+        t.after(() => server.stop());
+
+        const { line, came, ran, of } = await replayed(t, server, read(story));
+
+        assert.equal(line, undefined, `line ${line} should be true, but ${came}`);
+        assert.equal(ran, of, "every line was run");
+      });
+    }
+
+    for (const story of wrong ? stories(`${name}/false`) : []) {
+      test(`${story} is false where it says so`, async (t) => {
+        const server = await start(PROGRAMS[name] ?? name);
+        t.after(() => server.stop());
+        const text = read(story);
+        const mark = text.split("\n").findIndex((line) => line.startsWith("#!")) + 1;
+
+        const { line, came } = await replayed(t, server, text);
+
+        assert.equal(line, mark + 1, `the line after #! should be false (${came})`);
+      });
+    }
+  });
+}
+
+describe("transcripts that cannot be read", () => {
+  for (const story of stories("broken")) {
+    test(`${story} is turned down with its sentence`, () => {
+      const text = read(story);
+      const [sentence] = text.split("\n");
+
+      assert.throws(() => parse(text), { message: sentence.slice("#! ".length) });
+    });
+  }
+});
