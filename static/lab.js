@@ -97,7 +97,7 @@ function panel(name, index) {
     socket.addEventListener("close", async (event) => {
       const status = opened || (await askStatus(location.origin, where));
       const words = status > 0 && !opened ? `Refused with status ${status}.` : explain(event);
-      note(words, "problem");
+      note(words, event.code === 1000 ? "notice" : "problem");
       show(words);
     });
   }
