@@ -1,0 +1,176 @@
+//! The directives, and what becomes of them.
+
+use crate::{Fault, diff::diff, item, read, schedule};
+
+/// Fills the directives of a page. What cannot be filled is a fault.
+///
+/// `page` is the file, for the faults.
+pub fn expand(page: &str, text: &str) -> (String, Vec<Fault>) {
+    let mut filled = String::new();
+    let mut faults = Vec::new();
+    let mut lines = text.lines().enumerate();
+
+    while let Some((i, line)) = lines.next() {
+        let mut block = vec![line];
+        // A directive may go on over some lines. The last one is `}}`.
+        if line.starts_with("{{#") && !line.contains("}}") {
+            for (_, line) in lines.by_ref() {
+                block.push(line);
+                if line == "}}" {
+                    break;
+                }
+            }
+        }
+        match fill(&block) {
+            Ok(text) => filled.push_str(&text),
+            Err(sentence) => {
+                faults.push(Fault { file: page.into(), line: i + 1, sentence });
+            }
+        }
+        filled.push('\n');
+    }
+    (filled, faults)
+}
+
+fn fill(block: &[&str]) -> Result<String, String> {
+    let line = block[0];
+    if block.len() > 1 {
+        let (name, rest) = split(line.trim_start_matches("{{#"));
+        return match name {
+            "schedule" => schedule::schedule(rest, &block[1..block.len() - 1]),
+            _ => Err(format!("This directive has no end: {line}")),
+        };
+    }
+    match line.strip_prefix("{{#").and_then(|rest| rest.strip_suffix("}}")) {
+        Some(inside) if !inside.contains("}}") && !is_inline(inside) => directive(inside),
+        _ => inline(line),
+    }
+}
+
+/// Fills the directives inside a sentence.
+fn inline(line: &str) -> Result<String, String> {
+    let mut filled = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("{{#") {
+        let (inside, after) = after
+            .split_once("}}")
+            .ok_or_else(|| format!("This directive has no end: {line}"))?;
+        if !is_inline(inside) {
+            return Err(format!(
+                "This directive needs a line of its own: {{{{#{inside}}}}}"
+            ));
+        }
+        filled.push_str(before);
+        filled.push_str(&directive(inside)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn is_inline(inside: &str) -> bool {
+    matches!(split(inside).0, "version" | "minutes")
+}
+
+fn directive(inside: &str) -> Result<String, String> {
+    let (name, rest) = split(inside);
+    match name {
+        "item" => {
+            let (path, heads) = split(rest);
+            let source = read(path)?;
+            let items: Result<Vec<String>, String> = heads
+                .split(" + ")
+                .map(|head| item(&source, head, path.ends_with(".py")))
+                .collect();
+            let items = items.map_err(|why| format!("In {path} {why}."))?;
+            Ok(fence(path, &items.join("\n\n")))
+        }
+        "file" => Ok(fence(rest, read(rest)?.trim_end())),
+        "diff" => {
+            let (old, new) = split(rest);
+            diff(old, new)
+        }
+        "transcript" => {
+            let text = read(&format!("book/transcripts/{rest}.txt"))?;
+            let folder = rest.split('/').next().unwrap_or_default();
+            let text = text.replace('&', "&amp;").replace('<', "&lt;");
+            Ok(format!(
+                "<ws-lab package=\"{folder}\">\n<pre><code class=\"language-text\">{}\
+                 </code></pre>\n</ws-lab>\n",
+                // A blank line would end the HTML, as far as Markdown is concerned.
+                text.trim_end().replace("\n\n", "\n&#10;")
+            ))
+        }
+        "lab" => lab(),
+        "output" => says("book/outputs", "console", rest),
+        "says" => says("book/wrong", "text", rest),
+        "drawing" => {
+            let text = read(&format!("book/drawings/{rest}.svg"))?;
+            // A blank line would end the HTML, as far as Markdown is concerned.
+            let lines: Vec<&str> =
+                text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            Ok(format!("<figure class=\"drawing\">\n{}\n</figure>", lines.join("\n")))
+        }
+        "minutes" => schedule::sum(rest).map(|sum| sum.to_string()),
+        "version" => version(rest),
+        _ => Err(format!("There is no directive {{{{#{name}}}}}.")),
+    }
+}
+
+/// The script that replays transcripts, in one piece: a page from the disk may not
+/// import others, and on the page for printing all chapters come together.
+fn lab() -> Result<String, String> {
+    let mut script = String::from("if (!customElements.get(\"ws-lab\")) {\n");
+    for file in ["static/transcript.js", "static/ws-lab.js"] {
+        for line in read(file)?.lines().filter(|line| !line.starts_with("import ")) {
+            script.push_str(line.strip_prefix("export ").unwrap_or(line));
+            script.push('\n');
+        }
+    }
+    Ok(format!("<script type=\"module\">\n{script}}}\n</script>"))
+}
+
+/// The first word, and the rest.
+fn split(text: &str) -> (&str, &str) {
+    let (first, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    (first, rest.trim())
+}
+
+fn fence(path: &str, code: &str) -> String {
+    let language = match path.rsplit('.').next() {
+        Some("rs") => "rust",
+        Some("js") => "javascript",
+        Some("py") => "python",
+        Some(end @ ("html" | "css" | "toml")) => end,
+        _ => "text",
+    };
+    format!("<p class=\"file\"><code>{path}</code></p>\n\n```{language}\n{code}\n```")
+}
+
+/// A recorded text, without the lines for those who check it: they begin with `#!`.
+fn says(folder: &str, language: &str, name: &str) -> Result<String, String> {
+    let text = read(&format!("{folder}/{name}.txt"))?;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("#!")).collect();
+    Ok(format!("```{language}\n{}\n```", lines.join("\n").trim()))
+}
+
+/// The version of a crate in `Cargo.lock`, or the oldest Rust that will do.
+fn version(name: &str) -> Result<String, String> {
+    let value = |text: &str, key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.trim_matches([' ', '=', '"']).to_owned())
+    };
+    if name == "rust" {
+        return value(&read("Cargo.toml")?, "rust-version")
+            .ok_or_else(|| "Cargo.toml has no rust-version.".into());
+    }
+    let lock = read("Cargo.lock")?;
+    let head = format!("\nname = \"{name}\"\n");
+    let mut found = lock.split(&head).skip(1);
+    match (found.next(), found.next()) {
+        (Some(package), None) => value(package, "version")
+            .ok_or_else(|| format!("Cargo.lock has no version for {name}.")),
+        (None, _) => Err(format!("Cargo.lock has no {name}.")),
+        _ => Err(format!("Cargo.lock has more than one {name}.")),
+    }
+}

@@ -1,0 +1,137 @@
+//! Cutting items out of source files.
+
+/// Cuts one item out of a source file: its comments, its head and its body.
+///
+/// `heads` is how its first line begins, without `pub` or `export`. `A > B` looks for B
+/// inside of A. The error is a sentence.
+pub fn item(source: &str, heads: &str, is_python: bool) -> Result<String, String> {
+    let mut lines: Vec<&str> = source.lines().collect();
+    for head in heads.split(" > ") {
+        lines = cut(&lines, head.trim(), is_python)?;
+    }
+    let left = lines.iter().find(|line| !line.is_empty()).map_or(0, |line| depth(line));
+    let lines: Vec<&str> =
+        lines.iter().map(|line| line.get(left..).unwrap_or_default()).collect();
+    Ok(lines.join("\n"))
+}
+
+fn depth(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// rustfmt makes this easy, and so does prettier: an item ends at the first `}` or `;`
+/// that stands as far to the left as its head. In Python it ends where the next line
+/// stands as far to the left.
+fn cut<'a>(
+    lines: &[&'a str],
+    head: &str,
+    is_python: bool,
+) -> Result<Vec<&'a str>, String> {
+    let found: Vec<usize> =
+        (0..lines.len()).filter(|&i| begins(lines[i], head)).collect();
+    let first = match found[..] {
+        [] => return Err(format!("there is no item `{head}`")),
+        [first] => first,
+        _ => return Err(format!("{} items begin with `{head}`", found.len())),
+    };
+
+    let left = depth(lines[first]);
+    let length = if is_python {
+        let next = |line: &&str| !line.is_empty() && depth(line) <= left;
+        let body = lines[first + 1..].iter().position(next);
+        let body = &lines[first + 1..body.map_or(lines.len(), |next| first + 1 + next)];
+        body.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1)
+    } else {
+        let ends = |line: &&str| depth(line) == left && line.ends_with(['}', ';']);
+        lines[first..]
+            .iter()
+            .position(ends)
+            .ok_or_else(|| format!("the item `{head}` has no end"))?
+    };
+    let comments =
+        lines[..first].iter().rev().take_while(|line| is_comment(line)).count();
+
+    Ok(lines[first - comments..=first + length].to_vec())
+}
+
+fn begins(line: &str, head: &str) -> bool {
+    let mut line = line.trim_start();
+    for word in ["pub(crate) ", "pub ", "export "] {
+        if !head.starts_with(word) {
+            line = line.strip_prefix(word).unwrap_or(line);
+        }
+    }
+    let in_word = |c: char| c.is_alphanumeric() || c == '_';
+    line.strip_prefix(head)
+        .is_some_and(|rest| !(head.ends_with(in_word) && rest.starts_with(in_word)))
+}
+
+fn is_comment(line: &str) -> bool {
+    let line = line.trim_start();
+    let module = line.starts_with("//!");
+    !module
+        && ["//", "#", "@", "/**", "* ", "*/"].iter().any(|start| line.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::item;
+
+    const SOURCE: &str = "\
+/// A list.
+#[derive(Default)]
+pub struct Roster {
+    last: u32,
+}
+
+struct RosterLine;
+
+impl Roster {
+    // Why? We ask.
+    pub fn join(
+        &mut self,
+    ) -> u32 {
+        self.last
+    }
+
+    fn leave(&self) {}
+}
+";
+
+    #[test]
+    fn an_item_has_its_comments_and_its_body() {
+        let found = item(SOURCE, "struct Roster", false).unwrap_or_default();
+
+        let expected =
+            "/// A list.\n#[derive(Default)]\npub struct Roster {\n    last: u32,\n}";
+        assert_eq!(found, expected, "comments, head and body belong together");
+    }
+
+    #[test]
+    fn an_item_inside_of_another_moves_to_the_left() {
+        let found = item(SOURCE, "impl Roster > fn join", false).unwrap_or_default();
+
+        let expected =
+            "// Why? We ask.\npub fn join(\n    &mut self,\n) -> u32 {\n    self.last\n}";
+        assert_eq!(found, expected, "the indentation of the impl is gone");
+    }
+
+    #[test]
+    fn a_name_must_be_there_once() {
+        let none = item(SOURCE, "fn joined", false);
+        let two = item(&SOURCE.replace("fn leave", "fn join"), "fn join", false);
+
+        assert_eq!(none, Err("there is no item `fn joined`".into()), "it was renamed");
+        assert_eq!(two, Err("2 items begin with `fn join`".into()), "say which one");
+    }
+
+    #[test]
+    fn python_ends_where_the_next_line_stands_to_the_left() {
+        let source =
+            "app = 1\n\n@app.get\ndef a():\n    b()\n\n    c()\n\n\ndef d():\n    e()\n";
+
+        let found = item(source, "def a", true).unwrap_or_default();
+
+        assert_eq!(found, "@app.get\ndef a():\n    b()\n\n    c()", "decorator and body");
+    }
+}

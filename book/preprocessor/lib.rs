@@ -1,0 +1,56 @@
+//! The book's own preprocessor. The pages say where code comes from, and this brings it.
+//!
+//! A directive stands on a line of its own, but for `version`, which stands in a
+//! sentence. Paths begin at the root of the repository.
+//!
+//! | directive | becomes |
+//! |---|---|
+//! | `{{#item FILE HEAD}}` | an item of Rust, JavaScript or Python, by the beginning of its first line; `A > B` is B inside of A, `A + B` is both |
+//! | `{{#file FILE}}` | the whole file |
+//! | `{{#diff OLD NEW}}` | what changed between two lessons |
+//! | `{{#transcript NAME}}` | a conversation that the tests of its lesson run |
+//! | `{{#lab}}` | the script that replays the transcripts of this page |
+//! | `{{#output NAME}}` | a command and what it printed, run by a test |
+//! | `{{#says NAME}}` | what the compiler, or the program, says to a wrong way |
+//! | `{{#drawing NAME}}` | an SVG that takes its colours from the page |
+//! | `{{#schedule 9:00 … }}` | a timetable; the minutes come from the chapters |
+//! | `{{#minutes PAGE…}}` | their sum, inside a sentence |
+//! | `{{#version CRATE}}` | what `Cargo.lock` has; `rust` is the oldest that will do |
+
+pub mod check;
+mod diff;
+mod directives;
+mod item;
+mod page;
+mod schedule;
+
+use std::{fmt, fs, path::Path};
+
+pub use directives::expand;
+pub use item::item;
+pub use page::{heading_ids, prose, words};
+pub use schedule::minutes;
+
+/// The root of the repository.
+pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Something wrong in a file, said in one sentence.
+#[derive(Debug, PartialEq)]
+pub struct Fault {
+    pub file: String,
+    pub line: usize,
+    pub sentence: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.sentence)
+    }
+}
+
+/// Reads a file of the repository. The error is a sentence.
+pub fn read(path: &str) -> Result<String, String> {
+    fs::read_to_string(Path::new(ROOT).join(path))
+        .map(|text| text.replace("\r\n", "\n"))
+        .map_err(|_| format!("There is no file {path}."))
+}

@@ -1,0 +1,68 @@
+//! What mdBook runs: a book in JSON comes in, and goes out with its directives filled.
+
+use std::{
+    env,
+    io::{self, Read},
+    process::ExitCode,
+};
+
+use book::{Fault, expand};
+use serde_json::Value;
+
+fn main() -> ExitCode {
+    // mdBook asks for which kinds of output we are good: for all.
+    if env::args().nth(1).as_deref() == Some("supports") {
+        return ExitCode::SUCCESS;
+    }
+
+    match run() {
+        Ok(book) => {
+            println!("{book}");
+            ExitCode::SUCCESS
+        }
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<Value, String> {
+    let mut text = String::new();
+    io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| format!("mdBook sent us no text: {error}."))?;
+    let input: Value = serde_json::from_str(&text)
+        .map_err(|error| format!("mdBook sent us no JSON: {error}."))?;
+    let Value::Array(mut pair) = input else {
+        return Err("mdBook should send a list: its context, and the book.".into());
+    };
+    let mut book = pair.pop().ok_or("mdBook sent us no book.")?;
+
+    let mut faults = Vec::new();
+    fill(&mut book, &mut faults);
+    if faults.is_empty() {
+        Ok(book)
+    } else {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Err(lines.join("\n"))
+    }
+}
+
+/// Fills the chapters, wherever in the book they are.
+fn fill(value: &mut Value, faults: &mut Vec<Fault>) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| fill(value, faults)),
+        Value::Object(fields) => {
+            let page = fields.get("source_path").and_then(Value::as_str);
+            let text = fields.get("content").and_then(Value::as_str);
+            if let (Some(page), Some(text)) = (page, text) {
+                let (text, found) = expand(&format!("book/src/{page}"), text);
+                faults.extend(found);
+                fields.insert("content".into(), text.into());
+            }
+            fields.values_mut().for_each(|value| fill(value, faults));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,229 @@
+//! The checks themselves: what they say about a page that is broken on purpose.
+
+use book::{Fault, check, expand, words};
+
+const FILE: &str = "book/src/lessons/07-broken.md";
+
+fn sentences(faults: Vec<Fault>) -> Vec<String> {
+    faults.iter().map(ToString::to_string).collect()
+}
+
+/// What the preprocessor says about a directive in the third line of a page.
+fn directive(text: &str) -> Vec<String> {
+    sentences(expand(FILE, &format!("# Title\n\n{text}\n")).1)
+}
+
+fn page(text: &str) -> Vec<String> {
+    sentences(check::page(FILE, &format!("# Title\n\n{text}\n")))
+}
+
+#[test]
+fn a_renamed_item() {
+    let said = directive("{{#item lessons/lesson_01_echo/src/main.rs fn look_after}}");
+
+    let sentence = "book/src/lessons/07-broken.md:3: In lessons/lesson_01_echo/src/main.rs \
+                    there is no item `fn look_after`.";
+    assert_eq!(said, [sentence], "the item has another name");
+}
+
+#[test]
+fn an_item_name_that_fits_two() {
+    let file = "lessons/lesson_03_connection_manager/src/connection_manager.rs";
+
+    let said = directive(&format!("{{{{#item {file} fn broadcast}}}}"));
+
+    let sentence = format!("{FILE}:3: In {file} 2 items begin with `fn broadcast`.");
+    assert_eq!(said, [sentence], "the manager and the roster both have one");
+}
+
+#[test]
+fn a_file_a_lesson_and_a_crate_that_are_not_there() {
+    let no_file = directive("{{#file lessons/lesson_99.rs}}");
+    let no_lesson = directive("{{#diff lesson_01_echo lesson_99}}");
+    let no_crate = directive("Tested with rocket {{#version rocket}}.");
+
+    let say = |sentence: &str| [format!("{FILE}:3: {sentence}")];
+    assert_eq!(no_file, say("There is no file lessons/lesson_99.rs."), "no file");
+    assert_eq!(no_lesson, say("There is no lesson lesson_99."), "no lesson");
+    assert_eq!(no_crate, say("Cargo.lock has no rocket."), "no crate");
+}
+
+#[test]
+fn a_directive_that_nobody_knows_or_that_has_no_end() {
+    let unknown = directive("{{#include main.rs}}");
+    let endless = directive("Version {{#version axum of axum.");
+
+    let say = |sentence: &str| [format!("{FILE}:3: {sentence}")];
+    assert_eq!(unknown, say("There is no directive {{#include}}."), "we have none");
+    let sentence = "This directive has no end: Version {{#version axum of axum.";
+    assert_eq!(endless, say(sentence), "no }}");
+}
+
+#[test]
+fn a_page_without_its_minutes() {
+    let said = directive("It takes {{#minutes SUMMARY.md}} minutes.");
+
+    let sentence = "book/src/SUMMARY.md does not say how many “minutes to read” and \
+                    “minutes to do”.";
+    assert_eq!(said, [format!("{FILE}:3: {sentence}")], "no minutes to sum");
+}
+
+#[test]
+fn a_dead_link() {
+    let said = page("See [the glossary](../glossary.md).");
+
+    let sentence = "The link ../glossary.md is dead: there is no book/src/glossary.md.";
+    assert_eq!(said, [format!("{FILE}:3: {sentence}")], "no such page");
+}
+
+#[test]
+fn a_missing_image_and_a_link_out_of_the_book() {
+    let image = page("![A cat](cat.png)");
+    let out = page("[The lesson](../../../lessons/lesson_01_echo/src/main.rs)");
+
+    let sentence = "The link cat.png is dead: there is no book/src/lessons/cat.png.";
+    assert_eq!(image, [format!("{FILE}:3: {sentence}")], "no such image");
+    let sentence = "The link ../../../lessons/lesson_01_echo/src/main.rs leads out of the \
+                    book.";
+    assert_eq!(out, [format!("{FILE}:3: {sentence}")], "not in the built book");
+}
+
+#[test]
+fn a_dead_anchor() {
+    let said = page("See [how](../SUMMARY.md#no-such-heading).");
+
+    let sentence = "The link ../SUMMARY.md#no-such-heading is dead: book/src/SUMMARY.md has \
+                    no heading #no-such-heading.";
+    assert_eq!(said, [format!("{FILE}:3: {sentence}")], "no such heading");
+}
+
+#[test]
+fn a_word_that_makes_readers_feel_slow() {
+    let said = page("You can simply call it.");
+    let in_code = page("```rust\n// simply\n```");
+
+    let sentence = "“simply” is not a word for this book.";
+    assert_eq!(said, [format!("{FILE}:3: {sentence}")], "a banned word");
+    assert_eq!(in_code, [""; 0], "code is not prose");
+}
+
+#[test]
+fn a_page_without_a_title() {
+    let said = sentences(check::page(FILE, "Words.\n"));
+
+    assert_eq!(
+        said,
+        [format!("{FILE}:1: A page begins with its title: # Title.")],
+        "none"
+    );
+}
+
+/// A chapter with nothing wrong in it.
+fn chapter() -> String {
+    let parts = [
+        "{{#version axum}}, 1 minutes to read",
+        "Read.",
+        "{{#output a}}",
+        "{{#drawing a}}",
+        "{{#item a b}}",
+        "{{#diff a b}}",
+        "{{#item book/wrong/a.rs b}}\n{{#says a}}",
+        "{{#transcript a}}",
+        "Try.",
+        "Python.",
+        "<details>1</details> <details>2</details>",
+        "Slow.\n\n## If it does not work\n\n<summary>For the teacher</summary>",
+    ];
+    let mut text = String::from("# Title\n");
+    for (name, part) in check::PARTS.iter().zip(parts) {
+        text.push_str(&format!("\n## {name}\n\n{part}\n"));
+    }
+    text
+}
+
+#[test]
+fn a_chapter_as_it_should_be() {
+    let said = sentences(check::chapter(FILE, &chapter()));
+
+    assert_eq!(said, [""; 0], "nothing is wrong");
+}
+
+#[test]
+fn a_chapter_that_is_too_long() {
+    let long = chapter().replace("Slow.", &"word ".repeat(800));
+    let count = words(&long);
+
+    let said = sentences(check::chapter(FILE, &long));
+
+    let sentence = format!("This chapter has {count} words of prose, the limit is 800.");
+    assert_eq!(said.len(), 1, "one fault");
+    assert!(said[0].ends_with(&sentence), "{said:?} should end with {sentence}");
+}
+
+#[test]
+fn a_part_that_is_missing_or_out_of_order() {
+    let missing = chapter().replace("## The idea", "## Ideas");
+    let swapped = chapter()
+        .replace("## Try it, then break it", "## X")
+        .replace("## The conversation", "## Try it, then break it")
+        .replace("## X", "## The conversation");
+
+    let missing = sentences(check::chapter(FILE, &missing));
+    let swapped = sentences(check::chapter(FILE, &swapped));
+
+    assert!(
+        missing[0].contains("Part 4 of 12, “The idea”, is missing after this line."),
+        "{missing:?} should name the idea"
+    );
+    assert!(
+        swapped.iter().any(|line| line.contains("“Try it, then break it”, is missing")),
+        "{swapped:?} should name the part that comes too early"
+    );
+}
+
+#[test]
+fn a_part_without_its_evidence() {
+    let said =
+        sentences(check::chapter(FILE, &chapter().replace("{{#output a}}", "It fails.")));
+    let quiz = chapter().replace("<details>2</details>", "");
+
+    let quiz = sentences(check::chapter(FILE, &quiz));
+
+    assert!(
+        said[0].ends_with("The part “See it fail” lacks \"{{#output\"."),
+        "{said:?} should ask for the output"
+    );
+    assert!(
+        quiz[0].ends_with("“Check yourself” asks two questions, with folded answers."),
+        "{quiz:?} should ask for two"
+    );
+}
+
+#[test]
+fn a_summary_with_a_page_too_few_or_too_many() {
+    let text = "# Summary\n\n- [A](a.md)\n- [B](b.md)\n- [B again](b.md)\n";
+
+    let said = sentences(check::summary(text, &["b.md".into(), "c.md".into()]));
+
+    let say = |line, sentence| format!("book/src/SUMMARY.md:{line}: {sentence}");
+    let expected = [
+        say(3, "There is no page book/src/a.md."),
+        say(5, "b.md is here twice."),
+        say(5, "book/src/c.md is missing here, so nobody would find it."),
+    ];
+    assert_eq!(said, expected, "one is missing, one is double, one is lost");
+}
+
+#[test]
+fn a_drawing_in_black() {
+    let text = "<svg role=\"img\" aria-labelledby=\"t d\" viewBox=\"0 0 1 1\"><title id=\"t\">\n\
+                <path stroke=\"#000\"/></svg>";
+
+    let said = sentences(check::drawing("book/drawings/x.svg", text));
+
+    let expected = [
+        "book/drawings/x.svg:1: This drawing lacks <desc id=.",
+        "book/drawings/x.svg:2: The colour #000 may be unreadable: use currentColor.",
+    ];
+    assert_eq!(said, expected, "no description, and black on black in the dark");
+}

@@ -1,0 +1,268 @@
+//! The commands that the book shows, and what they print.
+//!
+//! Each file in `book/outputs` begins with lines for this test: the program that runs,
+//! and what clients do meanwhile. Then comes a command as the reader types it, and its
+//! output. `RECORD=1 cargo test -p book` writes the outputs down anew.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use book::{ROOT, read};
+use probe::{Check, Hint};
+use tokio::net::TcpStream as AsyncTcpStream;
+use tokio_tungstenite::{
+    client_async,
+    tungstenite::protocol::{CloseFrame, Message},
+};
+
+/// How long any answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn hint(sentence: String) -> impl Fn(std::io::Error) -> Hint {
+    move |error| Hint::new(format!("{sentence}: {error}."))
+}
+
+/// A program of the course on a free port, until this is dropped.
+struct Program {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    port: String,
+    printed: String,
+}
+
+impl Program {
+    fn start(name: &str) -> Result<Self, Hint> {
+        let program = Path::new(env!("CARGO_BIN_EXE_book")).with_file_name(name);
+        let mut child = Command::new(program)
+            .env("ADDR", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(hint(format!("{name} does not start")))?;
+        let lines = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut program =
+            Self { child, lines, port: String::new(), printed: String::new() };
+        while program.port.is_empty() {
+            let line = program.line()?;
+            let port = line.split("http://127.0.0.1:").nth(1).unwrap_or_default();
+            program.port = port.chars().take_while(char::is_ascii_digit).collect();
+        }
+        Ok(program)
+    }
+
+    /// Reads one more line of what it prints.
+    fn line(&mut self) -> Result<String, Hint> {
+        let mut line = String::new();
+        match self.lines.read_line(&mut line) {
+            Ok(0) => {
+                Err(Hint::new(format!("It prints nothing after {:?}.", self.printed)))
+            }
+            Ok(_) => {
+                self.printed.push_str(&line);
+                Ok(line)
+            }
+            Err(error) => Err(Hint::new(format!("Its output ends: {error}."))),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // Or it has ended.
+        let _ = self.child.wait();
+    }
+}
+
+/// What curl prints for the few options that the book uses.
+fn curl(command: &str, port: &str) -> Result<String, Hint> {
+    let words = split(command);
+    let mut headers = String::new();
+    let (mut with_head, mut with_status, mut url) = (false, false, "");
+    let mut rest = words.iter().skip(1);
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "-si" => with_head = true,
+            "-s" => {}
+            "-m" => drop(rest.next()),
+            "-w" => {
+                with_status =
+                    rest.next().is_some_and(|format| format == " (%{http_code})\\n")
+            }
+            "-H" => headers.push_str(&format!("{}\r\n", rest.next().map_or("", |h| h))),
+            word => url = word,
+        }
+    }
+    let path = url.strip_prefix("127.0.0.1:8000").unwrap_or_default();
+    let failed = || hint(format!("No answer to {command}"));
+    let mut line = TcpStream::connect(format!("127.0.0.1:{port}")).map_err(failed())?;
+    line.set_read_timeout(Some(PATIENCE)).map_err(failed())?;
+    write!(line, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n{headers}\r\n")
+        .map_err(failed())?;
+
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !is_whole(&answer) && line.read(&mut byte).map_err(failed())? == 1 {
+        answer.push(byte[0]);
+    }
+    let answer = String::from_utf8_lossy(&answer).replace("\r\n", "\n");
+    let (head, body) = answer.split_once("\n\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    let head: Vec<&str> =
+        head.lines().filter(|line| !line.starts_with("date:")).collect();
+
+    let mut printed = String::new();
+    if with_head {
+        printed = format!("{}\n\n", head.join("\n"));
+    }
+    printed.push_str(body);
+    if with_status {
+        printed.push_str(&format!(" ({status})\n"));
+    }
+    Ok(printed)
+}
+
+/// Whether an answer has its head, and the body that the head promises.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, _)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+    answer.len() >= head.len() + 4 + length
+}
+
+/// The words of a command, as a shell sees them.
+fn split(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for letter in command.replace("\\\n", " ").chars() {
+        match letter {
+            '"' | '\'' if quote == Some(letter) => quote = None,
+            '"' | '\'' if quote.is_none() => quote = Some(letter),
+            ' ' if quote.is_none() => words.push(String::new()),
+            letter => words.last_mut().expect("there is a first").push(letter),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Connects, does what the words say, and keeps the line if it is to stay.
+async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint> {
+    use futures_util::{SinkExt, StreamExt};
+
+    let (path, act) = words.split_once(' ').unwrap_or((words, "stays"));
+    let failed = |error: &dyn std::fmt::Display| Hint::new(format!("{words}: {error}."));
+    let line = AsyncTcpStream::connect(format!("127.0.0.1:{port}"))
+        .await
+        .map_err(|e| failed(&e))?;
+    let url = format!("ws://127.0.0.1:{port}{path}");
+    let (mut socket, _) = client_async(url, line).await.map_err(|e| failed(&e))?;
+    if let Some(code) = act.strip_prefix("closes ") {
+        let code: u16 = code.parse().map_err(|e| failed(&e))?;
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        socket.send(Message::Close(Some(frame))).await.map_err(|e| failed(&e))?;
+        while let Some(Ok(_)) = socket.next().await {}
+        return Ok(None);
+    }
+    if let Some(text) = act.strip_prefix("sends ") {
+        socket.send(Message::text(text)).await.map_err(|e| failed(&e))?;
+        let _ = socket.next().await;
+    }
+    Ok((act != "vanishes").then_some(socket))
+}
+
+/// Does what a file tells, and gives the file as it should be.
+async fn replay(text: &str) -> Result<String, Hint> {
+    let (notes, shown): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with("#! "));
+    let mut notes = notes.iter().map(|line| line.trim_start_matches("#! "));
+    let name = notes.next().unwrap_or_default();
+    let mut program = Program::start(name)?;
+    let port = program.port.clone();
+    let mut stay = Vec::new();
+    let serves = shown.iter().any(|line| line.starts_with("$ cargo run"));
+    for words in notes {
+        stay.extend(act(&port, words).await?);
+        if serves && !words.ends_with(" stays") && !words.ends_with(" sends hello") {
+            program.line()?;
+        }
+    }
+
+    let mut fresh: String = text
+        .lines()
+        .filter(|line| line.starts_with("#! "))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let mut lines = shown.iter().peekable();
+    while let Some(line) = lines.next() {
+        let Some(command) = line.strip_prefix("$ ") else { continue };
+        let mut command = command.to_owned();
+        while command.ends_with('\\') {
+            command.push('\n');
+            command.push_str(lines.next().map_or("", |line| line));
+        }
+        let printed = if command.starts_with("curl ") {
+            curl(&command, &port)?
+        } else {
+            program.printed.clone()
+        };
+        fresh.push_str(&format!("$ {command}\n{}", printed.replace(&port, "8000")));
+        if !fresh.ends_with('\n') {
+            fresh.push('\n');
+        }
+    }
+    Ok(fresh)
+}
+
+#[tokio::test]
+async fn every_command_prints_what_the_book_shows() -> Check {
+    let folder = Path::new(ROOT).join("book/outputs");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .map_err(hint("book/outputs".into()))?
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+        .collect();
+    files.sort();
+    let texts: Vec<String> = files
+        .iter()
+        .map(|file| read(&format!("book/outputs/{file}")).map_err(Hint::new))
+        .collect::<Result<_, _>>()?;
+
+    // The tests of a lesson need no program of it, so it may not be there yet.
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(ROOT).args(["build", "--quiet", "--bins"]);
+    let built = cargo.output().map_err(hint("cargo build".into()))?;
+    if !built.status.success() {
+        return Err(Hint::new(String::from_utf8_lossy(&built.stderr)));
+    }
+
+    for (file, text) in files.iter().zip(&texts) {
+        let fresh = replay(text).await?;
+        if env::var_os("RECORD").is_some() {
+            fs::write(folder.join(file), fresh).map_err(hint(file.clone()))?;
+            continue;
+        }
+        let pairs = text.lines().zip(fresh.lines());
+        if let Some((i, (shown, printed))) =
+            pairs.enumerate().find(|(_, (shown, printed))| shown != printed)
+        {
+            return Err(Hint::new(format!(
+                "book/outputs/{file}:{}: The book shows {shown:?}, but the command prints \
+                 {printed:?}. RECORD=1 writes it anew.",
+                i + 1
+            )));
+        }
+        if text.lines().count() != fresh.lines().count() {
+            return Err(Hint::new(format!(
+                "book/outputs/{file}:{}: The book shows {} lines, the command prints {}.",
+                text.lines().count(),
+                text.lines().count(),
+                fresh.lines().count()
+            )));
+        }
+    }
+    Ok(())
+}

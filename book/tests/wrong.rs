@@ -1,0 +1,173 @@
+//! The wrong ways of the book: they fail, with the very words that the book shows.
+//!
+//! `RECORD=1 cargo test -p book` writes the words down anew.
+
+#[path = "../wrong/04_colon.rs"]
+mod colon;
+#[path = "../wrong/08_default_rules.rs"]
+mod default_rules;
+#[path = "../wrong/02_hang_up.rs"]
+mod hang_up;
+#[path = "../wrong/06_no_mercy.rs"]
+mod no_mercy;
+
+use std::{collections::BTreeMap, env, fs, panic, path::Path, process::Command};
+
+use book::{ROOT, read};
+use probe::{Check, Hint, ONE_MINUTE, serve};
+use serde_json::Value;
+
+/// Compares what was said with what the book shows.
+fn compare(name: &str, said: &str) -> Check {
+    let path = format!("book/wrong/{name}.txt");
+    if env::var_os("RECORD").is_some() {
+        return fs::write(Path::new(ROOT).join(&path), said)
+            .map_err(|error| Hint::new(format!("{path}: {error}")));
+    }
+    let shown = read(&path).map_err(Hint::new)?;
+    match shown.lines().zip(said.lines()).position(|(shown, said)| shown != said) {
+        None if shown.lines().count() == said.lines().count() => Ok(()),
+        line => {
+            let line = line.unwrap_or(shown.lines().count().min(said.lines().count()));
+            Err(Hint::new(format!(
+                "{path}:{}: The book shows {:?}, but it says {:?}. RECORD=1 writes it anew.",
+                line + 1,
+                shown.lines().nth(line).unwrap_or_default(),
+                said.lines().nth(line).unwrap_or_default(),
+            )))
+        }
+    }
+}
+
+#[test]
+fn the_compiler_says_what_the_book_shows() -> Check {
+    let names =
+        ["01_two_kinds", "03_lock_across_await", "05_no_deserialize", "07_two_borrows"];
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(ROOT).args(["build", "--keep-going", "--message-format=json"]);
+    cargo.args(["--features", "book/wrong"]);
+    for name in names {
+        cargo.args(["--example", &format!("wrong_{}", &name[..2])]);
+    }
+    let run = |command: &mut Command| {
+        command.output().map_err(|error| Hint::new(format!("{command:?}: {error}")))
+    };
+    let output = run(&mut cargo)?;
+    let version = run(Command::new("rustc").arg("--version"))?;
+    let version = String::from_utf8_lossy(&version.stdout);
+    let version = version.split_whitespace().nth(1).unwrap_or_default();
+
+    let mut said = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let message: Value = serde_json::from_str(line).unwrap_or_default();
+        let example = message["target"]["name"].as_str().unwrap_or_default();
+        let rendered = message["message"]["rendered"].as_str().unwrap_or_default();
+        if let Some(name) =
+            names.iter().find(|name| example == format!("wrong_{}", &name[..2]))
+            && message["message"]["spans"] != Value::Array(Vec::new())
+        {
+            said.entry(*name).or_insert_with(String::new).push_str(rendered);
+        }
+    }
+
+    for name in names {
+        let Some(rendered) = said.get(name) else {
+            return Err(Hint::new(format!(
+                "book/wrong/{name}.rs:1: The compiler has nothing against it."
+            )));
+        };
+        let shown = read(&format!("book/wrong/{name}.txt")).unwrap_or_default();
+        let ours = format!("#! rustc {version}\n{}", own_words(rendered));
+        if env::var_os("RECORD").is_some() || shown.lines().next() == ours.lines().next()
+        {
+            compare(name, &ours)?;
+        } else {
+            // Another compiler may say the same in other words, under the same number.
+            let number =
+                |text: &str| text.lines().nth(1).map(|line| line[..11].to_owned());
+            if number(&shown) != number(&ours) {
+                compare(name, &ours)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the compiler says about our file. It also quotes files of others, which are not
+/// in the same place on every computer.
+fn own_words(rendered: &str) -> String {
+    let mut parts: Vec<Vec<&str>> = Vec::new();
+    for line in rendered.lines().filter(|line| !line.is_empty()) {
+        let begins =
+            ["error", "note:", "help:"].iter().any(|word| line.starts_with(word));
+        match parts.last_mut() {
+            Some(part) if !begins => part.push(line),
+            _ => parts.push(vec![line]),
+        }
+    }
+    let foreign =
+        |line: &&str| line.contains("--> ") && !line.contains("--> book/wrong/");
+    parts.retain(|part| !part.iter().any(foreign));
+
+    // Their line numbers are longer than ours, and move ours to the right.
+    let lines = || parts.iter().flatten();
+    let left = lines()
+        .filter(|line| line.starts_with(|c: char| c == ' ' || c.is_ascii_digit()))
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
+    lines()
+        .map(|line| if line.starts_with(' ') { &line[left..] } else { line })
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_hangs_up_on_a_close_leaves_the_client_without_an_answer() -> Check {
+    let server = serve(hang_up::app());
+    let ana = server.connect("Ana", "/ws").await?;
+
+    match ana.leaves().await {
+        Err(_) => Ok(()),
+        Ok(()) => {
+            Err(Hint::new("book/wrong/02_hang_up.rs:1: It answers the Close after all."))
+        }
+    }
+}
+
+#[test]
+fn the_router_panics_with_the_words_that_the_book_shows() -> Check {
+    panic::set_hook(Box::new(|_| {}));
+    let panic = panic::catch_unwind(colon::app);
+    let _ = panic::take_hook();
+
+    match panic {
+        Ok(_) => Err(Hint::new("book/wrong/04_colon.rs:1: The router accepts it.")),
+        Err(words) => {
+            let words = words.downcast_ref::<String>().cloned().unwrap_or_default();
+            compare("04_colon", &format!("{words}\n"))
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_message_that_cannot_be_read_is_the_end() -> Check {
+    let server = serve(no_mercy::app());
+    let mut ana = server.connect("Ana", "/ws").await?;
+    ana.says(r#"{"type":"ping"}"#).await?;
+    ana.hears("pong").await?;
+    ana.says(r#"{"type":"chat","content":"hi"}"#).await?;
+    ana.hears("hi").await?;
+
+    ana.says(r#"{"type":"png"}"#).await?;
+
+    match ana.hears_nothing_for(ONE_MINUTE).await {
+        Err(_) => Ok(()),
+        Ok(()) => Err(Hint::new("book/wrong/06_no_mercy.rs:1: The line is still open.")),
+    }
+}
+
+#[test]
+fn the_default_rules_accept_what_the_book_shows() -> Check {
+    compare("08_default_rules", &default_rules::report())
+}

@@ -1,0 +1,20 @@
+//! A wrong way: it forgets three of the five kinds of message.
+
+use axum::extract::ws::{Message, WebSocket};
+
+async fn serve_client(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let answer = match message {
+            Message::Text(text) => Message::text(format!("Echo: {text}")),
+            Message::Binary(bytes) => Message::Binary(bytes),
+        };
+
+        if socket.send(answer).await.is_err() {
+            break;
+        }
+    }
+}
+
+fn main() {
+    let _ = serve_client;
+}

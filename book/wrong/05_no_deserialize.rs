@@ -1,0 +1,27 @@
+//! A wrong way: it forgets `#[derive(Deserialize)]`.
+
+use axum::{
+    Router,
+    extract::{Query, ws::WebSocketUpgrade},
+    response::Response,
+    routing::any,
+};
+
+struct Options {
+    echo: bool,
+}
+
+fn app() -> Router {
+    Router::new().route("/ws", any(open_socket))
+}
+
+async fn open_socket(
+    Query(options): Query<Options>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade.on_upgrade(async move |_| println!("Echo: {}.", options.echo))
+}
+
+fn main() {
+    let _ = app();
+}
