@@ -98,6 +98,15 @@ impl Conversation {
         self.0.lock().expect("no task panics with the lock").push(line);
     }
 
+    /// What is noted later may belong in front of what others have noted meanwhile.
+    fn place(&self) -> usize {
+        self.0.lock().expect("no task panics with the lock").len()
+    }
+
+    fn note_at(&self, place: usize, line: String) {
+        self.0.lock().expect("no task panics with the lock").insert(place, line);
+    }
+
     /// A hint that ends with the last lines of the conversation.
     pub fn hint(&self, sentence: impl Into<String>) -> Hint {
         let lines = self.0.lock().expect("no task panics with the lock");
@@ -265,10 +274,11 @@ impl Server {
         }
 
         let line = self.dial().await?;
+        let place = self.conversation.place();
         let handshake = timeout(WAIT, client_async(request, line.clone())).await;
         match handshake.map_err(|_| failed("no answer".into()))? {
             Ok((socket, response)) => {
-                self.conversation.note(format!("{name} connects {path}"));
+                self.conversation.note_at(place, format!("{name} connects {path}"));
                 let conversation = self.conversation.clone();
                 let settles = matches!(self.door, Door::Memory(..));
                 Ok(Ok(Client::new(

@@ -1,0 +1,118 @@
+//! Help for the exercises.
+//!
+//! This is a package of its own, so that it works while your code does not compile.
+
+use std::{
+    env, fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+const HELP: &str = "\
+cargo course hint  typing_indicator   shows one more hint
+cargo course reset typing_indicator   puts the file back to its first state
+cargo course watch typing_indicator   runs the checks whenever you save a file
+
+The exercises: private_messaging, typing_indicator, online_users, message_history and
+copied_chat, or 1 to 5. To run the checks, cargo test -p exercises is enough.";
+
+/// In the order of their numbers.
+const EXERCISES: [&str; 5] = [
+    "private_messaging",
+    "typing_indicator",
+    "online_users",
+    "message_history",
+    "copied_chat",
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+
+    let done = match arguments[..] {
+        ["watch"] => watch(""),
+        [command, name] => match (command, find(name)) {
+            ("hint", Some(exercise)) => hint(exercise),
+            ("reset", Some(exercise)) => reset(exercise),
+            ("watch", Some(exercise)) => watch(exercise),
+            _ => Ok(HELP.into()),
+        },
+        _ => Ok(HELP.into()),
+    };
+
+    match done {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// By its name or its number.
+fn find(name: &str) -> Option<&'static str> {
+    (1..).zip(EXERCISES).find_map(|(number, exercise)| {
+        (name == exercise || name == number.to_string()).then_some(exercise)
+    })
+}
+
+/// The next hint. How many have been shown is remembered in the target folder.
+fn hint(exercise: &str) -> io::Result<String> {
+    let file = format!("exercises/hints/{exercise}.md");
+    let text = fs::read_to_string(root().join(&file))?;
+    let hints: Vec<_> = text.split("\n## ").skip(1).collect();
+    let counter = kept(&format!("{exercise}.hints"))?;
+    let shown = fs::read_to_string(&counter).unwrap_or_default().parse().unwrap_or(0);
+
+    let Some(hint) = hints.get(shown) else {
+        return Ok(format!(
+            "That was the last hint. All of them are in {file}, and a solution is in \
+             solutions/src/{exercise}.rs."
+        ));
+    };
+    fs::write(counter, (shown + 1).to_string())?;
+    Ok(format!("Hint {} of {}: {}", shown + 1, hints.len(), hint.trim_end()))
+}
+
+/// Puts the stub back, and keeps what was there.
+fn reset(exercise: &str) -> io::Result<String> {
+    let file = root().join(format!("exercises/src/{exercise}.rs"));
+    let yours = kept(&format!("{exercise}.rs"))?;
+    if file.exists() {
+        fs::copy(&file, &yours)?;
+    }
+    fs::copy(root().join(format!("exercises/stubs/{exercise}.rs")), file)?;
+    Ok(format!("{exercise} begins anew. Your version is kept in {}.", yours.display()))
+}
+
+/// Leaves the watching to watchexec.
+fn watch(exercise: &str) -> io::Result<String> {
+    let watched = ["--watch", "exercises/src", "--clear", "--", "cargo", "test"];
+    let checks = ["--quiet", "-p", "exercises", exercise];
+    let started =
+        Command::new("watchexec").args(watched).args(checks).current_dir(root()).status();
+
+    match started {
+        Ok(_) => Ok("Good bye.".into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(format!(
+            "This needs watchexec: cargo install --locked watchexec-cli\n\
+             Then it runs: watchexec {} {}",
+            watched.join(" "),
+            checks.join(" ")
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A file in the target folder, beside this program.
+fn kept(name: &str) -> io::Result<PathBuf> {
+    Ok(env::current_exe()?.with_file_name(name))
+}

@@ -1,0 +1,34 @@
+//! The exercises: lesson 07's chat server, and five gaps for you to fill.
+//!
+//! Before: the chat has rooms, and no more.
+//! Now:    you teach it four features, and repair a second, broken chat.
+//!
+//! Read first, ten minutes:
+//!
+//! 1. `protocol.rs`, all that the two sides may say; it knows your features already;
+//! 2. `rooms.rs`: a `Room`, what it can do, and where it calls you;
+//! 3. `client.rs`, the loop that looks after one connection.
+//!
+//! Then work in the file of the exercise. Its first lines say what to do.
+//!
+//! Run:   cargo run -p exercises
+//! Open:  http://127.0.0.1:8000/chat.html in two windows
+//! Check: cargo test -p exercises
+//! Help:  cargo course
+
+// The exercises, in their order.
+mod copied_chat;
+mod message_history;
+mod online_users;
+mod private_messaging;
+mod typing_indicator;
+
+// What is given. The socket is lesson 07's, and there is nothing new to read in it.
+mod client;
+pub mod protocol;
+pub mod rooms;
+mod server;
+#[path = "../../lessons/lesson_07_rooms/src/socket.rs"]
+mod socket;
+
+pub use server::app;

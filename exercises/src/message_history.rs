@@ -1,0 +1,55 @@
+//! Exercise 4: what was said before you came.
+//!
+//! Read first: `rooms.rs`, `join`, `chat` and `keep_or_forget`;
+//!             `protocol.rs`, `Chat`
+//! Edit:       this file, in four places
+//! Check:      cargo test -p exercises message_history
+//! Try it:     cargo run -p exercises; talk, then join with a second window
+
+#![allow(dead_code, unused_variables)] // The gaps use nothing yet. Delete it with them.
+
+use crate::{
+    protocol::{Chat, Username},
+    rooms::Room,
+};
+
+/// How many messages a room remembers. With one more, it forgets the oldest.
+const HISTORY_SIZE: usize = 50;
+
+/// What a room remembers. Each `Room` has one, in the field `history`.
+#[derive(Default)]
+pub struct MessageHistory {}
+
+impl MessageHistory {
+    /// Whether the room should stay in memory when the last member has left.
+    ///
+    /// The history does: who comes back tomorrow still reads it.
+    ///
+    /// - Which rooms have nothing to keep? Anybody can open a room with any name.
+    pub fn outlives_the_room(&self) -> bool {
+        false
+    }
+}
+
+impl Room {
+    /// `chat` has been said.
+    ///
+    /// - Which of std's collections takes at one end, and gives at the other?
+    pub fn remember(&mut self, chat: Chat) {}
+
+    /// `newcomer` is in the room now, and has not heard anything yet.
+    ///
+    /// It hears, before all else and alone, what was said:
+    /// `{"type":"history","messages":[…]}`, the oldest first, each as it was sent. If
+    /// nothing was said, the list is empty.
+    ///
+    /// What makes it interesting: the others do not stop talking meanwhile. Between the
+    /// last message of the history and the first that comes live, none may be missing,
+    /// and none may come twice.
+    ///
+    /// - `Room::chat` calls `remember`, `join` calls this. Can one run while the other
+    ///   does? Who sees to that?
+    /// - `messages` wants a `Vec<ToClient>`. `ToClient::Chat` makes one from a `&Chat`,
+    ///   so what can `map` do with it?
+    pub fn send_history(&mut self, newcomer: &Username) {}
+}

@@ -1,0 +1,33 @@
+//! Exercise 3: who is online.
+//!
+//! Read first: `rooms.rs`, `join` and `remove`
+//! Edit:       this file
+//! Check:      cargo test -p exercises online_users
+//! Try it:     cargo run -p exercises, two windows; close one, look at the other
+
+#![allow(unused_variables)] // The gaps use nothing yet. Delete this line with them.
+
+use crate::{protocol::Username, rooms::Room};
+
+impl Room {
+    /// `newcomer` is in the room now, and the others have heard so.
+    ///
+    /// Everybody in the room, the newcomer too, hears who is there:
+    /// `{"type":"online_users","users":["ana","ben"]}`, sorted.
+    ///
+    /// What makes it interesting: the list must be exact. A second list, which you keep
+    /// yourself, could come to differ from the first.
+    ///
+    /// - Who knows already who is in the room? In which order?
+    /// - `ToClient::OnlineUsers` borrows the names from the room, and `broadcast` wants
+    ///   to change the room. Which step must come in between?
+    pub fn after_join(&mut self, newcomer: &Username) {}
+
+    /// `gone` is no longer in the room, and the others have heard so. It may have said
+    /// goodbye, lost its line, or been thrown out because it was too slow.
+    ///
+    /// Everybody who is left hears who is there now.
+    ///
+    /// - What does it have in common with the above?
+    pub fn after_leave(&mut self, gone: &Username) {}
+}

@@ -1,0 +1,46 @@
+//! The routes, and the way in.
+
+use axum::{
+    Json, Router,
+    extract::{Path, State, ws::WebSocketUpgrade},
+    response::Response,
+    routing::{any, get},
+};
+
+use crate::{
+    client::serve_client,
+    copied_chat,
+    protocol::{RoomName, Username},
+    rooms::{RoomManager, RoomSummary},
+    socket::sized,
+};
+
+/// What the line carries to us, in bytes. A longer message ends the connection.
+const LINE_LIMIT: usize = 64 * 1024;
+
+/// The longest message that we send, in bytes: fifty of the longest chats in one.
+const LONGEST: usize = 1024 * 1024;
+
+/// The whole application. The checks call this too.
+pub fn app() -> Router {
+    Router::new()
+        .route("/ws/chat/{room}/{username}", any(open_socket))
+        .route("/rooms", get(list_rooms))
+        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .with_state(RoomManager::default())
+        .merge(copied_chat::router()) // Exercise 5, a chat of its own.
+}
+
+async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummary>> {
+    Json(rooms.list())
+}
+
+async fn open_socket(
+    Path((room, username)): Path<(RoomName, Username)>,
+    State(rooms): State<RoomManager>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    sized(upgrade, LINE_LIMIT)
+        .max_write_buffer_size(LONGEST)
+        .on_upgrade(|socket| serve_client(socket, rooms, room, username))
+}

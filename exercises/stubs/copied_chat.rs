@@ -1,0 +1,113 @@
+//! Exercise 5: repair the copied chat.
+//!
+//! This chat is complete, and it works: try it with two clients. It has the shape in
+//! which such chats are copied from project to project, and five faults that show when
+//! clients behave in ways that are perfectly legal. Each check is for one of them.
+//!
+//! Read first: this file; then `client.rs`, which has none of them, and `socket.rs`
+//! Edit:       this file, all of it if you like
+//! Check:      cargo test -p exercises copied_chat
+//! Try it:     cargo run -p exercises, then connect to /ws/copied_chat
+//!
+//! What it promises, and what the checks hold it to:
+//!
+//! - It speaks plain text. The first message that is not blank is a name. If it is taken,
+//!   the client hears "This name is taken." and may try another.
+//! - From then on it hears all that happens, its own doings included: "ana joined.",
+//!   "ana: hello", "ana left." Of somebody without a name, nobody hears.
+//! - A client that says goodbye with a code gets the same code back, and then the line
+//!   ends. Its name is free again.
+//! - Nothing else ends a conversation, if the client keeps to the protocol.
+//! - A client that reads slowly misses messages, hears "You missed 7 messages.", and goes
+//!   on from there. Even if it does not read at all, it holds up nobody else.
+//!
+//! Questions, in the order of the checks:
+//!
+//! - Who would send the answer to a Close, and does it still run then?
+//! - Which messages does a pattern like `Some(Ok(Message::Text(text)))` let go on?
+//! - `recv` of a broadcast has two kinds of error. Is each of them an end?
+//! - Where does somebody go on who has left before giving a name?
+//! - What is held while the client is told that its name is taken? For how long?
+
+use std::{collections::HashSet, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{
+        State,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
+    response::Response,
+    routing::any,
+};
+use futures_util::{SinkExt, StreamExt};
+use tokio::{
+    select, spawn,
+    sync::{Mutex, broadcast},
+};
+
+/// How many messages we keep for clients that read slowly.
+const BACKLOG: usize = 100;
+
+#[derive(Clone)]
+struct Chat {
+    names: Arc<Mutex<HashSet<String>>>,
+    messages: broadcast::Sender<String>,
+}
+
+pub fn router() -> Router {
+    let (messages, _) = broadcast::channel(BACKLOG);
+    let names = Arc::default();
+
+    Router::new()
+        .route("/ws/copied_chat", any(open_socket))
+        .with_state(Chat { names, messages })
+}
+
+async fn open_socket(State(chat): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|socket| serve_client(socket, chat))
+}
+
+async fn serve_client(socket: WebSocket, chat: Chat) {
+    let (mut to_client, mut from_client) = socket.split();
+
+    let mut name = String::new();
+    while let Some(Ok(message)) = from_client.next().await {
+        if let Message::Text(wanted) = message {
+            let mut names = chat.names.lock().await;
+            if names.insert(wanted.to_string()) {
+                name = wanted.to_string();
+                break;
+            }
+            if to_client.send("This name is taken.".into()).await.is_err() {
+                break;
+            }
+        }
+    }
+
+    let mut messages = chat.messages.subscribe();
+    let _ = chat.messages.send(format!("{name} joined.")); // Or nobody is there.
+
+    let mut writing = spawn(async move {
+        while let Ok(text) = messages.recv().await {
+            if to_client.send(text.into()).await.is_err() {
+                break;
+            }
+        }
+    });
+
+    let (speaker, everybody) = (name.clone(), chat.messages.clone());
+    let mut reading = spawn(async move {
+        while let Some(Ok(Message::Text(text))) = from_client.next().await {
+            let _ = everybody.send(format!("{speaker}: {text}"));
+        }
+    });
+
+    select! {
+        _ = &mut writing => reading.abort(),
+        _ = &mut reading => writing.abort(),
+    }
+
+    let _ = chat.messages.send(format!("{name} left."));
+    chat.names.lock().await.remove(&name);
+}

@@ -1,0 +1,54 @@
+//! Exercise 1: private messages.
+//!
+//! Read first: `protocol.rs`, the types `FromClient`, `ToClient` and `Content`;
+//!             `rooms.rs`, what a `Room` can do
+//! Edit:       this file, in two places
+//! Check:      cargo test -p exercises private_messaging
+//! Try it:     cargo run -p exercises, two windows; in Ana's say: /pm ben psst
+
+#![allow(unused_variables)] // The gaps use nothing yet. Delete this line with them.
+
+use crate::{
+    protocol::{Content, FromClient, Username},
+    rooms::Room,
+};
+
+/// Reads what somebody has said: is it a chat, or a command?
+///
+/// `/pm ben psst` stands for the private message `psst` to `ben`. Everything else is a
+/// chat and stays one, `/pmben` and `say /pm ben psst` too. A `/pm` without a name or
+/// without a message is a mistake, and the error says how to do it better.
+///
+/// What makes it interesting: a message is more than one word, and arrives as it was
+/// written. `/pm ben two  blanks` says `two  blanks`.
+///
+/// - Which method of `str` gives you the first word *and* all the rest?
+/// - `FromClient` has a variant for private messages. What does it want?
+/// - `Username::try_from(text)` and `Content::try_from(text)` take a `String`, and have
+///   sentences of their own for bad ones. How does `?` pass them on?
+pub fn read_command(content: Content) -> Result<FromClient, String> {
+    Ok(FromClient::Chat { content })
+}
+
+impl Room {
+    /// Sends a private message to `to`, with a copy to `from`: a page shows what the
+    /// server sends, and nothing else.
+    ///
+    /// Each of the two hears it once, and nobody else hears it at all. If `to` is not
+    /// in the room, nobody hears anything, and the error says so.
+    ///
+    /// What makes it interesting: some people write to themselves.
+    ///
+    /// - Which methods of `Room` do you need? None of them is `broadcast`.
+    /// - `ToClient` has a variant for this, too, and `encode` makes it a text. A clone
+    ///   of that is cheap; so how often need you encode?
+    /// - Where does a timestamp come from? Look who else needs one, in `client.rs`.
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+// Exercise 5: repair the copied chat.
+
+use std::time::Duration;
+
+use exercises::app;
+use probe::{Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
+
+probe::steps! {
+    step_1_a_goodbye_is_answered,
+    step_2_a_ping_ends_nothing,
+    step_3_whoever_falls_behind_is_told_and_stays,
+    step_4_nobody_hears_of_a_visitor_without_a_name,
+    step_5_a_client_that_does_not_read_keeps_nobody_out,
+}
+
+const PATH: &str = "/ws/copied_chat";
+
+/// Connects under a name. All that was to be heard of it has been heard.
+async fn join(server: &Server, person: &str, name: &str) -> Result<Client, Hint> {
+    let mut client = server.connect(person, PATH).await?;
+    client.says(name).await?;
+    let joined = format!("{name} joined.");
+    client.hears(joined).await.because(&format!("{person} gives a name."))?;
+    Ok(client)
+}
+
+/// A browser calls it `wasClean`. If nobody answers its Close, it reports 1006, "the line
+/// dropped", after the most polite of goodbyes.
+async fn step_1_a_goodbye_is_answered() -> Check {
+    let server = serve(app());
+    let mut ana = join(&server, "Ana", "ana").await?;
+    let mut ben = join(&server, "Ben", "ben").await?;
+    ana.hears("ben joined.").await?;
+    ana.says("hello").await?;
+    ben.hears("ana: hello").await?;
+
+    ben.leaves().await.because("Ben says goodbye, with code 1000.")?;
+
+    ana.hears("ana: hello").await?;
+    ana.hears("ben left.").await.because("Ben said goodbye.")?;
+    join(&server, "Another Ben", "ben").await?; // The name is free again.
+    Ok(())
+}
+
+/// Browsers do not send pings, but phones and proxies do; and a client may send bytes that
+/// we have no use for. Neither is a goodbye.
+async fn step_2_a_ping_ends_nothing() -> Check {
+    let server = serve(app());
+    let mut ana = join(&server, "Ana", "ana").await?;
+    let mut ben = join(&server, "Ben", "ben").await?;
+    ana.hears("ben joined.").await?;
+
+    ben.pings(b"still there?").await?;
+    ben.hears_pong(b"still there?").await.because("Ben sends a ping.")?;
+    ben.says("still here").await?;
+    ana.hears("ben: still here")
+        .await
+        .because("Ben sent a ping, and then a message. A ping is no goodbye.")?;
+
+    ben.sends_binary(b"\x00\x01").await?;
+    ben.says("and now?").await?;
+    ana.hears("ben: and now?")
+        .await
+        .because("Ben sent two bytes, and then a message. Bytes are no goodbye.")
+}
+
+/// A broadcast channel keeps the last messages, and no more. Whoever is further behind
+/// hears of it as an error; this one can be survived. A longer backlog only puts it off.
+async fn step_3_whoever_falls_behind_is_told_and_stays() -> Check {
+    const FLOOD: usize = 3_000;
+    let server = serve(app());
+    let mut ana = join(&server, "Ana", "ana").await?;
+    let mut ben = join(&server, "Ben", "ben").await?;
+
+    ben.stops_reading();
+    for i in 1..=FLOOD {
+        ana.says(format!("{i:.<60}")).await?;
+        ana.hears_out(Duration::ZERO).await;
+    }
+    ben.reads_again();
+    ana.hears_out(Duration::from_secs(1)).await;
+    ana.says("Good morning!").await?;
+    let heard = ben.hears_out(Duration::from_secs(1)).await;
+
+    let what =
+        format!("Ben reads nothing while Ana says {FLOOD} things, and then reads again.");
+    if heard.last().is_none_or(|last| last != "ana: Good morning!") {
+        return Err(server.hint(format!(
+            "{what} The last thing to hear should be \"Good morning!\", but he heard {} \
+             messages and not that one. Is he still connected?",
+            heard.len()
+        )));
+    }
+    let missed: usize = heard
+        .iter()
+        .filter_map(|text| text.strip_prefix("You missed ")?.split(' ').next())
+        .filter_map(|number| number.parse::<usize>().ok())
+        .sum();
+    if missed == 0 {
+        return Err(server.hint(format!(
+            "{what} He should hear \"You missed … messages.\", but heard {} messages and \
+             nothing of the kind.",
+            heard.len()
+        )));
+    }
+    let came = heard.iter().filter(|text| text.starts_with("ana: ")).count();
+    if came + missed != FLOOD + 1 {
+        return Err(server.hint(format!(
+            "{what} Of {} messages he heard {came}, and was told that he missed {missed}. \
+             That does not add up.",
+            FLOOD + 1
+        )));
+    }
+    Ok(())
+}
+
+/// People open a page and close it again. Programs that look for open ports do it all day.
+async fn step_4_nobody_hears_of_a_visitor_without_a_name() -> Check {
+    let server = serve(app());
+    let mut ana = join(&server, "Ana", "ana").await?;
+
+    let visitor = server.connect("A visitor", PATH).await?;
+    visitor.vanishes().await;
+    ana.hears_nothing_for(ONE_MINUTE).await.because(
+        "A visitor came, and left without giving a name. Who should hear of that?",
+    )?;
+
+    let mut visitor = server.connect("A visitor", PATH).await?;
+    visitor.says("").await?;
+    visitor.vanishes().await;
+    ana.hears_nothing_for(ONE_MINUTE)
+        .await
+        .because("A visitor came, pressed Enter, and left. Nothing is not a name.")
+}
+
+/// Eve tries one taken name after the other, and reads no answer. At some point no more
+/// answers fit into her line, and the server waits for her. What does it hold meanwhile?
+async fn step_5_a_client_that_does_not_read_keeps_nobody_out() -> Check {
+    let server = serve(app());
+    let _ana = join(&server, "Ana", "ana").await?;
+    let mut eve = server.connect("Eve", PATH).await?;
+    eve.says("ana").await?;
+    eve.hears("This name is taken.")
+        .await
+        .because("Eve asks for the name of Ana, who is there.")?;
+
+    eve.stops_reading();
+    for _ in 0..2_000 {
+        if eve.says("ana").await.is_err() {
+            break; // The server does not read a client that does not read, either.
+        }
+    }
+
+    join(&server, "Ben", "ben").await.because(
+        "Eve keeps asking for a taken name, and reads no answer. Ben wants to come in.",
+    )?;
+    Ok(())
+}
