@@ -51,7 +51,7 @@ function panel(name, index) {
   const state = section.querySelector("output");
   const who = name[0].toUpperCase() + name.slice(1);
   let client;
-  let seen = { second: 0, count: 0 };
+  let count = 0;
 
   section.querySelector("h2").textContent = who;
   section.ariaLabel = who;
@@ -74,9 +74,8 @@ function panel(name, index) {
       note(`signs in: ${status}`);
       where = where.replace("{token}", token);
     }
-    if (!where.startsWith("/")) where = `/${where}`;
     note(`connects to ${path.value}`);
-    client = new Client(location.origin + where);
+    client = new Client(`${location.origin}/${where.replace(/^\//, "")}`);
     listen(client.socket, where);
     show("Connecting …");
   }
@@ -96,7 +95,8 @@ function panel(name, index) {
 
     socket.addEventListener("close", async (event) => {
       const status = opened || (await askStatus(location.origin, where));
-      const words = status > 0 && !opened ? `Refused with status ${status}.` : explain(event);
+      const words =
+        status > 0 && !opened ? `Refused with status ${status}.` : explain(event);
       note(words, event.code === 1000 ? "notice" : "problem");
       show(words);
     });
@@ -138,16 +138,19 @@ function panel(name, index) {
 
   /** Writes a message down, unless they come too fast for anybody to read. */
   function record(kind, direction, data) {
-    const second = Math.floor(Date.now() / 1000);
-    if (seen.second !== second) seen = { second, count: 0 };
-    seen.count += 1;
-    if (seen.count === SHOWN) note("more comes than can be shown: the rest is left out");
-    if (seen.count >= SHOWN) return;
+    if (count === 0) setTimeout(() => (count = 0), 1000);
+    count += 1;
+    if (count === SHOWN) note("more comes than can be shown: the rest is left out");
+    if (count >= SHOWN) return;
 
     const isText = typeof data === "string";
     const size = isText ? new TextEncoder().encode(data).length : data.byteLength;
     const words = isText ? shorten(data) : hex(data);
-    write(kind, words, `${now()} ${direction} ${size} bytes of ${isText ? "text" : "binary"}`);
+    write(
+      kind,
+      words,
+      `${now()} ${direction} ${size} bytes of ${isText ? "text" : "binary"}`,
+    );
   }
 
   function note(words, kind = "notice") {

@@ -51,10 +51,6 @@ class WsLab extends HTMLElement {
     return this.getAttribute("server") ?? READERS_OWN;
   }
 
-  get text() {
-    return this.#text;
-  }
-
   /** The transcript. Whoever changes it sees all lines without a verdict again. */
   set text(text) {
     this.#text = text;
@@ -80,12 +76,15 @@ class WsLab extends HTMLElement {
       if (stranger) return this.#say(stranger);
 
       let last;
-      const tell = (step, came) => this.#tell((last = step), came);
+      const tell = ({ line }, came) => {
+        last = line;
+        this.#mark(line, came ? "false" : "true", came && `What came instead: ${came}`);
+      };
       const good = await replay(steps, this.server, tell);
       this.#say(
         good
           ? `All ${steps.length} lines are true.`
-          : `Line ${last.line} is false. Some stories need a server that has just ` +
+          : `Line ${last} is false. Some stories need a server that has just ` +
               "been started, and no other clients.",
       );
     } catch (error) {
@@ -100,21 +99,20 @@ class WsLab extends HTMLElement {
   /** What to say if not the right program listens. */
   async #stranger() {
     const wanted = this.getAttribute("package");
-    const start = wanted && `Start one: cargo run -p ${wanted}`;
+    const start = wanted ? `Start one: cargo run -p ${wanted}` : "";
     try {
       const answer = await fetch(`${this.server}/lab.json`, { credentials: "omit" });
-      const running = answer.ok && (await answer.json()).package;
-      // Some other program may be the reader's own: we believe that they know.
-      if (!running || !wanted || running === wanted) return;
+      const { package: running } = await answer.json();
+      if (!wanted || running === wanted) return;
       if (wanted === "exercises" && running === "solutions") return;
       return `${running} listens there. Stop it. ${start}`;
     } catch {
-      return `No server answers at ${this.server}. ${start ?? ""}`;
+      // No program of the course. But perhaps the reader's own, which we may not ask?
+      return fetch(this.server, { mode: "no-cors" }).then(
+        () => undefined,
+        () => `No server answers at ${this.server}. ${start}`,
+      );
     }
-  }
-
-  #tell({ line }, came) {
-    this.#mark(line, came ? "false" : "true", came && `What came instead: ${came}`);
   }
 
   #mark(line, verdict, words) {

@@ -24,6 +24,8 @@ const EVERY = [
   "lesson_06_json",
   "lesson_07_rooms",
   "lesson_08_auth",
+  "exercises",
+  "solutions",
 ];
 
 async function lab(t, name, { hash = "", ...options } = {}) {
@@ -46,7 +48,8 @@ async function connect(page, name) {
 
 async function breakIt(page, name, button) {
   const details = client(page, name).locator("details");
-  if ((await details.getAttribute("open")) === null) await details.locator("summary").click();
+  if ((await details.getAttribute("open")) === null)
+    await details.locator("summary").click();
   await press(page, name, button);
 }
 
@@ -56,7 +59,9 @@ const verdicts = (page) =>
     items
       .map((item, i) => [item, `${i + 1} ${item.className}`])
       .filter(([item]) => item.className)
-      .map(([item, text]) => `${text} ${item.querySelector("small")?.textContent ?? ""}`.trim()),
+      .map(([item, text]) =>
+        `${text} ${item.querySelector("small")?.textContent ?? ""}`.trim(),
+      ),
   );
 
 async function replay(page, ending) {
@@ -81,7 +86,10 @@ async function book(t, attributes, transcript) {
     <ws-lab ${attributes}><pre><code>${transcript}</code></pre></ws-lab></html>`;
   const server = createServer(({ url }, response) => {
     const script = url.endsWith(".js");
-    response.setHeader("Content-Type", script ? "text/javascript" : "text/html; charset=utf-8");
+    response.setHeader(
+      "Content-Type",
+      script ? "text/javascript" : "text/html; charset=utf-8",
+    );
     response.end(script ? readFileSync(new URL(`.${url}`, PAGES)) : html);
   });
   await new Promise((resolve) => server.listen(BOOK, "127.0.0.1", resolve));
@@ -147,35 +155,59 @@ describe("the lab", LIMITS, () => {
     assert.match(server.output(), /ben left rust/, "the server notices that Ben is gone");
     await connect(page, "Ben");
     await breakIt(page, "Ben", "A flood");
-    await sees(page, "#log .notice", "the rest is left out", "a flood does not bury the page");
+    await sees(
+      page,
+      "#log .notice",
+      "the rest is left out",
+      "a flood does not bury the page",
+    );
     await connect(page, "Cem");
   });
 
   test("a refusal shows its status, which the browser hides", async (t) => {
-    const { page } = await lab(t, "lesson_04_path_params", { excused: [/response code: 409/] });
+    const { page } = await lab(t, "lesson_04_path_params", {
+      excused: [/response code: 409/],
+    });
     await connect(page, "Ana");
 
     await client(page, "Ben").getByLabel("Address").fill("/ws/1");
     await press(page, "Ben", "Connect");
 
-    await sees(page, "#clients output", "Refused with status 409.", "Ana has that number");
+    await sees(
+      page,
+      "#clients output",
+      "Refused with status 409.",
+      "Ana has that number",
+    );
   });
 
   test("what is written survives a reload, by way of the address", async (t) => {
     const { page } = await lab(t, "lesson_07_rooms");
     await client(page, "Ana").getByLabel("Address").fill("/ws/chat/tea/ana");
-    await client(page, "Cem").getByLabel("Message").fill('{"type":"chat","content":"Grüße & #"}');
+    await client(page, "Cem")
+      .getByLabel("Message")
+      .fill('{"type":"chat","content":"Grüße & #"}');
     await page.getByLabel("Pick one").selectOption("two rooms");
 
     const copy = await openWindow(t, page.url()); // As somebody gets it who is given it.
+    await sees(copy, "#package", "lesson_07_rooms", "the lab is ready");
 
     const value = (name, label) => client(copy, name).getByLabel(label).inputValue();
-    assert.equal(await value("Ana", "Address"), "/ws/chat/tea/ana", "the address is kept");
+    assert.equal(
+      await value("Ana", "Address"),
+      "/ws/chat/tea/ana",
+      "the address is kept",
+    );
     assert.match(await value("Cem", "Message"), /Grüße & #/, "the message is kept");
-    assert.match(await copy.getByLabel("Or write one").inputValue(), /^# Two rooms/, "the story is kept");
+    assert.match(
+      await copy.getByLabel("Or write one").inputValue(),
+      /^# Two rooms/,
+      "the story is kept",
+    );
 
     await copy.getByLabel("Or write one").fill("ana connects /ws/chat/rust/ana");
     await copy.reload();
+    await sees(copy, "#package", "lesson_07_rooms", "the lab is ready again");
     assert.equal(
       await copy.getByLabel("Or write one").inputValue(),
       "ana connects /ws/chat/rust/ana",
@@ -197,7 +229,9 @@ describe("the lab", LIMITS, () => {
     const { page } = await lab(t, "lesson_01_echo");
     await page
       .getByLabel("Or write one")
-      .fill('# A story.\n\nana connects /ws\nana sends "hi"\nana receives "hi"\nana closes 1000');
+      .fill(
+        '# A story.\n\nana connects /ws\nana sends "hi"\nana receives "hi"\nana closes 1000',
+      );
 
     await replay(page, "Line 5 is false.");
 
@@ -214,7 +248,11 @@ describe("the lab", LIMITS, () => {
 
     await replay(page, "line 2, column 5: expected a verb");
 
-    assert.match((await verdicts(page))[0], /^2 false line 2, column 5/, "the line is red");
+    assert.match(
+      (await verdicts(page))[0],
+      /^2 false line 2, column 5/,
+      "the line is red",
+    );
   });
 
   test("markup in messages and in transcripts is text", async (t) => {
@@ -225,7 +263,9 @@ describe("the lab", LIMITS, () => {
     await press(page, "Ana", "Send");
     await sees(page, "#log .heard", markup, "a message is text");
     const said = JSON.stringify(markup);
-    await page.getByLabel("Or write one").fill(`ana connects /ws\nana sends ${said}\nana receives ${said}`);
+    await page
+      .getByLabel("Or write one")
+      .fill(`ana connects /ws\nana sends ${said}\nana receives ${said}`);
 
     await replay(page, "Line 3 is false.");
 
@@ -262,7 +302,9 @@ describe("the lab", LIMITS, () => {
         await connect(page, "Ana");
         await breakIt(page, "Ana", "Binary");
         const long = `ana connects /ws/chat/${"x".repeat(200)}/ana`;
-        await page.getByLabel("Or write one").fill("ana connects /ws/chat/tea/ana\nana sends \"x\"\nana receives \"x\"");
+        await page
+          .getByLabel("Or write one")
+          .fill('ana connects /ws/chat/tea/ana\nana sends "x"\nana receives "x"');
         await replay(page, "Line 3 is false.");
         assert.deepEqual(await serious(page), [], "a page for everybody");
 
@@ -295,10 +337,17 @@ describe("<ws-lab> on a page of the book", LIMITS, () => {
   });
 
   test("when nobody listens, it says which command starts the server", async (t) => {
-    const url = await book(t, 'package="lesson_08_auth" server="http://127.0.0.1:1"', HELLO);
+    const url = await book(
+      t,
+      'package="lesson_08_auth" server="http://127.0.0.1:1"',
+      HELLO,
+    );
     const page = await openWindow(t, url, { excused: [/ERR_/] });
 
-    await replay(page, "No server answers at http://127.0.0.1:1. Start one: cargo run -p lesson_08_auth");
+    await replay(
+      page,
+      "No server answers at http://127.0.0.1:1. Start one: cargo run -p lesson_08_auth",
+    );
 
     assert.deepEqual(await verdicts(page), [], "no line is to blame");
   });
@@ -306,10 +355,35 @@ describe("<ws-lab> on a page of the book", LIMITS, () => {
   test("when another lesson listens, it says which one, and what to start", async (t) => {
     const server = await start("lesson_01_echo");
     t.after(() => server.stop());
-    const url = await book(t, `package="lesson_07_rooms" server="${server.url}"`, "ana waits 1s");
+    const url = await book(
+      t,
+      `package="lesson_07_rooms" server="${server.url}"`,
+      "ana waits 1s",
+    );
     const page = await openWindow(t, url);
 
-    await replay(page, "lesson_01_echo listens there. Stop it. Start one: cargo run -p lesson_07_rooms");
+    await replay(
+      page,
+      "lesson_01_echo listens there. Stop it. Start one: cargo run -p lesson_07_rooms",
+    );
+  });
+
+  test("a server that is not of the course is taken as it is", async (t) => {
+    const server = createServer((_, response) => response.writeHead(404).end());
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    t.after(() => server.close());
+    const own = `http://127.0.0.1:${server.address().port}`;
+    const story = "eve is refused 401 /ws\nana connects /ws";
+    const url = await book(t, `package="lesson_07_rooms" server="${own}"`, story);
+    const page = await openWindow(t, url, { excused: [/./] }); // It may not read answers.
+
+    await replay(page, "Line 2 is false.");
+
+    assert.deepEqual(
+      await verdicts(page),
+      ["1 true", "2 false What came instead: no WebSocket (status: unknown)"],
+      "nobody tells us the status, so a refusal is a refusal",
+    );
   });
 
   test("a page of a stranger may not ask the server anything", async () => {
@@ -323,6 +397,9 @@ describe("<ws-lab> on a page of the book", LIMITS, () => {
     ]);
     await server.stop();
 
-    assert.deepEqual(answers.map(({ status }) => status), [403, 403, 403]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [403, 403, 403],
+    );
   });
 });

@@ -14,7 +14,11 @@ const FOLDER = new URL("../../book/transcripts/", import.meta.url);
 const LIMITS = { timeout: 120_000, concurrency: 4 };
 
 /** What the browser says itself when a server refuses, as it should. */
-const REFUSALS = [/Unexpected response code/, /HTTP Authentication failed/, /status of 4\d\d/];
+const REFUSALS = [
+  /Unexpected response code/,
+  /HTTP Authentication failed/,
+  /status of 4\d\d/,
+];
 
 /** The programs that answer to a folder's stories, where they have another name. */
 const PROGRAMS = { exercises: "solutions" };
@@ -37,7 +41,9 @@ async function replayed(t, server, text) {
       verdicts.push({ line, came: came ?? "" }),
     );
     const last = verdicts.at(-1);
-    return last.came ? last : { line: undefined, came: "", ran: verdicts.length, of: steps.length };
+    return last.came
+      ? last
+      : { line: undefined, came: "", ran: verdicts.length, of: steps.length };
   }, text);
 }
 
