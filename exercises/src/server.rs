@@ -18,8 +18,9 @@ use crate::{
 /// What the line carries to us, in bytes. A longer message ends the connection.
 const LINE_LIMIT: usize = 64 * 1024;
 
-/// The longest message that we send, in bytes: fifty of the longest chats in one.
-const LONGEST: usize = 1024 * 1024;
+/// The longest message that we send, in bytes: fifty of the longest chats in one. Pongs
+/// that a client does not read may fill as much.
+const LONGEST: usize = 640 * 1024;
 
 /// The whole application. The checks call this too.
 pub fn app() -> Router {
