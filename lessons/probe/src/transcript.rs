@@ -421,7 +421,14 @@ macro_rules! transcripts {
 mod tests {
     use std::{fs, path::Path};
 
+    use axum::{
+        Router,
+        extract::ws::{self, WebSocket, WebSocketUpgrade},
+        routing::get,
+    };
+
     use super::*;
+    use crate::serve;
 
     #[test]
     fn every_broken_transcript_is_turned_down_with_its_sentence() {
@@ -439,6 +446,52 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "these should give their first line: {wrong:#?}");
+    }
+
+    #[test]
+    fn every_lesson_has_transcripts_and_runs_them() {
+        let lessons = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for entry in fs::read_dir(lessons).expect("the folder is there") {
+            let lesson = entry.expect("it can be read").path();
+            let name = lesson.file_name().and_then(|name| name.to_str()).unwrap_or("");
+            if !name.starts_with("lesson_") {
+                continue;
+            }
+            let tests = fs::read_to_string(lesson.join("src/tests.rs"));
+
+            assert!(
+                tests.is_ok_and(|tests| tests.contains("probe::transcripts!(")),
+                "src/tests.rs of {name} should say probe::transcripts!(app());"
+            );
+            assert!(
+                Path::new(runner::FOLDER).join(name).is_dir(),
+                "book/transcripts/{name} should have some"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_without_a_goodbye_and_a_goodbye_without_a_code_have_numbers() {
+        let drop_it =
+            |upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(async |_| ()) };
+        let close_it = |upgrade: WebSocketUpgrade| async {
+            upgrade.on_upgrade(async |mut socket: WebSocket| {
+                let _ = socket.send(ws::Message::Close(None)).await; // Or it left.
+                while let Some(Ok(_)) = socket.recv().await {}
+            })
+        };
+        let app =
+            Router::new().route("/drop", get(drop_it)).route("/close", get(close_it));
+        let story = "ana connects /drop\nana is closed 1006\n\
+                     ana connects /close\nana is closed 1005\n\
+                     ana connects /drop\nana is closed 1000\nana waits 1s";
+        let steps = parse(story).expect("this is a transcript");
+
+        let verdicts = replay(&serve(app), &steps).await;
+
+        let came = Verdict::False("it was closed with 1006".into());
+        assert!(verdicts[..5].iter().all(|verdict| *verdict == Verdict::True));
+        assert_eq!(verdicts[5..], [came, Verdict::NotRun], "1006 is not 1000");
     }
 
     #[test]

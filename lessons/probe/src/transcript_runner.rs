@@ -204,7 +204,7 @@ impl Stage<'_> {
                 if came == *code && reason.as_ref().is_none_or(|reason| *reason == why) {
                     Ok(())
                 } else {
-                    Err(format!("it was closed with {came} {why}"))
+                    Err(format!("it was closed with {came} {why}").trim_end().to_owned())
                 }
             }
         }
