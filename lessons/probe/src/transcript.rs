@@ -323,7 +323,7 @@ fn number(
     expected: &str,
     good: impl Fn(u16) -> bool,
 ) -> Result<u16, Fault> {
-    let plain = |word: &str| word.bytes().all(|c| c.is_ascii_digit());
+    let plain = |word: &str| word.len() <= 5 && word.bytes().all(|c| c.is_ascii_digit());
     let read = |word: &str| word.parse().ok().filter(|&n| plain(word) && good(n));
     let word = line.word(expected, |word| read(word).is_some())?;
     Ok(read(word).unwrap_or_default())
