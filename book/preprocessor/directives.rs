@@ -79,7 +79,7 @@ fn directive(inside: &str) -> Result<String, String> {
             let (path, heads) = split(rest);
             let source = read(path)?;
             let items: Result<Vec<String>, String> = heads
-                .split(" + ")
+                .split(" ++ ")
                 .map(|head| item(&source, head, path.ends_with(".py")))
                 .collect();
             let items = items.map_err(|why| format!("In {path} {why}."))?;

@@ -5,7 +5,7 @@
 //!
 //! | directive | becomes |
 //! |---|---|
-//! | `{{#item FILE HEAD}}` | an item of Rust, JavaScript or Python, by the beginning of its first line; `A > B` is B inside of A, `A + B` is both |
+//! | `{{#item FILE HEAD}}` | an item of Rust, JavaScript or Python, by the beginning of its first line; `A > B` is B inside of A, `A ++ B` is both |
 //! | `{{#file FILE}}` | the whole file |
 //! | `{{#diff OLD NEW}}` | what changed between two lessons |
 //! | `{{#transcript NAME}}` | a conversation that the tests of its lesson run |

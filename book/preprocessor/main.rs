@@ -6,10 +6,13 @@ use std::{
     process::ExitCode,
 };
 
-use book::{Fault, expand};
+use book::{Fault, expand, read, words};
 use serde_json::Value;
 
 fn main() -> ExitCode {
+    if env::args().nth(1).as_deref() == Some("words") {
+        return count();
+    }
     // mdBook asks for which kinds of output we are good: for all.
     if env::args().nth(1).as_deref() == Some("supports") {
         return ExitCode::SUCCESS;
@@ -25,6 +28,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints how many words of prose each page has: `cargo run -p book -- words`.
+fn count() -> ExitCode {
+    let summary = read("book/src/SUMMARY.md").unwrap_or_default();
+    for rest in summary.split("](").skip(1) {
+        let page = rest.split(')').next().unwrap_or_default();
+        let text = read(&format!("book/src/{page}")).unwrap_or_default();
+        println!("{:5} {page}", words(&text));
+    }
+    ExitCode::SUCCESS
 }
 
 fn run() -> Result<Value, String> {

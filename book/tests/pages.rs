@@ -88,3 +88,25 @@ fn every_drawing_can_be_read_aloud_and_in_the_dark() -> Result<(), Report> {
     });
     report(drawings.collect())
 }
+#[test]
+fn every_drawing_transcript_and_recorded_text_is_shown_somewhere() -> Result<(), Report> {
+    let all: String = pages().into_iter().map(|(_, text)| text).collect();
+    let mut faults = Vec::new();
+    for (folder, ending, directive) in [
+        ("book/drawings", ".svg", "drawing"),
+        ("book/outputs", ".txt", "output"),
+        ("book/wrong", ".txt", "says"),
+    ] {
+        for name in files(folder, ending) {
+            let name = name.trim_end_matches(ending);
+            if !all.contains(&format!("{{{{#{directive} {name}}}}}")) {
+                faults.push(Fault {
+                    file: format!("{folder}/{name}{ending}"),
+                    line: 1,
+                    sentence: "No page shows this file.".into(),
+                });
+            }
+        }
+    }
+    report(faults)
+}

@@ -171,3 +171,17 @@ async fn one_message_that_cannot_be_read_is_the_end() -> Check {
 fn the_default_rules_accept_what_the_book_shows() -> Check {
     compare("08_default_rules", &default_rules::report())
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_frame_that_the_book_takes_apart_says_hello() -> Check {
+    let page = read("book/src/reference/handshake.md").map_err(Hint::new)?;
+    let bytes = page.lines().find(|line| line.starts_with("81 ")).unwrap_or_default();
+    let bytes: Vec<u8> =
+        bytes.split(' ').filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+    let server = serve(hang_up::app());
+    let mut ana = server.connect("Ana", "/ws").await?;
+
+    ana.writes_raw(&bytes).await?;
+
+    ana.hears("Hello").await
+}
