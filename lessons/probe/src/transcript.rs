@@ -14,7 +14,7 @@ use serde_json::Value;
 #[path = "transcript_runner.rs"]
 mod runner;
 
-pub use runner::{Verdict, check_folder, replay};
+pub use runner::{FOLDER, Verdict, check_folder, replay};
 
 /// Stands for any value while JSON is parsed. No message has a zero in a key.
 const STAND_IN: &str = r#"{"\u0000":"*"}"#;
@@ -415,113 +415,4 @@ macro_rules! transcripts {
             $crate::transcript::check_folder($folder, || $app).await
         }
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
-
-    use axum::{
-        Router,
-        extract::ws::{self, WebSocket, WebSocketUpgrade},
-        routing::get,
-    };
-
-    use super::*;
-    use crate::serve;
-
-    #[test]
-    fn every_broken_transcript_is_turned_down_with_its_sentence() {
-        let folder = Path::new(runner::FOLDER).join("broken");
-        let mut wrong = Vec::new();
-        for entry in fs::read_dir(folder).expect("the folder is there") {
-            let path = entry.expect("it can be read").path();
-            let text = fs::read_to_string(&path).expect("so can the file");
-            let expected = text.lines().next().and_then(|line| line.strip_prefix("#! "));
-
-            let came = parse(&text).map_err(|fault| fault.to_string());
-
-            if came.as_ref().err().map(String::as_str) != expected {
-                wrong.push((path, came));
-            }
-        }
-        assert!(wrong.is_empty(), "these should give their first line: {wrong:#?}");
-    }
-
-    #[test]
-    fn every_lesson_has_transcripts_and_runs_them() {
-        let lessons = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for entry in fs::read_dir(lessons).expect("the folder is there") {
-            let lesson = entry.expect("it can be read").path();
-            let name = lesson.file_name().and_then(|name| name.to_str()).unwrap_or("");
-            if !name.starts_with("lesson_") {
-                continue;
-            }
-            let tests = fs::read_to_string(lesson.join("src/tests.rs"));
-
-            assert!(
-                tests.is_ok_and(|tests| tests.contains("probe::transcripts!(")),
-                "src/tests.rs of {name} should say probe::transcripts!(app());"
-            );
-            assert!(
-                Path::new(runner::FOLDER).join(name).is_dir(),
-                "book/transcripts/{name} should have some"
-            );
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_end_without_a_goodbye_and_a_goodbye_without_a_code_have_numbers() {
-        let drop_it =
-            |upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(async |_| ()) };
-        let close_it = |upgrade: WebSocketUpgrade| async {
-            upgrade.on_upgrade(async |mut socket: WebSocket| {
-                let _ = socket.send(ws::Message::Close(None)).await; // Or it left.
-                while let Some(Ok(_)) = socket.recv().await {}
-            })
-        };
-        let app =
-            Router::new().route("/drop", get(drop_it)).route("/close", get(close_it));
-        let story = "ana connects /drop\nana is closed 1006\n\
-                     ana connects /close\nana is closed 1005\n\
-                     ana connects /drop\nana is closed 1000\nana waits 1s";
-        let steps = parse(story).expect("this is a transcript");
-
-        let verdicts = replay(&serve(app), &steps).await;
-
-        let came = Verdict::False("it was closed with 1006".into());
-        assert!(verdicts[..5].iter().all(|verdict| *verdict == Verdict::True));
-        assert_eq!(verdicts[5..], [came, Verdict::NotRun], "1006 is not 1000");
-    }
-
-    #[test]
-    fn any_value_may_stand_for_a_star_and_nothing_else() {
-        let Ok(Message::Json(_, expected)) =
-            message(&mut Line::new(1, r#"{"a":*,"b":["*",*]}"#), true)
-        else {
-            panic!("this is a message");
-        };
-        let expected = Message::Json(String::new(), expected);
-
-        for (heard, same) in [
-            (r#"{"b":["*",2],"a":null}"#, true),
-            (r#"{"b":["*",{"c":[]}],"a":1.5}"#, true),
-            (r#"{"a":1,"b":["x",2]}"#, false),
-            (r#"{"a":1,"b":["*"]}"#, false),
-            (r#"{"b":["*",2]}"#, false),
-            (r#"{"a":1,"b":["*",2],"c":3}"#, false),
-            ("a", false),
-        ] {
-            assert_eq!(expected.matches_text(heard), same, "{heard}");
-        }
-    }
-
-    #[test]
-    fn a_token_is_put_into_a_path() {
-        let tokens = HashMap::from([("ana".to_owned(), "a.b.c".to_owned())]);
-
-        let path = runner::filled("/ws?token={ana.token}&x=1", &tokens);
-
-        assert_eq!(path, "/ws?token=a.b.c&x=1", "the token stands in its place");
-    }
 }
