@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::private_messaging::read_command;
 
-/// The longest message that we read, in bytes.
-pub const MESSAGE_LIMIT: usize = 16 * 1024;
+/// The longest message that we read, in bytes. The longest content fits, even if each
+/// of its characters is escaped, as in `\ud83d\udc4b`.
+pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;

@@ -13,7 +13,7 @@ const BUFFER_SIZE: usize = 4 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far our Close travels ahead of the end of the line, after a fault.
-const HEAD_START: Duration = Duration::from_secs(1);
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Sizes a new socket for chat. `limit` is the longest message, in bytes.
 pub fn sized(upgrade: WebSocketUpgrade, limit: usize) -> WebSocketUpgrade {

@@ -16,7 +16,7 @@ const BUFFER_SIZE: usize = 4 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far our Close travels ahead of the end of the line, after a fault.
-const HEAD_START: Duration = Duration::from_secs(1);
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The close code for a client that does not keep up. From 4000 on, codes are ours to
 /// choose (RFC 6455, section 7.4.2).

@@ -34,8 +34,8 @@ use crate::{
 
 /// What the line carries, in bytes. A longer message ends the connection.
 ///
-/// It is several times what the protocol allows, so that somebody who is a little
-/// over the limit gets an answer and can go on.
+/// It is twice what the protocol allows, so that somebody who is a little over the limit
+/// gets an answer and can go on.
 const LINE_LIMIT: usize = 64 * 1024;
 
 #[tokio::main]

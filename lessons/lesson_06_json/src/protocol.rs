@@ -6,8 +6,9 @@ use axum::extract::ws::Utf8Bytes;
 use humantime::format_rfc3339_millis;
 use serde::{Deserialize, Serialize};
 
-/// The longest message that we read, in bytes.
-pub const MESSAGE_LIMIT: usize = 16 * 1024;
+/// The longest message that we read, in bytes. The longest content fits, even if each
+/// of its characters is escaped, as in `\ud83d\udc4b`.
+pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;

@@ -92,7 +92,7 @@ async fn bad_input_is_answered_and_not_punished() -> Check {
     let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
     ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
     let long = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(2_001));
-    let huge = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(16 * 1024));
+    let huge = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(32 * 1024));
     let object = r#"a message is a JSON object, such as {"type":"ping"}"#;
     let mistakes = [
         ("hello", object),
@@ -114,7 +114,7 @@ async fn bad_input_is_answered_and_not_punished() -> Check {
         (r#"{"type":"chat","content":"a","content":"b"}"#, "duplicate field `content`*"),
         (r#"{"type":"chat","content":" \n "}"#, "content is empty*"),
         (&long, "content has 2001 characters, the limit is 2000*"),
-        (&huge, "16412 bytes are too many: the limit is 16384"),
+        (&huge, "32796 bytes are too many: the limit is 32768"),
     ];
 
     for (mistake, sentence) in mistakes {
