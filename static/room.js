@@ -21,7 +21,8 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
   const again = make("button", { type: "button", textContent: "Connect again" });
   const leave = make("button", { type: "button", textContent: "Leave" });
   const people = make("ul", { id: "people", ariaLabel: "Online", hidden: true });
-  const log = make("ol", { id: "log", role: "log", ariaLabel: "Messages", tabIndex: 0 });
+  const log = make("ol", { id: "log", tabIndex: 0 });
+  const messages = make("div", { role: "log", ariaLabel: "Messages" }, log);
   const text = make("input", { name: "text", autocomplete: "off", required: true });
   const label = make("label", {}, "Say ", text);
   const send = make("button", { textContent: "Send" });
@@ -29,7 +30,7 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
   const form = make("form", { id: "say" }, talk);
   const typists = make("p", { id: "typists" });
   const status = make("p", { className: "status" }, state, again);
-  place.replaceChildren(status, people, log, form, typists);
+  place.replaceChildren(status, people, messages, form, typists);
 
   let socket;
   let lastTold = 0;
