@@ -1,0 +1,159 @@
+"""Runs the Python of the book, and looks whether it does what the book says."""
+
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import jwt
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+FOLDER = pathlib.Path(__file__).parent.parent.parent / "book" / "fastapi"
+
+
+class Server:
+    """One of the programs, on a free port."""
+
+    def __init__(self, name):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.name = name
+        command = [sys.executable, "-m", "uvicorn", "--port", str(self.port), f"{name}:app"]
+        self.process = subprocess.Popen(
+            command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        for _ in range(100):
+            with socket.socket() as line:
+                if line.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise SystemExit(f"{name} does not start.")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def connect(self, path="/ws", **options):
+        plain = {"compression": None, "ping_interval": None, "close_timeout": 1, "legacy": True}
+        return connect(f"ws://127.0.0.1:{self.port}{path}", **plain | options)
+
+    def refusal(self, path):
+        try:
+            self.connect(path).close()
+        except InvalidStatus as refused:
+            return refused.response.status_code
+        return 101
+
+
+def holds(what, value, expected):
+    if value != expected:
+        raise SystemExit(f"FastAPI: {what}: expected {expected!r}, found {value!r}.")
+    print(f"FastAPI: {what}.")
+
+
+def lesson_01():
+    with Server("lesson_01") as server:
+        ana = server.connect()
+        ana.send("still here?")
+        holds("text comes back", ana.recv(timeout=5), "Echo: still here?")
+        ana.send(b"\x00\xff")
+        try:
+            ended = f"heard {ana.recv(timeout=5)!r}"
+        except ConnectionClosed:
+            ended = "ended"
+        holds("binary is an exception, and ends it", ended, "ended")
+
+
+def lesson_02():
+    with Server("lesson_02") as server:
+        ana = server.connect()
+        ana.send("bye")
+        try:
+            ana.recv(timeout=5)
+        except ConnectionClosed as closed:
+            frame = closed.rcvd
+        holds("bye is answered", (frame.code, frame.reason), (1000, "Goodbye!"))
+        server.connect().close(1000)
+        line = server.process.stdout.readline().strip()
+        holds("a Close is an exception with its code", line, "A client left with 1000.")
+
+
+def lesson_03():
+    with Server("lesson_03") as server:
+        ana, cem, ben = server.connect(), server.connect(max_queue=1), server.connect()
+        ana.send("hi")
+        holds("the others hear it", (ben.recv(timeout=5), cem.recv(timeout=5)), ("hi", "hi"))
+        text, sent, heard = "x" * 64_000, 400, 0  # Cem reads no more.
+        try:
+            for _ in range(sent):
+                ana.socket.settimeout(2)
+                ana.send(text)
+        except (TimeoutError, ConnectionClosed, OSError):
+            pass
+        try:
+            while ben.recv(timeout=2):
+                heard += 1
+        except (TimeoutError, ConnectionClosed):
+            pass
+        holds("one that does not read holds up the others", heard < sent, True)
+
+
+def lesson_04():
+    with Server("lesson_04") as server:
+        holds("the path is typed", server.connect("/ws/7").recv(timeout=5), "You are client 7.")
+        holds("what is no number gets 403", server.refusal("/ws/abc"), 403)
+
+
+def lesson_05():
+    with Server("lesson_05") as server:
+        holds("no token gets 403", server.refusal("/ws"), 403)
+        holds("a wrong token gets 403", server.refusal("/ws?token=sesame"), 403)
+        for query, echo in ("", True), ("&echo=false", False):
+            ana = server.connect(f"/ws?token=let-me-in{query}")
+            holds(f"echo is {echo}", ana.recv(timeout=5), f"Echo: {echo}.")
+
+
+def lesson_06():
+    with Server("lesson_06") as server:
+        ana = server.connect()
+        ana.send('{"type":"png"}')
+        holds("a mistake is answered", json.loads(ana.recv(timeout=5))["type"], "error")
+        ana.send('{"type":"chat","content":"hi"}')
+        holds("and the talk goes on", json.loads(ana.recv(timeout=5))["content"], "hi")
+
+
+def lesson_07():
+    with Server("lesson_07") as server:
+        ana, cem = server.connect("/ws/chat/rust"), server.connect("/ws/chat/tea")
+        ana.send("hi")
+        holds("a room hears itself", ana.recv(timeout=5), "hi")
+        cem.close()
+        time.sleep(0.5)
+        url = f"http://127.0.0.1:{server.port}/rooms"
+        with urllib.request.urlopen(url) as answer:
+            holds("an empty room is gone", json.load(answer), {"rust": 1})
+
+
+def lesson_08():
+    secret = "32 bytes or more, please, always"
+    good = {"sub": "ana", "exp": time.time() + 60, "aud": "chat", "iss": "us"}
+
+    def path(**changes):
+        return f"/ws/chat/rust?token={jwt.encode(good | changes, secret)}"
+
+    with Server("lesson_08") as server:
+        holds("a good token", server.connect(path()).recv(timeout=5), "You are ana.")
+        for changes in {"exp": time.time() - 30}, {"aud": "tea"}, {"iss": "eve"}:
+            holds(f"refused: {[*changes][0]}", server.refusal(path(**changes)), 403)
+
+
+for program in sorted(FOLDER.glob("lesson_*.py")):
+    globals()[program.stem]()

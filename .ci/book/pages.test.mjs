@@ -1,0 +1,161 @@
+// Tries every page of the book: wide and narrow, light and dark, and on paper.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { openWindow, useBrowser } from "../browser/browser.mjs";
+import { start } from "../browser/server.mjs";
+
+const ROOT = new URL("../../", import.meta.url);
+const TYPES = { html: "text/html", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
+const PAGES = [
+  ...readFileSync(new URL("book/src/SUMMARY.md", ROOT), "utf8").matchAll(/\]\((.+?)\.md\)/g),
+].map(([, page]) => `${page}.html`);
+
+useBrowser();
+
+// As `mdbook serve` would, on its port: the servers of the course know it.
+let server;
+before(async () => {
+  server = createServer(({ url }, answer) => {
+    const path = decodeURIComponent(url.split("?")[0]);
+    try {
+      const body = readFileSync(new URL(`book/html${path}`, ROOT));
+      const type = TYPES[path.split(".").pop()] ?? "application/octet-stream";
+      answer.writeHead(200, { "Content-Type": type }).end(body);
+    } catch {
+      answer.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve, reject) => {
+    server.once("error", reject).listen(3000, "127.0.0.1", resolve);
+  });
+});
+after(() => server.close());
+
+const at = (page) => `http://127.0.0.1:3000/${page}`;
+
+/** How bright a colour of CSS is, from 0 to 1. */
+const BRIGHTNESS = `(colour) => {
+  const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
+  return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
+}`;
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [360, 1200]) {
+    test(`every page, ${width} wide, ${colorScheme}`, { timeout: 240_000 }, async (t) => {
+      for (const name of PAGES) {
+        const page = await openWindow(t, at(name), {
+          colorScheme,
+          viewport: { width, height: 800 },
+        });
+        const seen = await page.evaluate(
+          ([brightness]) => {
+            const bright = eval(brightness);
+            const root = document.documentElement;
+            const ink = (element) => bright(getComputedStyle(element).color);
+            return {
+              title: document.querySelector("main h1")?.textContent,
+              tooWide: root.scrollWidth - root.clientWidth,
+              paper: bright(getComputedStyle(root).backgroundColor),
+              drawings: [...document.querySelectorAll(".drawing svg")].map(ink),
+              sizes: [...document.querySelectorAll(".drawing svg")].map(
+                (svg) => (svg.getBoundingClientRect().width / 420) * 14,
+              ),
+              leftOver: document.querySelector("main").textContent.includes("{{#"),
+              labs: [...document.querySelectorAll("ws-lab")].map((lab) => !!lab.shadowRoot),
+            };
+          },
+          [BRIGHTNESS],
+        );
+
+        const where = `${name}, ${width} wide, ${colorScheme}`;
+        assert.ok(seen.title, `${where}: it should have a title`);
+        assert.ok(seen.tooWide <= 0, `${where}: ${seen.tooWide} pixels too wide`);
+        assert.equal(seen.paper < 0.5, colorScheme === "dark", `${where}: paper`);
+        for (const ink of seen.drawings) {
+          const contrast = Math.abs(ink - seen.paper);
+          assert.ok(contrast > 0.4, `${where}: a drawing is hard to see (${contrast})`);
+        }
+        for (const size of seen.sizes) {
+          assert.ok(size > 9, `${where}: the letters of a drawing are ${size} high`);
+        }
+        assert.ok(!seen.leftOver, `${where}: a directive was not filled`);
+        assert.ok(!seen.labs.includes(false), `${where}: a transcript has no Replay`);
+        await page.close();
+      }
+    });
+  }
+}
+
+test("the search finds a word", { timeout: 60_000 }, async (t) => {
+  const page = await openWindow(t, at(PAGES[0]));
+  await page.keyboard.press("s");
+  await page.locator("#mdbook-searchbar, #searchbar").first().pressSequentially("outbox");
+  const results = page.locator("#mdbook-searchresults li, #searchresults li");
+  await results.first().waitFor();
+  assert.ok((await results.count()) > 2, "several pages speak of outboxes");
+});
+
+test("all of it on one page, with everything unfolded", { timeout: 60_000 }, async (t) => {
+  const page = await openWindow(t, null, { prepare: (p) => p.addInitScript("window.print = () => {}") });
+  await page.goto(at("print.html"));
+  await page.emulateMedia({ media: "print" });
+  const { titles, height } = await page.evaluate(() => ({
+    titles: document.querySelectorAll("main h1").length,
+    height: document.querySelector("details.diff pre").getBoundingClientRect().height,
+  }));
+  assert.ok(titles >= PAGES.length, `${titles} of ${PAGES.length} chapters`);
+  assert.ok(height > 20, "what is folded is open on paper");
+});
+
+test("a transcript is replayed against the reader's server", { timeout: 60_000 }, async (t) => {
+  const lesson = await start("lesson_01_echo");
+  t.after(() => lesson.stop());
+  const page = await openWindow(t, at("lessons/01-echo.html"));
+  await page.evaluate((url) => document.querySelector("ws-lab").setAttribute("server", url), lesson.url);
+  await page.getByRole("button", { name: "Replay" }).first().click();
+  await page.waitForFunction(
+    () => document.querySelector("ws-lab").shadowRoot.querySelector(".true:last-child, .false"),
+    null,
+    { timeout: 15_000 },
+  );
+  const red = await page.evaluate(
+    () => document.querySelector("ws-lab").shadowRoot.querySelectorAll(".false").length,
+  );
+  assert.equal(red, 0, "no line is red");
+});
+
+/** What a page hears from a wrong way of the book. */
+async function wrongWay(t, name, talk) {
+  const program = fileURLToPath(new URL("target/debug/examples/wrong", ROOT));
+  const child = spawn(program, [name], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill());
+  const url = await new Promise((resolve) => child.stdout.once("data", (line) => resolve(`${line}`.trim())));
+  const page = await openWindow(t, at(PAGES[0]));
+  return page.evaluate(
+    ([url, talk]) =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(url.replace("http", "ws") + "/ws");
+        socket.addEventListener("open", () => eval(talk)(socket));
+        socket.addEventListener("close", ({ code, reason, wasClean }) =>
+          resolve(`close: code ${code}, reason "${reason}", wasClean ${wasClean}\n`),
+        );
+      }),
+    [url, talk],
+  );
+}
+
+for (const [name, talk] of [
+  ["02_hang_up", "(socket) => socket.close(1000)"],
+  ["06_no_mercy", `(socket) => socket.send('{"type":"png"}')`],
+]) {
+  test(`the browser says of ${name} what the book shows`, { timeout: 60_000 }, async (t) => {
+    const shown = readFileSync(new URL(`book/wrong/${name}.txt`, ROOT), "utf8");
+    assert.equal(await wrongWay(t, name, talk), shown, `book/wrong/${name}.txt:1`);
+  });
+}
