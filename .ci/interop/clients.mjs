@@ -1,0 +1,509 @@
+// Talks to the lessons through a client that we did not write: Node's ws.
+//
+// Run: .ci/interop/clients, which installs what this needs. Part of it:
+//
+//     node --test-name-pattern "rooms" clients.mjs
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { afterEach, beforeEach, describe, test } from "node:test";
+
+import WebSocket from "ws";
+
+import { start } from "../browser/server.mjs";
+
+const LIMITS = { timeout: 60_000 };
+const PATIENCE = 10_000; // Milliseconds that we wait for anything.
+const LINE_LIMIT = 64 * 1024; // The longest message that a lesson's line carries.
+
+// Each server adds a listener, so that none outlives us. Here are many servers.
+process.setMaxListeners(0);
+process.once("SIGTERM", () => process.exit(1));
+
+/** What `promise` brings, unless it takes too long. */
+async function soon(promise, title) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`waited ${PATIENCE} ms for ${title}, and it did not come`)),
+      PATIENCE,
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A client that remembers all that happened to it, in order, until a test asks. */
+class Client {
+  #events = [];
+  #wake = () => {};
+
+  constructor(url, protocols, options) {
+    this.socket = new WebSocket(url, protocols, options);
+    this.socket.on("message", (data, isBinary) =>
+      this.#happens({ message: isBinary ? data : data.toString() }),
+    );
+    this.socket.on("close", (code, reason) =>
+      this.#happens({ code, reason: reason.toString() }),
+    );
+    this.socket.on("error", () => {}); // A close follows, and says what there is to say.
+  }
+
+  #happens(event) {
+    this.#events.push(event);
+    this.#wake();
+  }
+
+  async #next(title) {
+    while (this.#events.length === 0) {
+      await soon(new Promise((resolve) => (this.#wake = resolve)), title);
+    }
+    return this.#events.shift();
+  }
+
+  says(message, options) {
+    const isJson = message.constructor === Object;
+    this.socket.send(isJson ? JSON.stringify(message) : message, options);
+  }
+
+  /** The next message is this one. An object stands for JSON; its timestamp may vary. */
+  async hears(expected) {
+    const event = await this.#next(`the message ${JSON.stringify(expected)}`);
+    let { message } = event;
+    if (message !== undefined && expected.constructor === Object) {
+      message = JSON.parse(message);
+      if ("timestamp" in message) {
+        assert.ok(!Number.isNaN(Date.parse(message.timestamp)), "a timestamp is a time");
+        delete message.timestamp;
+      }
+    }
+    assert.deepEqual(message ?? event, expected);
+  }
+
+  /** The next message is an error that says this. */
+  async isToldOff(sentence) {
+    const event = await this.#next(`an error that says ${sentence}`);
+    const { type, message } = JSON.parse(event.message);
+    assert.equal(type, "error");
+    assert.match(message, sentence);
+  }
+
+  /** The next thing that happens is the end of the connection. 1006: without a Close. */
+  async isClosed(code, reason = /^/) {
+    const event = await this.#next(`a Close with ${code}`);
+    assert.equal(event.code, code, `instead came ${JSON.stringify(event)}`);
+    assert.match(event.reason, reason);
+  }
+
+  /** Says goodbye. The server must answer, or else this would be a 1006. */
+  async leaves(code = 1000, reason = "") {
+    this.socket.close(code, reason);
+    await this.isClosed(code);
+  }
+
+  /** Hangs up without a Close. */
+  drops() {
+    this.socket.terminate();
+  }
+
+  /** Puts bytes on the line that ws itself would not put there. */
+  writes(bytes) {
+    this.socket._socket.write(bytes);
+  }
+}
+
+/** Gives each test of a `describe` a server of its own. */
+function serve(name) {
+  const lesson = {
+    /** Brings a client in, for the length of the test `t`. */
+    async connect(t, path, { protocols = [], ...options } = {}) {
+      const client = new Client(lesson.server.url + path, protocols, options);
+      t.after(() => client.drops());
+      const refused = once(client.socket, "unexpected-response").then(([, response]) => {
+        throw new Error(`${path} was refused with ${response.statusCode}`);
+      });
+      await soon(Promise.race([once(client.socket, "open"), refused]), `a way in at ${path}`);
+      return client;
+    },
+    /** The server answers with a status and a sentence, and there is no upgrade. */
+    async refuses(path, status, sentence, { protocols = [], ...options } = {}) {
+      const socket = new WebSocket(lesson.server.url + path, protocols, options);
+      socket.on("error", () => {});
+      const opened = once(socket, "open").then(() => {
+        socket.terminate();
+        throw new Error(`${path} should be refused with ${status}, but we are in`);
+      });
+      const [, response] = await soon(
+        Promise.race([once(socket, "unexpected-response"), opened]),
+        `a refusal of ${path}`,
+      );
+      const body = (await response.toArray()).join("");
+      assert.equal(response.statusCode, status, body);
+      assert.match(body, sentence);
+    },
+    get: async (path, options) =>
+      fetch(lesson.server.url + path, { signal: AbortSignal.timeout(PATIENCE), ...options }),
+  };
+  beforeEach(async () => {
+    lesson.server = await start(name);
+    lesson.newcomers = 0;
+  });
+  afterEach(async () => {
+    await lesson.server.stop();
+    assert.doesNotMatch(lesson.server.output(), /panicked/, "a server never panics");
+  });
+  return lesson;
+}
+
+/** For what the server does after it has let a client go. */
+async function eventually(ask, expected) {
+  const deadline = Date.now() + PATIENCE;
+  let answer = await ask();
+  while (JSON.stringify(answer) !== JSON.stringify(expected) && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    answer = await ask();
+  }
+  assert.deepEqual(answer, expected);
+}
+
+const UNMASKED = Buffer.from([0x81, 0x02, 0x68, 0x69]);
+
+/**
+ * What holds in all lessons. `enter` brings a client in; `getsThrough` has it say
+ * something with `say`, and makes sure that "still here?" arrived as one message.
+ */
+function everyLesson(enter, getsThrough, { endings = true } = {}) {
+  test("a ping is answered with a pong that carries the same bytes", async (t) => {
+    const ana = await enter(t);
+
+    ana.socket.ping("are you there?");
+
+    const [bytes] = await soon(once(ana.socket, "pong"), "the pong");
+    assert.equal(bytes.toString(), "are you there?");
+  });
+
+  test("a client that says goodbye hears a goodbye", async (t) => {
+    await (await enter(t)).leaves(1000);
+    await (await enter(t)).leaves(3001, "lunch");
+  });
+
+  test("a message in fragments is one message, and a ping in between does no harm", async (t) => {
+    const ana = await enter(t);
+
+    await getsThrough(t, ana, async (start, end) => {
+      ana.socket.send(`${start}still `, { fin: false });
+      ana.socket.ping();
+      await soon(once(ana.socket, "pong"), "the pong between the fragments");
+      ana.socket.send("he", { fin: false });
+      ana.socket.send(`re?${end}`, { fin: true });
+    });
+  });
+
+  test("compression is declined", async (t) => {
+    const ana = await enter(t);
+
+    assert.equal(ana.socket.extensions, "");
+    await getsThrough(t, ana, (start, end) => ana.says(`${start}still here?${end}`));
+  });
+
+  if (!endings) return;
+
+  test("a client that breaks the rules is told which", async (t) => {
+    const long = await enter(t);
+    long.says("x".repeat(LINE_LIMIT + 1));
+    await long.isClosed(1009);
+
+    const bare = await enter(t);
+    bare.writes(UNMASKED);
+    await bare.isClosed(1002);
+  });
+}
+
+describe("lesson 01, echo", LIMITS, () => {
+  const lesson = serve("lesson_01_echo");
+  const enter = (t) => lesson.connect(t, "/ws");
+  everyLesson(enter, echoes, { endings: false });
+
+  test("text comes back as an echo, and binary byte for byte", async (t) => {
+    const ana = await enter(t);
+
+    ana.says("Grüß dich 👋");
+    await ana.hears("Echo: Grüß dich 👋");
+    ana.says(Buffer.from([0, 128, 255]));
+    await ana.hears(Buffer.from([0, 128, 255]));
+  });
+
+  test("a message that is too long ends the connection", async (t) => {
+    const ana = await enter(t);
+
+    ana.says("x".repeat(LINE_LIMIT + 1));
+
+    await ana.isClosed(1006);
+  });
+});
+
+describe("lesson 02, disconnect", LIMITS, () => {
+  const lesson = serve("lesson_02_disconnect");
+  const enter = (t) => lesson.connect(t, "/ws");
+  everyLesson(enter, echoes);
+
+  test("bye gets a goodbye", async (t) => {
+    const ana = await enter(t);
+
+    ana.says("bye");
+
+    await ana.isClosed(1000, /^Goodbye!$/);
+  });
+
+  test("the count follows those who come and go", async (t) => {
+    const count = async () => (await lesson.get("/connections")).text();
+    await eventually(count, "0");
+    const ana = await enter(t);
+    const ben = await enter(t);
+    await eventually(count, "2");
+
+    ben.drops();
+    await eventually(count, "1");
+    await ana.leaves();
+    await eventually(count, "0");
+  });
+});
+
+async function echoes(_, client, say) {
+  await say("", "");
+  await client.hears("Echo: still here?");
+}
+
+describe("lesson 03, the connection manager", LIMITS, () => {
+  const lesson = serve("lesson_03_connection_manager");
+  const enter = async (t) => {
+    const client = await lesson.connect(t, "/ws");
+    client.id = lesson.newcomers += 1;
+    await client.hears(`You are client ${client.id}.`);
+    return client;
+  };
+  everyLesson(enter, async (t, client, say) => {
+    const listener = await enter(t);
+    await say("", "");
+    await listener.hears(`Client ${client.id}: still here?`);
+  });
+
+  test("clients hear each other come, speak and go", async (t) => {
+    const ana = await enter(t);
+    const ben = await enter(t);
+    await ana.hears(`Client ${ben.id} joined.`);
+
+    ben.says("hi");
+    await ana.hears(`Client ${ben.id}: hi`);
+    ben.drops();
+    await ana.hears(`Client ${ben.id} left.`);
+  });
+});
+
+describe("lesson 04, path parameters", LIMITS, () => {
+  const lesson = serve("lesson_04_path_params");
+  const enter = async (t, id = (lesson.newcomers += 1)) => {
+    const client = await lesson.connect(t, `/ws/${id}`);
+    client.id = id;
+    await client.hears(`You are client ${id}.`);
+    return client;
+  };
+  everyLesson(enter, async (t, client, say) => {
+    const listener = await enter(t);
+    await say("", "");
+    await listener.hears(`Client ${client.id}: still here?`);
+  });
+
+  test("an id that is no number is refused with 400, one in use with 409", async (t) => {
+    const ana = await enter(t, 700);
+
+    await lesson.refuses("/ws/abc", 400, /A client id is a whole number/);
+    await lesson.refuses("/ws/700", 409, /Client 700 is here already/);
+
+    await ana.leaves();
+    await enter(t, 700);
+  });
+});
+
+describe("lesson 05, query parameters", LIMITS, () => {
+  const lesson = serve("lesson_05_query_params");
+  const enter = async (t, query = "") => {
+    const id = (lesson.newcomers += 1);
+    const client = await lesson.connect(t, `/ws/${id}?token=let-me-in${query}`);
+    client.id = id;
+    await client.hears(`You are client ${id}.`);
+    return client;
+  };
+  everyLesson(enter, async (_, client, say) => {
+    await say("", "");
+    await client.hears(`Client ${client.id}: still here?`);
+  });
+
+  test("no token, or a wrong one, is refused with 401", async () => {
+    await lesson.refuses("/ws/7", 401, /token/);
+    await lesson.refuses("/ws/7?token=wrong", 401, /token/);
+  });
+
+  test("the polite door closes with 4001, and says why", async (t) => {
+    const eve = await lesson.connect(t, "/ws/7/polite");
+
+    await eve.isClosed(4001, /token/);
+  });
+
+  test("with echo off one does not hear oneself", async (t) => {
+    const ana = await enter(t, "&echo=false");
+    const ben = await enter(t);
+    await ana.hears(`Client ${ben.id} joined.`);
+
+    ana.says("hi");
+    await ben.hears(`Client ${ana.id}: hi`);
+    ben.says("hello");
+    await ana.hears(`Client ${ben.id}: hello`);
+  });
+});
+
+const PONG = { type: "pong" };
+
+/** What holds from lesson 06 on. `enter` takes a name, `others` are in every chat. */
+function everyLessonWithJson(enter, others) {
+  const chat = (from, content) => ({ type: "chat", from, content, ...others });
+
+  everyLesson(enter, async (_, client, say) => {
+    await say('{"type":"chat","content":"', '"}');
+    await client.hears(chat("ana", "still here?"));
+  });
+
+  test("people hear each other come, speak and go", async (t) => {
+    const ana = await enter(t, "ana");
+    const ben = await enter(t, "ben");
+    await ana.hears({ type: "user_joined", username: "ben" });
+
+    ben.says({ type: "chat", content: "  Grüß dich 👋 \n" });
+    await ana.hears(chat("ben", "Grüß dich 👋"));
+    await ben.hears(chat("ben", "Grüß dich 👋"));
+    await ben.leaves();
+    await ana.hears({ type: "user_left", username: "ben" });
+  });
+
+  test("bad input is answered and not punished", async (t) => {
+    const ana = await enter(t, "ana");
+
+    for (const [message, sentence] of [
+      ["hello", /JSON object/],
+      ['{"type":"chat"', /not valid JSON/],
+      [{ type: "shout" }, /^unknown message type "shout": this server knows chat and ping$/],
+      [{ type: "chat" }, /content/],
+      [{ type: "chat", content: " " }, /empty/],
+      [{ type: "chat", content: "x".repeat(2001) }, /2001.*2000/],
+      [Buffer.from("binary"), /binary/],
+    ]) {
+      ana.says(message);
+      await ana.isToldOff(sentence);
+    }
+
+    ana.says({ type: "ping" });
+    await ana.hears(PONG);
+  });
+
+  test("a taken name is closed with 4009", async (t) => {
+    const ana = await enter(t, "ana");
+    const second = await enter(t, "ana");
+
+    await second.isClosed(4009, /name/);
+    ana.says({ type: "ping" });
+    await ana.hears(PONG);
+    await ana.leaves();
+  });
+}
+
+describe("lesson 06, JSON", LIMITS, () => {
+  const lesson = serve("lesson_06_json");
+  everyLessonWithJson((t, name = "ana") => lesson.connect(t, `/ws/${name}`), {});
+
+  test("an impossible name is refused with 400", async () => {
+    await lesson.refuses("/ws/no%20spaces", 400, /a name has 1 to 20 letters/);
+  });
+});
+
+describe("lesson 07, rooms", LIMITS, () => {
+  const lesson = serve("lesson_07_rooms");
+  const enter = (t, name = "ana", room = "rust") =>
+    lesson.connect(t, `/ws/chat/${room}/${name}`);
+  everyLessonWithJson(enter, { room: "rust" });
+
+  test("rooms do not hear each other, and the list of rooms is exact", async (t) => {
+    const rooms = async () => (await lesson.get("/rooms")).json();
+    await eventually(rooms, []);
+    const ana = await enter(t, "ana", "rust");
+    const ben = await enter(t, "ben", "go");
+    await eventually(rooms, [
+      { room: "go", members: 1 },
+      { room: "rust", members: 1 },
+    ]);
+
+    ana.says({ type: "chat", content: "hello, rust" });
+    await ana.hears({ type: "chat", room: "rust", from: "ana", content: "hello, rust" });
+    ben.says({ type: "ping" });
+    await ben.hears(PONG);
+
+    ben.drops();
+    await eventually(rooms, [{ room: "rust", members: 1 }]);
+    await ana.leaves();
+    await eventually(rooms, []);
+  });
+
+  test("an impossible name is refused with 400", async () => {
+    await lesson.refuses("/ws/chat/rust/no%20spaces", 400, /a name has 1 to 20 letters/);
+    await lesson.refuses("/ws/chat/a.b/ana", 400, /a name has 1 to 40 letters/);
+  });
+});
+
+describe("lesson 08, auth", LIMITS, () => {
+  const lesson = serve("lesson_08_auth");
+  const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
+  const logIn = (username, password) =>
+    lesson.get("/login", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username, password }),
+    });
+  const tokenOf = async (name) => (await (await logIn(name, PASSWORDS[name])).json()).token;
+  const enter = async (t, name = "ana") =>
+    lesson.connect(t, "/ws/chat/rust", {
+      protocols: ["chat.v1", `bearer.${await tokenOf(name)}`],
+    });
+  everyLessonWithJson(enter, { room: "rust" });
+
+  test("a wrong name or password is refused with 401", async () => {
+    assert.equal((await logIn("ana", "ben-likes-jam")).status, 401);
+    assert.equal((await logIn("eve", "eve-likes-keys")).status, 401);
+  });
+
+  test("the token may come in four ways", async (t) => {
+    const token = await tokenOf("ana");
+    for (const [path, options] of [
+      [`/ws/chat/rust?token=${token}`, {}],
+      ["/ws/chat/rust", { headers: { Authorization: `Bearer ${token}` } }],
+      ["/ws/chat/rust", { headers: { Cookie: `token=${token}` } }],
+      ["/ws/chat/rust", { protocols: ["chat.v1", `bearer.${token}`] }],
+    ]) {
+      const ana = await lesson.connect(t, path, options);
+      assert.equal(ana.socket.protocol, options.protocols ? "chat.v1" : "");
+      ana.says({ type: "ping" });
+      await ana.hears(PONG);
+      await ana.leaves();
+    }
+  });
+
+  test("nobody comes in without a token, or from a stranger's page", async () => {
+    const token = await tokenOf("ana");
+    const options = { origin: "http://evil.example" };
+
+    await lesson.refuses("/ws/chat/rust", 401, /a token is missing/);
+    await lesson.refuses(`/ws/chat/rust?token=${token}x`, 401, /not valid/);
+    await lesson.refuses(`/ws/chat/rust?token=${token}`, 403, /other sites/, options);
+  });
+});

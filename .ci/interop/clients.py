@@ -1,0 +1,980 @@
+"""Talks to the lessons through a client that we did not write: Python's websockets.
+
+Run: .ci/interop/clients, which installs what this needs. Part of it:
+
+    python clients.py -k Lesson07
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+from datetime import datetime, timezone
+from pathlib import Path
+from unittest.mock import ANY
+
+import websockets
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+LESSONS = [
+    "lesson_01_echo",
+    "lesson_02_disconnect",
+    "lesson_03_connection_manager",
+    "lesson_04_path_params",
+    "lesson_05_query_params",
+    "lesson_06_json",
+    "lesson_07_rooms",
+    "lesson_08_auth",
+]
+
+PATIENCE = 10  # Seconds that we wait for anything, unless it says so.
+LINE_LIMIT = 64 * 1024  # The longest message that a lesson's line carries, in bytes.
+
+# The servers are here, whatever proxy this machine has.
+os.environ["NO_PROXY"] = "127.0.0.1"
+
+
+class Server:
+    """A lesson that runs, and what it prints."""
+
+    running = set()
+
+    def __init__(self, lesson, **env):
+        program = TARGET / "debug" / lesson
+        if not program.exists():
+            raise FileNotFoundError(f"{program} is missing: cargo build -p {lesson}")
+
+        self.printed = tempfile.NamedTemporaryFile("r", prefix=lesson, encoding="utf-8")
+        with open(self.printed.name, "w") as output:
+            self.process = subprocess.Popen(
+                [program],
+                env=os.environ | {"ADDR": "127.0.0.1:0"} | env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        Server.running.add(self)
+        deadline = time.monotonic() + PATIENCE
+        while not (found := re.search(r"http://(\S+)", self.output())):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"{lesson} says no address: {self.output()!r}")
+            time.sleep(0.01)
+        self.address = found[1]
+
+    def output(self):
+        return Path(self.printed.name).read_text(encoding="utf-8")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        Server.running.discard(self)
+
+
+def give_up(*_):
+    """Somebody tells us to stop. No server shall outlive us."""
+    for server in list(Server.running):
+        server.stop()
+    os._exit(1)
+
+
+signal.signal(signal.SIGTERM, give_up)
+
+
+class Conversation(unittest.IsolatedAsyncioTestCase):
+    """A test with a server of its own, and the words in which to tell it."""
+
+    lesson = None
+    env = {}
+
+    async def asyncSetUp(self):
+        self.server = Server(self.lesson, **self.env)
+        self.addCleanup(self.server.stop)
+
+    async def asyncTearDown(self):
+        self.assertNotIn("panicked", self.server.output(), "a server never panics")
+        self.assertIsNone(self.server.process.poll(), "the server is still there")
+
+    async def connect(self, path, **options):
+        url = f"ws://{self.server.address}{path}"
+        client = await self.soon(websockets.connect(url, **options), f"an upgrade at {path}")
+        self.addCleanup(drop, client)
+        return client
+
+    async def soon(self, what, title, patience=PATIENCE):
+        try:
+            return await asyncio.wait_for(what, patience)
+        except TimeoutError:
+            sentence = f"waited {patience} s for {title}, and it did not come"
+            raise self.failureException(sentence) from None
+
+    async def hears(self, client, expected):
+        """The next message is this one: text, bytes, or a dict for a JSON object."""
+        try:
+            heard = await self.soon(client.recv(), repr(expected))
+        except ConnectionClosed as end:
+            sentence = f"waited for {expected!r}, but the connection ended: {end}"
+            raise self.failureException(sentence) from None
+        if isinstance(expected, dict):
+            heard = json.loads(heard)
+        self.assertEqual(heard, expected)
+
+    async def is_closed(self, client, code, reason=ANY):
+        """The next thing that happens is a Close from the server."""
+        try:
+            heard = await self.soon(client.recv(), f"a Close with {code}")
+        except ConnectionClosed:
+            self.assertEqual((client.close_code, client.close_reason), (code, reason))
+        else:
+            self.fail(f"waited for a Close with {code}, but heard {heard!r}")
+
+    async def is_refused(self, path, status, sentence, **options):
+        """The server answers with a status and a sentence, and there is no upgrade."""
+        try:
+            await self.connect(path, **options)
+        except InvalidStatus as refusal:
+            body = refusal.response.body.decode()
+            self.assertEqual(refusal.response.status_code, status, f"it said {body!r}")
+            self.assertRegex(body, sentence)
+        else:
+            self.fail(f"{path} should be refused with {status}, but we are in")
+
+    async def leaves(self, client):
+        """Says goodbye. The server must answer, or else this would be a 1006."""
+        await self.soon(client.close(), "the answer to our Close")
+        self.assertEqual(client.close_code, 1000)
+
+    async def http(self, path, **options):
+        """Returns status, headers and body of a plain request."""
+
+        def ask():
+            request = urllib.request.Request(f"http://{self.server.address}{path}", **options)
+            try:
+                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                    return answer.status, answer.headers, answer.read().decode()
+            except urllib.error.HTTPError as answer:
+                with answer:
+                    return answer.code, answer.headers, answer.read().decode()
+
+        return await asyncio.to_thread(ask)
+
+    async def eventually(self, ask, expected):
+        """For what the server does after it has let a client go."""
+        deadline = time.monotonic() + PATIENCE
+        while (answer := await ask()) != expected and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        self.assertEqual(answer, expected)
+
+
+def drop(client):
+    """Hangs up without a Close."""
+    client.transport.abort()
+
+
+def reset(client):
+    """Hangs up with a TCP reset."""
+    at_once = struct.pack("ii", 1, 0)  # Linger, for 0 seconds.
+    line = client.transport.get_extra_info("socket")
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    client.transport.abort()
+
+
+UNMASKED = b"\x81\x02hi"
+NOT_UTF_8 = b"\x81\x81\0\0\0\0\xff"
+CLOSE_WITHOUT_A_CODE = b"\x88\x80\0\0\0\0"
+
+
+def writes(client, frame):
+    """Puts bytes on the line that the client's library would not put there."""
+    client.transport.write(frame)
+
+
+class EveryLesson:
+    """What holds in all lessons. `enter` brings one client in."""
+
+    async def enter(self, **options):
+        raise NotImplementedError
+
+    async def gets_through(self, client, text):
+        """Says something, and makes sure that it arrived as one message."""
+        raise NotImplementedError
+
+    async def test_a_ping_is_answered_with_a_pong(self):
+        ana = await self.enter()
+
+        pong = await self.soon(ana.ping(b"are you there?"), "the ping to leave")
+
+        await self.soon(pong, "the pong")
+
+    async def test_a_client_that_says_goodbye_hears_a_goodbye(self):
+        ana = await self.enter()
+
+        await self.leaves(ana)
+
+    async def test_a_code_of_the_clients_own_comes_back_to_it(self):
+        ana = await self.enter()
+
+        await self.soon(ana.close(3001, "lunch"), "the answer to our Close")
+
+        self.assertEqual(ana.close_code, 3001)
+
+    async def test_a_message_in_fragments_is_one_message(self):
+        ana = await self.enter()
+
+        await self.gets_through(ana, ["still ", "he", "", "re?"])
+
+    async def test_a_ping_between_two_fragments_does_no_harm(self):
+        ana = await self.enter()
+
+        async def fragments():
+            yield "still "
+            await self.soon(await ana.ping(), "the pong between the fragments")
+            yield "here?"
+
+        await self.gets_through(ana, fragments())
+
+    async def test_keepalive_pings_hold_the_line(self):
+        ana = await self.enter(ping_interval=0.2, ping_timeout=2)
+
+        await asyncio.sleep(1.1)
+
+        self.assertGreater(ana.latency, 0, "pongs should have come")
+        await self.gets_through(ana, "still here?")
+
+    async def test_compression_is_declined(self):
+        ana = await self.enter(compression="deflate")
+
+        self.assertIn("permessage-deflate", ana.request.headers["Sec-WebSocket-Extensions"])
+        self.assertNotIn("Sec-WebSocket-Extensions", ana.response.headers)
+        self.assertEqual(ana.protocol.extensions, [])
+
+
+class EveryLessonWithEndings(EveryLesson):
+    """What holds from lesson 02 on."""
+
+    async def test_a_client_that_breaks_the_rules_is_told_which(self):
+        async def breaks(act, code):
+            client = await self.enter()
+            await act(client)
+            await self.is_closed(client, code)
+
+        async def too_long(client, size):
+            try:
+                await client.send("x" * size)
+            except ConnectionClosed:
+                pass  # It heard the Close before it had written everything.
+
+        async def write(client, frame):
+            writes(client, frame)
+
+        await breaks(lambda client: too_long(client, LINE_LIMIT + 1), 1009)
+        await breaks(lambda client: too_long(client, 1024 * 1024), 1009)
+        await breaks(lambda client: write(client, UNMASKED), 1002)
+        await breaks(lambda client: write(client, NOT_UTF_8), 1007)
+
+
+class Lesson01(EveryLesson, Conversation):
+    lesson = "lesson_01_echo"
+
+    async def enter(self, **options):
+        return await self.connect("/ws", **options)
+
+    async def gets_through(self, client, text):
+        await client.send(text)
+        await self.hears(client, "Echo: still here?")
+
+    async def test_text_comes_back_as_an_echo(self):
+        ana = await self.connect("/ws")
+
+        await ana.send("Grüß dich 👋")
+
+        await self.hears(ana, "Echo: Grüß dich 👋")
+
+    async def test_binary_comes_back_byte_for_byte(self):
+        ana = await self.connect("/ws")
+        everything = bytes(range(256))
+
+        await ana.send(everything)
+
+        await self.hears(ana, everything)
+
+    async def test_a_message_of_the_longest_size_comes_back_and_a_longer_one_ends_it(self):
+        ana = await self.connect("/ws")
+
+        await ana.send(b"x" * LINE_LIMIT)
+        await self.hears(ana, b"x" * LINE_LIMIT)
+        await ana.send(b"x" * (LINE_LIMIT + 1))
+
+        await self.is_closed(ana, 1006)
+
+    async def test_a_plain_request_is_refused_with_a_sentence(self):
+        status, _, body = await self.http("/ws")
+
+        self.assertEqual(status, 400)
+        self.assertIn("upgrade", body)
+
+
+class Lesson01Starts(unittest.TestCase):
+    def start(self, addr):
+        return subprocess.run(
+            [TARGET / "debug/lesson_01_echo"],
+            env=os.environ | {"ADDR": addr},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+    def ends_with_one_sentence(self, end, sentence):
+        self.assertEqual(end.returncode, 1)
+        self.assertEqual(end.stdout, "")
+        self.assertRegex(end.stderr, rf"\A{sentence}\n\Z")
+
+    def test_a_taken_port_gives_one_sentence(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            end = self.start(f"127.0.0.1:{port}")
+
+        self.ends_with_one_sentence(
+            end, f"Port {port} is taken: .* choose another port: ADDR=.*"
+        )
+
+    def test_an_address_that_is_none_gives_one_sentence(self):
+        for nonsense in ["nonsense", "127.0.0.1", "127.0.0.1:99999", ""]:
+            with self.subTest(nonsense):
+                end = self.start(nonsense)
+
+                self.ends_with_one_sentence(end, f'ADDR is "{nonsense}", but should be .*')
+
+
+class Lesson02(EveryLessonWithEndings, Conversation):
+    lesson = "lesson_02_disconnect"
+
+    async def enter(self, **options):
+        return await self.connect("/ws", **options)
+
+    async def gets_through(self, client, text):
+        await client.send(text)
+        await self.hears(client, "Echo: still here?")
+
+    async def count(self):
+        return (await self.http("/connections"))[2]
+
+    async def test_bye_gets_a_goodbye(self):
+        ana = await self.connect("/ws")
+
+        await ana.send("bye")
+
+        await self.is_closed(ana, 1000, "Goodbye!")
+
+    async def test_binary_comes_back_byte_for_byte(self):
+        ana = await self.connect("/ws")
+
+        await ana.send(b"\0\xff")
+
+        await self.hears(ana, b"\0\xff")
+
+    async def test_the_console_says_how_each_client_left_and_the_count_follows(self):
+        too_long = "x" * (LINE_LIMIT + 1)
+        ways = [
+            ("it closed with 1000", lambda client: client.close()),
+            ("it closed with 3001", lambda client: client.close(3001, "lunch")),
+            ("it closed without a code", CLOSE_WITHOUT_A_CODE),
+            ("its line dropped", drop),
+            ("its line dropped", reset),
+            ("it broke the rules: 1002, protocol error", UNMASKED),
+            ("it broke the rules: 1007, text that is not UTF-8", NOT_UTF_8),
+            ("it broke the rules: 1009, message too big", lambda client: client.send(too_long)),
+            ("we closed with 1000, Goodbye!", lambda client: client.send("bye")),
+        ]
+        for sentence, way in ways:
+            with self.subTest(sentence):
+                client = await self.connect("/ws")
+                await self.gets_through(client, "still here?")
+                self.assertEqual(await self.count(), "1")
+                before = len(self.server.output())
+
+                if isinstance(way, bytes):
+                    writes(client, way)
+                elif (leaving := way(client)) is not None:
+                    await self.soon(leaving, "the client to leave")
+
+                async def printed():
+                    return self.server.output()[before:]
+
+                await self.eventually(printed, f"A client left: {sentence}.\n")
+                await self.eventually(self.count, "0")
+
+
+class Lesson03(EveryLessonWithEndings, Conversation):
+    lesson = "lesson_03_connection_manager"
+
+    async def enter(self, **options):
+        client = await self.connect("/ws", **options)
+        self.number = getattr(self, "number", 0) + 1
+        await self.hears(client, f"You are client {self.number}.")
+        return client
+
+    async def gets_through(self, client, text):
+        listener = await self.enter()
+        await client.send(text)
+        await self.hears(listener, "Client 1: still here?")
+
+    async def test_clients_hear_each_other_come_speak_and_go(self):
+        ana = await self.enter()
+        ben = await self.enter()
+        await self.hears(ana, "Client 2 joined.")
+
+        await ana.send("hi")
+        await self.hears(ben, "Client 1: hi")
+        await ben.send("hello")
+        await self.hears(ana, "Client 2: hello")
+        await self.leaves(ben)
+        await self.hears(ana, "Client 2 left.")
+
+    async def test_a_client_whose_line_drops_has_left_too(self):
+        ana = await self.enter()
+        for number, way in [(2, drop), (3, reset)]:
+            ben = await self.enter()
+            await self.hears(ana, f"Client {number} joined.")
+
+            way(ben)
+
+            await self.hears(ana, f"Client {number} left.")
+
+    async def test_a_binary_message_is_no_reason_to_leave(self):
+        ana = await self.enter()
+        await ana.send(b"\0\xff")
+
+        await self.gets_through(ana, "still here?")
+
+
+class Lesson04(EveryLessonWithEndings, Conversation):
+    lesson = "lesson_04_path_params"
+
+    async def enter(self, client_id=7, **options):
+        client = await self.connect(f"/ws/{client_id}", **options)
+        await self.hears(client, f"You are client {client_id}.")
+        return client
+
+    async def gets_through(self, client, text):
+        listener = await self.enter(8)
+        await client.send(text)
+        await self.hears(listener, "Client 7: still here?")
+
+    async def test_clients_bring_their_numbers(self):
+        ana = await self.enter(7)
+        ben = await self.enter(12)
+        await self.hears(ana, "Client 12 joined.")
+
+        await ben.send("hi")
+
+        await self.hears(ana, "Client 12: hi")
+
+    async def test_an_id_that_is_no_number_is_refused_with_400(self):
+        for path in ["/ws/abc", "/ws/-1", "/ws/7.5", "/ws/99999999999"]:
+            await self.is_refused(path, 400, "A client id is a whole number")
+
+    async def test_an_id_in_use_is_refused_with_409_until_its_owner_leaves(self):
+        for way in [self.leaves, drop]:
+            ana = await self.enter(7)
+            await self.is_refused("/ws/7", 409, "Client 7 is here already")
+            await ana.send("I am still here")
+
+            if (leaving := way(ana)) is not None:
+                await leaving
+
+            await self.eventually(lambda: self.is_free("/ws/7"), True)
+
+    async def is_free(self, path):
+        try:
+            client = await self.connect(path)
+        except InvalidStatus:
+            return False
+        await self.leaves(client)
+        return True
+
+
+class Lesson05(EveryLessonWithEndings, Conversation):
+    lesson = "lesson_05_query_params"
+
+    async def enter(self, client_id=7, query="token=let-me-in", **options):
+        client = await self.connect(f"/ws/{client_id}?{query}", **options)
+        await self.hears(client, f"You are client {client_id}.")
+        return client
+
+    async def gets_through(self, client, text):
+        await client.send(text)
+        await self.hears(client, "Client 7: still here?")
+
+    async def test_nobody_comes_in_without_the_token(self):
+        await self.is_refused("/ws/7", 401, "token")
+        await self.is_refused("/ws/7?token=wrong", 401, "token")
+        await self.is_refused("/ws/7?token=", 401, "token")
+        await self.is_refused("/ws/abc", 401, "token")
+
+    async def test_an_impossible_path_or_query_is_refused_with_400(self):
+        await self.is_refused("/ws/abc?token=let-me-in", 400, "A client id is a whole number")
+        await self.is_refused("/ws/7?token=let-me-in&echo=perhaps", 400, "echo")
+
+    async def test_an_id_in_use_is_refused_with_409(self):
+        await self.enter(7)
+
+        await self.is_refused("/ws/7?token=let-me-in", 409, "Client 7 is here already")
+
+    async def test_with_echo_off_one_does_not_hear_oneself(self):
+        ana = await self.enter(7, "token=let-me-in&echo=false")
+        ben = await self.enter(8)
+        await self.hears(ana, "Client 8 joined.")
+
+        await ana.send("hi")
+        await self.hears(ben, "Client 7: hi")
+        await ben.send("hello")
+
+        await self.hears(ana, "Client 8: hello")
+        await self.hears(ben, "Client 8: hello")
+
+    async def test_the_polite_door_says_why_it_closes(self):
+        for query in ["", "?token=wrong"]:
+            eve = await self.connect(f"/ws/7/polite{query}")
+            await self.is_closed(eve, 4001)
+            self.assertRegex(eve.close_reason, "token")
+
+        ana = await self.connect("/ws/7/polite?token=let-me-in")
+        await self.hears(ana, "You are client 7.")
+
+
+def chat(sender, content, **others):
+    message = {"type": "chat", "from": sender, "content": content, "timestamp": ANY}
+    return message | others
+
+
+PONG = {"type": "pong"}
+
+
+class EveryLessonWithJson(EveryLessonWithEndings):
+    """What holds from lesson 06 on. `enter` takes a name, `others` are in `chat`."""
+
+    others = {}
+
+    async def says(self, client, **message):
+        await client.send(json.dumps(message, ensure_ascii=False))
+
+    async def gets_through(self, client, text):
+        # `text` is whole or comes in parts; either way it is the content of a chat.
+        async def parts():
+            yield '{"type":"chat","content":"'
+            if isinstance(text, str):
+                yield text
+            elif isinstance(text, list):
+                for part in text:
+                    yield part
+            else:
+                async for part in text:
+                    yield part
+            yield '"}'
+
+        await client.send(parts())
+        await self.hears(client, chat("ana", "still here?", **self.others))
+
+    async def is_told_off(self, client, message, sentence):
+        """The client says `message`, hears an error, and may go on."""
+        await client.send(message)
+        heard = json.loads(await self.soon(client.recv(), f"an error that says {sentence}"))
+        self.assertEqual(heard, {"type": "error", "message": ANY})
+        self.assertRegex(heard["message"], sentence)
+
+        await self.says(client, type="ping")
+        await self.hears(client, PONG)
+
+    async def test_people_hear_each_other_come_speak_and_go(self):
+        ana = await self.enter("ana")
+        ben = await self.enter("ben")
+        await self.hears(ana, {"type": "user_joined", "username": "ben"})
+
+        await self.says(ben, type="chat", content="  Grüß dich 👋 \n")
+        await self.hears(ana, chat("ben", "Grüß dich 👋", **self.others))
+        await self.hears(ben, chat("ben", "Grüß dich 👋", **self.others))
+        await self.leaves(ben)
+        await self.hears(ana, {"type": "user_left", "username": "ben"})
+
+    async def test_a_timestamp_is_rfc_3339_in_utc_and_now(self):
+        ana = await self.enter("ana")
+
+        await self.says(ana, type="chat", content="what time is it?")
+
+        heard = json.loads(await self.soon(ana.recv(), "the chat"))
+        self.assertRegex(heard["timestamp"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\Z")
+        told = datetime.fromisoformat(heard["timestamp"])
+        self.assertLess(abs((datetime.now(timezone.utc) - told).total_seconds()), PATIENCE)
+
+    async def test_bad_input_is_answered_and_not_punished(self):
+        ana = await self.enter("ana")
+        ben = await self.enter("ben")
+        await self.hears(ana, {"type": "user_joined", "username": "ben"})
+
+        for message, sentence in [
+            ("hello", "JSON object"),
+            ("[]", "JSON object"),
+            ("", "JSON object"),
+            ('{"type":"chat"', "not valid JSON"),
+            ('{"content":"hi"}', "type"),
+            ('{"type":7}', "type"),
+            (
+                '{"type":"shout","content":"hi"}',
+                '^unknown message type "shout": this server knows chat and ping$',
+            ),
+            ('{"type":"chat"}', "content"),
+            ('{"type":"chat","content":7}', "string"),
+            ('{"type":"chat","content":" \\n "}', "empty"),
+            (json.dumps({"type": "chat", "content": "x" * 2001}), "2001.*2000"),
+            (json.dumps({"type": "chat", "content": "x" * 60_000}), "bytes|characters"),
+            (b"binary", "binary"),
+        ]:
+            with self.subTest(str(message)[:40]):
+                await self.is_told_off(ana, message, sentence)
+
+        await self.says(ben, type="ping")
+        await self.hears(ben, PONG)
+
+    async def test_two_thousand_characters_are_fine_in_both_spellings_of_json(self):
+        ana = await self.enter("ana")
+        longest = {"type": "chat", "content": "👋" * 2000}
+
+        # As they are, or as "\ud83d\udc4b", which is what Python writes by default.
+        for ensure_ascii in [False, True]:
+            with self.subTest(ensure_ascii=ensure_ascii):
+                await ana.send(json.dumps(longest, ensure_ascii=ensure_ascii))
+                await self.hears(ana, chat("ana", longest["content"], **self.others))
+
+    async def test_a_taken_name_is_closed_with_4009_until_its_owner_leaves(self):
+        ana = await self.enter("ana")
+        second = await self.enter("ana")
+        await self.is_closed(second, 4009)
+        self.assertRegex(second.close_reason, "name")
+        await self.says(ana, type="ping")
+        await self.hears(ana, PONG)
+
+        await self.leaves(ana)
+
+        third = await self.enter("ana")
+        await self.says(third, type="ping")
+        await self.hears(third, PONG)
+
+    async def test_everybody_hears_one_order(self):
+        ana, ben, cem = [await self.enter(name) for name in ["ana", "ben", "cem"]]
+        for _ in range(2):
+            await self.soon(ana.recv(), "somebody to join")
+        await self.soon(ben.recv(), "Cem to join")
+
+        async def talk(client):
+            for number in range(50):
+                await self.says(client, type="chat", content=str(number))
+
+        async def listen(client):
+            heard = [json.loads(await client.recv()) for _ in range(150)]
+            return [(message["from"], message["content"]) for message in heard]
+
+        everybody = [ana, ben, cem]
+        tasks = [talk(client) for client in everybody] + [listen(client) for client in everybody]
+        *_, first, second, third = await self.soon(asyncio.gather(*tasks), "150 messages")
+
+        self.assertEqual(first, second)
+        self.assertEqual(first, third)
+        for name in ["ana", "ben", "cem"]:
+            said = [content for sender, content in first if sender == name]
+            self.assertEqual(said, [str(number) for number in range(50)])
+
+
+class Lesson06(EveryLessonWithJson, Conversation):
+    lesson = "lesson_06_json"
+
+    async def enter(self, name="ana", **options):
+        return await self.connect(f"/ws/{name}", **options)
+
+    async def test_an_impossible_name_is_refused_with_400(self):
+        for name in ["no%20spaces", "x" * 21, "a.b", "%00", "%2F"]:
+            await self.is_refused(f"/ws/{name}", 400, "a name has 1 to 20 letters")
+
+
+class Lesson07(EveryLessonWithJson, Conversation):
+    lesson = "lesson_07_rooms"
+    others = {"room": "rust"}
+
+    async def enter(self, name="ana", room="rust", **options):
+        return await self.connect(f"/ws/chat/{room}/{name}", **options)
+
+    async def rooms(self):
+        return json.loads((await self.http("/rooms"))[2])
+
+    async def test_an_impossible_name_is_refused_with_400(self):
+        for path in ["rust/no%20spaces", f"rust/{'x' * 21}", "a.b/ana", f"{'x' * 41}/ana"]:
+            await self.is_refused(f"/ws/chat/{path}", 400, "a name has 1 to [24]0 letters")
+
+    async def test_rooms_do_not_hear_each_other(self):
+        ana = await self.enter("ana", "rust")
+        ben = await self.enter("ben", "go")
+        other_ana = await self.enter("ana", "go")
+        await self.hears(ben, {"type": "user_joined", "username": "ana"})
+
+        await self.says(ana, type="chat", content="hello, rust")
+        await self.hears(ana, chat("ana", "hello, rust", room="rust"))
+        await self.says(other_ana, type="chat", content="hello, go")
+
+        await self.hears(ben, chat("ana", "hello, go", room="go"))
+        await self.hears(other_ana, chat("ana", "hello, go", room="go"))
+        await self.leaves(other_ana)
+        await self.says(ana, type="ping")
+        await self.hears(ana, PONG)
+
+    async def test_the_list_of_rooms_is_exact(self):
+        self.assertEqual(await self.rooms(), [])
+        ana = await self.enter("ana", "rust")
+        ben = await self.enter("ben", "rust")
+        await self.hears(ana, {"type": "user_joined", "username": "ben"})
+        cem = await self.enter("cem", "go")
+        go, rust = {"room": "go", "members": 1}, {"room": "rust", "members": 2}
+        await self.eventually(self.rooms, [go, rust])
+
+        drop(cem)
+        await self.eventually(self.rooms, [rust])
+        reset(ben)
+        await self.eventually(self.rooms, [rust | {"members": 1}])
+        await self.leaves(ana)
+        await self.eventually(self.rooms, [])
+
+    async def outruns(self, silence):
+        """Ana and Ben chat until Cem, who does not read, has lost his place.
+
+        `silence` is how long he does not read after that, in seconds.
+        """
+        ana = await self.enter("ana")
+        ben = await self.enter("ben")
+        await self.hears(ana, {"type": "user_joined", "username": "ben"})
+        # A client that takes nothing out of its queue soon stops to read from the line.
+        # The kernel shall keep little for it.
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect(("127.0.0.1", int(self.server.address.split(":")[1])))
+        cem = await self.enter("cem", sock=line, max_queue=1)
+        for client in [ana, ben]:
+            await self.hears(client, {"type": "user_joined", "username": "cem"})
+        await self.eventually(self.rooms, [{"room": "rust", "members": 3}])
+
+        # They take turns, and each waits until both have heard all of the last turn. So
+        # nobody but Cem falls behind.
+        heard = {ana: [], ben: []}
+        said, turn = [], 20
+        left = {"type": "user_left", "username": "cem"}
+        while left not in heard[ana] and len(said) < 4000:
+            for name, speaker in [("ana", ana), ("ben", ben)]:
+                for number in range(len(said), len(said) + turn):
+                    content = f"{number} {'👋' * 1900}"
+                    said.append(chat(name, content, room="rust"))
+                    await self.says(speaker, type="chat", content=content)
+                for listener in [ana, ben]:
+                    while sum(message != left for message in heard[listener]) < len(said):
+                        message = await self.soon(listener.recv(), f"message {number}")
+                        heard[listener].append(json.loads(message))
+                        self.assertNotIn('"error"', message)
+
+        for listener in [ana, ben]:
+            self.assertEqual(heard[listener].count(left), 1, "both hear once that Cem left")
+            chats = [message for message in heard[listener] if message != left]
+            self.assertEqual(chats, said, "both hear everything, in order")
+        self.assertEqual(heard[ana].index(left), heard[ben].index(left), "in one order")
+        self.assertEqual(await self.rooms(), [{"room": "rust", "members": 2}])
+
+        await asyncio.sleep(silence)
+        late = []
+        with self.assertRaises(ConnectionClosed):
+            while True:
+                late.append(json.loads(await self.soon(cem.recv(), "what was on the line")))
+
+        self.assertEqual((cem.close_code, cem.close_reason), (4008, "too slow"))
+        self.assertGreater(len(late), 0)
+        self.assertEqual(late, said[: len(late)], "what reached Cem has no gap")
+        self.assertLess(len(late), len(said), "and he missed the rest")
+
+        await self.says(ana, type="chat", content="where is Cem?")
+        await self.hears(ben, chat("ana", "where is Cem?", room="rust"))
+
+    async def test_a_client_that_stops_reading_loses_its_place_and_finds_4008(self):
+        await self.outruns(silence=0)
+
+    async def test_a_client_that_reads_again_after_a_while_finds_4008_too(self):
+        await self.outruns(silence=12)
+
+
+def signed(secret, header=None, **claims):
+    """A JSON Web Token, made without any library."""
+
+    def encode(part):
+        raw = part if isinstance(part, bytes) else json.dumps(part).encode()
+        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+    head = encode(header or {"alg": "HS256", "typ": "JWT"})
+    signing_input = f"{head}.{encode(claims)}"
+    signature = hmac.digest(secret.encode(), signing_input.encode(), hashlib.sha256)
+    return f"{signing_input}.{encode(signature)}"
+
+
+class Lesson08(EveryLessonWithJson, Conversation):
+    lesson = "lesson_08_auth"
+    others = {"room": "rust"}
+    passwords = {"ana": "ana-likes-tea", "ben": "ben-likes-jam", "cem": "cem-likes-figs"}
+    secret = "a secret that only these tests know"
+    env = {"JWT_SECRET": secret}
+
+    async def log_in(self, username, password):
+        return await self.http(
+            "/login",
+            data=json.dumps({"username": username, "password": password}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+
+    async def token(self, name):
+        status, _, body = await self.log_in(name, self.passwords[name])
+        self.assertEqual(status, 200, body)
+        return json.loads(body)["token"]
+
+    async def enter(self, name="ana", room="rust", **options):
+        token = await self.token(name)
+        return await self.connect(
+            f"/ws/chat/{room}", additional_headers={"Authorization": f"Bearer {token}"}, **options
+        )
+
+    @staticmethod
+    def claims(seconds, **others):
+        """What a token says that is good for so many seconds."""
+        exp = int(time.time()) + seconds
+        known = {"sub": "ana", "iss": "lesson_08_auth", "aud": "lesson_08_chat", "exp": exp}
+        return known | others
+
+    async def test_signing_in_gives_a_token_and_a_cookie(self):
+        status, headers, body = await self.log_in("ana", "ana-likes-tea")
+
+        answer = json.loads(body)
+        self.assertEqual(status, 200)
+        self.assertEqual(answer, {"token": ANY, "expires_in": ANY})
+        self.assertGreater(answer["expires_in"], 0)
+        cookie = [part.strip() for part in headers["Set-Cookie"].split(";")]
+        self.assertEqual(cookie[0], f"token={answer['token']}")
+        for attribute in ["HttpOnly", "SameSite=Strict", "Path=/"]:
+            self.assertIn(attribute, cookie)
+
+    async def test_a_wrong_name_or_password_is_refused_with_401(self):
+        for name, password in [("ana", "ben-likes-jam"), ("eve", "x"), ("ana", "")]:
+            status, headers, body = await self.log_in(name, password)
+            self.assertEqual((status, headers["Set-Cookie"]), (401, None))
+            self.assertEqual(body, "Wrong name or password.")
+
+    async def test_the_token_may_come_in_four_ways(self):
+        token = await self.token("ana")
+        for way, path, options in [
+            ("query", f"/ws/chat/rust?token={token}", {}),
+            (
+                "header",
+                "/ws/chat/rust",
+                {"additional_headers": {"Authorization": f"Bearer {token}"}},
+            ),
+            ("cookie", "/ws/chat/rust", {"additional_headers": {"Cookie": f"token={token}"}}),
+            (
+                "subprotocol",
+                "/ws/chat/rust",
+                {"subprotocols": ["chat.v1", f"bearer.{token}"]},
+            ),
+        ]:
+            with self.subTest(way):
+                ana = await self.connect(path, **options)
+                self.assertEqual(ana.subprotocol, "chat.v1" if way == "subprotocol" else None)
+                self.assertNotIn(token, str(ana.response.headers))
+                await self.gets_through(ana, "still here?")
+                await self.leaves(ana)
+
+    async def test_nobody_comes_in_without_a_valid_token(self):
+        good = signed(self.secret, **self.claims(60))
+        head, body, signature = good.split(".")
+        none = signed("", {"alg": "none", "typ": "JWT"}, **self.claims(60))
+        await self.is_refused("/ws/chat/rust", 401, "token is missing")
+        for way, token in {
+            "nonsense": "nonsense",
+            "empty": "",
+            "signed by a stranger": signed("another secret of thirty-two bytes", **self.claims(60)),
+            "changed": f"{head}.{body}.{signature[::-1]}",
+            "without a signature": f"{head}.{body}.",
+            "with alg none": none,
+            "with alg none, unsigned": none.rsplit(".", 1)[0] + ".",
+            "expired": signed(self.secret, **self.claims(-1)),
+            "for another service": signed(self.secret, **self.claims(60, aud="elsewhere")),
+            "from another issuer": signed(self.secret, **self.claims(60, iss="elsewhere")),
+            "for nobody we know": signed(self.secret, **self.claims(60, sub="eve")),
+        }.items():
+            with self.subTest(way):
+                await self.is_refused(f"/ws/chat/rust?token={token}", 401, "[Tt]oken|Sign in")
+        ana = await self.connect(f"/ws/chat/rust?token={good}")
+        await self.gets_through(ana, "still here?")
+
+    async def test_the_page_of_a_stranger_is_refused_with_403(self):
+        token = await self.token("ana")
+        path = f"/ws/chat/rust?token={token}"
+        for origin in [
+            "http://evil.example",
+            "null",
+            f"http://{self.server.address}.evil.example",
+            "http://127.0.0.1:1",
+        ]:
+            with self.subTest(origin):
+                await self.is_refused(path, 403, "Pages of other sites", origin=origin)
+
+        ana = await self.connect(path, origin=f"http://{self.server.address}")
+        await self.gets_through(ana, "still here?")
+
+    async def test_a_session_ends_with_its_token(self):
+        ana = await self.connect(
+            f"/ws/chat/rust?token={signed(self.secret, **self.claims(3))}"
+        )
+        await self.gets_through(ana, "still here?")
+
+        await self.is_closed(ana, 4001, "token expired")
+
+    async def test_an_impossible_room_is_refused_with_400(self):
+        token = await self.token("ana")
+        await self.is_refused(f"/ws/chat/no%20spaces?token={token}", 400, "a name has 1 to 40")
+
+
+class Keepalive(unittest.IsolatedAsyncioTestCase):
+    async def test_a_client_with_all_its_defaults_stays_in_every_lesson(self):
+        """By default websockets pings after 20 seconds, and waits for the pong."""
+        token = signed(Lesson08.secret, **Lesson08.claims(300))
+        paths = ["/ws", "/ws", "/ws", "/ws/7", "/ws/7?token=let-me-in", "/ws/ana"]
+        paths += ["/ws/chat/rust/ana", f"/ws/chat/rust?token={token}"]
+
+        async def stay(lesson, path):
+            server = Server(lesson, JWT_SECRET=Lesson08.secret)
+            self.addCleanup(server.stop)
+            async with websockets.connect(f"ws://{server.address}{path}") as client:
+                async with asyncio.timeout(20 + PATIENCE):
+                    while client.latency == 0:
+                        await asyncio.sleep(0.1)
+            self.assertEqual(client.close_code, 1000, lesson)
+
+        await asyncio.gather(*map(stay, LESSONS, paths))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
