@@ -396,10 +396,10 @@ class Lesson02(EveryLessonWithEndings, Conversation):
             ("it closed without a code", CLOSE_WITHOUT_A_CODE),
             ("its line dropped", drop),
             ("its line dropped", reset),
-            ("it broke the rules: 1002, protocol error", UNMASKED),
-            ("it broke the rules: 1007, text that is not UTF-8", NOT_UTF_8),
-            ("it broke the rules: 1009, message too big", lambda client: client.send(too_long)),
-            ("we closed with 1000, Goodbye!", lambda client: client.send("bye")),
+            ("it broke the rules: 1002 (protocol error)", UNMASKED),
+            ("it broke the rules: 1007 (text that is not UTF-8)", NOT_UTF_8),
+            ("it broke the rules: 1009 (message too big)", lambda client: client.send(too_long)),
+            ("we closed with 1000 (Goodbye!)", lambda client: client.send("bye")),
         ]
         for sentence, way in ways:
             with self.subTest(sentence):

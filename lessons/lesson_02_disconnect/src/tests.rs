@@ -111,9 +111,9 @@ fn the_server_says_how_each_client_left() {
         (Ending::Dropped, "its line dropped"),
         (
             Ending::Fault(1002, "protocol error"),
-            "it broke the rules: 1002, protocol error",
+            "it broke the rules: 1002 (protocol error)",
         ),
-        (Ending::GOODBYE, "we closed with 1000, Goodbye!"),
+        (Ending::GOODBYE, "we closed with 1000 (Goodbye!)"),
     ];
 
     for (ending, sentence) in endings {

@@ -119,9 +119,9 @@ impl fmt::Display for Ending {
             Self::Closed(None) => write!(f, "it closed without a code"),
             Self::Dropped => write!(f, "its line dropped"),
             Self::Fault(code, reason) => {
-                write!(f, "it broke the rules: {code}, {reason}")
+                write!(f, "it broke the rules: {code} ({reason})")
             }
-            Self::ByUs(code, reason) => write!(f, "we closed with {code}, {reason}"),
+            Self::ByUs(code, reason) => write!(f, "we closed with {code} ({reason})"),
         }
     }
 }
