@@ -159,6 +159,39 @@ pub fn chapter(file: &str, text: &str) -> Vec<Fault> {
     faults
 }
 
+/// The parts of an exercise's chapter, and what each must have in it.
+const EXERCISE_PARTS: [(&str, &str, usize); 5] = [
+    ("At a glance", " minutes to do", 1),
+    ("The task", "{{#transcript ", 0),
+    ("Done when", "{{#steps ", 1),
+    ("Hints", "<details>", 3),
+    ("Compare", "{{#item solutions/", 1),
+];
+
+/// An exercise's chapter must hold to this as well.
+pub fn exercise(file: &str, text: &str) -> Vec<Fault> {
+    let fault = |sentence| Fault { file: file.into(), line: 1, sentence };
+    let mut faults = Vec::new();
+    let mut rest = text;
+    for (part, needed, count) in EXERCISE_PARTS {
+        let Some((_, found)) = rest.split_once(&format!("\n## {part}\n")) else {
+            faults.push(fault(format!(
+                "The part “{part}” is missing, or not in its place."
+            )));
+            continue;
+        };
+        let body = found.split("\n## ").next().unwrap_or_default();
+        if body.matches(needed).count() < count {
+            let needed = needed.trim();
+            faults.push(fault(format!(
+                "The part “{part}” lacks {needed:?}, {count} times."
+            )));
+        }
+        rest = found;
+    }
+    faults
+}
+
 /// The summary names every page once, and no page that is not there.
 ///
 /// `pages` are paths inside of `book/src`.

@@ -102,6 +102,7 @@ fn directive(inside: &str) -> Result<String, String> {
             ))
         }
         "lab" => lab(),
+        "steps" => steps(rest),
         "output" => says("book/outputs", "console", rest),
         "says" => says("book/wrong", "text", rest),
         "drawing" => {
@@ -128,6 +129,25 @@ fn lab() -> Result<String, String> {
         }
     }
     Ok(format!("<script type=\"module\">\n{script}}}\n</script>"))
+}
+
+/// The checks of an exercise, in their order, each with what its comment says.
+fn steps(path: &str) -> Result<String, String> {
+    let source = read(path)?;
+    let mut list = String::new();
+    let mut comment = Vec::new();
+    for line in source.lines() {
+        if let Some(words) = line.strip_prefix("/// ") {
+            comment.push(words);
+            continue;
+        }
+        if let Some(rest) = line.strip_prefix("async fn step_") {
+            let name = rest.split('(').next().unwrap_or_default();
+            list.push_str(&format!("1. `step_{name}`<br>{}\n", comment.join(" ")));
+        }
+        comment.clear();
+    }
+    if list.is_empty() { Err(format!("There are no steps in {path}.")) } else { Ok(list) }
 }
 
 /// The first word, and the rest.

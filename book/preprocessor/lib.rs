@@ -11,9 +11,10 @@
 //! | `{{#transcript NAME}}` | a conversation that the tests of its lesson run |
 //! | `{{#lab}}` | the script that replays the transcripts of this page |
 //! | `{{#output NAME}}` | a command and what it printed, run by a test |
+//! | `{{#steps FILE}}` | the checks of an exercise, each with its comment |
 //! | `{{#says NAME}}` | what the compiler, or the program, says to a wrong way |
 //! | `{{#drawing NAME}}` | an SVG that takes its colours from the page |
-//! | `{{#schedule 9:00 … }}` | a timetable; the minutes come from the chapters |
+//! | `{{#schedule 9:00 13:00 … }}` | a timetable; the minutes come from the chapters |
 //! | `{{#minutes PAGE…}}` | their sum, inside a sentence |
 //! | `{{#version CRATE}}` | what `Cargo.lock` has; `rust` is the oldest that will do |
 

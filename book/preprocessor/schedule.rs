@@ -25,12 +25,14 @@ pub fn sum(pages: &str) -> Result<u32, String> {
     pages.split_whitespace().map(|page| minutes(page).map(|(read, act)| read + act)).sum()
 }
 
-/// A timetable. Its lines are pages, or `15 Break`, or a clock time, which must not be
-/// earlier than what comes before it allows.
-pub fn schedule(start: &str, lines: &[&str]) -> Result<String, String> {
-    let mut now =
-        clock(start).ok_or_else(|| format!("{start} is no time, such as 9:00."))?;
-    let (begin, mut pause) = (now, 0);
+/// A timetable, such as `9:00 13:00`. Its lines are pages, or `15 Break`. Whoever makes
+/// a chapter longer hears of it here: there is a time at which people go home.
+pub fn schedule(times: &str, lines: &[&str]) -> Result<String, String> {
+    let (begin, latest) = times
+        .split_once(' ')
+        .and_then(|(begin, latest)| Some((clock(begin)?, clock(latest)?)))
+        .ok_or_else(|| format!("“{times}” should be two times, such as 9:00 13:00."))?;
+    let (mut now, mut pause) = (begin, 0);
     let mut table = String::from("| from | to | what | minutes |\n|---|---|---|---|\n");
     for line in lines {
         let (first, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
@@ -44,6 +46,12 @@ pub fn schedule(start: &str, lines: &[&str]) -> Result<String, String> {
         let end = now + length;
         let _ = writeln!(table, "| {} | {} | {what} | {length} |", show(now), show(end));
         now = end;
+    }
+    if now > latest {
+        let (now, latest) = (show(now), show(latest));
+        return Err(format!(
+            "This timetable ends at {now}, but people leave at {latest}."
+        ));
     }
     let all = now - begin;
     let _ = writeln!(

@@ -69,6 +69,14 @@ fn a_page_without_its_minutes() {
 }
 
 #[test]
+fn a_timetable_that_is_too_long() {
+    let said = directive("{{#schedule 9:00 9:30\n40 Talk\n}}");
+
+    let sentence = "This timetable ends at 9:40, but people leave at 9:30.";
+    assert_eq!(said, [format!("{FILE}:3: {sentence}")], "40 minutes are more than 30");
+}
+
+#[test]
 fn a_dead_link() {
     let said = page("See [the glossary](../glossary.md).");
 
@@ -197,6 +205,28 @@ fn a_part_without_its_evidence() {
         quiz[0].ends_with("“Check yourself” asks two questions, with folded answers."),
         "{quiz:?} should ask for two"
     );
+}
+
+#[test]
+fn an_exercise_with_too_few_hints() {
+    let text = "# Exercise\n\n## At a glance\n\n2 minutes to read, 9 minutes to do.\n\n\
+                ## The task\n\nWrite.\n\n## Done when\n\n{{#steps a}}\n\n\
+                ## Hints\n\n<details>1</details>\n\n## Compare\n\n{{#item solutions/a b}}\n";
+
+    let said = sentences(check::exercise(FILE, text));
+    let gone = sentences(check::exercise(FILE, &text.replace("## Done when", "## Done")));
+
+    let hints = format!("{FILE}:1: The part “Hints” lacks \"<details>\", 3 times.");
+    assert_eq!(said.concat(), hints, "one hint is not three");
+    let sentence = "The part “Done when” is missing, or not in its place.";
+    assert_eq!(gone, [format!("{FILE}:1: {sentence}"), hints], "the checks are missing");
+}
+
+#[test]
+fn an_exercise_without_steps() {
+    let said = directive("{{#steps static/log.js}}");
+
+    assert_eq!(said, [format!("{FILE}:3: There are no steps in static/log.js.")], "none");
 }
 
 #[test]

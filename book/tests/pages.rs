@@ -74,6 +74,13 @@ fn every_lesson_has_its_twelve_parts_in_800_words() -> Result<(), Report> {
 }
 
 #[test]
+fn every_exercise_has_its_parts() -> Result<(), Report> {
+    let pages = pages();
+    let exercises = pages.iter().filter(|(f, _)| f.starts_with("book/src/exercises/0"));
+    report(exercises.flat_map(|(file, text)| check::exercise(file, text)).collect())
+}
+
+#[test]
 fn every_page_is_in_the_summary() -> Result<(), Report> {
     let text = read("book/src/SUMMARY.md").expect("the book has a summary");
     report(check::summary(&text, &files("book/src", ".md")))
