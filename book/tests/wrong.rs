@@ -64,6 +64,7 @@ fn the_compiler_says_what_the_book_shows() -> Check {
         let rendered = message["message"]["rendered"].as_str().unwrap_or_default();
         if let Some(name) =
             names.iter().find(|name| example == format!("wrong_{}", &name[..2]))
+            && message["message"]["level"] == "error"
             && message["message"]["spans"] != Value::Array(Vec::new())
         {
             said.entry(*name).or_insert_with(String::new).push_str(rendered);
