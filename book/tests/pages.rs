@@ -117,3 +117,86 @@ fn every_drawing_transcript_and_recorded_text_is_shown_somewhere() -> Result<(),
     }
     report(faults)
 }
+
+/// Code in a sentence that is in no file of the course: the words of a browser, of a
+/// compiler or of another program, and what a reader may write.
+const FOREIGN: [&str; 27] = [
+    "0.0.0.0:8000",
+    "1000 0001",
+    "1000 0101",
+    "37 fa 21 3d",
+    "58 ^ 37",
+    "6f",
+    "7f 9f 4d 51 58",
+    "7f ^ 37",
+    "9f ^ fa",
+    ":name",
+    "ADDR=127.0.0.1:8001 cargo run -p lesson_01_echo",
+    "ADDR=0.0.0.0:8000 cargo run -p lesson_07_rooms",
+    "Arc<Mutex<WebSocket>>",
+    "CryptoProvider",
+    "InvalidAccessError",
+    "Lagged(n)",
+    "Port 8000 is taken",
+    "Rc",
+    "Sec-WebSocket-Protocol",
+    "atob",
+    "book/html",
+    "cargo --offline run -p lesson_01_echo",
+    "cargo tree -d",
+    "git checkout .",
+    "png",
+    "rustup update",
+    "socket.close(1001)",
+];
+
+/// A name in a sentence is a promise, too. When it changes in the code, nobody thinks of
+/// the sentence.
+#[test]
+fn code_in_a_sentence_is_code_of_the_course() -> Result<(), Report> {
+    let mut known = read("Cargo.toml").expect("the workspace has one");
+    for (folder, endings) in [
+        (".ci/browser", ".mjs"),
+        ("book/fastapi", ".py"),
+        ("book/outputs", ".txt"),
+        ("book/transcripts", ".txt"),
+        ("book/wrong", ".rs"),
+        ("book/wrong", ".txt"),
+        ("exercises", ".rs"),
+        ("lessons", ".rs"),
+        ("lessons", ".toml"),
+        ("solutions", ".rs"),
+        ("static", ".html"),
+        ("static", ".js"),
+        ("static", ".rs"),
+    ] {
+        for file in files(folder, endings).iter().filter(|f| !f.contains("node_modules"))
+        {
+            known.push_str(&read(&format!("{folder}/{file}")).unwrap_or_default());
+        }
+    }
+    let known: Vec<&str> = known.split_whitespace().collect();
+    let known = known.join(" ");
+
+    let mut faults = Vec::new();
+    for (file, text) in pages() {
+        if file.ends_with("/transcripts.md") {
+            continue; // It has examples of its own, for each kind of line.
+        }
+        for (line, words) in book::prose(&text) {
+            for code in words.split('`').skip(1).step_by(2) {
+                // Folders, commands of mdBook, and addresses with a path.
+                let is_place = code.starts_with(".ci") || code.starts_with("http://127.");
+                let is_book = code.starts_with("mdbook ") || code.starts_with("lessons/");
+                let code = code.trim_start_matches("ADDR=");
+                let foreign =
+                    FOREIGN.iter().any(|f| f.trim_start_matches("ADDR=") == code);
+                if !is_place && !is_book && !foreign && !known.contains(code) {
+                    let sentence = format!("No file of the course has `{code}` in it.");
+                    faults.push(Fault { file: file.clone(), line, sentence });
+                }
+            }
+        }
+    }
+    report(faults)
+}
