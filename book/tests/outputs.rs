@@ -82,17 +82,16 @@ impl Drop for Program {
 fn curl(command: &str, port: &str) -> Result<String, Hint> {
     let words = split(command);
     let mut headers = String::new();
-    let (mut with_head, mut with_status, mut url) = (false, false, "");
+    let (mut with_head, mut without_body) = (false, false);
+    let (mut format, mut url) = ("", "");
     let mut rest = words.iter().skip(1);
     while let Some(word) = rest.next() {
         match word.as_str() {
             "-si" => with_head = true,
             "-s" => {}
             "-m" => drop(rest.next()),
-            "-w" => {
-                with_status =
-                    rest.next().is_some_and(|format| format == " (%{http_code})\\n")
-            }
+            "-o" => without_body = rest.next().is_some_and(|file| file == "/dev/null"),
+            "-w" => format = rest.next().map_or("", String::as_str),
             "-H" => headers.push_str(&format!("{}\r\n", rest.next().map_or("", |h| h))),
             word => url = word,
         }
@@ -118,10 +117,10 @@ fn curl(command: &str, port: &str) -> Result<String, Hint> {
     if with_head {
         printed = format!("{}\n\n", head.join("\n"));
     }
-    printed.push_str(body);
-    if with_status {
-        printed.push_str(&format!(" ({status})\n"));
+    if !without_body {
+        printed.push_str(body);
     }
+    printed.push_str(&format.replace("%{http_code}", status).replace("\\n", "\n"));
     Ok(printed)
 }
 
