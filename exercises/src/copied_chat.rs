@@ -6,7 +6,7 @@
 //!
 //! Read first: this file; then `client.rs`, which has none of them, and `socket.rs`
 //! Edit:       this file, all of it if you like
-//! Check:      cargo test -p exercises copied_chat
+//! Check:      cargo test -p exercises -- copied_chat
 //! Try it:     cargo run -p exercises, then connect to /ws/copied_chat
 //!
 //! What it promises, and what the checks hold it to:

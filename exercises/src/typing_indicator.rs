@@ -3,7 +3,7 @@
 //! Read first: `client.rs`, the loop with `select!`, and where it uses the timer;
 //!             `rooms.rs`, `Room::chat` and `Room::remove`
 //! Edit:       this file, in four places
-//! Check:      cargo test -p exercises typing_indicator
+//! Check:      cargo test -p exercises -- typing_indicator
 //! Try it:     cargo run -p exercises, two windows; type in one, look at the other
 
 #![allow(dead_code, unused_variables)] // The gaps use nothing yet. Delete it with them.

@@ -1,8 +1,8 @@
 // Runs the checks, and says at the end how far you are.
 //
 //   cargo test -p exercises                             all of them
-//   cargo test -p exercises typing_indicator            those of one exercise
-//   cargo test -p exercises typing_indicator::step_3    one alone
+//   cargo test -p exercises -- typing_indicator         those of one exercise
+//   cargo test -p exercises -- typing_indicator::step_3 one alone
 //
 // The checks themselves are in the other files of this folder, an `async fn` each.
 
@@ -55,7 +55,7 @@ const EXERCISES: [Exercise; 5] = [
     Exercise::new("private_messaging", "private messages", private_messaging::STEPS),
     Exercise::new("typing_indicator", "who is typing", typing_indicator::STEPS),
     Exercise::new("online_users", "who is online", online_users::STEPS),
-    Exercise::new("message_history", "what was said before", message_history::STEPS),
+    Exercise::new("message_history", "message history", message_history::STEPS),
     Exercise::new("copied_chat", "repair the copied chat", copied_chat::STEPS),
 ];
 
@@ -121,7 +121,7 @@ fn run_exercise(number: usize, exercise: &'static Exercise, steps: &[&Step]) -> 
     if let Some(step) = report.next {
         println!("\n  {step}");
         for line in remark.trim_end().lines() {
-            println!("    {line}");
+            println!("{}", format!("    {line}").trim_end());
         }
         println!("\n    Open  exercises/src/{name}.rs");
         println!("    Read  the chapter \"Exercise {number}: {title}\"");
@@ -142,9 +142,9 @@ impl Fault {
         match self {
             Self::Found(sentence) => sentence,
             Self::Stuck => format!(
-                "Your code turns in a loop: it has not rested once in {} s. Look for a \
-                 loop without an end, or for a future that is ready each time that it is \
-                 asked.",
+                "Your code did not come back within {} s. It turns in a loop, or it keeps \
+                 its thread waiting. Look for a loop without an end, and for a future that \
+                 is ready each time it is asked.",
                 LIMIT.as_secs()
             ),
         }
@@ -161,21 +161,25 @@ fn run(step: &'static str, check: fn() -> Check) -> Result<(), Fault> {
         return Err(Fault::Found(format!("No thread could be started: {error}.")));
     }
 
-    let result = result.recv_timeout(LIMIT);
-    let mut sentences = panics().first().cloned().into_iter().collect::<Vec<_>>();
-    match result {
-        Ok(Ok(())) | Err(RecvTimeoutError::Disconnected) => {}
-        Ok(Err(hint)) => sentences.push(hint.to_string()),
+    let hint = match result.recv_timeout(LIMIT) {
+        Ok(Ok(())) => None,
+        Ok(Err(hint)) => Some(hint.to_string()),
+        Err(RecvTimeoutError::Disconnected) => Some("The check ended in a panic.".into()),
         Err(RecvTimeoutError::Timeout) => return Err(Fault::Stuck),
+    };
+    match (panics().first(), hint) {
+        (None, None) => Ok(()),
+        (None, Some(hint)) => Err(Fault::Found(hint)),
+        (Some(panic), None) => Err(Fault::Found(panic.clone())),
+        (Some(panic), Some(hint)) => Err(Fault::Found(format!("{panic}\n\n{hint}"))),
     }
-    if sentences.is_empty() { Ok(()) } else { Err(Fault::Found(sentences.join("\n"))) }
 }
 
 /// Keeps a panic to one line, whatever RUST_BACKTRACE says.
 fn note_panic(info: &PanicHookInfo) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let words = info.payload_as_str().unwrap_or_default();
-    panics().push(format!("Your code panics at {place}: {words}."));
+    panics().push(format!("Your code panics at {place}: {words}"));
 }
 
 fn panics() -> MutexGuard<'static, Vec<String>> {
@@ -203,7 +207,7 @@ fn sum_up(reports: &[Report]) {
             format!(
                 "Next: exercise {number}, {step}\n  \
                  edit      exercises/src/{name}.rs\n  \
-                 run it    cargo test -p exercises {name}::{short}\n  \
+                 run it    cargo test -p exercises -- {name}::{short}\n  \
                  a hint    cargo course hint {name}"
             )
         }

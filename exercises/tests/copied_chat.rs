@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use exercises::app;
 use probe::{Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
+use tokio::time::{Instant, timeout};
 
 probe::steps! {
     step_1_a_goodbye_is_answered,
@@ -14,6 +15,8 @@ probe::steps! {
 }
 
 const PATH: &str = "/ws/copied_chat";
+
+const ONE_SECOND: Duration = Duration::from_secs(1);
 
 /// Connects under a name. All that was to be heard of it has been heard.
 async fn join(server: &Server, person: &str, name: &str) -> Result<Client, Hint> {
@@ -78,9 +81,9 @@ async fn step_3_whoever_falls_behind_is_told_and_stays() -> Check {
         ana.hears_out(Duration::ZERO).await;
     }
     ben.reads_again();
-    ana.hears_out(Duration::from_secs(1)).await;
+    ana.hears_out(ONE_SECOND).await;
     ana.says("Good morning!").await?;
-    let heard = ben.hears_out(Duration::from_secs(1)).await;
+    let heard = ben.hears_out(ONE_SECOND).await;
 
     let what =
         format!("Ben reads nothing while Ana says {FLOOD} things, and then reads again.");
@@ -146,13 +149,19 @@ async fn step_5_a_client_that_does_not_read_keeps_nobody_out() -> Check {
 
     eve.stops_reading();
     for _ in 0..2_000 {
-        if eve.says("ana").await.is_err() {
+        if timeout(ONE_SECOND, eve.says("ana")).await.is_err() {
             break; // The server does not read a client that does not read, either.
         }
     }
 
-    join(&server, "Ben", "ben").await.because(
-        "Eve keeps asking for a taken name, and reads no answer. Ben wants to come in.",
-    )?;
+    let held_up =
+        "Eve keeps asking for a taken name, and reads no answer. Ben wants to come in.";
+    let start = Instant::now();
+    join(&server, "Ben", "ben").await.because(held_up)?;
+    let waited = start.elapsed();
+    if waited > ONE_SECOND {
+        let seconds = waited.as_secs();
+        return Err(server.hint(format!("{held_up} He had to wait for {seconds} s.")));
+    }
     Ok(())
 }

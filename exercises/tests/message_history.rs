@@ -1,6 +1,6 @@
 // Exercise 4: what was said before you came.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use exercises::app;
 use probe::{Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
@@ -46,6 +46,14 @@ async fn talks(client: &mut Client, content: &str) -> Result<Value, Hint> {
     serde_json::from_str(&heard).map_err(|error| Hint::new(format!("{heard}: {error}")))
 }
 
+/// Timestamps come from the real clock, to the millisecond. Two of them will be over.
+async fn the_clock_goes_on() {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(2) {
+        yield_now().await;
+    }
+}
+
 /// A page can rely on it: the first message is the history, if only an empty one.
 async fn step_1_a_newcomer_hears_the_history_first() -> Check {
     let server = serve(app());
@@ -67,6 +75,7 @@ async fn step_2_it_holds_what_was_said() -> Check {
     let (server, mut ana) = ana().await?;
     let one = talks(&mut ana, "one").await?;
     let two = talks(&mut ana, "two").await?;
+    the_clock_goes_on().await;
 
     let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
 

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 probe::steps! {
     step_1_a_newcomer_hears_who_is_there,
-    step_2_everybody_hears_who_joins,
-    step_3_everybody_hears_who_leaves,
-    step_4_a_dropped_line_counts,
-    step_5_the_names_are_sorted,
+    step_2_the_names_are_sorted,
+    step_3_everybody_hears_who_joins,
+    step_4_everybody_hears_who_leaves,
+    step_5_a_dropped_line_counts,
     step_6_each_room_has_its_own_list,
     step_7_a_refused_name_changes_nothing,
     step_8_whoever_is_thrown_out_is_off_the_list,
@@ -45,8 +45,28 @@ async fn step_1_a_newcomer_hears_who_is_there() -> Check {
     ana.hears_nothing_for(ONE_MINUTE).await.because("Ana is alone, and knows it.")
 }
 
+/// A `HashMap` gives its keys in an order that changes with each run, and the names would
+/// dance on the page.
+async fn step_2_the_names_are_sorted() -> Check {
+    let server = open();
+    let mut there = Vec::new();
+    let mut clients = Vec::new();
+
+    for name in ["fay", "dan", "eve", "ben", "cem", "ana"] {
+        let mut client = server.connect(name, &format!("/ws/chat/rust/{name}")).await?;
+        there.push(name);
+        there.sort_unstable();
+        client
+            .hears(online(&there))
+            .await
+            .because(&format!("{name} joins. The list should be sorted by name."))?;
+        clients.push(client);
+    }
+    Ok(())
+}
+
 /// The list changes for everyone, not only for whoever caused it.
-async fn step_2_everybody_hears_who_joins() -> Check {
+async fn step_3_everybody_hears_who_joins() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.hears(online(&["ana"])).await.because("Ana joins.")?;
@@ -67,7 +87,7 @@ async fn step_2_everybody_hears_who_joins() -> Check {
 }
 
 /// A list that only grows is soon a list of the absent.
-async fn step_3_everybody_hears_who_leaves() -> Check {
+async fn step_4_everybody_hears_who_leaves() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.hears(online(&["ana"])).await.because("Ana joins.")?;
@@ -85,7 +105,7 @@ async fn step_3_everybody_hears_who_leaves() -> Check {
 }
 
 /// Trains have tunnels: most people leave without a goodbye.
-async fn step_4_a_dropped_line_counts() -> Check {
+async fn step_5_a_dropped_line_counts() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.hears(online(&["ana"])).await.because("Ana joins.")?;
@@ -99,26 +119,6 @@ async fn step_4_a_dropped_line_counts() -> Check {
     ana.hears(online(&["ana"]))
         .await
         .because("Ben's line dropped, without a goodbye. He is not online any more.")
-}
-
-/// A `HashMap` gives its keys in an order that changes with each run, and the names would
-/// dance on the page.
-async fn step_5_the_names_are_sorted() -> Check {
-    let server = open();
-    let mut there = Vec::new();
-    let mut clients = Vec::new();
-
-    for name in ["fay", "dan", "eve", "ben", "cem", "ana"] {
-        let mut client = server.connect(name, &format!("/ws/chat/rust/{name}")).await?;
-        there.push(name);
-        there.sort_unstable();
-        client
-            .hears(online(&there))
-            .await
-            .because(&format!("{name} joins. The list should be sorted by name."))?;
-        clients.push(client);
-    }
-    Ok(())
 }
 
 /// Whoever is in another room is not here. Nor does it concern us who goes there.

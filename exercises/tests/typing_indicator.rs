@@ -167,6 +167,11 @@ async fn step_6_others_may_talk_meanwhile() -> Check {
 async fn step_7_a_chat_ends_it_at_once() -> Check {
     let (_server, [mut ana, mut ben]) = two_people().await?;
 
+    ben.says(says("Pasted, not typed.")).await?;
+    ana.hears(chat("ben", "Pasted, not typed."))
+        .await
+        .because("Ben speaks without having typed. Nothing ends that did not begin.")?;
+
     ben.says(TYPING).await?;
     ana.hears(typing("ben", true)).await.because("Ben types.")?;
     ben.says(says("Hello!")).await?;

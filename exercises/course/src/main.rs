@@ -92,7 +92,7 @@ fn reset(exercise: &str) -> io::Result<String> {
 /// Leaves the watching to watchexec.
 fn watch(exercise: &str) -> io::Result<String> {
     let watched = ["--watch", "exercises/src", "--clear", "--", "cargo", "test"];
-    let checks = ["--quiet", "-p", "exercises", exercise];
+    let checks = ["--quiet", "-p", "exercises", "--", exercise];
     let started =
         Command::new("watchexec").args(watched).args(checks).current_dir(root()).status();
 

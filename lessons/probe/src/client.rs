@@ -195,15 +195,25 @@ impl Client {
     }
 
     /// Waits for the pong to a ping, and passes over everything else.
-    pub async fn hears_pong(&mut self, expected: &[u8]) -> Check {
-        loop {
-            match timeout(WAIT, self.inbox.recv()).await {
-                Ok(Some(Event::Pong(payload))) if payload == expected => return Ok(()),
-                Ok(Some(Event::End { .. } | Event::Close(_)) | None) => {
-                    return Err(self.hint("waits for a pong, but the connection is over"));
+    #[track_caller]
+    pub fn hears_pong<'a>(
+        &'a mut self,
+        expected: &'a [u8],
+    ) -> impl Future<Output = Check> + 'a {
+        let caller = Location::caller();
+        async move {
+            loop {
+                match timeout(WAIT, self.inbox.recv()).await {
+                    Ok(Some(Event::Pong(payload))) if payload == expected => {
+                        return Ok(());
+                    }
+                    Ok(Some(Event::Pong(_) | Event::Text(_) | Event::Binary(_))) => {}
+                    came => {
+                        let end = Event::End { clean: false };
+                        let came = came.map(|came| came.unwrap_or(end)).ok();
+                        return Err(self.instead("hear a pong", came, WAIT, caller));
+                    }
                 }
-                Ok(Some(_)) => {}
-                Err(_) => return Err(self.hint("got no pong to its ping")),
             }
         }
     }

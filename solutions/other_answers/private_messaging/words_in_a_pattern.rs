@@ -1,0 +1,41 @@
+//! Another right answer: the command as a pattern, and the recipients as a list.
+
+use crate::{
+    protocol::{Content, FromClient, ToClient, Username, now},
+    rooms::Room,
+};
+
+pub fn read_command(content: Content) -> Result<FromClient, String> {
+    let Some(rest) = content.strip_prefix("/pm") else {
+        return Ok(FromClient::Chat { content });
+    };
+    match rest.trim_start().split_once(char::is_whitespace) {
+        _ if rest.starts_with(|c: char| !c.is_whitespace()) => {
+            Ok(FromClient::Chat { content })
+        }
+        None => Err("whom to write to, and what? /pm ben psst".into()),
+        Some((to, message)) => Ok(FromClient::Private {
+            to: Username::try_from(to.to_string())?,
+            content: Content::try_from(message.to_string())?,
+        }),
+    }
+}
+
+impl Room {
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        let here: Vec<_> = self.members().filter(|name| *name == to).cloned().collect();
+        if here.is_empty() {
+            return Err(format!("nobody called {to} is here"));
+        }
+        for name in here.iter().chain((from != to).then_some(from)) {
+            self.send(name, text.clone());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! Wrong: the words are kept, and the time is that of the reader.
+//!
+//! Refused by step_2_it_holds_what_was_said:
+//! "Ben should hear the same messages, in this order."
+
+use std::collections::VecDeque;
+
+use crate::{
+    protocol::{Chat, Content, RoomName, ToClient, Username, now},
+    rooms::Room,
+};
+
+/// How many messages a room remembers. With one more, it forgets the oldest.
+const HISTORY_SIZE: usize = 50;
+
+#[derive(Default)]
+pub struct MessageHistory {
+    said: VecDeque<(RoomName, Username, Content)>,
+}
+
+impl MessageHistory {
+    pub fn outlives_the_room(&self) -> bool {
+        !self.said.is_empty()
+    }
+}
+
+impl Room {
+    pub fn remember(&mut self, chat: Chat) {
+        let said = &mut self.history.said;
+        if said.len() == HISTORY_SIZE {
+            said.pop_front();
+        }
+        said.push_back((chat.room, chat.from, chat.content));
+    }
+
+    pub fn send_history(&mut self, newcomer: &Username) {
+        let chats: Vec<_> = (self.history.said.iter().cloned())
+            .map(|(room, from, content)| Chat { room, from, content, timestamp: now() })
+            .collect();
+        let messages = chats.iter().map(ToClient::Chat).collect();
+        self.send(newcomer, ToClient::History { messages }.encode());
+    }
+}

@@ -1,0 +1,29 @@
+//! Wrong: whoever asks for a name is counted, and then turned away.
+//!
+//! Refused by step_7_a_refused_name_changes_nothing:
+//! "Ana's list is still right."
+
+use crate::{
+    protocol::{ToClient, Username},
+    rooms::Room,
+};
+
+impl Room {
+    pub fn after_join(&mut self, _newcomer: &Username) {
+        self.tell_who_is_online();
+    }
+
+    pub fn after_leave(&mut self, _gone: &Username) {
+        self.tell_who_is_online();
+    }
+
+    /// Sends the list that the room has anyway: one that we kept ourselves could come to
+    /// differ from it.
+    fn tell_who_is_online(&mut self) {
+        let mut users: Vec<_> = self.members().collect();
+        users.sort();
+        let list = ToClient::OnlineUsers { users }.encode();
+
+        self.broadcast(list, None);
+    }
+}

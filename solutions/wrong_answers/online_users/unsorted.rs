@@ -1,0 +1,28 @@
+//! Wrong: the order is that of the `HashMap`, another one in each run.
+//!
+//! Refused by step_2_the_names_are_sorted:
+//! "The list should be sorted by name."
+
+use crate::{
+    protocol::{ToClient, Username},
+    rooms::Room,
+};
+
+impl Room {
+    pub fn after_join(&mut self, _newcomer: &Username) {
+        self.tell_who_is_online();
+    }
+
+    pub fn after_leave(&mut self, _gone: &Username) {
+        self.tell_who_is_online();
+    }
+
+    /// Sends the list that the room has anyway: one that we kept ourselves could come to
+    /// differ from it.
+    fn tell_who_is_online(&mut self) {
+        let users = self.members().collect();
+        let list = ToClient::OnlineUsers { users }.encode();
+
+        self.broadcast(list, None);
+    }
+}

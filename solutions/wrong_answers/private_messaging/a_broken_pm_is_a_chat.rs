@@ -1,0 +1,40 @@
+//! Wrong: what cannot be read as a command is sent to everybody.
+//!
+//! Refused by step_8_not_everything_with_pm_is_one:
+//! "There is no message in it."
+
+use crate::{
+    protocol::{Content, FromClient, ToClient, Username, now},
+    rooms::Room,
+};
+
+pub fn read_command(content: Content) -> Result<FromClient, String> {
+    match content.splitn(3, char::is_whitespace).collect::<Vec<_>>()[..] {
+        ["/pm", to, message] => Ok(FromClient::Private {
+            to: Username::try_from(to.to_owned())?,
+            content: Content::try_from(message.to_owned())?,
+        }),
+        _ => Ok(FromClient::Chat { content }),
+    }
+}
+
+impl Room {
+    /// Sends a private message to `to`, with a copy to `from`.
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        if !self.has(to) {
+            return Err(format!("{to} is not in this room"));
+        }
+
+        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        self.send(to, text.clone());
+        if to != from {
+            self.send(from, text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,48 @@
+//! Wrong: the copy is sent before anybody has looked whether the recipient is there.
+//!
+//! Refused by step_4_a_name_that_nobody_has_gets_an_error:
+//! "should hear {"type":"error","message":*}, but heard {"type":"private""
+
+use crate::{
+    protocol::{Content, FromClient, ToClient, Username, now},
+    rooms::Room,
+};
+
+/// Reads what somebody has said: a chat, or the command `/pm ben psst`.
+pub fn read_command(content: Content) -> Result<FromClient, String> {
+    let (command, rest) =
+        content.split_once(char::is_whitespace).unwrap_or((&content, ""));
+    if command != "/pm" {
+        return Ok(FromClient::Chat { content });
+    }
+    let (to, message) = rest
+        .trim_start()
+        .split_once(char::is_whitespace)
+        .ok_or("write a name and a message, such as /pm ben psst")?;
+
+    Ok(FromClient::Private {
+        to: Username::try_from(to.to_owned())?,
+        content: Content::try_from(message.to_owned())?,
+    })
+}
+
+impl Room {
+    /// Sends a private message to `to`, with a copy to `from`.
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        self.send(from, text.clone());
+        if to == from {
+            return Ok(());
+        }
+        if !self.has(to) {
+            return Err(format!("{to} is not in this room"));
+        }
+        self.send(to, text);
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! Wrong: the words are taken apart and put together again, with one blank each.
+//!
+//! Refused by step_7_pm_is_a_private_message:
+//! "All of them belong to it."
+
+use crate::{
+    protocol::{Content, FromClient, ToClient, Username, now},
+    rooms::Room,
+};
+
+pub fn read_command(content: Content) -> Result<FromClient, String> {
+    let mut words = content.split_whitespace();
+    if words.next() != Some("/pm") {
+        return Ok(FromClient::Chat { content });
+    }
+    let to = words.next().unwrap_or_default();
+    let message = words.collect::<Vec<_>>().join(" ");
+
+    Ok(FromClient::Private {
+        to: Username::try_from(to.to_owned())?,
+        content: Content::try_from(message)?,
+    })
+}
+
+impl Room {
+    /// Sends a private message to `to`, with a copy to `from`.
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        if !self.has(to) {
+            return Err(format!("{to} is not in this room"));
+        }
+
+        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        self.send(to, text.clone());
+        if to != from {
+            self.send(from, text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,42 @@
+//! Wrong: the message is the third word, and the rest of it is lost.
+//!
+//! Refused by step_7_pm_is_a_private_message:
+//! "All of them belong to it."
+
+use crate::{
+    protocol::{Content, FromClient, ToClient, Username, now},
+    rooms::Room,
+};
+
+pub fn read_command(content: Content) -> Result<FromClient, String> {
+    let words: Vec<_> = content.split_whitespace().collect();
+    match words[..] {
+        ["/pm", to, message, ..] => Ok(FromClient::Private {
+            to: Username::try_from(to.to_owned())?,
+            content: Content::try_from(message.to_owned())?,
+        }),
+        ["/pm", ..] => Err("write a name and a message, such as /pm ben psst".into()),
+        _ => Ok(FromClient::Chat { content }),
+    }
+}
+
+impl Room {
+    /// Sends a private message to `to`, with a copy to `from`.
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        if !self.has(to) {
+            return Err(format!("{to} is not in this room"));
+        }
+
+        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        self.send(to, text.clone());
+        if to != from {
+            self.send(from, text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! Wrong: a task of its own tells the end. To drop its handle does not cancel it.
+//!
+//! Refused by step_9_leaving_ends_it:
+//! "Nothing of him should come after that."
+
+use std::{collections::HashSet, future::pending, time::Duration};
+
+use tokio::{spawn, task::JoinHandle, time::sleep};
+
+use crate::{
+    protocol::{ToClient, Username},
+    rooms::{Member, Room},
+};
+
+/// Somebody who pauses for so long does not count as typing any more.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Who is typing in a room.
+#[derive(Default)]
+pub struct Typists {
+    names: HashSet<Username>,
+}
+
+impl Room {
+    /// `username` has pressed a key. The others hear of the first one.
+    pub fn starts_typing(&mut self, username: &Username) {
+        if self.typists.names.insert(username.clone()) {
+            let typing = ToClient::Typing { username, is_typing: true };
+            self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    /// `username` has paused, or is about to speak, or is gone.
+    pub fn stops_typing(&mut self, username: &Username) {
+        if self.typists.names.remove(username) {
+            let typing = ToClient::Typing { username, is_typing: false };
+            self.broadcast(typing.encode(), Some(username));
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct TypingTimer {
+    task: Option<JoinHandle<()>>,
+}
+
+impl TypingTimer {
+    pub fn restart(&mut self, member: &Member) {
+        self.cancel();
+        let (rooms, room, username) =
+            (member.rooms.clone(), member.room.clone(), member.username.clone());
+        self.task = Some(spawn(async move {
+            sleep(PAUSE).await;
+            rooms.in_room(&room, |room| {
+                room.typists.names.remove(&username);
+                let typing = ToClient::Typing { username: &username, is_typing: false };
+                room.broadcast(typing.encode(), Some(&username));
+            });
+        }));
+    }
+
+    pub fn cancel(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
+    pub async fn runs_out(&mut self) {
+        pending().await
+    }
+}

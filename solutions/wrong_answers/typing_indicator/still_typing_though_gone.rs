@@ -1,0 +1,66 @@
+//! Wrong: only who is in the room can stop typing; who has left types for ever.
+//!
+//! Refused by step_9_leaving_ends_it:
+//! "First Ana should hear that he stopped typing."
+
+use std::{collections::HashSet, future::pending, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    protocol::{ToClient, Username},
+    rooms::Room,
+};
+
+/// Somebody who pauses for so long does not count as typing any more.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Who is typing in a room.
+#[derive(Default)]
+pub struct Typists {
+    names: HashSet<Username>,
+}
+
+impl Room {
+    /// `username` has pressed a key. The others hear of the first one.
+    pub fn starts_typing(&mut self, username: &Username) {
+        if self.typists.names.insert(username.clone()) {
+            let typing = ToClient::Typing { username, is_typing: true };
+            self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    /// `username` has paused, or is about to speak, or is gone.
+    pub fn stops_typing(&mut self, username: &Username) {
+        if self.typists.names.remove(username) && self.has(username) {
+            let typing = ToClient::Typing { username, is_typing: false };
+            self.broadcast(typing.encode(), Some(username));
+        }
+    }
+}
+
+/// When one client's typing runs out.
+///
+/// Why a deadline, and not a task that sleeps? There is one for each connection, however
+/// many keys are pressed; a new one replaces the old; and it ends with the connection.
+#[derive(Default)]
+pub struct TypingTimer {
+    deadline: Option<Instant>,
+}
+
+impl TypingTimer {
+    pub fn restart(&mut self) {
+        self.deadline = Some(Instant::now() + PAUSE);
+    }
+
+    /// Waits until the time has run out. Without a deadline, for ever.
+    ///
+    /// To drop this future and to call it again loses nothing: the deadline stays.
+    pub async fn runs_out(&mut self) {
+        match self.deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => pending().await,
+        }
+        self.deadline = None; // Or the next call would return at once, and the next.
+    }
+}
