@@ -164,7 +164,7 @@ const EXERCISE_PARTS: [(&str, &str, usize); 5] = [
     ("At a glance", " minutes to do", 1),
     ("The task", "{{#transcript ", 0),
     ("Done when", "{{#steps ", 1),
-    ("Hints", "<details>", 3),
+    ("Hints", "{{#hints ", 1),
     ("Compare", "{{#item solutions/", 1),
 ];
 
@@ -183,9 +183,7 @@ pub fn exercise(file: &str, text: &str) -> Vec<Fault> {
         let body = found.split("\n## ").next().unwrap_or_default();
         if body.matches(needed).count() < count {
             let needed = needed.trim();
-            faults.push(fault(format!(
-                "The part “{part}” lacks {needed:?}, {count} times."
-            )));
+            faults.push(fault(format!("The part “{part}” lacks {needed:?}.")));
         }
         rest = found;
     }

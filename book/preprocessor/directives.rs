@@ -103,6 +103,7 @@ fn directive(inside: &str) -> Result<String, String> {
         }
         "lab" => lab(),
         "steps" => steps(rest),
+        "hints" => hints(rest),
         "output" => says("book/outputs", "console", rest),
         "says" => says("book/wrong", "text", rest),
         "drawing" => {
@@ -148,6 +149,26 @@ fn steps(path: &str) -> Result<String, String> {
         comment.clear();
     }
     if list.is_empty() { Err(format!("There are no steps in {path}.")) } else { Ok(list) }
+}
+
+/// The hints for an exercise, which `cargo course hint` shows as well, one fold for each.
+fn hints(name: &str) -> Result<String, String> {
+    let text = read(&format!("exercises/hints/{name}.md"))?;
+    let folds: Vec<String> = text
+        .split("\n## ")
+        .skip(1)
+        .filter_map(|part| part.split_once('\n'))
+        .map(|(title, body)| {
+            format!(
+                "<details>\n<summary>{title}</summary>\n\n{}\n\n</details>",
+                body.trim()
+            )
+        })
+        .collect();
+    match folds.len() {
+        3.. => Ok(folds.join("\n\n")),
+        few => Err(format!("exercises/hints/{name}.md has {few} hints, not three.")),
+    }
 }
 
 /// The first word, and the rest.

@@ -12,6 +12,7 @@
 //! | `{{#lab}}` | the script that replays the transcripts of this page |
 //! | `{{#output NAME}}` | a command and what it printed, run by a test |
 //! | `{{#steps FILE}}` | the checks of an exercise, each with its comment |
+//! | `{{#hints NAME}}` | the hints for an exercise, folded |
 //! | `{{#says NAME}}` | what the compiler, or the program, says to a wrong way |
 //! | `{{#drawing NAME}}` | an SVG that takes its colours from the page |
 //! | `{{#schedule 9:00 13:00 … }}` | a timetable; the minutes come from the chapters |
