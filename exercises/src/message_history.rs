@@ -1,4 +1,4 @@
-//! Exercise 4: what was said before you came.
+//! Exercise 4: message history.
 //!
 //! Read first: `rooms.rs`, `join`, `chat` and `keep_or_forget`;
 //!             `protocol.rs`, `Chat`

@@ -1,4 +1,4 @@
-// Exercise 4: what was said before you came.
+// Exercise 4: message history.
 
 use std::time::{Duration, Instant};
 

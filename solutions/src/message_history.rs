@@ -1,4 +1,4 @@
-//! What was said before you came: a queue in each room, which outlives its members.
+//! Message history: a queue in each room, which outlives its members.
 
 use std::collections::VecDeque;
 
