@@ -7,7 +7,8 @@
 //! Read first: this file; then `client.rs`, which has none of them, and `socket.rs`
 //! Edit:       this file, all of it if you like
 //! Check:      cargo test -p exercises -- copied_chat
-//! Try it:     cargo run -p exercises, then connect to /ws/copied_chat
+//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with the
+//!             address /ws/copied_chat
 //!
 //! What it promises, and what the checks hold it to:
 //!
@@ -17,9 +18,10 @@
 //!   "ana: hello", "ana left." Of somebody without a name, nobody hears.
 //! - A client that says goodbye with a code gets the same code back, and then the line
 //!   ends. Its name is free again.
-//! - Nothing else ends a conversation, if the client keeps to the protocol.
+//! - Pings, pongs and bytes end nothing.
 //! - A client that reads slowly misses messages, hears "You missed 7 messages.", and goes
-//!   on from there. Even if it does not read at all, it holds up nobody else.
+//!   on from there. One that reads nothing for ten seconds may be closed. Neither of them
+//!   holds up anybody else.
 //!
 //! Questions, in the order of the checks:
 //!
