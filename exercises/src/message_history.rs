@@ -6,10 +6,10 @@
 //! Check:      cargo test -p exercises -- message_history
 //! Try it:     cargo run -p exercises; talk, then join with a second window
 
-#![allow(dead_code, unused_variables)] // The gaps use nothing yet. Delete it with them.
+#![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
 use crate::{
-    protocol::{Chat, Username},
+    protocol::{Chat, ToClient, Username},
     rooms::Room,
 };
 

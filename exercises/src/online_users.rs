@@ -5,9 +5,12 @@
 //! Check:      cargo test -p exercises -- online_users
 //! Try it:     cargo run -p exercises, two windows; close one, look at the other
 
-#![allow(unused_variables)] // The gaps use nothing yet. Delete this line with them.
+#![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
-use crate::{protocol::Username, rooms::Room};
+use crate::{
+    protocol::{ToClient, Username},
+    rooms::Room,
+};
 
 impl Room {
     /// `newcomer` is in the room now, and the others have heard so.

@@ -6,10 +6,10 @@
 //! Check:      cargo test -p exercises -- private_messaging
 //! Try it:     cargo run -p exercises, two windows; in Ana's say: /pm ben psst
 
-#![allow(unused_variables)] // The gaps use nothing yet. Delete this line with them.
+#![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
 use crate::{
-    protocol::{Content, FromClient, Username},
+    protocol::{Content, FromClient, ToClient, Username, now},
     rooms::Room,
 };
 
@@ -42,7 +42,7 @@ impl Room {
     /// - Which methods of `Room` do you need? None of them is `broadcast`.
     /// - `ToClient` has a variant for this, too, and `encode` makes it a text. A clone
     ///   of that is cheap; so how often need you encode?
-    /// - Where does a timestamp come from? Look who else needs one, in `client.rs`.
+    /// - Where does a timestamp come from? Look who else needs `now`, in `client.rs`.
     pub fn send_private(
         &mut self,
         from: &Username,

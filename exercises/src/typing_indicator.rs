@@ -6,11 +6,16 @@
 //! Check:      cargo test -p exercises -- typing_indicator
 //! Try it:     cargo run -p exercises, two windows; type in one, look at the other
 
-#![allow(dead_code, unused_variables)] // The gaps use nothing yet. Delete it with them.
+#![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
 use std::{future::pending, time::Duration};
 
-use crate::{protocol::Username, rooms::Room};
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    protocol::{ToClient, Username},
+    rooms::Room,
+};
 
 /// Somebody who pauses for so long does not count as typing any more.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -61,9 +66,8 @@ impl TypingTimer {
     ///
     /// - If there were a `sleep(PAUSE)` here, and others talked all the time: when would
     ///   it end?
-    /// - `tokio::time::sleep_until` sleeps until an `Instant`. Who can tell which one?
-    /// - The clock of the checks is tokio's, and so must your `Instant` be:
-    ///   `tokio::time::Instant::now() + PAUSE`.
+    /// - `sleep_until` sleeps until an `Instant`, such as `Instant::now() + PAUSE`. Who can
+    ///   tell which one? (It is tokio's `Instant`: the checks stop that clock, not std's.)
     /// - After it has run out, the loop calls `runs_out` once more. What must be
     ///   different then?
     pub async fn runs_out(&mut self) {
