@@ -5,13 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../book/transcripts");
+/// Seen from this package, wherever the course has been moved to.
+const FOLDER: &str = "../book/transcripts";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={FOLDER}");
 
     let mut rows = Vec::new();
-    for program in entries(Path::new(FOLDER))? {
+    for program in entries(&fs::canonicalize(FOLDER)?)? {
         for file in entries(&program)? {
             if file.extension().is_some_and(|end| end == "txt") {
                 let program = program.file_name().unwrap_or_default();

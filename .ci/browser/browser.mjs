@@ -6,7 +6,7 @@ import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 
 /** How long a page may take for anything that we wait for. */
-export const PATIENCE = 5_000;
+export const PATIENCE = 10_000;
 
 const FLAGS = [
   "--no-sandbox",

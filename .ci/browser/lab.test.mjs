@@ -30,8 +30,8 @@ const EVERY = [
 
 async function lab(t, name, { hash = "", ...options } = {}) {
   const server = await start(name);
-  t.after(() => server.stop());
   const page = await openWindow(t, `${server.url}/lab.html${hash}`, options);
+  t.after(() => server.stop()); // After the window, which may still ask for something.
   return { page, server };
 }
 
@@ -188,6 +188,7 @@ describe("the lab", LIMITS, () => {
       .getByLabel("Message")
       .fill('{"type":"chat","content":"Grüße & #"}');
     await page.getByLabel("Pick one").selectOption("two rooms");
+    await page.waitForURL(/two_rooms/);
 
     const copy = await openWindow(t, page.url()); // As somebody gets it who is given it.
     await sees(copy, "#package", "lesson_07_rooms", "the lab is ready");
