@@ -97,12 +97,9 @@ fn watch(exercise: &str) -> io::Result<String> {
         Command::new("watchexec").args(watched).args(checks).current_dir(root()).status();
 
     match started {
-        Ok(_) => Ok("Good bye.".into()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(format!(
-            "This needs watchexec: cargo install --locked watchexec-cli\n\
-             Then it runs: watchexec {} {}",
-            watched.join(" "),
-            checks.join(" ")
+        Ok(_) => Ok("Goodbye.".into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(io::Error::other(
+            "This needs watchexec: cargo install --locked watchexec-cli",
         )),
         Err(error) => Err(error),
     }

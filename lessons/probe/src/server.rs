@@ -107,19 +107,24 @@ impl Conversation {
         self.0.lock().expect("no task panics with the lock").insert(place, line);
     }
 
-    /// A hint that ends with the last lines of the conversation.
+    /// A hint that ends with the last lines of the conversation. What was said many times
+    /// in a row is one line.
     pub fn hint(&self, sentence: impl Into<String>) -> Hint {
         let lines = self.0.lock().expect("no task panics with the lock");
+        let runs: Vec<_> = lines.chunk_by(|one, next| one == next).collect();
         let mut text = sentence.into();
-        if !lines.is_empty() {
+        if !runs.is_empty() {
             text.push_str("\n\n  The conversation so far:");
         }
-        if lines.len() > REMEMBERED {
+        if runs.len() > REMEMBERED {
             text.push_str("\n    …");
         }
-        for line in &lines[lines.len().saturating_sub(REMEMBERED)..] {
+        for run in &runs[runs.len().saturating_sub(REMEMBERED)..] {
             text.push_str("\n    ");
-            text.push_str(line);
+            text.push_str(&run[0]);
+            if run.len() > 1 {
+                text.push_str(&format!(" ({} times)", run.len()));
+            }
         }
         Hint::new(text)
     }
