@@ -451,7 +451,7 @@ impl Client {
 }
 
 /// Waits until every task waits. On a paused clock that costs no time.
-async fn settle(settles: bool) {
+pub(crate) async fn settle(settles: bool) {
     if settles {
         sleep(Duration::from_millis(1)).await;
     }

@@ -4,7 +4,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
@@ -20,7 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_tungstenite::{
     client_async,
@@ -29,6 +28,7 @@ use tokio_tungstenite::{
 
 use crate::{
     Client, Hint, WAIT,
+    client::settle,
     line::{Line, MemoryListener},
     watchdog::Watchdog,
 };
@@ -329,8 +329,6 @@ impl Server {
 
     /// Waits until every task waits. On a paused clock that costs no time.
     async fn settle(&self) {
-        if let Door::Memory(..) = self.door {
-            sleep(Duration::from_millis(1)).await;
-        }
+        settle(matches!(self.door, Door::Memory(..))).await;
     }
 }
