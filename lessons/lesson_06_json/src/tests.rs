@@ -5,6 +5,7 @@ use super::app;
 
 probe::manners!(app(), "/ws/ana");
 probe::chat_manners!(chat(), names: chosen);
+probe::json_manners!(chat());
 probe::transcripts!(app());
 
 fn chat() -> Chat {
@@ -21,126 +22,6 @@ fn chat() -> Chat {
 
 fn chat_from(name: &str, content: &str) -> Value {
     json!({ "type": "chat", "from": name, "content": content, "timestamp": ANY })
-}
-
-fn error(message: impl Into<String>) -> Value {
-    json!({ "type": "error", "message": message.into() })
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_others_hear_who_joins_and_who_leaves() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", "/ws/ana").await?;
-    let mut ben = server.connect("Ben", "/ws/ben").await?;
-
-    ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
-    ben.hears_nothing_for(ONE_MINUTE).await?;
-    ben.leaves().await?;
-
-    ana.hears(json!({ "type": "user_left", "username": "ben" })).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn everybody_hears_a_chat_the_sender_too() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", "/ws/ana").await?;
-    let mut ben = server.connect("Ben", "/ws/ben").await?;
-    ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
-
-    ana.says(r#"{"type":"chat","content":"  Hello, Ben!\n"}"#).await?;
-
-    ana.hears(chat_from("ana", "Hello, Ben!")).await?;
-    ben.hears(chat_from("ana", "Hello, Ben!")).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_timestamp_is_rfc_3339_in_utc() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", "/ws/ana").await?;
-
-    ana.says(r#"{"type":"chat","content":"What time is it?"}"#).await?;
-
-    let heard: Value = serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
-    let timestamp = heard["timestamp"].as_str().unwrap_or_default();
-    let time = humantime::parse_rfc3339(timestamp);
-    assert!(time.is_ok(), "{timestamp:?} should read as 2026-11-21T09:30:00.125Z");
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_ping_is_answered_to_the_sender_alone() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", "/ws/ana").await?;
-    let mut ben = server.connect("Ben", "/ws/ben").await?;
-    ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
-
-    ana.says(r#"{"type":"ping"}"#).await?;
-
-    ana.hears(json!({ "type": "pong" })).await?;
-    ben.hears_nothing_for(ONE_MINUTE).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn bad_input_is_answered_and_not_punished() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", "/ws/ana").await?;
-    let mut ben = server.connect("Ben", "/ws/ben").await?;
-    ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
-    let long = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(2_001));
-    let huge = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(32 * 1024));
-    let object = r#"a message is a JSON object, such as {"type":"ping"}"#;
-    let mistakes = [
-        ("hello", object),
-        ("", object),
-        (r#"["ping"]"#, object),
-        (r#"{"type":"chat""#, "this is not valid JSON: *"),
-        (r#"{"type":"ping"} and more"#, "this is not valid JSON: *"),
-        ("{}", "missing field `type`*"),
-        (r#"{"type":7}"#, "*"),
-        (
-            r#"{"type":"shout"}"#,
-            r#"unknown message type "shout": this server knows chat and ping"#,
-        ),
-        (r#"{"type":"chat"}"#, "missing field `content`*"),
-        (
-            r#"{"type":"chat","content":7}"#,
-            "invalid type: integer `7`, expected a string*",
-        ),
-        (r#"{"type":"chat","content":"a","content":"b"}"#, "duplicate field `content`*"),
-        (r#"{"type":"chat","content":" \n "}"#, "content is empty*"),
-        (&long, "content has 2001 characters, the limit is 2000*"),
-        (&huge, "32796 bytes are too many: the limit is 32768"),
-    ];
-
-    for (mistake, sentence) in mistakes {
-        ana.says(mistake).await?;
-        let heard: Value =
-            serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
-        assert_eq!(heard["type"], "error", "after {mistake}");
-        let message = heard["message"].as_str().unwrap_or_default();
-        let fits = match sentence.strip_suffix('*') {
-            Some(beginning) => message.starts_with(beginning),
-            None => message == sentence,
-        };
-        assert!(fits, "after {mistake}, ana is told {message:?}, not {sentence:?}");
-    }
-    ana.sends_binary(b"{}").await?;
-    ana.hears(error("this server reads text, not binary")).await?;
-
-    ben.hears_nothing_for(ONE_MINUTE).await?;
-    ana.says(r#"{"type":"ping"}"#).await?;
-    ana.hears(json!({ "type": "pong" })).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_longest_content_passes() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", "/ws/ana").await?;
-    let longest = "é".repeat(2_000);
-
-    ana.says(json!({ "type": "chat", "content": longest }).to_string()).await?;
-
-    ana.hears(chat_from("ana", &longest)).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,8 +21,8 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 const SECRET_SIZE: usize = 32;
 
 /// Who signs, and for whom. A token for another service must not open our doors.
-const ISSUER: &str = "lesson_08_auth";
-const AUDIENCE: &str = "lesson_08_chat";
+pub const ISSUER: &str = "lesson_08_auth";
+pub const AUDIENCE: &str = "lesson_08_chat";
 
 /// What a token says.
 #[derive(Debug, Deserialize, Serialize)]

@@ -52,8 +52,17 @@ pub struct Client {
     reading: watch::Sender<bool>,
     reader: JoinHandle<()>,
     conversation: Conversation,
-    ignored: &'static [&'static str],
+    ignored: Ignored,
     settles: bool,
+}
+
+/// What a client passes over in JSON messages.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ignored {
+    /// Messages of these types.
+    pub types: &'static [&'static str],
+    /// These fields of the others.
+    pub fields: &'static [&'static str],
 }
 
 /// Something that came over the line.
@@ -69,6 +78,26 @@ pub(crate) enum Event {
     },
 }
 
+impl Ignored {
+    /// What is left of a message, if anything.
+    fn leaves_of(&self, text: String) -> Option<String> {
+        if self.types.is_empty() && self.fields.is_empty() {
+            return Some(text);
+        }
+        let Ok(Value::Object(mut message)) = serde_json::from_str(&text) else {
+            return Some(text);
+        };
+        let kind = message.get("type").and_then(Value::as_str);
+        if kind.is_some_and(|kind| self.types.contains(&kind)) {
+            return None;
+        }
+        let before = message.len();
+        message.retain(|field, _| !self.fields.contains(&field.as_str()));
+        let changed = message.len() < before;
+        Some(if changed { Value::from(message).to_string() } else { text })
+    }
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         self.reader.abort();
@@ -82,7 +111,7 @@ impl Client {
         line: Line,
         response: Response,
         conversation: Conversation,
-        ignored: &'static [&'static str],
+        ignored: Ignored,
         settles: bool,
     ) -> Self {
         let (sink, stream) = socket.split();
@@ -392,20 +421,17 @@ impl Client {
             loop {
                 match self.inbox.recv().await {
                     Some(Event::Pong(_)) => {}
-                    Some(Event::Text(text)) if self.ignores(&text) => {}
+                    Some(Event::Text(text)) => {
+                        if let Some(text) = self.ignored.leaves_of(text) {
+                            return Event::Text(text);
+                        }
+                    }
                     Some(event) => return event,
                     None => return Event::End { clean: false },
                 }
             }
         };
         timeout(patience, next).await.ok()
-    }
-
-    fn ignores(&self, text: &str) -> bool {
-        !self.ignored.is_empty()
-            && serde_json::from_str::<Value>(text).is_ok_and(|message| {
-                message["type"].as_str().is_some_and(|kind| self.ignored.contains(&kind))
-            })
     }
 
     fn instead(

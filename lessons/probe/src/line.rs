@@ -86,9 +86,9 @@ impl AsyncWrite for Line {
 
 /// A listener whose lines are pipes in memory.
 pub struct MemoryListener {
-    pub lines: mpsc::Receiver<DuplexStream>,
+    pub(crate) lines: mpsc::Receiver<DuplexStream>,
     /// How often the server has written to any line.
-    pub writes: Arc<AtomicUsize>,
+    pub(crate) writes: Arc<AtomicUsize>,
 }
 
 impl Listener for MemoryListener {

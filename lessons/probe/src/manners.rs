@@ -94,7 +94,9 @@ pub async fn unread_pongs_cost_bounded_memory(app: Router, path: &str) -> Check 
 
     let payload = [b'p'; 125];
     for _ in 0..10_000 {
-        ana.writes_raw(&masked(0x89, &payload)).await?;
+        if ana.writes_raw(&masked(0x89, &payload)).await.is_err() {
+            break; // The server may have had enough of her.
+        }
     }
     ana.reads_again();
     let pongs = ana.counts_pongs().await;

@@ -27,8 +27,8 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    Client, Hint, WAIT,
-    client::settle,
+    Client, Hint, OpenLine, WAIT,
+    client::{Ignored, settle},
     line::{Line, MemoryListener},
     watchdog::Watchdog,
 };
@@ -43,12 +43,21 @@ const REMEMBERED: usize = 20;
 ///
 /// For tests with `start_paused = true`.
 pub fn serve(router: Router) -> Server {
+    serve_by(|listener| async {
+        let _ = axum::serve(listener, router).await; // Never returns.
+    })
+}
+
+/// Serves in memory, too, but with the program's own way to serve, which gets the listener.
+///
+/// Dropping the server drops what `serve` has not finished.
+pub fn serve_by<F>(serve: impl FnOnce(MemoryListener) -> F) -> Server
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let (sender, lines) = mpsc::channel(64);
     let writes = Arc::<AtomicUsize>::default();
-    let listener = MemoryListener { lines, writes: writes.clone() };
-    let task = tokio::spawn(async {
-        let _ = axum::serve(listener, router).await; // Never returns.
-    });
+    let task = tokio::spawn(serve(MemoryListener { lines, writes: writes.clone() }));
     Server::new(Door::Memory(sender, writes), task)
 }
 
@@ -71,7 +80,7 @@ pub struct Server {
     door: Door,
     task: JoinHandle<()>,
     conversation: Conversation,
-    ignored: &'static [&'static str],
+    ignored: Ignored,
     _watchdog: Watchdog,
 }
 
@@ -139,13 +148,26 @@ impl Drop for Server {
 impl Server {
     fn new(door: Door, task: JoinHandle<()>) -> Self {
         let conversation = Conversation::default();
-        Self { door, task, conversation, ignored: &[], _watchdog: Watchdog::start() }
+        Self {
+            door,
+            task,
+            conversation,
+            ignored: Ignored::default(),
+            _watchdog: Watchdog::start(),
+        }
     }
 
     /// Lets clients that connect from now on pass over JSON messages of these types. The
     /// conversation in a hint still shows them.
     pub fn ignoring(mut self, types: &'static [&'static str]) -> Self {
-        self.ignored = types;
+        self.ignored.types = types;
+        self
+    }
+
+    /// Lets clients that connect from now on hear JSON messages without these fields. The
+    /// conversation in a hint still shows them.
+    pub fn ignoring_fields(mut self, fields: &'static [&'static str]) -> Self {
+        self.ignored.fields = fields;
         self
     }
 
@@ -215,6 +237,13 @@ impl Server {
             Door::Memory(_, writes) => writes.load(Ordering::Relaxed),
             Door::Tcp(_) => 0,
         }
+    }
+
+    /// Opens a line, writes `text` to it, and leaves the rest to the test.
+    pub async fn opens_a_line(&self, text: &str) -> Result<OpenLine, Hint> {
+        let mut line = OpenLine::new(self.dial().await?);
+        line.writes(text).await?;
+        Ok(line)
     }
 
     /// The answer to a GET request.

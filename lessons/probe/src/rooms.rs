@@ -1,0 +1,151 @@
+//! What every chat with rooms does, from lesson 07 on.
+
+use axum::Router;
+use serde_json::{Value, json};
+
+use crate::{ANY, Check, Hint, ONE_MINUTE, Server, serve};
+
+/// A server with rooms, and where they are.
+pub struct Rooms {
+    pub app: fn() -> Router,
+    /// Where somebody connects to a room.
+    pub path: fn(room: &str, name: &str) -> String,
+}
+
+/// A name in use is accepted, and closed with 4009, so that a page can show it.
+pub async fn a_name_in_use_is_accepted_and_closed_with_4009(rooms: Rooms) -> Check {
+    let server = serve((rooms.app)());
+    let path = (rooms.path)("rust", "ana");
+    let mut ana = server.connect("Ana", &path).await?;
+
+    let mut eve = server.connect("Eve", &path).await?;
+    eve.is_closed(4009, "this name is taken").await?;
+
+    ana.hears_nothing_for(ONE_MINUTE).await?;
+    ana.leaves().await?;
+    server.connect("Eve", &path).await?.leaves().await
+}
+
+/// What is said in one room stays there.
+pub async fn two_rooms_do_not_hear_each_other(rooms: Rooms) -> Check {
+    let server = serve((rooms.app)());
+    let mut ana = server.connect("Ana", &(rooms.path)("rust", "ana")).await?;
+    let mut ben = server.connect("Ben", &(rooms.path)("tea", "ben")).await?;
+
+    ana.says(r#"{"type":"chat","content":"Hello, Rust!"}"#).await?;
+
+    ana.hears(chat_from("ana", "Hello, Rust!")).await?;
+    ben.hears_nothing_for(ONE_MINUTE).await?;
+    ben.leaves().await?;
+    ana.hears_nothing_for(ONE_MINUTE).await
+}
+
+/// The same person may be in two rooms.
+pub async fn a_name_is_taken_in_one_room_only(rooms: Rooms) -> Check {
+    let server = serve((rooms.app)());
+    let _ana = server.connect("Ana", &(rooms.path)("rust", "ana")).await?;
+
+    let mut other = server.connect("Another Ana", &(rooms.path)("tea", "ana")).await?;
+
+    other.hears_nothing_for(ONE_MINUTE).await
+}
+
+/// `GET /rooms` lists them by name.
+pub async fn get_rooms_lists_the_rooms_and_their_members(rooms: Rooms) -> Check {
+    let server = serve((rooms.app)());
+    let _ana = server.connect("Ana", &(rooms.path)("rust", "ana")).await?;
+    let _ben = server.connect("Ben", &(rooms.path)("rust", "ben")).await?;
+    let _cem = server.connect("Cem", &(rooms.path)("figs", "cem")).await?;
+
+    let list = r#"[{"room":"figs","members":1},{"room":"rust","members":2}]"#;
+    lists(&server, list).await
+}
+
+/// A room is gone with its last member, in whatever way that leaves.
+pub async fn an_empty_room_vanishes(rooms: Rooms) -> Check {
+    let server = serve((rooms.app)());
+    let ana = server.connect("Ana", &(rooms.path)("rust", "ana")).await?;
+    let mut ben = server.connect("Ben", &(rooms.path)("tea", "ben")).await?;
+
+    ana.vanishes().await;
+    ben.writes_raw(b"this is no frame").await?;
+    ben.is_closed(1002, "protocol error").await?;
+
+    lists(&server, "[]").await
+}
+
+/// A member that loses its place by slowness leaves no empty room behind.
+pub async fn a_room_whose_only_member_is_too_slow_vanishes(rooms: Rooms) -> Check {
+    let server = serve((rooms.app)());
+    let mut ana = server.connect("Ana", &(rooms.path)("rust", "ana")).await?;
+    ana.stops_reading();
+
+    for _ in 0..2_000 {
+        if ana.says(r#"{"type":"ping"}"#).await.is_err() {
+            break; // The server does not read a client that does not read, either.
+        }
+    }
+    ana.hears_nothing_for(ONE_MINUTE).await?;
+
+    lists(&server, "[]").await
+}
+
+/// A room that cannot be is refused before the upgrade, and the sentence says why.
+pub async fn an_impossible_room_gets_400_and_a_sentence(rooms: Rooms) -> Check {
+    let server = serve((rooms.app)());
+    let longest = "x".repeat(40);
+
+    let path = (rooms.path)("no%20spaces", "ana");
+    let answer = server.refuses("Eve", &path, 400).await?;
+
+    let sentence = "Invalid URL: a name has 1 to 40 letters, digits, - and _";
+    if answer.body != sentence {
+        let body = answer.body;
+        return Err(Hint::new(format!("Eve should be told {sentence:?}, not {body:?}.")));
+    }
+    server.connect("Ana", &(rooms.path)(&longest, "ana")).await?.leaves().await?;
+    server.refuses("Eve", &(rooms.path)(&format!("{longest}x"), "ana"), 400).await?;
+    Ok(())
+}
+
+fn chat_from(name: &str, content: &str) -> Value {
+    json!({ "type": "chat", "room": "rust", "from": name, "content": content, "timestamp": ANY })
+}
+
+async fn lists(server: &Server, list: &str) -> Check {
+    let answer = server.get("/rooms").await?;
+    if answer.body == list {
+        return Ok(());
+    }
+    let body = answer.body;
+    Err(server.hint(format!("GET /rooms should answer {list}, but answers {body}.")))
+}
+
+/// All of these rules as tests, for an application and the path to a room and a name.
+#[macro_export]
+macro_rules! room_manners {
+    ($app:expr, $path:expr) => {
+        mod room_manners {
+            use super::*;
+
+            $crate::room_manners! { @each $app, $path =>
+                a_name_in_use_is_accepted_and_closed_with_4009,
+                two_rooms_do_not_hear_each_other,
+                a_name_is_taken_in_one_room_only,
+                get_rooms_lists_the_rooms_and_their_members,
+                an_empty_room_vanishes,
+                a_room_whose_only_member_is_too_slow_vanishes,
+                an_impossible_room_gets_400_and_a_sentence,
+            }
+        }
+    };
+    (@each $app:expr, $path:expr => $($rule:ident,)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $rule() -> $crate::Check {
+                let rooms = $crate::rooms::Rooms { app: $app, path: $path };
+                $crate::rooms::$rule(rooms).await
+            }
+        )*
+    };
+}
