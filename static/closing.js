@@ -17,6 +17,8 @@ const MEANINGS = {
   4001: "You showed no valid token, or it has expired.",
   4008: "We were too slow: too many messages were waiting for us.",
   4009: "Somebody here has this name already. Choose another.",
+  4010: "One side gave no sign of life, so the other one hung up.",
+  4011: "Nobody used this connection for a long time.",
 };
 
 /** Says why a socket closed. Takes the `close` event. */

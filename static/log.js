@@ -7,7 +7,7 @@ const LINES = 500;
  * Adds a line to the log, with an optional `note` above it in small print.
  *
  * `kind` is "said", "heard", "notice" or "problem", and "private" may be added to the
- * first two; style.css has them all.
+ * first two; style.css has them all. Gives the line.
  */
 export function write(kind, text, note) {
   const log = document.querySelector("#log");
@@ -26,4 +26,5 @@ export function write(kind, text, note) {
   log.append(line);
   if (log.childElementCount > LINES) log.firstElementChild.remove();
   if (following) log.scrollTop = log.scrollHeight;
+  return line;
 }

@@ -14,7 +14,10 @@ const ONE_SECOND = 1000;
  *
  * `me` is our name; `protocols` is what we offer the server. `typing` means that the
  * server wants to hear when we type. The room calls `entering` when it starts to
- * connect, and `left` with the event when the socket has closed.
+ * connect, with the new socket and a function that shows how it is doing; and `left` with
+ * the event when the socket has closed.
+ *
+ * Returns a function that connects again.
  */
 export function openRoom(place, path, { me, protocols, typing, entering, left }) {
   const state = make("output", { id: "state" });
@@ -34,29 +37,38 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
 
   let socket;
   let lastTold = 0;
+  let lastSeen; // The number of the last chat, if the server numbers them.
+  let askedAfter;
   const typingNow = new Set();
 
   function connect() {
     socket = new WebSocket(path, protocols);
     show("Connecting …");
-    entering();
+    entering(socket, show);
 
     socket.addEventListener("open", () => {
       show(`Connected as ${me}.`);
       text.focus();
+      if (lastSeen === undefined) return;
+
+      askedAfter = lastSeen; // History and news may come before the answer does.
+      socket.send(JSON.stringify({ type: "resume", after: askedAfter }));
     });
 
     socket.addEventListener("message", ({ data }) => {
       draw(parse(data));
     });
 
-    socket.addEventListener("close", (event) => {
+    // Once: a heartbeat may give the line up before the browser does.
+    const end = (event) => {
       typingNow.clear();
       drawTypists();
       people.hidden = true;
       show(explain(event));
+      again.hidden = false;
       left(event);
-    });
+    };
+    socket.addEventListener("close", end, { once: true });
   }
 
   again.addEventListener("click", connect);
@@ -83,7 +95,7 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
   function draw(message) {
     switch (message.type) {
       case "chat":
-        write(side(message), message.content, byline(message));
+        drawChat(message);
         break;
       case "private":
         write(
@@ -91,6 +103,9 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
           message.content,
           `${byline(message)}, for ${message.to} alone`,
         );
+        break;
+      case "missed":
+        write("problem", `We were too slow, and missed ${message.count} messages.`);
         break;
       case "user_joined":
         write("notice", `${message.username} joined.`);
@@ -112,12 +127,37 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
         message.messages.forEach(draw);
         write("notice", "All this was said before you came.");
         break;
+      case "pong":
+        break; // A sign of life, and no news for people.
+      case "resumed":
+        drawMissed(message);
+        break;
       case "error":
         write("problem", message.message);
         break;
       default:
         write("problem", `This page does not know the type “${message.type}”.`);
     }
+  }
+
+  function drawChat(chat) {
+    const line = write(side(chat), chat.content, byline(chat));
+    if (chat.seq === undefined) return;
+
+    line.dataset.seq = chat.seq;
+    lastSeen = chat.seq;
+  }
+
+  /** What was said while we were away. Some of it may have come on other ways. */
+  function drawMissed({ complete, messages }) {
+    for (const line of log.querySelectorAll("[data-seq]")) {
+      if (!complete || line.dataset.seq > askedAfter) line.remove();
+    }
+    if (!complete) {
+      write("notice", "Some messages are lost. This is what the server still has.");
+      lastSeen = 0;
+    }
+    messages.forEach(drawChat);
   }
 
   function side({ from }) {
@@ -151,10 +191,11 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
   function show(sentence) {
     state.value = sentence;
     talk.disabled = socket.readyState !== WebSocket.OPEN;
-    again.hidden = socket.readyState !== WebSocket.CLOSED;
+    again.hidden = true;
   }
 
   connect();
+  return connect;
 }
 
 function parse(data) {

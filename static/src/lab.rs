@@ -63,7 +63,22 @@ fn about(package: &str) -> String {
         }
         "lesson_06_json" => ("/ws/{name}", chat.into()),
         "lesson_07_rooms" => ("/ws/chat/rust/{name}", chat.into()),
-        "lesson_08_auth" => ("/ws/chat/rust?token={token}", chat.into()),
+        "lesson_08_auth"
+        | "lesson_09_heartbeat"
+        | "lesson_10_limits"
+        | "lesson_13_lifespan" => ("/ws/chat/rust?token={token}", chat.into()),
+        "lesson_11_live_data" => (
+            "/api/v1/ws/users?token={token}",
+            vec![
+                r#"{"action":"subscribe","channel":"posts"}"#,
+                r#"{"action":"get_stats"}"#,
+                r#"{"action":"ping"}"#,
+            ],
+        ),
+        "lesson_12_tasks" => (
+            "/ws/tasks?token={token}",
+            vec![r#"{"type":"cancel","id":1}"#, r#"{"type":"ping"}"#],
+        ),
         "exercises" | "solutions" => (
             "/ws/chat/rust/{name}",
             [
@@ -71,6 +86,7 @@ fn about(package: &str) -> String {
                 &[
                     r#"{"type":"private","to":"ben","content":"psst"}"#,
                     r#"{"type":"typing"}"#,
+                    r#"{"type":"resume","after":0}"#,
                 ],
             ]
             .concat(),

@@ -31,7 +31,7 @@ struct Program {
     page: &'static str,
 }
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: &[Program] = &[
     Program { package: "lesson_01_echo", page: "lesson_01.html" },
     Program { package: "lesson_02_disconnect", page: "lesson_02.html" },
     Program { package: "lesson_03_connection_manager", page: "lesson_03.html" },
@@ -40,6 +40,11 @@ const PROGRAMS: [Program; 10] = [
     Program { package: "lesson_06_json", page: "lesson_06.html" },
     Program { package: "lesson_07_rooms", page: "lesson_07.html" },
     Program { package: "lesson_08_auth", page: "lesson_08.html" },
+    Program { package: "lesson_09_heartbeat", page: "lesson_09.html" },
+    Program { package: "lesson_10_limits", page: "lesson_10.html" },
+    Program { package: "lesson_11_live_data", page: "lesson_11.html" },
+    Program { package: "lesson_12_tasks", page: "lesson_12.html" },
+    Program { package: "lesson_13_lifespan", page: "lesson_13.html" },
     Program { package: "exercises", page: "chat.html" },
     Program { package: "solutions", page: "chat.html" },
 ];
@@ -56,6 +61,7 @@ const FILES: &[(&str, &str)] = embed![
     "chat.html",
     "closing.js",
     "favicon.svg",
+    "heartbeat.js",
     "index.html",
     "lab.html",
     "lab.js",
@@ -75,7 +81,19 @@ const FILES: &[(&str, &str)] = embed![
     "lesson_07.js",
     "lesson_08.html",
     "lesson_08.js",
+    "lesson_09.html",
+    "lesson_09.js",
+    "lesson_10.html",
+    "lesson_10.js",
+    "lesson_11.html",
+    "lesson_11.js",
+    "lesson_12.html",
+    "lesson_12.js",
+    "lesson_13.html",
+    "lesson_13.js",
+    "live.js",
     "log.js",
+    "reconnect.js",
     "room.js",
     "style.css",
     "transcript.js",

@@ -1,0 +1,176 @@
+// A live table: load the list once, then follow the events, and never show a wrong state.
+//
+// Copy this file and heartbeat.js. They need no framework, and go with every one.
+//
+// Between the list and the events there must be no gap. So we follow first, and load the
+// list then. What we hear meanwhile waits. Each change has a number, and the list has the
+// number of the last change in it: events that are older are in the list already.
+
+import { keepAlive } from "./heartbeat.js";
+
+/** "Not (or no longer) signed in": the code that only a new token can help with. */
+const SIGNED_OUT = 4001;
+
+/** How long we wait before we connect again: at first, and at most. */
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 30_000;
+
+/** What the server says no to. `field` is what is wrong in the body, if it is that. */
+export class Refusal extends Error {
+  constructor(status, { message, field }) {
+    super(field ? `${field}: ${message}` : message);
+    Object.assign(this, { status, field });
+  }
+}
+
+/** Asks the API for something, as in `ask("PATCH", "/users/1", { name: "Anna" })`. */
+export async function ask(method, path, body) {
+  const reply = await fetch(`/api/v1${path}`, {
+    method,
+    headers: body && { "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
+  const answer = reply.status === 204 ? null : await reply.json();
+  if (!reply.ok) throw new Refusal(reply.status, answer);
+  return answer;
+}
+
+/** A copy of a table of the server. */
+export class Table {
+  #rows = new Map();
+  /** Which change each row comes from, those included that are gone. */
+  #seen = new Map();
+  /** The change of the last part of the list. */
+  #loaded = 0;
+  #early = [];
+  #settled = false;
+
+  /** The rows, in the order of their ids. */
+  get rows() {
+    return [...this.#rows.values()].sort((a, b) => a.id - b.id);
+  }
+
+  /** Takes in a part of the list. */
+  load({ change, data }) {
+    this.#loaded = change;
+    for (const row of data) {
+      this.#rows.set(row.id, row);
+      this.#seen.set(row.id, change);
+    }
+  }
+
+  /** Takes in an event, now or when its time has come. */
+  hear(event) {
+    if (this.#settled) this.#apply(event);
+    else this.#early.push(event);
+  }
+
+  /** The whole list is here, and so is every event that is older than it. */
+  settle() {
+    this.#settled = true;
+    for (const event of this.#early.splice(0)) this.#apply(event);
+  }
+
+  #apply({ type, change, data }) {
+    if (change <= (this.#seen.get(data.id) ?? this.#loaded)) return; // Old news.
+
+    this.#seen.set(data.id, change);
+    if (type === "deleted") this.#rows.delete(data.id);
+    else this.#rows.set(data.id, data);
+  }
+}
+
+/**
+ * Follows a channel, and calls `draw` whenever something has changed, with
+ * `{ state, rows, clients, news }`. The state is "connecting", "live", "away" (we try
+ * again; the rows are those we had) or "signed out" (we do not). `news` is the message
+ * that it is about, or the `close` event, or null.
+ *
+ * Gives a function that ends it. `draw` is not called any more then.
+ */
+export function follow(channel, draw) {
+  let socket;
+  let timer;
+  let attempts = 0;
+  let shown = { state: "connecting", rows: [], news: null, clients: 0 };
+
+  const show = (change) => {
+    shown = { ...shown, news: null, ...change };
+    draw(shown);
+  };
+
+  function connect() {
+    const table = new Table();
+    const mine = new WebSocket(`/api/v1/ws/${channel}`);
+    const isOver = () => mine !== socket;
+    socket = mine;
+    keepAlive(mine, undefined, { action: "ping" });
+
+    mine.addEventListener("message", ({ data }) => {
+      if (isOver()) return;
+      const message = JSON.parse(data);
+      switch (message.type) {
+        case "connection": // From now on we miss nothing.
+          load(table, isOver).then(
+            () => isOver() || mine.send(JSON.stringify({ action: "get_stats" })),
+            () => mine.close(), // And so we try again.
+          );
+          break;
+        case "stats": // It comes behind all events that are older than the list.
+          attempts = 0;
+          table.settle();
+          show({ state: "live", rows: table.rows, clients: message.clients });
+          break;
+        case "created":
+        case "updated":
+        case "deleted":
+          table.hear(message);
+          if (shown.state === "live") show({ rows: table.rows, news: message });
+          break;
+        case "pong":
+          break;
+        default:
+          show({ news: message });
+      }
+    });
+
+    const end = (event) => {
+      if (!isOver()) comeAgain(event);
+    };
+    mine.addEventListener("close", end, { once: true });
+  }
+
+  async function load(table, isOver) {
+    for (let after = 0; after !== null && !isOver(); ) {
+      const page = await ask("GET", `/${channel}?after=${after}`);
+      table.load(page);
+      after = page.next;
+    }
+  }
+
+  async function comeAgain(event) {
+    const mine = socket;
+    show({ state: "away", news: event });
+
+    // A page cannot read why it was refused a socket. A request for the list can.
+    const refused = await ask("GET", `/${channel}?limit=1`).catch(({ status }) => status);
+    if (mine !== socket) return;
+    if (event.code === SIGNED_OUT || refused === 401) return show({ state: "signed out" });
+
+    // Not all at once: when a server restarts, everybody comes back.
+    const longest = Math.min(FIRST_PAUSE * 2 ** attempts, LONGEST_PAUSE);
+    timer = setTimeout(connect, longest * (0.5 + Math.random() / 2));
+    attempts += 1;
+  }
+
+  connect();
+
+  return () => {
+    clearTimeout(timer);
+    const last = socket;
+    socket = null; // Whatever it still says comes too late.
+    if (last.readyState !== WebSocket.CONNECTING) last.close(1000);
+    // The browser complains on the console about a socket that we close unopened.
+    else last.addEventListener("open", () => last.close(1000));
+  };
+}

@@ -1,0 +1,68 @@
+// Coming back after a connection has ended: soon at first, then later and later.
+//
+// Each wait is a matter of chance (“full jitter”). A server that stops loses all its
+// clients in one moment, and must not have them all back in one moment.
+
+/** How long the first wait may be, in milliseconds. Each one may be twice as long. */
+const FIRST_WAIT = 1000;
+
+/** But never longer than this. */
+const LONGEST_WAIT = 30_000;
+
+/** Whoever was connected for so long waits like a beginner again. */
+const STEADY = 10_000;
+
+/** After these codes the next try would end like the last one, or nobody wants it. */
+const FINAL = new Set([1000, 1008, 4001, 4009, 4011]);
+
+/** Whether we stay away after this code. */
+export function isFinal(code) {
+  return FINAL.has(code);
+}
+
+/**
+ * Calls `connect` when it is time to try again. Until then, `tell` hears once a second
+ * for how many milliseconds we still wait.
+ *
+ * Let it `follow` each socket that you open.
+ */
+export function comeBack({ connect, tell, random = Math.random }) {
+  let tries = 0;
+  let timer;
+
+  function follow(socket) {
+    stop();
+    let opened = Infinity;
+
+    socket.addEventListener("open", () => {
+      opened = Date.now();
+    });
+
+    socket.addEventListener("close", plan, { once: true });
+
+    function plan({ code }) {
+      if (isFinal(code)) return;
+
+      if (Date.now() - opened >= STEADY) tries = 0;
+      const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** tries);
+      tries += 1;
+      wait(Date.now() + random() * longest);
+    }
+  }
+
+  function wait(end) {
+    const left = end - Date.now();
+    if (left > 0) {
+      tell(left);
+      timer = setTimeout(wait, left % 1000 || 1000, end); // To the next full second.
+    } else {
+      connect();
+    }
+  }
+
+  function stop() {
+    clearTimeout(timer);
+  }
+
+  return { follow, stop };
+}
