@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { fill, lines, openWindow, press, say, sees, useBrowser } from "./browser.mjs";
+import { LIMITS, everyPage, serve } from "./lesson.mjs";
+import { startProxy } from "./proxy.mjs";
+
+const PING_AFTER = 20_000;
+const PONG_WITHIN = 10_000;
+
+describe("lesson 09, a heartbeat", LIMITS, () => {
+  useBrowser();
+  const lesson = serve("lesson_09_heartbeat");
+  const passwords = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-figs" };
+  const enter = async (page, name) => {
+    await fill(page, "Name", name);
+    await fill(page, "Password", passwords[name]);
+    await press(page, "Sign in");
+    await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
+  };
+  const login = (page) =>
+    page.evaluate(async (password) => {
+      await fetch("/login", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ username: "ana", password }),
+      });
+    }, passwords.ana);
+  everyPage(lesson, { enter, login, path: "/ws/chat/quiet" });
+
+  /** A window whose clock we can turn, and what its sockets say and hear. */
+  const openWithClock = async (t, url) => {
+    const frames = [];
+    const page = await openWindow(t, url, {
+      prepare: async (page) => {
+        page.on("websocket", (socket) => {
+          socket.on("framesent", ({ payload }) => frames.push(`said ${payload}`));
+          socket.on("framereceived", ({ payload }) => frames.push(`heard ${payload}`));
+        });
+        await page.clock.install();
+      },
+    });
+    return { page, frames };
+  };
+  const page09 = () => `${lesson.server.url}/${lesson.page}`;
+  const exchange = ['said {"type":"ping"}', 'heard {"type":"pong"}'];
+  const until = async (done) => {
+    for (let i = 0; i < 200 && !done(); i += 1)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+
+  test("a page that has heard nothing for 20 seconds asks, and shows no pong", async (t) => {
+    const { page, frames } = await openWithClock(t, page09());
+    await enter(page, "ana");
+
+    await page.clock.fastForward(PING_AFTER - 5_000);
+    assert.deepEqual(frames, [], "there is nothing to ask yet");
+    await page.clock.fastForward(5_000);
+
+    await until(() => frames.length === 2);
+    assert.deepEqual(frames, exchange, "the page asks, and the server answers");
+    await page.clock.fastForward(PONG_WITHIN);
+    await sees(page, "#state", "Connected as ana.", "the answer came in time");
+    assert.deepEqual(await lines(page), [], "and is no news for people");
+  });
+
+  test("whatever the server says puts the question off", async (t) => {
+    const { page, frames } = await openWithClock(t, page09());
+    await enter(page, "ana");
+    const before = await page.locator("#heard").textContent();
+
+    await page.clock.fastForward(PING_AFTER - 5_000);
+    await say(page, "hello");
+    await sees(page, "#log .said", "hello", "the server answers");
+    await page.clock.fastForward(PING_AFTER - 5_000);
+
+    assert.equal(
+      frames.filter((frame) => frame === exchange[0]).length,
+      0,
+      "the page has no reason to ask",
+    );
+    const after = await page.locator("#heard").textContent();
+    assert.notEqual(after, before, "the page shows when it last heard of the server");
+  });
+
+  test("a page whose timers come late gives up nobody who answers", async (t) => {
+    const { page, frames } = await openWithClock(t, page09());
+    await enter(page, "ana");
+
+    for (let minutes = 1; minutes <= 3; minutes += 1) {
+      await page.clock.fastForward(60_000);
+      await until(() => frames.length === 2 * minutes);
+    }
+
+    assert.deepEqual(frames, [...exchange, ...exchange, ...exchange], "it asks each time");
+    await sees(page, "#state", "Connected as ana.", "and the page stays");
+  });
+
+  test("a page whose server goes silent says so, hangs up, and may try again", async (t) => {
+    const proxy = await startProxy(lesson.server.port);
+    t.after(() => proxy.stop());
+    const { page } = await openWithClock(t, `${proxy.url}/${lesson.page}`);
+    await enter(page, "ben");
+
+    proxy.swallow();
+    await page.clock.fastForward(PING_AFTER);
+    await sees(page, "#state", "Connected as ben.", "the page has asked, and waits");
+    await page.clock.fastForward(PONG_WITHIN);
+
+    await sees(page, "#state", "The server has gone silent.", "the page finds out");
+    assert.ok(
+      await page.getByRole("button", { name: "Send", exact: true }).isDisabled(),
+      "nobody can talk into a dead line",
+    );
+    await press(page, "Connect again");
+    await sees(page, "#state", "Code 4009", "the server has not found out yet");
+  });
+});
