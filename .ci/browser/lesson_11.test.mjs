@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { fill, press, say, sees, useBrowser } from "./browser.mjs";
+import { LIMITS, answered, everyPage, refused, serve } from "./lesson.mjs";
+
+describe("lesson 11, live data", LIMITS, () => {
+  useBrowser();
+  const lesson = serve("lesson_11_live_data");
+  const passwords = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-figs" };
+  const enter = async (page, name) => {
+    await fill(page, "Name", name);
+    await fill(page, "Password", passwords[name]);
+    await press(page, "Sign in");
+    await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
+  };
+  const login = (page) =>
+    page.evaluate(async (password) => {
+      await fetch("/login", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ username: "ana", password }),
+      });
+    }, passwords.ana);
+  everyPage(lesson, {
+    enter,
+    login,
+    path: "/api/v1/ws/users",
+    // When the server has died and come back, it does not know our token any more.
+    excused: [answered(401), refused(401)],
+  });
+
+  /** Adds a user whose name and address nobody else has. */
+  let count = 0;
+  const addUser = async (page, name) => {
+    count += 1;
+    await fill(page, "Full name", name);
+    await fill(page, "E-mail", `user${count}@example.org`);
+    await press(page, "Add user");
+    await sees(page, "#users td", name, `${name} is in the table`);
+    return page.locator("#users tbody tr", { hasText: name });
+  };
+  const gone = (row) => row.waitFor({ state: "detached" });
+
+  test("what one window changes, the other shows and marks", async (t) => {
+    const ana = await lesson.open(t);
+    const ben = await lesson.open(t);
+    await enter(ana, "ana");
+    await enter(ben, "ben");
+
+    const dora = await addUser(ana, "Dora");
+    await sees(ben, "#users tr.changed td", "Dora", "Ben sees her, and that she is new");
+
+    await dora.getByRole("button", { name: "Rename" }).click();
+    await fill(ana, "New name", "Theodora");
+    await ana.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
+    await sees(ben, "#users tr.changed td", "Theodora", "Ben sees the new name");
+    await sees(ben, "#log", "user", "and the event");
+
+    const row = ben.locator("#users tbody tr", { hasText: "Theodora" });
+    await row.getByRole("button", { name: "Delete" }).click();
+    await gone(ana.locator("#users tbody tr", { hasText: "Theodora" }));
+  });
+
+  test("posts are live, too, and keep their author in the table", async (t) => {
+    const ana = await lesson.open(t, { excused: [answered(409)] });
+    const ben = await lesson.open(t);
+    await enter(ana, "ana");
+    await enter(ben, "ben");
+    const emil = await addUser(ana, "Emil");
+
+    await ana.getByLabel("Author").selectOption({ label: "Emil" });
+    await fill(ana, "Title", "On tea");
+    await press(ana, "Add post");
+    await sees(ben, "#posts tr.changed td", "On tea", "Ben sees the post");
+    await sees(ben, "#posts tr.changed td", "Emil", "and who wrote it");
+
+    await emil.getByRole("button", { name: "Delete" }).click();
+    await sees(ana, "#log .problem", "delete the posts first", "the page says why not");
+  });
+
+  test("a mistake is told, and what was typed stays", async (t) => {
+    const page = await lesson.open(t, { excused: [answered(422)] });
+    await enter(page, "ana");
+
+    await fill(page, "Full name", "Fay");
+    await fill(page, "E-mail", "fay@example");
+    await press(page, "Add user");
+
+    await sees(page, "#log .problem", "email: an e-mail address looks like", "it says why");
+    assert.equal(await page.getByLabel("E-mail").inputValue(), "fay@example");
+  });
+
+  test("a page that was away loads the list again, and misses nothing", async (t) => {
+    const ana = await lesson.open(t, {
+      excused: [/ERR_INTERNET_DISCONNECTED/],
+      prepare: (page) =>
+        page.addInitScript(() => {
+          // Lets the test cut the line: no browser offers that for a WebSocket.
+          const Real = WebSocket;
+          window.sockets = [];
+          window.WebSocket = class extends Real {
+            constructor(...all) {
+              super(...all);
+              window.sockets.push(this);
+            }
+          };
+        }),
+    });
+    const ben = await lesson.open(t);
+    await enter(ana, "ana");
+    await enter(ben, "ben");
+    const gus = await addUser(ben, "Gus");
+    await sees(ana, "#users td", "Gus", "Ana sees Gus");
+
+    await ana.context().setOffline(true);
+    await ana.evaluate(() => window.sockets.forEach((socket) => socket.close(1000)));
+    await sees(ana, "#state", "We try again.", "the page says that it is away");
+    await gus.getByRole("button", { name: "Delete" }).click();
+    await gone(gus);
+    await addUser(ben, "Hana");
+    await ana.context().setOffline(false);
+
+    await sees(ana, "#state", "Connected as ana.", "she is back");
+    await sees(ana, "#users td", "Hana", "and sees who came meanwhile");
+    await gone(ana.locator("#users tbody tr", { hasText: "Gus" }));
+  });
+
+  test("something that is said reaches the other window as a custom event", async (t) => {
+    const ana = await lesson.open(t);
+    const ben = await lesson.open(t);
+    await enter(ana, "ana");
+    await enter(ben, "ben");
+
+    await say(ana, "I am editing Emil.");
+
+    await sees(ben, "#log .heard", "I am editing Emil.", "Ben sees it");
+    await sees(ben, "#log .heard small", "note from ana", "and whose it is");
+  });
+});
