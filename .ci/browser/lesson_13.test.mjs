@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+
+import { fill, openWindow, press, say, sees, useBrowser } from "./browser.mjs";
+import { LIMITS, connected, everyPage, serve } from "./lesson.mjs";
+import { start } from "./server.mjs";
+
+// The tokens of one server are good at the next one.
+process.env.JWT_SECRET = "a secret that only these tests know";
+
+describe("lesson 13, lifespan", LIMITS, () => {
+  useBrowser();
+  const lesson = serve("lesson_13_lifespan");
+  const passwords = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
+  const enter = async (page, name) => {
+    await fill(page, "Name", name);
+    await fill(page, "Password", passwords[name]);
+    await press(page, "Sign in");
+    await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
+  };
+  const login = (page) =>
+    page.evaluate(async (password) => {
+      await fetch("/login", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ username: "ana", password }),
+      });
+    }, passwords.ana);
+  everyPage(lesson, { enter, login, path: "/ws/chat/quiet", returns: true });
+
+  /** Starts a server of its own, and opens a window of Ana's on it. */
+  async function visit(t, prepare) {
+    const first = await start(lesson.name);
+    t.after(() => first.stop());
+    const page = await openWindow(t, `${first.url}/${lesson.page}`, {
+      excused: [/ERR_CONNECTION_REFUSED/],
+      prepare,
+    });
+    await enter(page, "ana");
+    return { first, page };
+  }
+
+  /** Lets chance decide for the longest wait, or for one so long. */
+  const chance = (value) => (page) =>
+    page.addInitScript((value) => {
+      Math.random = () => value;
+    }, value);
+
+  for (const signal of ["SIGTERM", "SIGINT"]) {
+    test(`after ${signal} the page knows why, and comes back by itself`, async (t) => {
+      const { first, page } = await visit(t);
+
+      assert.equal(await first.end(signal), 0, "the server ends in good order");
+      await sees(page, "#log", "the server is shutting down", "the page says what it is");
+      await sees(page, "#log", "Code 1001, “the server is stopping”", "and the code");
+      const second = await start(lesson.name, first.port);
+      t.after(() => second.stop());
+
+      await connected(page);
+      await say(page, "I am back.");
+      await sees(page, "#log .said", "I am back.", "the chat goes on");
+      assert.equal(await page.locator("#pause").isVisible(), false, "nothing to wait for");
+    });
+  }
+
+  test("one can read how long it is to the next try, and need not wait", async (t) => {
+    const { first, page } = await visit(t, chance(1000)); // Waits of a quarter of an hour.
+
+    await first.end();
+    await sees(page, "#countdown", "We try again in 1000 s.", "the first wait");
+    await sees(page, "#countdown", "We try again in 999 s.", "a second later");
+    const second = await start(lesson.name, first.port);
+    t.after(() => second.stop());
+    await press(page, "Connect again");
+
+    await connected(page);
+  });
+
+  test("who has had enough can stop the tries, and sign in again", async (t) => {
+    const { first, page } = await visit(t, chance(1000));
+
+    await first.end();
+    await press(page, "Stop trying");
+
+    assert.equal(await page.locator("#pause").isVisible(), false, "no countdown");
+    assert.equal(await page.locator("#sign-in").isVisible(), true, "but a form");
+    const second = await start(lesson.name, first.port);
+    t.after(() => second.stop());
+    await enter(page, "ana");
+  });
+
+  test("who leaves, or whose name is taken, is not brought back", async (t) => {
+    const page = await lesson.open(t);
+    await enter(page, "ana");
+    await press(page, "Leave");
+    await sees(page, "#state", "Code 1000", "Ana leaves");
+    assert.equal(await page.locator("#pause").isVisible(), false, "and stays away");
+
+    const first = await lesson.open(t);
+    await enter(first, "ben");
+    const second = await lesson.open(t);
+    await fill(second, "Name", "ben");
+    await fill(second, "Password", passwords.ben);
+    await press(second, "Sign in");
+    await sees(second, "#state", "Code 4009", "Ben is here already");
+    assert.equal(await second.locator("#pause").isVisible(), false, "and stays away, too");
+  });
+});
+
+describe("reconnect.js", () => {
+  const source = readFileSync(
+    new URL("../../static/reconnect.js", import.meta.url),
+    "utf8",
+  );
+  const load = () => import(`data:text/javascript,${encodeURIComponent(source)}`);
+
+  /** A client whose sockets we open and close, on a clock of ours. */
+  async function client(t, random) {
+    const { comeBack } = await load();
+    t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+    const it = { connections: 0, told: [] };
+    const connect = () => {
+      it.connections += 1;
+      it.socket = new EventTarget();
+      it.back.follow(it.socket);
+    };
+    it.back = comeBack({ connect, tell: (wait) => it.told.push(wait), random });
+    it.opens = () => it.socket.dispatchEvent(new Event("open"));
+    it.closes = (code) =>
+      it.socket.dispatchEvent(Object.assign(new Event("close"), { code }));
+    it.passes = (milliseconds) => {
+      for (let i = 0; i < milliseconds; i += 1) t.mock.timers.tick(1);
+    };
+    connect();
+    return it;
+  }
+
+  test("each wait may be twice as long as the last, up to half a minute", async (t) => {
+    const it = await client(t, () => 1);
+    const waits = [];
+
+    for (let i = 0; i < 7; i += 1) {
+      it.told.length = 0;
+      it.closes(1006);
+      waits.push(it.told[0] / 1000);
+      it.passes(it.told[0]);
+    }
+
+    assert.deepEqual(waits, [1, 2, 4, 8, 16, 30, 30]);
+    assert.equal(it.connections, 8, "the first connection, and a try after each wait");
+  });
+
+  test("a wait is anything from nothing to the longest", async (t) => {
+    const chances = [0.25, 0.75, 0.5];
+    const it = await client(t, () => chances.shift());
+    const waits = [];
+
+    for (let i = 0; i < 3; i += 1) {
+      it.told.length = 0;
+      it.closes(1001);
+      waits.push(it.told[0]);
+      it.passes(it.told[0]);
+    }
+
+    assert.deepEqual(waits, [250, 1500, 2000]);
+  });
+
+  test("only a connection that lasts makes the next wait short again", async (t) => {
+    const it = await client(t, () => 1);
+    const wait = (open) => {
+      it.opens();
+      it.passes(open);
+      it.told.length = 0;
+      it.closes(1001);
+      it.passes(it.told[0]);
+      return it.told[0];
+    };
+
+    assert.deepEqual([wait(0), wait(0), wait(9_999), wait(10_000)], [1000, 2000, 4000, 1000]);
+  });
+
+  test("the countdown goes from full second to full second", async (t) => {
+    const it = await client(t, () => 0.6);
+    it.closes(1006);
+    it.passes(600);
+    it.closes(1006);
+    it.passes(1200);
+    it.closes(1006);
+    it.passes(2400);
+
+    assert.deepEqual(it.told, [600, 1200, 1000, 2400, 2000, 1000]);
+  });
+
+  for (const code of [1000, 1008, 4001, 4009, 4011]) {
+    test(`after ${code} it stays away`, async (t) => {
+      const it = await client(t, () => 1);
+
+      it.closes(code);
+      it.passes(60_000);
+
+      assert.equal(it.connections, 1, "the next try would end like this one");
+    });
+  }
+
+  test("whoever stops it is not brought back", async (t) => {
+    const it = await client(t, () => 1);
+
+    it.closes(1001);
+    it.passes(500);
+    it.back.stop();
+    it.passes(60_000);
+
+    assert.equal(it.connections, 1);
+  });
+});

@@ -1,0 +1,54 @@
+//! The door: it lets people in while there are places, and gives each of them a line.
+
+use std::time::Duration;
+
+use axum::{
+    extract::ws::WebSocketUpgrade,
+    http::{StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use tokio::time::timeout;
+
+use crate::{
+    Chat, LINE_LIMIT,
+    guards::{Guest, SUBPROTOCOL},
+    line::Line,
+    socket::{Ending, sized},
+};
+
+/// How long we wait for a client whose place was never its own.
+const SHORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a client gets that there is no place for.
+pub struct Full;
+
+impl IntoResponse for Full {
+    fn into_response(self) -> Response {
+        let sentence = "All places are taken. Try again in ten seconds.";
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "10")], sentence).into_response()
+    }
+}
+
+/// Opens a socket for a guest, whatever it is for: `serve` gets the line.
+pub fn open_line<F: Future<Output = ()> + Send>(
+    upgrade: WebSocketUpgrade,
+    chat: &Chat,
+    guest: &Guest,
+    serve: impl FnOnce(Line) -> F + Send + 'static,
+) -> Result<Response, Full> {
+    let place = chat.places.take().ok_or(Full)?;
+    let (chat, busy) = (chat.clone(), chat.lifespan.busy());
+    let (username, expires) = (guest.username.clone(), guest.expires);
+
+    let upgrade = sized(upgrade, LINE_LIMIT).protocols([SUBPROTOCOL]);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        if let Some(_own) = chat.places.take_own(&username) {
+            serve(Line::new(socket, expires, &chat)).await;
+        } else {
+            // Not at length: until it hangs up, it has a place that belongs to all.
+            let goodbye = Ending::TOO_MANY_CONNECTIONS.part(socket);
+            let _ = timeout(SHORT_PATIENCE, goodbye).await;
+        }
+        drop((place, busy));
+    }))
+}
