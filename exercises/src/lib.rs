@@ -1,7 +1,7 @@
-//! The exercises: lesson 07's chat server, and five gaps for you to fill.
+//! The exercises: lesson 07's chat server, and seven tasks for you.
 //!
 //! Before: the chat has rooms, and no more.
-//! Now:    you teach it four features, and repair a second, broken chat.
+//! Now:    you teach it six features, and repair a second, broken chat.
 //!
 //! Read first, ten minutes:
 //!
@@ -21,6 +21,8 @@ mod copied_chat;
 mod message_history;
 mod online_users;
 mod private_messaging;
+mod rate_limit;
+mod resume;
 mod typing_indicator;
 
 // What is given. The socket is lesson 07's, and there is nothing new to read in it.
@@ -31,4 +33,4 @@ mod server;
 #[path = "../../lessons/lesson_07_rooms/src/socket.rs"]
 mod socket;
 
-pub use server::app;
+pub use server::{app, app_with};

@@ -31,10 +31,11 @@ pub enum FromClient {
     Ping,
     Private { to: Username, content: Content },
     Typing,
+    Resume { after: u64 },
 }
 
 /// The types above, as an error lists them.
-const KNOWN: [&str; 4] = ["chat", "ping", "private", "typing"];
+const KNOWN: [&str; 5] = ["chat", "ping", "private", "typing", "resume"];
 
 /// What we say to clients.
 #[derive(Serialize)]
@@ -67,6 +68,10 @@ pub enum ToClient<'a> {
     History {
         messages: Vec<ToClient<'a>>,
     },
+    Resumed {
+        complete: bool,
+        messages: Vec<ToClient<'a>>,
+    },
 }
 
 /// What somebody has said in a room.
@@ -76,6 +81,10 @@ pub struct Chat {
     pub from: Username,
     pub content: Content,
     pub timestamp: String,
+    /// Its number in the room, if chats have numbers here: exercise 7 gives them. Without
+    /// one, the message has no such field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
 }
 
 impl FromClient {

@@ -16,7 +16,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     message_history::MessageHistory,
-    protocol::{Chat, RoomName, ToClient, Username},
+    protocol::{Chat, FromClient, RoomName, ToClient, Username},
+    rate_limit::RateLimiter,
+    resume::Logbook,
     typing_indicator::Typists,
 };
 
@@ -30,7 +32,8 @@ const KEPT_ROOMS: usize = 100;
 /// All rooms. A room appears with its first member, and vanishes with its last, unless
 /// its history is worth keeping.
 ///
-/// This is only a handle. Clone it freely: all clones share the same rooms.
+/// This is only a handle. Clone it freely: all clones share the same rooms. By default
+/// people may say as much as they like in them.
 #[derive(Clone, Default)]
 pub struct RoomManager {
     rooms: Arc<Mutex<Rooms>>,
@@ -41,6 +44,7 @@ struct Rooms {
     all: BTreeMap<RoomName, Room>,
     /// Those that have been left by everybody and kept, the latest at the end.
     kept: VecDeque<RoomName>,
+    limiter: Option<RateLimiter>, // Exercise 6.
 }
 
 /// One room. The exercises add methods to it.
@@ -49,6 +53,7 @@ pub struct Room {
     outboxes: HashMap<Username, mpsc::Sender<Utf8Bytes>>,
     pub typists: Typists,        // Exercise 2.
     pub history: MessageHistory, // Exercise 4.
+    pub logbook: Logbook,        // Exercise 7.
 }
 
 /// One line of `GET /rooms`.
@@ -92,9 +97,29 @@ impl Member {
         }
         Some(done)
     }
+
+    /// Whether this person may say `message` now. If not, the error says why.
+    pub fn may_say(&self, message: &FromClient) -> Result<(), String> {
+        match &mut self.rooms.lock().limiter {
+            Some(limiter) => limiter.admit(&self.username, message), // Exercise 6.
+            None => Ok(()),
+        }
+    }
 }
 
 impl RoomManager {
+    /// Rooms in which nobody may say too much.
+    pub fn with_rate_limit() -> Self {
+        let rooms = Self::default();
+        rooms.lock().limiter = Some(RateLimiter::default());
+        rooms
+    }
+
+    /// How many people the rate limiter remembers.
+    pub fn remembered(&self) -> usize {
+        self.lock().limiter.as_ref().map_or(0, RateLimiter::people)
+    }
+
     /// Adds a member, and tells the others. `None` if the name is taken in this room.
     pub fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
@@ -136,9 +161,8 @@ impl Rooms {
     /// Decides what becomes of a room that is empty now.
     fn keep_or_forget(&mut self, name: &RoomName) {
         self.kept.retain(|other| other != name);
-        let outlives =
-            |room: &Room| room.outboxes.is_empty() && room.history.outlives_the_room();
-        if self.all.get(name).is_some_and(outlives) {
+        let outlives = |room: &mut Room| room.outboxes.is_empty() && room.clear_up();
+        if self.all.get_mut(name).is_some_and(outlives) {
             self.kept.push_back(name.clone());
         } else {
             self.all.remove(name);
@@ -189,8 +213,9 @@ impl Room {
     }
 
     /// Tells everyone what somebody has said.
-    pub fn chat(&mut self, chat: Chat) {
+    pub fn chat(&mut self, mut chat: Chat) {
         self.stops_typing(&chat.from); // Exercise 2.
+        self.number(&mut chat); // Exercise 7.
         self.broadcast(ToClient::Chat(&chat).encode(), None);
         self.remember(chat); // Exercise 4.
     }
@@ -202,5 +227,18 @@ impl Room {
             self.broadcast(ToClient::UserLeft { username }.encode(), None);
             self.after_leave(username); // Exercise 3.
         }
+    }
+
+    /// Forgets what goes with the last member. Is anything worth keeping?
+    fn clear_up(&mut self) -> bool {
+        let history = self.history.outlives_the_room(); // Exercise 4.
+        if !history {
+            self.history = MessageHistory::default();
+        }
+        let logbook = self.logbook.outlives_the_room(); // Exercise 7.
+        if !logbook {
+            self.logbook = Logbook::default();
+        }
+        history || logbook
     }
 }

@@ -6,6 +6,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
+use serde_json::{Value, json};
 
 use crate::{
     client::serve_client,
@@ -24,16 +25,30 @@ const LONGEST: usize = 640 * 1024;
 
 /// The whole application. The checks call this too.
 pub fn app() -> Router {
+    app_with(RoomManager::with_rate_limit())
+}
+
+/// The same with rooms of your own.
+///
+/// The checks that flood a room take some without exercise 6: a good limit would save
+/// the server from them.
+pub fn app_with(rooms: RoomManager) -> Router {
     Router::new()
         .route("/ws/chat/{room}/{username}", any(open_socket))
         .route("/rooms", get(list_rooms))
+        .route("/rate_limit", get(count_people))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
-        .with_state(RoomManager::default())
+        .with_state(rooms)
         .merge(copied_chat::router()) // Exercise 5, a chat of its own.
 }
 
 async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummary>> {
     Json(rooms.list())
+}
+
+/// Exercise 6: for how many people does the limiter need memory?
+async fn count_people(State(rooms): State<RoomManager>) -> Json<Value> {
+    Json(json!({ "people": rooms.remembered() }))
 }
 
 async fn open_socket(

@@ -10,6 +10,8 @@ mod copied_chat;
 mod message_history;
 mod online_users;
 mod private_messaging;
+mod rate_limit;
+mod resume;
 mod typing_indicator;
 
 use std::{
@@ -51,12 +53,14 @@ impl Exercise {
     }
 }
 
-const EXERCISES: [Exercise; 5] = [
+const EXERCISES: [Exercise; 7] = [
     Exercise::new("private_messaging", "private messages", private_messaging::STEPS),
     Exercise::new("typing_indicator", "who is typing", typing_indicator::STEPS),
     Exercise::new("online_users", "who is online", online_users::STEPS),
     Exercise::new("message_history", "message history", message_history::STEPS),
     Exercise::new("copied_chat", "repair the copied chat", copied_chat::STEPS),
+    Exercise::new("rate_limit", "a rate limit", rate_limit::STEPS),
+    Exercise::new("resume", "back without a gap", resume::STEPS),
 ];
 
 /// What came of one exercise, as far as its steps were asked for.

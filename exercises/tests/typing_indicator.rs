@@ -34,7 +34,7 @@ const A_LITTLE: Duration = Duration::from_millis(100);
 
 /// Ana and Ben in the room "rust".
 async fn two_people() -> Result<(Server, [Client; 2]), Hint> {
-    let server = serve(app()).ignoring(IGNORED);
+    let server = serve(app()).ignoring(IGNORED).ignoring_fields(&["seq"]); // Exercise 7.
     let ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
     Ok((server, [ana, ben]))

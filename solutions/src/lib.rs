@@ -1,4 +1,4 @@
-//! The exercises, solved: the same server, and five files that fill its gaps.
+//! The exercises, solved: the same server, and seven files that fill its gaps.
 //!
 //! Read one when you have solved the exercise, and compare. Yours may be another, and
 //! as good: `../other_answers` has some.
@@ -11,6 +11,8 @@ mod copied_chat;
 mod message_history;
 mod online_users;
 mod private_messaging;
+mod rate_limit;
+mod resume;
 mod typing_indicator;
 
 // What is given to the learner is given to us: the very same files.
@@ -25,4 +27,4 @@ mod server;
 #[path = "../../lessons/lesson_07_rooms/src/socket.rs"]
 mod socket;
 
-pub use server::app;
+pub use server::{app, app_with};

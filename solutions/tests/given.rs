@@ -12,6 +12,10 @@ mod online_users;
 mod private_messaging;
 #[path = "../../exercises/src/protocol.rs"]
 pub mod protocol;
+#[path = "../../exercises/stubs/rate_limit.rs"]
+mod rate_limit;
+#[path = "../../exercises/stubs/resume.rs"]
+mod resume;
 #[path = "../../exercises/src/rooms.rs"]
 pub mod rooms;
 #[path = "../../exercises/src/server.rs"]
@@ -63,7 +67,7 @@ async fn an_unknown_type_is_answered_with_those_that_are_known() -> Check {
     ana.hears(json!({
         "type": "error",
         "message": "unknown message type \"shout\": \
-                    this server knows chat, ping, private and typing",
+                    this server knows chat, ping, private, typing and resume",
     }))
     .await
 }

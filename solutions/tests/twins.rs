@@ -21,7 +21,7 @@ fn every_check_of_the_exercises_runs_here_too() {
             "solutions/tests/{name} should have the line {line}"
         );
     }
-    assert_eq!(files.len(), 5, "there are five exercises");
+    assert_eq!(files.len(), 7, "there are seven exercises");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use probe::{Check, Client, Hint, ONE_MINUTE, serve};
 use serde_json::{Value, json};
-use solutions::app;
+use solutions::{app, app_with, rooms::RoomManager};
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
@@ -18,16 +18,16 @@ fn says(content: &str) -> String {
     json!({ "type": "chat", "content": content }).to_string()
 }
 
-/// The number of messages in the history that a newcomer hears.
+/// The number of messages in the list that somebody hears next.
 async fn history_of(newcomer: &mut Client) -> Result<usize, Hint> {
     let heard: Value =
         serde_json::from_str(&newcomer.hears_any().await?).unwrap_or_default();
-    heard["messages"].as_array().map(Vec::len).ok_or(Hint::new("There is no history."))
+    heard["messages"].as_array().map(Vec::len).ok_or(Hint::new("There is no list."))
 }
 
 #[tokio::test(start_paused = true)]
 async fn fifty_of_the_longest_messages_fit_into_one_history() -> Check {
-    let server = serve(app());
+    let server = serve(app_with(RoomManager::default())); // Nobody has a rate limit.
     let (room, name) = ("%E5%B0%8F".repeat(40), "%E5%B0%8F".repeat(20)); // Of 小.
     let mut ana = server.connect("Ana", &format!("/ws/chat/{room}/{name}")).await?;
     let longest = "\u{1}".repeat(2_000); // In JSON, \u0001: six times as long.
@@ -40,12 +40,15 @@ async fn fifty_of_the_longest_messages_fit_into_one_history() -> Check {
 
     assert_eq!(history_of(&mut ben).await?, 50, "Ben hears all that Ana said");
     ben.hears_out(ONE_SECOND).await;
+    ben.says(r#"{"type":"resume","after":0}"#).await?;
+    assert_eq!(history_of(&mut ben).await?, 50, "and hears it again if he asks");
     ben.leaves().await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_typist_who_is_thrown_out_stops_before_it_leaves() -> Check {
-    let server = serve(app()).ignoring(&["history", "online_users", "chat"]);
+    let no_limit = app_with(RoomManager::default());
+    let server = serve(no_limit).ignoring(&["history", "online_users", "chat"]);
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
     ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
@@ -71,7 +74,7 @@ async fn a_typist_who_is_thrown_out_stops_before_it_leaves() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn the_history_of_so_many_empty_rooms_is_kept_and_not_more() -> Check {
-    let server = serve(app());
+    let server = serve(app_with(RoomManager::default()));
     let path = |room: usize| format!("/ws/chat/room-{room}/ana");
     for room in 0..=100 {
         let mut ana = server.connect("Ana", &path(room)).await?;
@@ -93,7 +96,7 @@ async fn the_history_of_so_many_empty_rooms_is_kept_and_not_more() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_is_in_use_is_never_forgotten() -> Check {
-    let server = serve(app());
+    let server = serve(app_with(RoomManager::default()));
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.says(says("one")).await?;
     ana.leaves().await?;

@@ -14,16 +14,18 @@ cargo course hint  typing_indicator   shows one more hint
 cargo course reset typing_indicator   puts the file back to its first state
 cargo course watch typing_indicator   runs the checks whenever you save a file
 
-The exercises: private_messaging, typing_indicator, online_users, message_history and
-copied_chat, or 1 to 5. To run the checks, cargo test -p exercises is enough.";
+The exercises: private_messaging, typing_indicator, online_users, message_history,
+copied_chat, rate_limit and resume, or 1 to 7. To run the checks, cargo test -p exercises is enough.";
 
 /// In the order of their numbers.
-const EXERCISES: [&str; 5] = [
+const EXERCISES: [&str; 7] = [
     "private_messaging",
     "typing_indicator",
     "online_users",
     "message_history",
     "copied_chat",
+    "rate_limit",
+    "resume",
 ];
 
 fn main() -> ExitCode {

@@ -24,6 +24,8 @@ use tokio::{
 use crate::{
     message_history::MessageHistory,
     protocol::{Chat, FromClient, RoomName, ToClient, Username, now},
+    rate_limit::RateLimiter,
+    resume::Logbook,
     typing_indicator::Typists,
 };
 
@@ -48,6 +50,7 @@ pub struct RoomManager {
 struct RoomList {
     all: BTreeMap<RoomName, Door>,
     kept: VecDeque<RoomName>,
+    limiter: Option<RateLimiter>,
 }
 
 /// The way into a room. When it is taken off the list, and the last member has gone, the
@@ -72,6 +75,7 @@ pub struct Room {
     places: HashMap<Username, Place>,
     pub typists: Typists,
     pub history: MessageHistory,
+    pub logbook: Logbook,
 }
 
 struct Place {
@@ -109,6 +113,23 @@ impl Member {
 }
 
 impl RoomManager {
+    pub fn with_rate_limit() -> Self {
+        let rooms = Self::default();
+        rooms.lock().limiter = Some(RateLimiter::default());
+        rooms
+    }
+
+    pub fn remembered(&self) -> usize {
+        self.lock().limiter.as_ref().map_or(0, RateLimiter::people)
+    }
+
+    fn may_say(&self, from: &Username, message: &FromClient) -> Result<(), String> {
+        match &mut self.lock().limiter {
+            Some(limiter) => limiter.admit(from, message),
+            None => Ok(()),
+        }
+    }
+
     pub async fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let requests = {
             let mut list = self.lock();
@@ -172,6 +193,7 @@ impl Room {
             places: HashMap::new(),
             typists: Typists::default(),
             history: MessageHistory::default(),
+            logbook: Logbook::default(),
         }
     }
 
@@ -201,7 +223,7 @@ impl Room {
             Request::Join(username, reply) => {
                 let place = self.join(&username);
                 if place.is_none() {
-                    self.list.left(&self.name, self.history.outlives_the_room());
+                    self.list.left(&self.name, false); // Somebody is there: it stays.
                 }
                 // If the client is gone already, the next message finds its outbox closed.
                 let _ = reply.send(place);
@@ -235,12 +257,14 @@ impl Room {
     }
 
     fn act(&mut self, from: &Username, message: FromClient) -> Result<(), String> {
+        self.list.may_say(from, &message)?;
         match message {
             FromClient::Ping => self.send(from, ToClient::Pong.encode()),
             FromClient::Chat { content } => {
                 let (room, from) = (self.name.clone(), from.clone());
-                let chat = Chat { room, from, content, timestamp: now() };
+                let mut chat = Chat { room, from, content, timestamp: now(), seq: None };
                 self.stops_typing(&chat.from);
+                self.number(&mut chat);
                 self.broadcast(ToClient::Chat(&chat).encode(), None);
                 self.remember(chat);
             }
@@ -249,6 +273,7 @@ impl Room {
                 self.send_private(from, &to, &content)?;
             }
             FromClient::Typing => self.starts_typing(from),
+            FromClient::Resume { after } => self.resume(from, after),
         }
         Ok(())
     }
@@ -289,7 +314,20 @@ impl Room {
             self.stops_typing(username);
             self.broadcast(ToClient::UserLeft { username }.encode(), None);
             self.after_leave(username);
-            self.list.left(&self.name, self.history.outlives_the_room());
+            let outlives = self.places.is_empty() && self.clear_up();
+            self.list.left(&self.name, outlives);
         }
+    }
+
+    fn clear_up(&mut self) -> bool {
+        let history = self.history.outlives_the_room();
+        if !history {
+            self.history = MessageHistory::default();
+        }
+        let logbook = self.logbook.outlives_the_room();
+        if !logbook {
+            self.logbook = Logbook::default();
+        }
+        history || logbook
     }
 }

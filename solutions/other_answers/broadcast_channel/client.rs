@@ -80,6 +80,7 @@ fn take(
 
 /// Does what the client asks for, or tells it why not.
 fn answer(member: &Member, timer: &mut TypingTimer, heard: Result<FromClient, String>) {
+    let heard = heard.and_then(|message| member.may_say(&message).map(|()| message));
     member.in_room(|room| {
         let done = heard.and_then(|message| act(member, room, timer, message));
         if let Err(message) = done {
@@ -101,7 +102,7 @@ fn act(
         FromClient::Ping => room.send(from, ToClient::Pong.encode()),
         FromClient::Chat { content } => {
             let (name, from) = (member.room.clone(), from.clone());
-            room.chat(Chat { room: name, from, content, timestamp: now() });
+            room.chat(Chat { room: name, from, content, timestamp: now(), seq: None });
         }
         FromClient::Private { to, content } => {
             room.stops_typing(from);
@@ -111,6 +112,7 @@ fn act(
             timer.restart();
             room.starts_typing(from);
         }
+        FromClient::Resume { after } => room.resume(from, after),
     }
     Ok(())
 }

@@ -19,7 +19,9 @@ use tokio::sync::broadcast;
 
 use crate::{
     message_history::MessageHistory,
-    protocol::{Chat, RoomName, ToClient, Username},
+    protocol::{Chat, FromClient, RoomName, ToClient, Username},
+    rate_limit::RateLimiter,
+    resume::Logbook,
     typing_indicator::Typists,
 };
 
@@ -38,6 +40,7 @@ pub struct RoomManager {
 struct Rooms {
     all: BTreeMap<RoomName, Room>,
     kept: VecDeque<RoomName>,
+    limiter: Option<RateLimiter>,
 }
 
 pub struct Room {
@@ -45,6 +48,7 @@ pub struct Room {
     letters: broadcast::Sender<Letter>,
     pub typists: Typists,
     pub history: MessageHistory,
+    pub logbook: Logbook,
 }
 
 /// A message, and whom it is for.
@@ -103,9 +107,26 @@ impl Member {
         }
         Some(done)
     }
+
+    pub fn may_say(&self, message: &FromClient) -> Result<(), String> {
+        match &mut self.rooms.lock().limiter {
+            Some(limiter) => limiter.admit(&self.username, message),
+            None => Ok(()),
+        }
+    }
 }
 
 impl RoomManager {
+    pub fn with_rate_limit() -> Self {
+        let rooms = Self::default();
+        rooms.lock().limiter = Some(RateLimiter::default());
+        rooms
+    }
+
+    pub fn remembered(&self) -> usize {
+        self.lock().limiter.as_ref().map_or(0, RateLimiter::people)
+    }
+
     pub fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let mut rooms = self.lock();
         let room = rooms.all.entry(name.clone()).or_default();
@@ -142,8 +163,7 @@ impl RoomManager {
 impl Rooms {
     fn keep_or_forget(&mut self, name: &RoomName) {
         self.kept.retain(|other| other != name);
-        let outlives = |room: &Room| room.history.outlives_the_room();
-        if self.all.get(name).is_some_and(outlives) {
+        if self.all.get_mut(name).is_some_and(Room::clear_up) {
             self.kept.push_back(name.clone());
         } else {
             self.all.remove(name);
@@ -165,6 +185,7 @@ impl Default for Room {
             letters: broadcast::Sender::new(BACKLOG),
             typists: Typists::default(),
             history: MessageHistory::default(),
+            logbook: Logbook::default(),
         }
     }
 }
@@ -186,8 +207,9 @@ impl Room {
         self.post(text, exclude.cloned().map_or(Address::All, Address::AllBut));
     }
 
-    pub fn chat(&mut self, chat: Chat) {
+    pub fn chat(&mut self, mut chat: Chat) {
         self.stops_typing(&chat.from);
+        self.number(&mut chat);
         self.broadcast(ToClient::Chat(&chat).encode(), None);
         self.remember(chat);
     }
@@ -198,6 +220,18 @@ impl Room {
             self.broadcast(ToClient::UserLeft { username }.encode(), None);
             self.after_leave(username);
         }
+    }
+
+    fn clear_up(&mut self) -> bool {
+        let history = self.history.outlives_the_room();
+        if !history {
+            self.history = MessageHistory::default();
+        }
+        let logbook = self.logbook.outlives_the_room();
+        if !logbook {
+            self.logbook = Logbook::default();
+        }
+        history || logbook
     }
 
     fn post(&self, text: Utf8Bytes, address: Address) {

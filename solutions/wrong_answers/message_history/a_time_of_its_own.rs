@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, Content, RoomName, ToClient, Username, now},
+    protocol::{Chat, ToClient, Username, now},
     rooms::Room,
 };
 
@@ -15,7 +15,7 @@ const HISTORY_SIZE: usize = 50;
 
 #[derive(Default)]
 pub struct MessageHistory {
-    said: VecDeque<(RoomName, Username, Content)>,
+    said: VecDeque<Chat>,
 }
 
 impl MessageHistory {
@@ -30,12 +30,12 @@ impl Room {
         if said.len() == HISTORY_SIZE {
             said.pop_front();
         }
-        said.push_back((chat.room, chat.from, chat.content));
+        said.push_back(chat);
     }
 
     pub fn send_history(&mut self, newcomer: &Username) {
-        let chats: Vec<_> = (self.history.said.iter().cloned())
-            .map(|(room, from, content)| Chat { room, from, content, timestamp: now() })
+        let chats: Vec<_> = (self.history.said.iter())
+            .map(|chat| Chat { timestamp: now(), ..chat.clone() })
             .collect();
         let messages = chats.iter().map(ToClient::Chat).collect();
         self.send(newcomer, ToClient::History { messages }.encode());

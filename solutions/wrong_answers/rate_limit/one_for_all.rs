@@ -1,0 +1,55 @@
+//! Wrong: there is one bucket for the whole server.
+//!
+//! Refused by step_11_each_person_has_their_own:
+//! "Ana has said too much a moment ago. That is no fault of ben."
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::protocol::{FromClient, Username};
+
+/// How many messages somebody may send at once, after a silence.
+const BURST: u32 = 20;
+
+/// How long it takes until somebody may send one more: ten come in a second.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Who has said how much lately.
+#[derive(Default)]
+pub struct RateLimiter {
+    /// When the bucket is full again.
+    full_at: Option<Instant>,
+}
+
+impl RateLimiter {
+    /// Lets a message pass, or says when to try again. What is refused costs nothing.
+    ///
+    /// Why a time, and not a number of tokens? Nothing has to be filled up: time passes by
+    /// itself. And a full bucket is a time that is over, the same as none at all.
+    pub fn admit(
+        &mut self,
+        _from: &Username,
+        message: &FromClient,
+    ) -> Result<(), String> {
+        if !matches!(message, FromClient::Chat { .. } | FromClient::Private { .. }) {
+            return Ok(());
+        }
+
+        let now = Instant::now();
+        let full_at = self.full_at.map_or(now, |time| time.max(now));
+        let full_at = full_at + INTERVAL;
+        let too_early = (full_at - now).saturating_sub(BURST * INTERVAL);
+        if !too_early.is_zero() {
+            let seconds = (too_early.as_secs_f64() * 10.0).ceil() / 10.0; // Never too few.
+            return Err(format!("too many messages: try again in {seconds:.1} s"));
+        }
+
+        self.full_at = Some(full_at);
+        Ok(())
+    }
+
+    pub fn people(&self) -> usize {
+        self.full_at.iter().len()
+    }
+}
