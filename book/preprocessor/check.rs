@@ -30,7 +30,7 @@ pub const PARTS: [&str; 12] = [
 const NEEDED: [(&str, &str); 10] = [
     ("At a glance", " minutes to read"),
     ("At a glance", "{{#version "),
-    ("See it fail", "{{#output "),
+    ("See it fail", "{{#output or {{#says"),
     ("The idea", "{{#drawing "),
     ("The code", "{{#item "),
     ("A wrong way", "{{#item book/wrong/"),
@@ -143,7 +143,9 @@ pub fn chapter(file: &str, text: &str) -> Vec<Fault> {
         let missing = NEEDED
             .into_iter()
             .chain((!first_lesson).then_some(("What changed", "{{#diff ")))
-            .filter(|(name, needed)| name == part && !body.contains(needed));
+            .filter(|(name, needed)| {
+                name == part && !needed.split(" or ").any(|needed| body.contains(needed))
+            });
         for (_, needed) in missing {
             faults.push(fault(
                 line_of(found),

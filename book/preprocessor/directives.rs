@@ -180,9 +180,10 @@ fn split(text: &str) -> (&str, &str) {
 fn fence(path: &str, code: &str) -> String {
     let language = match path.rsplit('.').next() {
         Some("rs") => "rust",
-        Some("js") => "javascript",
+        Some("js" | "jsx") => "javascript",
         Some("py") => "python",
-        Some(end @ ("html" | "css" | "toml")) => end,
+        Some("vue") => "html",
+        Some(end @ ("html" | "css" | "sql" | "toml")) => end,
         _ => "text",
     };
     format!("<p class=\"file\"><code>{path}</code></p>\n\n```{language}\n{code}\n```")

@@ -198,7 +198,7 @@ fn a_part_without_its_evidence() {
     let quiz = sentences(check::chapter(FILE, &quiz));
 
     assert!(
-        said[0].ends_with("The part “See it fail” lacks \"{{#output\"."),
+        said[0].ends_with("The part “See it fail” lacks \"{{#output or {{#says\"."),
         "{said:?} should ask for the output"
     );
     assert!(

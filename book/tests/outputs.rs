@@ -160,11 +160,31 @@ async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint
         .map_err(|e| failed(&e))?;
     let url = format!("ws://127.0.0.1:{port}{path}");
     let (mut socket, _) = client_async(url, line).await.map_err(|e| failed(&e))?;
+    // The upgrade is answered before the server looks after us. The pong comes later.
+    socket.send(Message::Ping("".into())).await.map_err(|e| failed(&e))?;
+    while !matches!(socket.next().await, Some(Ok(Message::Pong(_))) | None) {}
     if let Some(code) = act.strip_prefix("closes ") {
         let code: u16 = code.parse().map_err(|e| failed(&e))?;
         let frame = CloseFrame { code: code.into(), reason: "".into() };
         socket.send(Message::Close(Some(frame))).await.map_err(|e| failed(&e))?;
         while let Some(Ok(_)) = socket.next().await {}
+        return Ok(None);
+    }
+    if act == "listens" {
+        tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
+        return Ok(None);
+    }
+    if act == "floods" {
+        let (mut sink, mut stream) = socket.split();
+        let reader =
+            tokio::spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
+        let message = Message::text(r#"{"type":"chat","content":"Buy figs!"}"#);
+        let mut left = 10_000;
+        while left > 0 && sink.send(message.clone()).await.is_ok() {
+            left -= 1;
+        }
+        let _ = sink.close().await; // Or the server was faster.
+        let _ = reader.await;
         return Ok(None);
     }
     if let Some(text) = act.strip_prefix("sends ") {

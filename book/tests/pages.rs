@@ -120,7 +120,7 @@ fn every_drawing_transcript_and_recorded_text_is_shown_somewhere() -> Result<(),
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 27] = [
+const FOREIGN: [&str; 31] = [
     "0.0.0.0:8000",
     "1000 0001",
     "1000 0101",
@@ -130,15 +130,19 @@ const FOREIGN: [&str; 27] = [
     "7f 9f 4d 51 58",
     "7f ^ 37",
     "9f ^ fa",
+    "--limit-concurrency",
+    "--ws-max-size",
     ":name",
     "ADDR=127.0.0.1:8001 cargo run -p lesson_01_echo",
     "ADDR=0.0.0.0:8000 cargo run -p lesson_07_rooms",
     "Arc<Mutex<WebSocket>>",
+    "BURST=30",
     "CryptoProvider",
     "InvalidAccessError",
     "Lagged(n)",
     "Port 8000 is taken",
     "Rc",
+    "Retry-After",
     "Sec-WebSocket-Protocol",
     "atob",
     "book/html",

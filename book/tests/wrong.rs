@@ -2,20 +2,35 @@
 //!
 //! `RECORD=1 cargo test -p book` writes the words down anew.
 
+#[path = "../wrong/12_abort.rs"]
+mod abort;
 #[path = "../wrong/04_colon.rs"]
 mod colon;
 #[path = "../wrong/08_default_rules.rs"]
 mod default_rules;
+#[path = "../wrong/13_graceful_alone.rs"]
+mod graceful_alone;
 #[path = "../wrong/02_hang_up.rs"]
 mod hang_up;
+#[path = "../wrong/12_in_the_handler.rs"]
+mod in_the_handler;
 #[path = "../wrong/06_no_mercy.rs"]
 mod no_mercy;
+#[path = "../wrong/11_null_is_missing.rs"]
+mod null_is_missing;
+#[path = "../wrong/09_restless.rs"]
+mod restless;
+#[path = "../wrong/10_sleep.rs"]
+mod sleep;
 
-use std::{collections::BTreeMap, env, fs, panic, path::Path, process::Command};
+use std::{
+    collections::BTreeMap, env, fs, panic, path::Path, process::Command, time::Duration,
+};
 
 use book::{ROOT, read};
 use probe::{Check, Hint, ONE_MINUTE, serve};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// Compares what was said with what the book shows.
 fn compare(name: &str, said: &str) -> Check {
@@ -173,6 +188,50 @@ fn the_default_rules_accept_what_the_book_shows() -> Check {
     compare("08_default_rules", &default_rules::report())
 }
 
+#[test]
+fn work_in_the_handler_keeps_a_stranger_waiting() -> Check {
+    let report = in_the_handler::report();
+    compare("12_in_the_handler", &report.map_err(|error| Hint::new(error.to_string()))?)
+}
+
+#[tokio::test]
+async fn abort_does_not_stop_a_thread() -> Check {
+    compare("12_abort", &abort::report().await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_talked_to_outlives_a_wait_that_begins_anew() -> Check {
+    let server = serve(restless::app());
+    let mut said = String::new();
+
+    for seconds in [40, 10] {
+        let mut ben = server.connect("Ben", &format!("/ws/{seconds}")).await?;
+        ben.hears("hello").await?;
+        ben.stops_reading();
+        ben.hears_nothing_for(10 * ONE_MINUTE).await?;
+        ben.reads_again();
+        ben.hears_out(Duration::from_secs(1)).await;
+        let is_there = ben.hears_nothing_for(Duration::from_secs(1)).await.is_ok();
+        let verdict = if is_there { "still there after ten minutes" } else { "given up" };
+        said.push_str(&format!("somebody speaks every {seconds} seconds: {verdict}\n"));
+    }
+
+    compare("09_restless", &said)
+}
+
+#[test]
+fn axum_alone_tells_nobody_that_the_program_ends() -> Check {
+    let said = graceful_alone::report().map_err(|error| {
+        Hint::new(format!("book/wrong/13_graceful_alone.rs: {error}"))
+    })?;
+    compare("13_graceful_alone", &said)
+}
+
+#[test]
+fn null_counts_as_missing_as_the_book_shows() -> Check {
+    compare("11_null_is_missing", &null_is_missing::report())
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_frame_that_the_book_takes_apart_says_hello() -> Check {
     let page = read("book/src/reference/handshake.md").map_err(Hint::new)?;
@@ -185,4 +244,24 @@ async fn the_frame_that_the_book_takes_apart_says_hello() -> Check {
     ana.writes_raw(&bytes).await?;
 
     ana.hears("Hello").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_made_to_wait_does_not_answer() -> Check {
+    let server = serve(sleep::app());
+    let mut said = String::new();
+
+    for messages in [0, 30, 60] {
+        let mut ana = server.connect("Ana", "/ws").await?;
+        for _ in 0..messages {
+            ana.says("hello").await?;
+        }
+        let start = Instant::now();
+        ana.pings(b"still here?").await?;
+        ana.hears_pong(b"still here?").await?;
+        let seconds = start.elapsed().as_secs_f64();
+        said.push_str(&format!("after {messages} messages: pong in {seconds:.1} s\n"));
+    }
+
+    compare("10_sleep", &said)
 }
