@@ -155,5 +155,83 @@ def lesson_08():
             holds(f"refused: {[*changes][0]}", server.refusal(path(**changes)), 403)
 
 
+def lesson_09():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = f"import lesson_09; lesson_09.serve({port}, 1, 1)"
+    server = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(100):
+            with socket.socket() as line:
+                if line.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as silent:
+            silent.sendall(
+                b"GET /ws HTTP/1.1\r\nHost: us\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            heard = b""
+            while b"\x03\xf3" not in heard and (more := silent.recv(4096)):
+                heard += more
+        holds("who answers no ping gets 1011", heard.partition(b"\x03\xf3")[2], b"keepalive ping timeout")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def lesson_10():
+    with Server("lesson_10") as server:
+        client = server.connect("/ws")
+        for _ in range(22):
+            client.send("hello")
+        heard = [client.recv(timeout=5) for _ in range(22)]
+        holds("a burst of twenty passes", heard[:20], ["hello"] * 20)
+        holds("the rest is too early", "too many messages" in heard[20:], True)
+
+
+def lesson_12():
+    with Server("lesson_12") as server:
+        url = f"http://127.0.0.1:{server.port}/tasks"
+        begin = time.monotonic()
+        with urllib.request.urlopen(url, data=b"tea for two") as answer:
+            holds("long work is accepted", (answer.status, json.load(answer)), (202, {"id": 1}))
+        holds("and not waited for", time.monotonic() - begin < 0.5, True)
+        ana = server.connect("/ws/tasks")
+        while json.loads(ana.recv(timeout=5)) != {"1": 100}:
+            pass
+        holds("its progress comes over the socket", True, True)
+
+
+def lesson_13():
+    with Server("lesson_13") as server:
+        ana = server.connect()
+        ana.send("hi")
+        holds("an echo", ana.recv(timeout=5), "hi")
+        server.process.terminate()
+        try:
+            end = ana.recv(timeout=5)
+        except ConnectionClosed as closed:
+            end = closed.rcvd.code
+        holds("uvicorn says goodbye by itself", end, 1012)
+
+
+def lesson_11():
+    with Server("lesson_11") as server:
+        ana = server.connect("/ws/users")
+        ana.recv(timeout=5)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{server.port}/users",
+            json.dumps({"name": "Dora"}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        made = json.load(urllib.request.urlopen(request, timeout=5))
+        event = json.loads(ana.recv(timeout=5))
+        holds("a user is announced", event, {"type": "created", "data": made})
+
+
 for program in sorted(FOLDER.glob("lesson_*.py")):
     globals()[program.stem]()

@@ -98,12 +98,14 @@ export async function say(page, text) {
   await press(page, "Send");
 }
 
-/** How many pixels are too wide for the page or for its log, and need scrolling. */
-export function overflow(page) {
-  return page.evaluate(() =>
-    [document.documentElement, document.querySelector("#log")]
-      .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)
-      .reduce((most, pixels) => Math.max(most, pixels), 0),
+/** How many pixels are too wide for the page or for its list, and need scrolling. */
+export function overflow(page, list = "#log") {
+  return page.evaluate(
+    ([list]) =>
+      [document.documentElement, document.querySelector(list)]
+        .map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)
+        .reduce((most, pixels) => Math.max(most, pixels), 0),
+    [list],
   );
 }
 

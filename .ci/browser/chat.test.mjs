@@ -20,7 +20,7 @@ import {
 const PAGES = new URL("../../static/", import.meta.url);
 const HOST = "http://chat.test";
 const HOSTILE = '<img src="x" onerror="document.title = 1">';
-const LIMITS = { timeout: 30_000 };
+const LIMITS = { timeout: 240_000 };
 
 const chat = (from, content) => ({
   type: "chat",
@@ -207,6 +207,58 @@ describe("the chat room", LIMITS, () => {
     );
   });
 
+  test("the page asks for what it missed, if chats have numbers", async (t) => {
+    const { page, send, sockets, heard } = await join(t);
+    const numbered = (seq) => ({ ...chat("ben", `number ${seq}`), seq });
+    send(numbered(1));
+    send(numbered(2));
+    await sees(page, "#log", "number 2", "Ben spoke");
+    assert.deepEqual(heard, [], "there is nothing to ask for on the first day");
+
+    await sockets.at(-1).close({ code: 1001, reason: "restarting" });
+    await press(page, "Connect again");
+    await until(
+      () => heard.length > 0,
+      () => "the page should ask",
+    );
+    assert.deepEqual(heard, [{ type: "resume", after: 2 }], "it has 1 and 2");
+    send(numbered(4)); // Faster than the answer.
+    send({ type: "resumed", complete: true, messages: [numbered(3), numbered(4)] });
+    send(numbered(5));
+    await sees(page, "#log", "number 5", "Ben spoke again");
+    const numbers = async () =>
+      (await lines(page, "heard")).map((line) => Number(line.match(/\d+$/)[0]));
+    assert.deepEqual(await numbers(), [1, 2, 3, 4, 5], "all of them once, in order");
+
+    await sockets.at(-1).close({ code: 1001, reason: "restarting" });
+    await press(page, "Connect again");
+    await until(
+      () => heard.length > 1,
+      () => "the page should ask again",
+    );
+    send({ type: "resumed", complete: false, messages: [numbered(1)] });
+    await sees(page, "#log .notice", "messages are lost", "the server has begun anew");
+    assert.deepEqual(await numbers(), [1], "what it has is all there is");
+  });
+
+  test("a page that has seen no number asks for nothing", async (t) => {
+    const { page, send, sockets, heard } = await join(t);
+    send(chat("ben", "hello"));
+    await sees(page, "#log", "hello", "Ben spoke");
+
+    await sockets.at(-1).close({ code: 1001, reason: "restarting" });
+    await press(page, "Connect again");
+    await sees(page, "#state", "Connected as ana.", "Ana is back");
+    await say(page, "hello");
+    await until(
+      () => heard.some(({ type }) => type === "chat"),
+      () => "a chat should come",
+    );
+
+    const asked = heard.some(({ type }) => type === "resume");
+    assert.equal(asked, false, "this server would not know what is meant");
+  });
+
   test("an empty history draws nothing", async (t) => {
     const { page, send } = await join(t);
 
@@ -288,6 +340,8 @@ describe("the chat room", LIMITS, () => {
     [4001, "no valid token"],
     [4008, "too slow"],
     [4009, "this name already"],
+    [4010, "no sign of life"],
+    [4011, "Nobody used"],
     [4321, "does not know that code"],
   ]) {
     test(`close code ${code} is explained, with the server's reason`, async (t) => {

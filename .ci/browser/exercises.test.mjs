@@ -110,4 +110,47 @@ describe("the solutions", LIMITS, () => {
     await sees(ben, "#log .notice", "before you came", "Ben reads on");
     assert.equal((await lines(ben, "heard")).length, 2, "what Ana said, once each");
   });
+
+  test("whoever says too much is told when to try again", async (t) => {
+    const ana = await chat.join(t, "ana", "too-much");
+    const ben = await chat.join(t, "ben", "too-much");
+
+    await ana.evaluate(() => {
+      const form = document.querySelector("#say");
+      for (let i = 1; i <= 60; i += 1) {
+        form.elements.text.value = `message ${i}`;
+        form.requestSubmit();
+      }
+    });
+
+    await sees(ana, "#log .problem", "try again in 0.1 s", "Ana is told");
+    await ana.waitForTimeout(1000);
+    await say(ana, "Sorry!");
+    await sees(ben, "#log .heard", "Sorry!", "and a second later she is heard again");
+    const heard = (await lines(ben, "heard")).length;
+    assert.ok(heard > 20 && heard < 60, `${heard} of 61 should be 20 and a few more`);
+  });
+
+  test("who connects again finds what was missed, once and in order", async (t) => {
+    const ana = await chat.join(t, "ana", "tunnel");
+    const ben = await chat.join(t, "ben", "tunnel");
+    await say(ana, "one");
+    await sees(ben, "#log .heard", "one", "Ben is there");
+    await press(ben, "Leave");
+    await sees(ben, "#state", "Code 1000", "Ben is gone");
+    await say(ana, "two");
+    await say(ana, "three");
+    await sees(ana, "#log .said", "three", "Ana talks on");
+
+    await press(ben, "Connect again");
+    await sees(ben, "#log .heard", "three", "Ben is back");
+    await say(ana, "four");
+    await sees(ben, "#log .heard", "four", "and hears what comes next");
+
+    const heard = await ben
+      .locator("#log .heard")
+      .evaluateAll((all) => all.map((line) => line.lastChild.textContent));
+    assert.deepEqual(heard, ["one", "two", "three", "four"], "nothing is missing or double");
+    assert.deepEqual(await lines(ben, "problem"), [], "and nothing is wrong");
+  });
 });

@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { lines, openWindow, overflow, sees, useBrowser } from "./browser.mjs";
 import { start } from "./server.mjs";
 
-const LIMITS = { timeout: 60_000 };
+const LIMITS = { timeout: 240_000 };
 const AXE = new URL("node_modules/axe-core/axe.min.js", import.meta.url);
 const PAGES = new URL("../../static/", import.meta.url);
 
@@ -24,6 +24,11 @@ const EVERY = [
   "lesson_06_json",
   "lesson_07_rooms",
   "lesson_08_auth",
+  "lesson_09_heartbeat",
+  "lesson_10_limits",
+  "lesson_11_live_data",
+  "lesson_12_tasks",
+  "lesson_13_lifespan",
   "exercises",
   "solutions",
 ];

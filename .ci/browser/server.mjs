@@ -21,15 +21,17 @@ export async function start(name, port = 0) {
     env: { ...process.env, ADDR: `127.0.0.1:${port}` },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  process.once("exit", () => child.kill("SIGKILL")); // Should a test break off.
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill); // Should a test break off.
   const ended = new Promise((resolve) => child.once("exit", resolve));
+  ended.then(() => process.off("exit", kill));
   const output = [];
 
   const url = await new Promise((resolve, reject) => {
     const fail = (why) =>
       reject(new Error(`${name} ${why}. It said: ${output.join("")}`));
     const timer = setTimeout(() => {
-      child.kill("SIGKILL");
+      kill();
       fail(`did not say where it listens within ${PATIENCE} ms`);
     }, PATIENCE);
     const read = (chunk) => {
@@ -55,9 +57,14 @@ export async function start(name, port = 0) {
     port: Number(new URL(url).port),
     /** What it has printed so far. */
     output: () => output.join(""),
+    /** Asks it to end, as Ctrl-C or a service manager does. Gives the exit code. */
+    async end(signal = "SIGTERM") {
+      child.kill(signal);
+      return ended;
+    },
     /** Ends it the hard way: connections drop without a goodbye. */
     async stop() {
-      child.kill("SIGKILL");
+      kill();
       await ended;
     },
   };

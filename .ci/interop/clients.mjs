@@ -83,6 +83,11 @@ class Client {
     assert.deepEqual(message ?? event, expected);
   }
 
+  /** The next message, whatever it is. */
+  async hearsAny() {
+    return JSON.parse((await this.#next("any message")).message);
+  }
+
   /** The next message is an error that says this. */
   async isToldOff(sentence) {
     const event = await this.#next(`an error that says ${sentence}`);
@@ -461,8 +466,8 @@ describe("lesson 07, rooms", LIMITS, () => {
   });
 });
 
-describe("lesson 08, auth", LIMITS, () => {
-  const lesson = serve("lesson_08_auth");
+/** What lesson 08 promises, and whatever follows it keeps. Gives the way in. */
+function everyLessonWithAuth(lesson) {
   const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
   const logIn = (username, password) =>
     lesson.get("/login", {
@@ -471,9 +476,10 @@ describe("lesson 08, auth", LIMITS, () => {
       body: JSON.stringify({ username, password }),
     });
   const tokenOf = async (name) => (await (await logIn(name, PASSWORDS[name])).json()).token;
-  const enter = async (t, name = "ana") =>
+  const enter = async (t, name = "ana", options = {}) =>
     lesson.connect(t, "/ws/chat/rust", {
       protocols: ["chat.v1", `bearer.${await tokenOf(name)}`],
+      ...options,
     });
   everyLessonWithJson(enter, { room: "rust" });
 
@@ -505,5 +511,179 @@ describe("lesson 08, auth", LIMITS, () => {
     await lesson.refuses("/ws/chat/rust", 401, /a token is missing/);
     await lesson.refuses(`/ws/chat/rust?token=${token}x`, 401, /not valid/);
     await lesson.refuses(`/ws/chat/rust?token=${token}`, 403, /other sites/, options);
+  });
+
+  return enter;
+}
+
+describe("lesson 08, auth", LIMITS, () => {
+  everyLessonWithAuth(serve("lesson_08_auth"));
+});
+
+describe("lesson 09, heartbeat", LIMITS, () => {
+  const enter = everyLessonWithAuth(serve("lesson_09_heartbeat"));
+
+  test("who answers no ping is closed with 4010 after 30 seconds", async (t) => {
+    const ana = await enter(t);
+    const ben = await enter(t, "ben", { autoPong: false });
+    await ana.hears({ type: "user_joined", username: "ben" });
+
+    const start = performance.now();
+    const [code, reason] = await once(ben.socket, "close");
+
+    const seconds = (performance.now() - start) / 1000;
+    assert.deepEqual([code, `${reason}`], [4010, "no sign of life"]);
+    assert.ok(Math.abs(seconds - 30) < 1.5, `it took ${seconds} s`);
+    await ana.hears({ type: "user_left", username: "ben" });
+  });
+});
+
+describe("lesson 10, limits", LIMITS, () => {
+  const enter = everyLessonWithAuth(serve("lesson_10_limits"));
+
+  test("who says thirty things at once is told when to go on", async (t) => {
+    const ana = await enter(t);
+
+    for (let i = 0; i < 30; i += 1) ana.says("no JSON");
+    for (let i = 0; i < 20; i += 1) await ana.isToldOff(/JSON|too many/);
+    await ana.isToldOff(/JSON|too many messages: try again in 0.1 seconds/);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+
+    ana.says({ type: "ping" });
+    for (let i = 0; i < 9; i += 1) await ana.isToldOff(/JSON|too many/);
+    await ana.hears(PONG);
+  });
+});
+
+describe("lesson 12, tasks", LIMITS, () => {
+  const lesson = serve("lesson_12_tasks");
+  const tokenOf = async (username) => {
+    const answer = await lesson.get("/login", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username, password: "ana-likes-tea" }),
+    });
+    return (await answer.json()).token;
+  };
+  const ask = async (token, method, path, body) =>
+    lesson.get(path, { method, body, headers: { Authorization: `Bearer ${token}` } });
+  const enter = async (t, token) => {
+    const protocols = ["chat.v1", `bearer.${token ?? (await tokenOf("ana"))}`];
+    const client = await lesson.connect(t, "/ws/tasks", { protocols });
+    await client.hears({ type: "tasks", tasks: [] });
+    return client;
+  };
+  everyLesson(enter, async (_, client, say) => {
+    await say('{"type":"', '"}');
+    await client.isToldOff(/^unknown message type "still here\?"/);
+  });
+
+  test("long work is accepted, and its progress comes until it is cancelled", async (t) => {
+    const token = await tokenOf("ana");
+    const ana = await enter(t, token);
+
+    const answer = await ask(token, "POST", "/tasks?seconds=60", "tea for two");
+
+    assert.equal(answer.status, 202);
+    assert.equal(answer.headers.get("location"), "/tasks/1");
+    ana.says({ type: "cancel", id: 1 });
+    // How many messages come before it depends on who is faster.
+    while ((await ana.hearsAny()).type === "progress") {}
+    assert.equal((await (await ask(token, "GET", "/tasks/1")).json()).status, "cancelled");
+    assert.equal((await ask(token, "DELETE", "/tasks/1")).status, 204);
+  });
+
+  test("nobody watches without a token, or from a stranger's page", async () => {
+    const token = await tokenOf("ana");
+    const options = { origin: "http://evil.example" };
+
+    await lesson.refuses("/ws/tasks", 401, /a token is missing/);
+    await lesson.refuses(`/ws/tasks?token=${token}`, 403, /other sites/, options);
+  });
+});
+
+describe("lesson 13, lifespan", LIMITS, () => {
+  const lesson = serve("lesson_13_lifespan");
+  const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
+  const enter = async (t, name = "ana") => {
+    const answer = await lesson.get("/login", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username: name, password: PASSWORDS[name] }),
+    });
+    const { token } = await answer.json();
+    return lesson.connect(t, `/ws/chat/rust?token=${token}`);
+  };
+  everyLessonWithJson(enter, { room: "rust" });
+
+  for (const signal of ["SIGTERM", "SIGINT"]) {
+    test(`after ${signal}, everybody hears the last words, and then 1001`, async (t) => {
+      const ana = await enter(t, "ana");
+      const ben = await enter(t, "ben");
+      await ana.hears({ type: "user_joined", username: "ben" });
+      const words = { type: "chat", room: "rust", from: "ben", content: "last words" };
+      ben.says({ type: "chat", content: "last words" });
+      await ben.hears(words);
+
+      const end = lesson.server.end(signal);
+
+      await ana.hears(words);
+      await ana.isClosed(1001, /^the server is stopping$/);
+      await ben.isClosed(1001, /^the server is stopping$/);
+      assert.equal(await soon(end, "the end"), 0, "the exit code");
+    });
+  }
+});
+
+describe("lesson 11, live data", LIMITS, () => {
+  const lesson = serve("lesson_11_live_data");
+  const ask = async (token, method, path, body) =>
+    lesson.get(`/api/v1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      body: body && JSON.stringify(body),
+    });
+  const signIn = async () => {
+    const reply = await lesson.get("/login", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username: "ana", password: "ana-likes-tea" }),
+    });
+    return (await reply.json()).token;
+  };
+
+  test("a change that is made over HTTP is heard over the socket", async (t) => {
+    const token = await signIn();
+    const path = "/api/v1/ws/users?client_id=ws";
+    const ana = await lesson.connect(t, path, { protocols: ["chat.v1", `bearer.${token}`] });
+    await ana.hears({ type: "connection", client_id: "ws", channels: ["users"] });
+
+    const dora = { name: "Dora", email: "dora@example.org", phone: null };
+    const made = await ask(token, "POST", "/users", dora);
+    assert.equal(made.status, 201);
+
+    const data = { id: 1, ...dora };
+    const change = Number(made.headers.get("x-change"));
+    await ana.hears({ type: "created", model: "user", channel: "users", change, data });
+    const gone = await ask(token, "DELETE", "/users/1");
+    assert.equal(gone.status, 204);
+    await ana.hears({
+      type: "deleted",
+      model: "user",
+      channel: "users",
+      change: change + 1,
+      data,
+    });
+    await ana.leaves();
+  });
+
+  test("an unknown channel is refused with 404, and nobody comes in unknown", async () => {
+    const token = await signIn();
+
+    await lesson.refuses(`/api/v1/ws/cats?token=${token}`, 404, /no channel/);
+    await lesson.refuses("/api/v1/ws/users", 401, /a token is missing/);
+    const answer = await ask(token, "POST", "/users", { name: "Dora" });
+    assert.equal(answer.status, 422);
+    assert.deepEqual(await answer.json(), { message: "email is missing", field: "email" });
   });
 });

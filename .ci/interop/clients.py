@@ -40,6 +40,8 @@ LESSONS = [
     "lesson_06_json",
     "lesson_07_rooms",
     "lesson_08_auth",
+    "lesson_09_heartbeat",
+    "lesson_10_limits",
 ]
 
 PATIENCE = 10  # Seconds that we wait for anything, unless it says so.
@@ -858,11 +860,11 @@ class Lesson08(EveryLessonWithJson, Conversation):
             f"/ws/chat/{room}", additional_headers={"Authorization": f"Bearer {token}"}, **options
         )
 
-    @staticmethod
-    def claims(seconds, **others):
+    @classmethod
+    def claims(cls, seconds, **others):
         """What a token says that is good for so many seconds."""
         exp = int(time.time()) + seconds
-        known = {"sub": "ana", "iss": "lesson_08_auth", "aud": "lesson_08_chat", "exp": exp}
+        known = {"sub": "ana", "iss": cls.lesson, "aud": cls.lesson[:9] + "_chat", "exp": exp}
         return known | others
 
     async def test_signing_in_gives_a_token_and_a_cookie(self):
@@ -957,12 +959,249 @@ class Lesson08(EveryLessonWithJson, Conversation):
         await self.is_refused(f"/ws/chat/no%20spaces?token={token}", 400, "a name has 1 to 40")
 
 
+class Lesson09(Lesson08):
+    """All of lesson 08. A client that goes silent is in clients.mjs."""
+
+    lesson = "lesson_09_heartbeat"
+
+
+class Lesson10(Lesson08):
+    """All of lesson 08, as fast as its tests talk. The usual pace is in clients.mjs."""
+
+    lesson = "lesson_10_limits"
+    env = Lesson08.env | {"MESSAGES_PER_SECOND": "200", "BURST": "200", "MEMBERS_PER_ROOM": "5"}
+
+    async def test_the_sixth_connection_of_a_person_is_closed_with_1008(self):
+        for room in ["one", "two", "three", "four", "five"]:
+            await self.enter(room=room)
+
+        sixth = await self.enter(room="six")
+
+        await self.is_closed(sixth, 1008, "too many connections of yours")
+
+
+class Lesson12(EveryLessonWithEndings, Conversation):
+    lesson = "lesson_12_tasks"
+    log_in = Lesson08.log_in
+    token = Lesson08.token
+    passwords = Lesson08.passwords
+
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        self.headers = {"Authorization": f"Bearer {await self.token('ana')}"}
+
+    async def enter(self, tasks=(), **options):
+        client = await self.connect("/ws/tasks", additional_headers=self.headers, **options)
+        await self.hears(client, {"type": "tasks", "tasks": list(tasks)})
+        return client
+
+    async def gets_through(self, client, text):
+        async def parts():
+            yield '{"type":"'
+            if isinstance(text, (str, list)):
+                for part in text:
+                    yield part
+            else:
+                async for part in text:
+                    yield part
+            yield '"}'
+
+        await client.send(parts())
+        sentence = 'unknown message type "still here?": this server knows cancel and ping'
+        await self.hears(client, {"type": "error", "message": sentence})
+
+    async def ask(self, method, path, body=None):
+        status, headers, body = await self.http(
+            path, method=method, data=None if body is None else body.encode(), headers=self.headers
+        )
+        return status, headers, body
+
+    async def until(self, client, kind):
+        """All that a client hears up to the first message of a kind."""
+        heard = []
+        while not heard or heard[-1]["type"] != kind:
+            heard.append(json.loads(await self.soon(client.recv(), f"a message {kind}")))
+        return heard
+
+    async def test_long_work_is_accepted_and_its_progress_and_result_are_pushed(self):
+        ana = await self.enter()
+
+        text = "Tea for two, and tea. " * 50
+        status, headers, _ = await self.ask("POST", "/tasks?seconds=1", text)
+
+        self.assertEqual((status, headers["Location"]), (202, "/tasks/1"))
+        heard = await self.until(ana, "finished")
+        percents = [message["percent"] for message in heard if "percent" in message]
+        self.assertEqual(percents, sorted(set(percents)), "no step back, and none twice")
+        self.assertGreater(len(percents), 5)
+        self.assertEqual(heard[-1]["result"]["words"], 250)
+        self.assertEqual(heard[-1]["result"]["most_frequent"][0], ["tea", 100])
+        task = json.loads((await self.ask("GET", "/tasks/1"))[2])
+        self.assertEqual(task["status"], "finished")
+        await self.enter(tasks=[task])
+
+    async def test_cancel_works_over_http_and_over_the_socket(self):
+        ana = await self.enter()
+        for number in [1, 2]:
+            await self.ask("POST", "/tasks?seconds=60", "tea")
+            await self.until(ana, "progress")
+            if number == 1:
+                self.assertEqual((await self.ask("DELETE", "/tasks/1"))[0], 204)
+            else:
+                await ana.send(json.dumps({"type": "cancel", "id": number}))
+
+            heard = await self.until(ana, "cancelled")
+            self.assertEqual(heard[-1]["id"], number)
+            status = json.loads((await self.ask("GET", f"/tasks/{number}"))[2])["status"]
+            self.assertEqual(status, "cancelled")
+
+    async def test_the_result_is_there_though_nobody_watched(self):
+        ana = await self.enter()
+        await self.ask("POST", "/tasks?seconds=1", "tea for two")
+        drop(ana)
+
+        async def status():
+            return json.loads((await self.ask("GET", "/tasks/1"))[2])["status"]
+
+        await self.eventually(status, "finished")
+
+    async def test_what_is_too_much_is_refused_with_a_sentence(self):
+        for path, text, status, sentence in [
+            ("/tasks", "", 422, "nothing to count"),
+            ("/tasks", "x" * (1024 * 1024 + 1), 413, "too long"),
+            ("/tasks?seconds=61", "tea", 400, "the limit is 60"),
+        ]:
+            with self.subTest(sentence):
+                answer = await self.ask("POST", path, text)
+                self.assertEqual(answer[0], status, answer[2])
+                self.assertRegex(answer[2], sentence)
+        for _ in range(5):
+            await self.ask("POST", "/tasks?seconds=60", "tea")
+
+        status, headers, body = await self.ask("POST", "/tasks", "tea")
+
+        self.assertEqual((status, headers["Retry-After"]), (429, "10"), body)
+
+
+class Lesson13(EveryLessonWithJson, Conversation):
+    lesson = "lesson_13_lifespan"
+    others = {"room": "rust"}
+    passwords, log_in = Lesson08.passwords, Lesson08.log_in
+    token, enter = Lesson08.token, Lesson08.enter
+    # The tests of all lessons talk fast.
+    env = {"MESSAGES_PER_SECOND": "10000", "BURST": "250", "OUTBOX": "10000"}
+
+    async def test_a_server_that_is_there_is_ready(self):
+        status, _, body = await self.http("/ready")
+        self.assertEqual((status, body), (200, "ready"))
+
+
+class Lesson13Stops(Conversation):
+    lesson = "lesson_13_lifespan"
+    passwords, log_in = Lesson08.passwords, Lesson08.log_in
+    token, enter = Lesson08.token, Lesson08.enter
+
+    async def asyncTearDown(self):
+        self.assertNotIn("panicked", self.server.output(), "a server never panics")
+
+    async def ends_with_0(self):
+        code = await self.soon(asyncio.to_thread(self.server.process.wait), "the end")
+        self.assertEqual(code, 0)
+
+    async def test_everybody_gets_1001_after_either_signal(self):
+        for number in signal.SIGTERM, signal.SIGINT:
+            with self.subTest(number.name):
+                server = self.server = Server(self.lesson)
+                self.addCleanup(server.stop)
+                ana, ben = await self.enter("ana"), await self.enter("ben")
+                await self.hears(ana, {"type": "user_joined", "username": "ben"})
+
+                server.process.send_signal(number)
+
+                for client in ana, ben:
+                    await self.is_closed(client, 1001, "the server is stopping")
+                await self.ends_with_0()
+
+    async def test_what_was_said_is_heard_before_the_goodbye(self):
+        ana, ben = await self.enter("ana"), await self.enter("ben")
+        await self.hears(ana, {"type": "user_joined", "username": "ben"})
+        words = chat("ana", "last words", room="rust")
+        await ana.send(json.dumps({"type": "chat", "content": "last words"}))
+        await self.hears(ana, words)
+
+        self.server.process.send_signal(signal.SIGTERM)
+
+        await self.hears(ben, words)
+        await self.is_closed(ben, 1001, "the server is stopping")
+        await self.is_closed(ana, 1001, "the server is stopping")
+        await self.ends_with_0()
+
+
+class Lesson11(Conversation):
+    lesson = "lesson_11_live_data"
+
+    async def asyncSetUp(self):
+        await super().asyncSetUp()
+        credentials = {"username": "ana", "password": "ana-likes-tea"}
+        _, _, body = await self.http(
+            "/login",
+            data=json.dumps(credentials).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        self.headers = {"Authorization": f"Bearer {json.loads(body)['token']}"}
+
+    async def ask(self, method, path, body=None):
+        status, headers, answer = await self.http(
+            f"/api/v1{path}",
+            method=method,
+            data=body and json.dumps(body).encode(),
+            headers=self.headers | {"Content-Type": "application/json"},
+        )
+        return status, headers["x-change"], answer and json.loads(answer)
+
+    async def follow(self, path):
+        return await self.connect(f"/api/v1/ws{path}", additional_headers=self.headers)
+
+    async def test_a_change_over_http_is_heard_over_the_socket(self):
+        ana = await self.follow("/users?client_id=python")
+        greeting = {"type": "connection", "client_id": "python", "channels": ["users"]}
+        await self.hears(ana, greeting | {"timestamp": ANY})
+
+        dora = {"name": "Dora", "email": "dora@example.org", "phone": None}
+        status, change, made = await self.ask("POST", "/users", dora)
+        self.assertEqual((status, change, made), (201, "1", {"id": 1} | dora))
+
+        event = {"model": "user", "channel": "users", "timestamp": ANY, "data": made}
+        await self.hears(ana, {"type": "created", "change": 1} | event)
+        self.assertEqual(await self.ask("DELETE", "/users/1"), (204, "2", ""))
+        await self.hears(ana, {"type": "deleted", "change": 2} | event)
+        await self.leaves(ana)
+
+    async def test_what_is_wrong_is_told_in_json(self):
+        refused = {"message": "email is missing", "field": "email"}
+        self.assertEqual(await self.ask("POST", "/users", {"name": "Dora"}), (422, None, refused))
+        for path, status in {"/users/7": 404, "/users/abc": 400, "/cats": 404}.items():
+            came, _, answer = await self.ask("GET", path)
+            self.assertEqual((came, [*answer]), (status, ["message"]))
+
+    async def test_nobody_comes_in_unknown_or_to_an_unknown_channel(self):
+        await self.is_refused("/api/v1/ws/users", 401, "token is missing")
+        self.headers |= {"Origin": "http://evil.example"}
+        with self.assertRaises(InvalidStatus) as refusal:
+            await self.follow("/users")
+        self.assertEqual(refusal.exception.response.status_code, 403)
+        del self.headers["Origin"]
+        with self.assertRaises(InvalidStatus) as refusal:
+            await self.follow("/cats")
+        self.assertEqual(refusal.exception.response.status_code, 404)
+
+
 class Keepalive(unittest.IsolatedAsyncioTestCase):
     async def test_a_client_with_all_its_defaults_stays_in_every_lesson(self):
         """By default websockets pings after 20 seconds, and waits for the pong."""
-        token = signed(Lesson08.secret, **Lesson08.claims(300))
+        tokens = [signed(Lesson08.secret, **it.claims(300)) for it in (Lesson08, Lesson09, Lesson10)]
         paths = ["/ws", "/ws", "/ws", "/ws/7", "/ws/7?token=let-me-in", "/ws/ana"]
-        paths += ["/ws/chat/rust/ana", f"/ws/chat/rust?token={token}"]
+        paths += ["/ws/chat/rust/ana", *(f"/ws/chat/rust?token={token}" for token in tokens)]
 
         async def stay(lesson, path):
             server = Server(lesson, JWT_SECRET=Lesson08.secret)
