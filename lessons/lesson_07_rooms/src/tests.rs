@@ -1,6 +1,5 @@
 use axum::extract::ws::Utf8Bytes;
-use probe::{ANY, Check, Expected, ONE_MINUTE, chat::Chat, serve};
-use serde_json::{Value, json};
+use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 
 use super::app;
 use crate::{
@@ -15,19 +14,7 @@ probe::room_manners!(app, |room, name| format!("/ws/chat/{room}/{name}"));
 probe::transcripts!(app());
 
 fn chat() -> Chat {
-    Chat {
-        app,
-        names: ["ana", "ben", "cem"],
-        path: |name| format!("/ws/chat/rust/{name}"),
-        says: |text| json!({ "type": "chat", "content": text }).to_string(),
-        said: |name, text| chat_from(name, text).into(),
-        left: |name| Expected::Json(json!({ "type": "user_left", "username": name })),
-        hears_itself: true,
-    }
-}
-
-fn chat_from(name: &str, content: &str) -> Value {
-    json!({ "type": "chat", "room": "rust", "from": name, "content": content, "timestamp": ANY })
+    probe::rooms::chat(app, |name| format!("/ws/chat/rust/{name}"))
 }
 
 #[tokio::test(start_paused = true)]

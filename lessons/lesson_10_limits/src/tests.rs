@@ -1,18 +1,18 @@
-use axum::Router;
-use probe::{ANY, Expected, Server, chat::Chat, serve_by};
-use serde_json::{Value, json};
-
-use crate::{limits::Limits, protocol::Username, serving, tokens::Tokens};
-
 mod limits;
 
 // What the lessons before have promised still holds.
+#[path = "../../lesson_08_auth/src/tests/guests.rs"]
+mod guests;
 #[path = "../../lesson_09_heartbeat/src/tests/heartbeat.rs"]
 mod heartbeat;
 #[path = "../../lesson_08_auth/src/tests/signing_in.rs"]
 mod signing_in;
 
-const SECRET: &[u8] = b"a secret for the tests, 32 bytes or more";
+use axum::Router;
+use probe::{Server, chat::Chat, serve_by};
+
+use self::guests::{SECRET, path};
+use crate::{limits::Limits, serving, tokens::Tokens};
 
 probe::manners!(app(), &path("rust", "ana"));
 probe::chat_manners!(chat(), names: chosen);
@@ -21,15 +21,7 @@ probe::room_manners!(app, path);
 probe::transcripts!(app());
 
 fn chat() -> Chat {
-    Chat {
-        app: talkative,
-        names: ["ana", "ben", "cem"],
-        path: |name| path("rust", name),
-        says: |text| json!({ "type": "chat", "content": text }).to_string(),
-        said: |name, text| chat_from(name, text).into(),
-        left: |name| Expected::Json(json!({ "type": "user_left", "username": name })),
-        hears_itself: true,
-    }
+    probe::rooms::chat(limits::talkative, |name| path("rust", name))
 }
 
 fn app() -> Router {
@@ -43,24 +35,4 @@ fn app_with(limits: Limits) -> Router {
 /// The server as `main` runs it: with its own door.
 fn serve_as_main(limits: Limits) -> Server {
     serve_by(move |listener| serving::serve(listener, app_with(limits), limits))
-}
-
-/// A server on which one person may say much, but an outbox is soon full.
-fn talkative() -> Router {
-    app_with(Limits {
-        messages_per_second: 10_000,
-        burst: 10_000,
-        outbox: 256,
-        ..Limits::default()
-    })
-}
-
-/// Where somebody who has signed in finds a room.
-fn path(room: &str, name: &str) -> String {
-    let username = Username::try_from(name.to_owned()).expect("a good name");
-    format!("/ws/chat/{room}?token={}", Tokens::new(SECRET).issue(username))
-}
-
-fn chat_from(name: &str, content: &str) -> Value {
-    json!({ "type": "chat", "room": "rust", "from": name, "content": content, "timestamp": ANY })
 }

@@ -32,7 +32,7 @@ pub async fn open_feed(
     let first = first.map(|Path(name)| Channel::try_from(name)).transpose();
     let first = first.map_err(Refusal::not_found)?;
 
-    let opened = open_line(upgrade, &chat.clone(), &guest, move |line| {
+    let opened = open_line(upgrade, chat, guest, move |line, chat, _| {
         serve_follower(line.for_a_listener(), chat.channels, identity, first)
     });
     Ok(opened.into_response())

@@ -120,9 +120,8 @@ pub async fn open_watch(
     State(chat): State<Chat>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Full> {
-    let board = chat.tasks.of(&guest.username);
-    open_line(upgrade, &chat, &guest.clone(), |line| {
-        serve_watcher(line.for_a_listener(), board, guest.username)
+    open_line(upgrade, chat, guest, |line, chat, username| {
+        serve_watcher(line.for_a_listener(), chat.tasks.of(&username), username)
     })
 }
 

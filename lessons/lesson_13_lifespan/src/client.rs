@@ -25,8 +25,8 @@ pub async fn open_socket(
     State(chat): State<Chat>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Full> {
-    open_line(upgrade, &chat.clone(), &guest.clone(), |line| {
-        serve_client(line, chat.rooms, room, guest.username)
+    open_line(upgrade, chat, guest, |line, chat, username| {
+        serve_client(line, chat.rooms, room, username)
     })
 }
 

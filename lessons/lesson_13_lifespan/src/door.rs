@@ -13,6 +13,7 @@ use crate::{
     Chat, LINE_LIMIT,
     guards::{Guest, SUBPROTOCOL},
     line::Line,
+    protocol::Username,
     socket::{Ending, sized},
 };
 
@@ -29,21 +30,22 @@ impl IntoResponse for Full {
     }
 }
 
-/// Opens a socket for a guest, whatever it is for: `serve` gets the line.
+/// Opens a socket for a guest, whatever it is for: `serve` looks after it.
 pub fn open_line<F: Future<Output = ()> + Send>(
     upgrade: WebSocketUpgrade,
-    chat: &Chat,
-    guest: &Guest,
-    serve: impl FnOnce(Line) -> F + Send + 'static,
+    chat: Chat,
+    guest: Guest,
+    serve: impl FnOnce(Line, Chat, Username) -> F + Send + 'static,
 ) -> Result<Response, Full> {
     let place = chat.places.take().ok_or(Full)?;
-    let (chat, busy) = (chat.clone(), chat.lifespan.busy());
-    let (username, expires) = (guest.username.clone(), guest.expires);
+    let busy = chat.lifespan.busy();
+    let Guest { username, expires } = guest;
 
     let upgrade = sized(upgrade, LINE_LIMIT).protocols([SUBPROTOCOL]);
     Ok(upgrade.on_upgrade(async move |socket| {
         if let Some(_own) = chat.places.take_own(&username) {
-            serve(Line::new(socket, expires, &chat)).await;
+            let line = Line::new(socket, expires, &chat);
+            serve(line, chat, username).await;
         } else {
             // Not at length: until it hangs up, it has a place that belongs to all.
             let goodbye = Ending::TOO_MANY_CONNECTIONS.part(socket);

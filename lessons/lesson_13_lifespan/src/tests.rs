@@ -1,17 +1,18 @@
-use std::time::Duration;
-
-use axum::Router;
-use probe::{ANY, Expected, Server, chat::Chat, serve_by};
-use serde_json::{Value, json};
-
-use crate::{
-    database::Database, lifespan::Lifespan, limits::Limits, protocol::Username, serving,
-    tasks::Tasks, tokens::Tokens,
-};
-
 mod lifespan;
 
 // What the lessons before have promised still holds.
+#[path = "../../lesson_11_live_data/src/tests/agreement.rs"]
+mod agreement;
+#[path = "../../lesson_11_live_data/src/tests/api.rs"]
+mod api;
+#[path = "../../lesson_11_live_data/src/tests/asking.rs"]
+mod asking;
+#[path = "../../lesson_11_live_data/src/tests/channels.rs"]
+mod channels;
+#[path = "../../lesson_11_live_data/src/tests/database.rs"]
+mod database;
+#[path = "../../lesson_08_auth/src/tests/guests.rs"]
+mod guests;
 #[path = "../../lesson_09_heartbeat/src/tests/heartbeat.rs"]
 mod heartbeat;
 #[path = "../../lesson_10_limits/src/tests/limits.rs"]
@@ -21,8 +22,14 @@ mod signing_in;
 #[path = "../../lesson_12_tasks/src/tests/tasks.rs"]
 mod tasks;
 
-const SECRET: &[u8] = b"a secret for the tests, 32 bytes or more";
-const SECOND: Duration = Duration::from_secs(1);
+use axum::Router;
+use probe::{Server, chat::Chat, serve_by};
+
+use self::guests::{SECRET, path};
+use crate::{
+    database::Database, lifespan::Lifespan, limits::Limits, serving, tasks::Tasks,
+    tokens::Tokens,
+};
 
 probe::manners!(app(), &path("rust", "ana"));
 probe::chat_manners!(chat(), names: chosen);
@@ -31,15 +38,7 @@ probe::room_manners!(app, path);
 probe::transcripts!(app());
 
 fn chat() -> Chat {
-    Chat {
-        app: talkative,
-        names: ["ana", "ben", "cem"],
-        path: |name| path("rust", name),
-        says: |text| json!({ "type": "chat", "content": text }).to_string(),
-        said: |name, text| chat_from(name, text).into(),
-        left: |name| Expected::Json(json!({ "type": "user_left", "username": name })),
-        hears_itself: true,
-    }
+    probe::rooms::chat(limits::talkative, |name| path("rust", name))
 }
 
 fn app() -> Router {
@@ -51,50 +50,31 @@ fn app_with(limits: Limits) -> Router {
 }
 
 fn app_of(limits: Limits, tasks: Tasks) -> Router {
-    living(limits, tasks, Lifespan::default())
+    living(limits, in_memory(), tasks, Lifespan::default())
 }
 
-fn living(limits: Limits, tasks: Tasks, lifespan: Lifespan) -> Router {
-    let database = Database::in_memory().expect("memory is always there");
+fn app_on(database: Database) -> Router {
+    living(Limits::default(), database, Tasks::default(), Lifespan::default())
+}
+
+fn living(
+    limits: Limits,
+    database: Database,
+    tasks: Tasks,
+    lifespan: Lifespan,
+) -> Router {
     super::app(Tokens::new(SECRET), limits, database, tasks, lifespan)
+}
+
+fn in_memory() -> Database {
+    Database::in_memory().expect("memory is always there")
 }
 
 /// The server as `main` runs it: with its own door.
 fn serve_as_main(limits: Limits) -> Server {
     serve_by(move |listener| {
         let lifespan = Lifespan::default();
-        let app = living(limits, Tasks::default(), lifespan.clone());
+        let app = living(limits, in_memory(), Tasks::default(), lifespan.clone());
         serving::serve(listener, app, limits, lifespan)
     })
-}
-
-/// A server on which one person may say much, but an outbox is soon full.
-fn talkative() -> Router {
-    app_with(Limits {
-        messages_per_second: 10_000,
-        burst: 10_000,
-        outbox: 256,
-        ..Limits::default()
-    })
-}
-
-/// Where somebody who has signed in finds a room.
-fn path(room: &str, name: &str) -> String {
-    format!("/ws/chat/{room}?token={}", token(name))
-}
-
-fn token(name: &str) -> String {
-    Tokens::new(SECRET).issue(username(name))
-}
-
-fn username(name: &str) -> Username {
-    Username::try_from(name.to_owned()).expect("a good name")
-}
-
-fn chat_from(name: &str, content: &str) -> Value {
-    json!({ "type": "chat", "room": "rust", "from": name, "content": content, "timestamp": ANY })
-}
-
-fn error(message: impl Into<String>) -> Value {
-    json!({ "type": "error", "message": message.into() })
 }

@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 
 use crate::{Check, Client, Hint, ONE_MINUTE, Server, chat::Chat, serve};
 
+/// What somebody hears who made a mistake.
+pub fn error(message: impl Into<String>) -> Value {
+    json!({ "type": "error", "message": message.into() })
+}
+
 /// The others hear who joins and who leaves. Whoever joins does not hear it.
 pub async fn the_others_hear_who_joins_and_who_leaves(chat: Chat) -> Check {
     let (_server, mut ana, mut ben) = two_meet(&chat).await?;

@@ -3,13 +3,31 @@
 use axum::Router;
 use serde_json::{Value, json};
 
-use crate::{ANY, Check, Hint, ONE_MINUTE, Server, serve};
+use crate::{ANY, Check, Expected, Hint, ONE_MINUTE, Server, chat::Chat, serve};
 
 /// A server with rooms, and where they are.
 pub struct Rooms {
     pub app: fn() -> Router,
     /// Where somebody connects to a room.
     pub path: fn(room: &str, name: &str) -> String,
+}
+
+/// The words of a chat with rooms, for three people in the room "rust".
+pub fn chat(app: fn() -> Router, path: fn(name: &str) -> String) -> Chat {
+    Chat {
+        app,
+        names: ["ana", "ben", "cem"],
+        path,
+        says: |text| json!({ "type": "chat", "content": text }).to_string(),
+        said: |name, text| chat_from(name, text).into(),
+        left: |name| Expected::Json(json!({ "type": "user_left", "username": name })),
+        hears_itself: true,
+    }
+}
+
+/// What everybody in the room "rust" hears when somebody says something.
+pub fn chat_from(name: &str, content: &str) -> Value {
+    json!({ "type": "chat", "room": "rust", "from": name, "content": content, "timestamp": ANY })
 }
 
 /// A name in use is accepted, and closed with 4009, so that a page can show it.
@@ -106,10 +124,6 @@ pub async fn an_impossible_room_gets_400_and_a_sentence(rooms: Rooms) -> Check {
     server.connect("Ana", &(rooms.path)(&longest, "ana")).await?.leaves().await?;
     server.refuses("Eve", &(rooms.path)(&format!("{longest}x"), "ana"), 400).await?;
     Ok(())
-}
-
-fn chat_from(name: &str, content: &str) -> Value {
-    json!({ "type": "chat", "room": "rust", "from": name, "content": content, "timestamp": ANY })
 }
 
 async fn lists(server: &Server, list: &str) -> Check {

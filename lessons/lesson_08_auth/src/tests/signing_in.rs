@@ -2,10 +2,13 @@
 
 use axum::http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
-use probe::{Answer, Check, Client, Hint, Server, serve};
+use probe::{Answer, Check, Client, Hint, Server, rooms::chat_from, serve};
 use serde_json::{Value, json};
 
-use super::{SECRET, app, chat_from, path};
+use super::{
+    app,
+    guests::{SECRET, path},
+};
 use crate::tokens::{AUDIENCE, ISSUER, TOKEN_LIFETIME, Tokens};
 
 fn claims() -> Value {

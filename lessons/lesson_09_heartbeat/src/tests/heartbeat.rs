@@ -1,10 +1,12 @@
 //! What the heartbeat promises, in this lesson and in those that follow.
 
-use probe::{Check, Client, Hint, ONE_MINUTE, Server, manners::masked, serve};
+use probe::{
+    Check, Client, Hint, ONE_MINUTE, Server, manners::masked, rooms::chat_from, serve,
+};
 use serde_json::json;
 use tokio::time::{Duration, Instant, advance};
 
-use super::{chat, chat_from, path};
+use super::{chat, guests::path};
 use crate::heartbeat::{IDLE_AFTER, PING_AFTER, PONG_WITHIN};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -2,20 +2,29 @@
 
 use std::{ops::RangeBounds, time::Duration};
 
-use probe::{Check, Client, Hint, ONE_MINUTE, Server, serve};
+use axum::Router;
+use probe::{
+    Check, Client, Hint, ONE_MINUTE, Server, json::error, rooms::chat_from, serve,
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{app, app_with, chat_from, path, serve_as_main};
+use super::{app, app_with, guests::path, serve_as_main};
 use crate::{limits::Limits, outbox::SlowClient};
-
-fn error(message: impl Into<String>) -> Value {
-    json!({ "type": "error", "message": message.into() })
-}
 
 const SECOND: Duration = Duration::from_secs(1);
 
 const PING: &str = r#"{"type":"ping"}"#;
+
+/// A server on which one person may say much, but an outbox is soon full.
+pub fn talkative() -> Router {
+    app_with(Limits {
+        messages_per_second: 10_000,
+        burst: 10_000,
+        outbox: 256,
+        ..Limits::default()
+    })
+}
 
 fn pong() -> Value {
     json!({ "type": "pong" })

@@ -3,7 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::*;
+use probe::{Check, Client, Hint, ONE_MINUTE, Server, serve};
+use serde_json::{Value, json};
+
+use super::{
+    app,
+    asking::{Reply, asks, follows},
+};
 
 type Table = BTreeMap<i64, Value>;
 

@@ -1,6 +1,15 @@
 //! The API: what it does, and how it says no.
 
-use super::{signing_in::MISSING, *};
+use axum::http::Request;
+use probe::{Check, Hint, Server, serve};
+use serde_json::{Value, json};
+
+use super::{
+    app,
+    asking::{Reply, asks, asks_with},
+    guests::token,
+    signing_in::MISSING,
+};
 
 /// A server with two users and a post.
 async fn with_users() -> Result<Server, Hint> {

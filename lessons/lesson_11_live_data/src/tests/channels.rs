@@ -2,7 +2,18 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::*;
+use probe::{ANY, Check, ONE_MINUTE, Server, json::error, serve};
+use serde_json::{Value, json};
+
+use super::{
+    app,
+    asking::{asks, asks_with, follows},
+    guests::token,
+    limits::talkative,
+};
+use crate::tokens::TOKEN_LIFETIME;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 probe::manners!(app(), &feed("ana", "/users"));
 

@@ -5,16 +5,19 @@ use std::{
     path::PathBuf,
     process,
     sync::{Arc, Mutex, mpsc},
+    time::Duration,
 };
 
-use axum::response::IntoResponse;
+use axum::{Router, response::IntoResponse};
+use probe::{Check, serve};
 use rusqlite::Connection;
 use rusqlite_migration::Migrations;
+use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::yield_now, time::advance};
 
-use super::*;
+use super::{app, app_on, asking::asks};
 use crate::{
-    database::{STEPS, explain},
+    database::{Database, STEPS, explain},
     models::User,
     records::Record,
     refusal::Refusal,

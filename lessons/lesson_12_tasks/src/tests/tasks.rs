@@ -8,11 +8,16 @@ use axum::{
     extract::{FromRequest, Request as AnyRequest},
     http::{Method, Request},
 };
-use probe::{ANY, Answer, Check, Client, Hint, ONE_MINUTE, Server, serve, serve_tcp};
+use probe::{
+    ANY, Answer, Check, Client, Hint, ONE_MINUTE, Server, json::error, serve, serve_tcp,
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{app, app_of, error, token, username};
+use super::{
+    app, app_of,
+    guests::{token, username},
+};
 use crate::{
     counting::{Count, Counting, TEXT_LIMIT},
     heartbeat::IDLE_AFTER,

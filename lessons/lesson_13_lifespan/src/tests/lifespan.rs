@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use probe::{Check, Client, Hint, Server, serve_by};
+use probe::{Check, Client, Hint, Server, rooms::chat_from, serve_by};
 use serde_json::json;
 use tokio::{
     join,
@@ -11,13 +11,15 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{SECOND, chat_from, living, path};
+use super::{guests::path, in_memory, living};
 use crate::{
     lifespan::{DEADLINE, Lifespan},
     limits::Limits,
     serving,
     tasks::Tasks,
 };
+
+const SECOND: Duration = Duration::from_secs(1);
 
 const STOPPING: &str = "the server is stopping";
 
@@ -36,7 +38,7 @@ fn start() -> Program {
     let limits =
         Limits { messages_per_second: 10_000, burst: 10_000, ..Limits::default() };
     let lifespan = Lifespan::default();
-    let app = living(limits, Tasks::default(), lifespan.clone());
+    let app = living(limits, in_memory(), Tasks::default(), lifespan.clone());
     let (sender, end) = oneshot::channel();
     let life = lifespan.clone();
     let server = serve_by(async move |listener| {
