@@ -125,7 +125,7 @@ export function everyPage(
     const first = await start(lesson.name);
     t.after(() => first.stop());
     const page = await openWindow(t, `${first.url}/${lesson.page}`, {
-      excused: [/ERR_CONNECTION_REFUSED/, ...excused],
+      excused: [/ERR_CONNECTION_(REFUSED|RESET)/, ...excused],
     });
     await enter(page, "ana");
 

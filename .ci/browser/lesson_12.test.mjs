@@ -226,7 +226,7 @@ describe("lesson 12, tasks", LIMITS, () => {
 
   test("when the server dies the page says so, and the tasks are gone", async (t) => {
     const { server, page } = await fresh(t, {
-      excused: [/ERR_CONNECTION_REFUSED/, refused(401)],
+      excused: [/ERR_CONNECTION_(REFUSED|RESET)/, refused(401)],
     });
     await enter(page, "ana");
     await order(page, TEA, 60);

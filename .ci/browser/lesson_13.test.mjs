@@ -34,7 +34,7 @@ describe("lesson 13, lifespan", LIMITS, () => {
     const first = await start(lesson.name);
     t.after(() => first.stop());
     const page = await openWindow(t, `${first.url}/${lesson.page}`, {
-      excused: [/ERR_CONNECTION_REFUSED/],
+      excused: [/ERR_CONNECTION_(REFUSED|RESET)/],
       prepare,
     });
     await enter(page, "ana");

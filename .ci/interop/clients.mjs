@@ -64,6 +64,18 @@ class Client {
     return this.#events.shift();
   }
 
+  /**
+   * Waits until the server listens to this client, or has closed it. The 101 comes
+   * earlier: whoever counts on it can be overtaken by the next one who comes in.
+   */
+  async isServed() {
+    this.socket.ping();
+    await soon(
+      Promise.race([once(this.socket, "pong"), once(this.socket, "close")]),
+      "a pong after the upgrade",
+    );
+  }
+
   says(message, options) {
     const isJson = message.constructor === Object;
     this.socket.send(isJson ? JSON.stringify(message) : message, options);
@@ -131,6 +143,7 @@ function serve(name) {
         throw new Error(`${path} was refused with ${response.statusCode}`);
       });
       await soon(Promise.race([once(client.socket, "open"), refused]), `a way in at ${path}`);
+      await client.isServed();
       return client;
     },
     /** The server answers with a status and a sentence, and there is no upgrade. */

@@ -7,6 +7,7 @@ Run: .ci/interop/clients, which installs what this needs. Part of it:
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -116,7 +117,15 @@ class Conversation(unittest.IsolatedAsyncioTestCase):
         url = f"ws://{self.server.address}{path}"
         client = await self.soon(websockets.connect(url, **options), f"an upgrade at {path}")
         self.addCleanup(drop, client)
+        await self.is_served(client)
         return client
+
+    async def is_served(self, client):
+        """Waits until the server listens to this client, or has closed it. The 101 comes
+        earlier: whoever counts on it can be overtaken by the next one who comes in."""
+        with contextlib.suppress(ConnectionClosed):
+            pong = await client.ping()
+            await self.soon(pong, "a pong after the upgrade")
 
     async def soon(self, what, title, patience=PATIENCE):
         try:
