@@ -7,7 +7,7 @@
 import { explain } from "./closing.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
-import { comeBack, isFinal } from "./reconnect.js";
+import { comeBack } from "./reconnect.js";
 import { openRoom } from "./room.js";
 
 const SIGNED_OUT = 4001;
@@ -23,7 +23,11 @@ const { username, password, room, subprotocol } = form.elements;
 
 let connect;
 let isIn = false;
-const back = comeBack({ connect: () => connect(), tell: count });
+const back = comeBack({
+  connect: () => connect(),
+  tell: count,
+  stay: () => stayAway(true),
+});
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -81,7 +85,6 @@ function enter(token) {
       const signedOut = event.code === SIGNED_OUT;
       if (signedOut) place.replaceChildren();
       answer.value = signedOut ? explain(event) : "";
-      stayAway(isFinal(event.code));
     },
   });
 }
@@ -93,5 +96,6 @@ function stayAway(forGood) {
 }
 
 function count(milliseconds) {
+  stayAway(false);
   countdown.textContent = `We try again in ${Math.ceil(milliseconds / 1000)} s.`;
 }

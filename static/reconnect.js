@@ -15,19 +15,25 @@ const STEADY = 10_000;
 /** After these codes the next try would end like the last one, or nobody wants it. */
 const FINAL = new Set([1000, 1008, 4001, 4009, 4011]);
 
-/** Whether we stay away after this code. */
-export function isFinal(code) {
-  return FINAL.has(code);
-}
+/** After these codes the line is lost, and the server may not know it yet. */
+const LOST = new Set([1006, 4010]);
+
+/** The code for a name that is in use. */
+const NAME_TAKEN = 4009;
+
+/** For so long it may be our own name: the server takes half a minute to miss us. */
+const GHOST = 45_000;
 
 /**
  * Calls `connect` when it is time to try again. Until then, `tell` hears once a second
- * for how many milliseconds we still wait.
+ * for how many milliseconds we still wait. When there is no sense in another try, it
+ * calls `stay`.
  *
  * Let it `follow` each socket that you open.
  */
-export function comeBack({ connect, tell, random = Math.random }) {
+export function comeBack({ connect, tell, stay, random = Math.random }) {
   let tries = 0;
+  let lost = -Infinity;
   let timer;
 
   function follow(socket) {
@@ -41,12 +47,15 @@ export function comeBack({ connect, tell, random = Math.random }) {
     socket.addEventListener("close", plan, { once: true });
 
     function plan({ code }) {
-      if (isFinal(code)) return;
+      const now = Date.now();
+      const isGhost = code === NAME_TAKEN && now - lost < GHOST;
+      if (FINAL.has(code) && !isGhost) return stay();
 
-      if (Date.now() - opened >= STEADY) tries = 0;
+      if (LOST.has(code) && opened <= now) lost = now;
+      if (now - opened >= STEADY) tries = 0;
       const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** tries);
       tries += 1;
-      wait(Date.now() + random() * longest);
+      wait(now + random() * longest);
     }
   }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -12,6 +13,8 @@ export const PATIENCE = 10_000;
 
 /** Prints where the browser is, and installs one if need be. */
 const FINDER = fileURLToPath(new URL("chromium", import.meta.url));
+
+const AXE = new URL("node_modules/axe-core/axe.min.js", import.meta.url);
 
 const FLAGS = [
   "--no-sandbox",
@@ -130,4 +133,13 @@ export function closePolitely(page, path) {
       }),
     [path, PATIENCE],
   );
+}
+
+/** What axe-core finds, if it is serious. */
+export async function serious(page) {
+  await page.evaluate(readFileSync(AXE, "utf8"));
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  return violations
+    .filter(({ impact }) => ["serious", "critical"].includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }

@@ -3,7 +3,6 @@
 // names, an expired session.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
 import {

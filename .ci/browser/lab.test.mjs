@@ -5,11 +5,10 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { describe, test } from "node:test";
 
-import { lines, openWindow, overflow, sees, useBrowser } from "./browser.mjs";
+import { lines, openWindow, overflow, sees, serious, useBrowser } from "./browser.mjs";
 import { start } from "./server.mjs";
 
 const LIMITS = { timeout: 240_000 };
-const AXE = new URL("node_modules/axe-core/axe.min.js", import.meta.url);
 const PAGES = new URL("../../static/", import.meta.url);
 
 /** Where `mdbook serve` shows the book: the one origin that lesson 08 lists. */
@@ -72,15 +71,6 @@ const verdicts = (page) =>
 async function replay(page, ending) {
   await page.getByRole("button", { name: "Replay" }).click();
   await page.locator("ws-lab output", { hasText: ending }).waitFor({ timeout: 20_000 });
-}
-
-/** What axe-core finds, if it is serious. */
-async function serious(page) {
-  await page.evaluate(readFileSync(AXE, "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  return violations
-    .filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
 /** Serves a page with a transcript where the book's preview would be. */

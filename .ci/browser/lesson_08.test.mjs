@@ -2,26 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { closePolitely, fill, press, say, sees, useBrowser } from "./browser.mjs";
+import { enter, login } from "./guests.mjs";
 import { LIMITS, answered, everyPage, refused, serve } from "./lesson.mjs";
 
 describe("lesson 08, authentication", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_08_auth");
-  const passwords = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-figs" };
-  const enter = async (page, name) => {
-    await fill(page, "Name", name);
-    await fill(page, "Password", passwords[name]);
-    await press(page, "Sign in");
-    await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
-  };
-  const login = (page) =>
-    page.evaluate(async (password) => {
-      await fetch("/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ username: "ana", password }),
-      });
-    }, passwords.ana);
   everyPage(lesson, { enter, login, path: "/ws/chat/quiet" });
 
   test("those who sign in chat under the name that their token proves", async (t) => {

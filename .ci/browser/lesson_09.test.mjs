@@ -1,68 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fill, lines, openWindow, press, say, sees, useBrowser } from "./browser.mjs";
+import { press, say, sees, useBrowser } from "./browser.mjs";
+import { enter, login } from "./guests.mjs";
+import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openWithClock, until } from "./heartbeat.mjs";
 import { LIMITS, everyPage, serve } from "./lesson.mjs";
 import { startProxy } from "./proxy.mjs";
-
-const PING_AFTER = 20_000;
-const PONG_WITHIN = 10_000;
 
 describe("lesson 09, a heartbeat", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_09_heartbeat");
-  const passwords = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-figs" };
-  const enter = async (page, name) => {
-    await fill(page, "Name", name);
-    await fill(page, "Password", passwords[name]);
-    await press(page, "Sign in");
-    await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
-  };
-  const login = (page) =>
-    page.evaluate(async (password) => {
-      await fetch("/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ username: "ana", password }),
-      });
-    }, passwords.ana);
   everyPage(lesson, { enter, login, path: "/ws/chat/quiet" });
+  everyHeartbeat(lesson);
 
-  /** A window whose clock we can turn, and what its sockets say and hear. */
-  const openWithClock = async (t, url) => {
-    const frames = [];
-    const page = await openWindow(t, url, {
-      prepare: async (page) => {
-        page.on("websocket", (socket) => {
-          socket.on("framesent", ({ payload }) => frames.push(`said ${payload}`));
-          socket.on("framereceived", ({ payload }) => frames.push(`heard ${payload}`));
-        });
-        await page.clock.install();
-      },
-    });
-    return { page, frames };
-  };
   const page09 = () => `${lesson.server.url}/${lesson.page}`;
   const exchange = ['said {"type":"ping"}', 'heard {"type":"pong"}'];
-  const until = async (done) => {
-    for (let i = 0; i < 200 && !done(); i += 1)
-      await new Promise((resolve) => setTimeout(resolve, 20));
-  };
-
-  test("a page that has heard nothing for 20 seconds asks, and shows no pong", async (t) => {
-    const { page, frames } = await openWithClock(t, page09());
-    await enter(page, "ana");
-
-    await page.clock.fastForward(PING_AFTER - 5_000);
-    assert.deepEqual(frames, [], "there is nothing to ask yet");
-    await page.clock.fastForward(5_000);
-
-    await until(() => frames.length === 2);
-    assert.deepEqual(frames, exchange, "the page asks, and the server answers");
-    await page.clock.fastForward(PONG_WITHIN);
-    await sees(page, "#state", "Connected as ana.", "the answer came in time");
-    assert.deepEqual(await lines(page), [], "and is no news for people");
-  });
 
   test("whatever the server says puts the question off", async (t) => {
     const { page, frames } = await openWithClock(t, page09());

@@ -1,28 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fill, lines, press, say, sees, useBrowser } from "./browser.mjs";
+import { lines, press, say, sees, useBrowser } from "./browser.mjs";
+import { enter, login } from "./guests.mjs";
+import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, everyPage, serve } from "./lesson.mjs";
 
 describe("lesson 10, limits", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_10_limits");
-  const passwords = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-figs" };
-  const enter = async (page, name) => {
-    await fill(page, "Name", name);
-    await fill(page, "Password", passwords[name]);
-    await press(page, "Sign in");
-    await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
-  };
-  const login = (page) =>
-    page.evaluate(async (password) => {
-      await fetch("/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ username: "ana", password }),
-      });
-    }, passwords.ana);
   everyPage(lesson, { enter, login, path: "/ws/chat/quiet" });
+  everyHeartbeat(lesson);
 
   test("thirty things at once are too many, and the server says when to try again", async (t) => {
     const page = await lesson.open(t);

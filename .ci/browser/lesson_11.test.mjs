@@ -2,26 +2,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { fill, press, say, sees, useBrowser } from "./browser.mjs";
+import { enter, login } from "./guests.mjs";
+import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, answered, everyPage, refused, serve } from "./lesson.mjs";
 
 describe("lesson 11, live data", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_11_live_data");
-  const passwords = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-figs" };
-  const enter = async (page, name) => {
-    await fill(page, "Name", name);
-    await fill(page, "Password", passwords[name]);
-    await press(page, "Sign in");
-    await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
-  };
-  const login = (page) =>
-    page.evaluate(async (password) => {
-      await fetch("/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ username: "ana", password }),
-      });
-    }, passwords.ana);
   everyPage(lesson, {
     enter,
     login,
@@ -29,6 +16,7 @@ describe("lesson 11, live data", LIMITS, () => {
     // When the server has died and come back, it does not know our token any more.
     excused: [answered(401), refused(401)],
   });
+  everyHeartbeat(lesson, '{"action":"ping"}');
 
   /** Adds a user whose name and address nobody else has. */
   let count = 0;

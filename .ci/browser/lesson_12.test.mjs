@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
 import {
@@ -9,25 +8,19 @@ import {
   overflow,
   press,
   sees,
+  serious,
   useBrowser,
 } from "./browser.mjs";
+import { PASSWORDS, enter } from "./guests.mjs";
+import { everyHeartbeat } from "./heartbeat.mjs";
 import { answered, refused, serve } from "./lesson.mjs";
 import { start as startServer } from "./server.mjs";
 
 const LIMITS = { timeout: 120_000 };
-const AXE = new URL("node_modules/axe-core/axe.min.js", import.meta.url);
 // Each server adds a listener, so that none outlives us. Here are many servers.
 process.setMaxListeners(0);
 
-const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
 const TEA = "Tea for two, and two for tea. ".repeat(20);
-
-async function enter(page, name) {
-  await fill(page, "Name", name);
-  await fill(page, "Password", PASSWORDS[name]);
-  await press(page, "Sign in");
-  await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
-}
 
 async function order(page, text, seconds) {
   await fill(page, "Text", text);
@@ -51,18 +44,11 @@ async function reaches(page, id, share) {
   });
 }
 
-/** What axe-core finds, if it is serious. */
-async function serious(page) {
-  await page.evaluate(readFileSync(AXE, "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  return violations
-    .filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
-
 describe("lesson 12, tasks", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_12_tasks");
+  everyHeartbeat(lesson);
+
   /** A window of its own server, where nobody has started a task yet. */
   const fresh = async (t, options) => {
     const server = await startServer(lesson.name);

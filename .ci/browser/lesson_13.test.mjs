@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
 import { fill, openWindow, press, say, sees, useBrowser } from "./browser.mjs";
+import { PASSWORDS, enter, login } from "./guests.mjs";
+import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, connected, everyPage, serve } from "./lesson.mjs";
 import { start } from "./server.mjs";
 
@@ -12,22 +14,8 @@ process.env.JWT_SECRET = "a secret that only these tests know";
 describe("lesson 13, lifespan", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_13_lifespan");
-  const passwords = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
-  const enter = async (page, name) => {
-    await fill(page, "Name", name);
-    await fill(page, "Password", passwords[name]);
-    await press(page, "Sign in");
-    await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
-  };
-  const login = (page) =>
-    page.evaluate(async (password) => {
-      await fetch("/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ username: "ana", password }),
-      });
-    }, passwords.ana);
   everyPage(lesson, { enter, login, path: "/ws/chat/quiet", returns: true });
+  everyHeartbeat(lesson);
 
   /** Starts a server of its own, and opens a window of Ana's on it. */
   async function visit(t, prepare) {
@@ -101,7 +89,7 @@ describe("lesson 13, lifespan", LIMITS, () => {
     await enter(first, "ben");
     const second = await lesson.open(t);
     await fill(second, "Name", "ben");
-    await fill(second, "Password", passwords.ben);
+    await fill(second, "Password", PASSWORDS.ben);
     await press(second, "Sign in");
     await sees(second, "#state", "Code 4009", "Ben is here already");
     assert.equal(await second.locator("#pause").isVisible(), false, "and stays away, too");
@@ -119,13 +107,14 @@ describe("reconnect.js", () => {
   async function client(t, random) {
     const { comeBack } = await load();
     t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
-    const it = { connections: 0, told: [] };
+    const it = { connections: 0, told: [], stays: 0 };
     const connect = () => {
       it.connections += 1;
       it.socket = new EventTarget();
       it.back.follow(it.socket);
     };
-    it.back = comeBack({ connect, tell: (wait) => it.told.push(wait), random });
+    const tell = (wait) => it.told.push(wait);
+    it.back = comeBack({ connect, tell, stay: () => (it.stays += 1), random });
     it.opens = () => it.socket.dispatchEvent(new Event("open"));
     it.closes = (code) =>
       it.socket.dispatchEvent(Object.assign(new Event("close"), { code }));
@@ -200,6 +189,25 @@ describe("reconnect.js", () => {
       it.passes(60_000);
 
       assert.equal(it.connections, 1, "the next try would end like this one");
+      assert.equal(it.stays, 1, "and the page is told so");
+    });
+  }
+
+  for (const code of [1006, 4010]) {
+    test(`after ${code} a name that is taken may be its own, for 45 seconds`, async (t) => {
+      const it = await client(t, () => 1);
+      it.opens();
+      it.closes(code);
+      const meetsIt = (seconds) => {
+        it.passes(1000 * seconds);
+        it.opens();
+        it.closes(4009);
+      };
+
+      [1, 2, 4, 8, 16].forEach(meetsIt);
+      assert.equal(it.stays, 0, "the server has not missed it yet");
+      meetsIt(30);
+      assert.equal(it.stays, 1, "now it is somebody else");
     });
   }
 

@@ -107,8 +107,12 @@ fn watch(exercise: &str) -> io::Result<String> {
     }
 }
 
+/// The folder of the course. Cargo says where it is now: it may have been moved, or
+/// copied, since this program was built.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let built = || env!("CARGO_MANIFEST_DIR").into();
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(built);
+    Path::new(&package).join("../..")
 }
 
 /// A file in the target folder, beside this program.

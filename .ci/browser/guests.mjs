@@ -1,0 +1,28 @@
+// The people who may sign in, from lesson 08 on, and how they do it.
+
+import { fill, press, sees } from "./browser.mjs";
+
+export const PASSWORDS = {
+  ana: "ana-likes-tea",
+  ben: "ben-likes-jam",
+  cem: "cem-likes-figs",
+};
+
+/** Signs in with the form of the page, as a person does. */
+export async function enter(page, name) {
+  await fill(page, "Name", name);
+  await fill(page, "Password", PASSWORDS[name]);
+  await press(page, "Sign in");
+  await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
+}
+
+/** Gives the page Ana's cookie, and nothing else. */
+export async function login(page) {
+  await page.evaluate(async (password) => {
+    await fetch("/login", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username: "ana", password }),
+    });
+  }, PASSWORDS.ana);
+}

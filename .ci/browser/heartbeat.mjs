@@ -1,0 +1,72 @@
+// What holds on every page that has a heartbeat, from lesson 09 on.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { lines, openWindow, sees } from "./browser.mjs";
+import { enter } from "./guests.mjs";
+import { startProxy } from "./proxy.mjs";
+
+/** How long the server may be silent before a page asks, in milliseconds. */
+export const PING_AFTER = 20_000;
+
+/** How long the answer may take. */
+export const PONG_WITHIN = 10_000;
+
+/** Opens a window whose clock we can turn: the page, and what its sockets say and hear. */
+export async function openWithClock(t, url) {
+  const frames = [];
+  const page = await openWindow(t, url, {
+    prepare: async (page) => {
+      page.on("websocket", (socket) => {
+        socket.on("framesent", ({ payload }) => frames.push(`said ${payload}`));
+        socket.on("framereceived", ({ payload }) => frames.push(`heard ${payload}`));
+      });
+      await page.clock.install();
+    },
+  });
+  return { page, frames };
+}
+
+/** Waits, on the clock of this machine, until something is so. */
+export async function until(done) {
+  for (let i = 0; i < 200 && !done(); i += 1) await sleep(20);
+}
+
+/** `ping` is what the page asks. */
+export function everyHeartbeat(lesson, ping = '{"type":"ping"}') {
+  test("a page that has heard nothing for 20 seconds asks, and stays", async (t) => {
+    const { page, frames } = await openWithClock(t, `${lesson.server.url}/${lesson.page}`);
+    await enter(page, "ana");
+    await sleep(300); // Some servers greet.
+    frames.length = 0;
+
+    await page.clock.fastForward(PING_AFTER - 5_000);
+    assert.deepEqual(frames, [], "there is nothing to ask yet");
+    await page.clock.fastForward(5_000);
+
+    const heard = 'heard {"type":"pong"}';
+    await until(() => frames.includes(heard));
+    // One page has two sockets, so it may ask twice.
+    const exchange = new Set([`said ${ping}`, heard]);
+    assert.deepEqual(new Set(frames), exchange, "the page asks, and the server answers");
+    await page.clock.fastForward(PONG_WITHIN);
+    await sees(page, "#state", "Connected as ana.", "the answer came in time");
+    assert.deepEqual(await lines(page), [], "and is no news for people");
+  });
+
+  test("a page whose server goes silent finds out", async (t) => {
+    const proxy = await startProxy(lesson.server.port);
+    const { page } = await openWithClock(t, `${proxy.url}/${lesson.page}`);
+    t.after(() => proxy.stop()); // After the window, which may come back.
+    await enter(page, "ben");
+
+    proxy.swallow();
+    await page.clock.fastForward(PING_AFTER);
+    await sees(page, "#state", "Connected as ben.", "the page has asked, and waits");
+    await page.clock.fastForward(PONG_WITHIN);
+
+    await sees(page, "body", "The server has gone silent.", "the page finds out");
+  });
+}
