@@ -329,7 +329,7 @@ def main():
                         f"1,000 stalled clients, {seconds} s {policy}",
                         package,
                         f"{joined:.0f} -> {memory:.0f} MiB, {out} cut off",
-                        memory < 400,
+                        memory < 320,
                     )
 
     if part("pings"):
