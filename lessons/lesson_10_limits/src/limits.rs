@@ -2,7 +2,7 @@
 
 use std::{env, fmt::Display, str::FromStr, time::Duration};
 
-use crate::outbox::SlowClient;
+use crate::{LINE_LIMIT, outbox::SlowClient};
 
 /// How much of everything there may be.
 ///
@@ -74,6 +74,12 @@ impl Limits {
         set(&mut limits.slow_client, "SLOW_CLIENT", &env)?;
         set(&mut limits.open_lines, "OPEN_LINES", &env)?;
         limits.check()
+    }
+
+    /// How many bytes may come over a line in a second: the longest messages that it
+    /// carries, at the pace of messages. Whatever comes faster waits.
+    pub fn bytes_per_second(&self) -> usize {
+        LINE_LIMIT.saturating_mul(self.messages_per_second as usize)
     }
 
     /// Refuses limits that would harm people who keep to them.

@@ -6,7 +6,8 @@
 //! New in this lesson, in the order you will meet it:
 //!
 //! 1. all limits in one place, and a sentence if they contradict each other (`limits.rs`);
-//! 2. a door with a deadline, and places behind it (`serving.rs`, `places.rs`);
+//! 2. a door with a deadline (`serving.rs`), a throttle (`throttle.rs`), and places
+//!    (`places.rs`);
 //! 3. a pace for whoever speaks (`pace.rs`), and a choice for whoever is slow (`outbox.rs`).
 //!
 //! Run:   cargo run -p lesson_10_limits
@@ -26,6 +27,7 @@ mod protocol;
 mod rooms;
 mod serving;
 mod socket;
+mod throttle;
 mod tokens;
 mod users;
 

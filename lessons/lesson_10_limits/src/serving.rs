@@ -1,4 +1,4 @@
-//! The door: it takes lines in, and gives each of them only so long.
+//! The door: it takes lines in, and gives each of them only so long, and so many bytes.
 //!
 //! `axum::serve` waits for a request for ever, so somebody who opens many lines and says
 //! nothing could keep everybody else out.
@@ -18,7 +18,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::limits::Limits;
+use crate::{limits::Limits, throttle::throttle};
 
 /// How long the last request on a line may take when the line's time is over.
 const LAST_CHANCE: Duration = Duration::from_secs(5);
@@ -45,10 +45,11 @@ async fn serve_line(
     app: Router,
     limits: Limits,
 ) {
+    let line = TokioIo::new(throttle(line, limits.bytes_per_second()));
     let requests = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.request_head)
-        .serve_connection(TokioIo::new(line), TowerToHyperService::new(app))
+        .serve_connection(line, TowerToHyperService::new(app))
         .with_upgrades();
     let mut requests = pin!(requests);
 

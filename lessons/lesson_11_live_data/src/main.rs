@@ -38,6 +38,7 @@ mod requests;
 mod rooms;
 mod serving;
 mod socket;
+mod throttle;
 mod tokens;
 
 use axum::{

@@ -41,6 +41,7 @@ mod serving;
 mod socket;
 mod task_api;
 mod tasks;
+mod throttle;
 mod tokens;
 mod watching;
 mod work;

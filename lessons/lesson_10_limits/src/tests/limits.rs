@@ -4,7 +4,8 @@ use std::{ops::RangeBounds, time::Duration};
 
 use axum::Router;
 use probe::{
-    Check, Client, Hint, ONE_MINUTE, Server, json::error, rooms::chat_from, serve,
+    Because, Check, Client, Hint, ONE_MINUTE, Server, json::error, manners::masked,
+    rooms::chat_from, serve,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -13,6 +14,8 @@ use super::{app, app_with, guests::path, serve_as_main};
 use crate::{limits::Limits, outbox::SlowClient};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+const NO_OBJECT: &str = r#"a message is a JSON object, such as {"type":"ping"}"#;
 
 const PING: &str = r#"{"type":"ping"}"#;
 
@@ -518,6 +521,25 @@ fn serve_on(open_lines: usize) -> Server {
 
 fn between(time: Duration, seconds: impl RangeBounds<u64>) {
     assert!(seconds.contains(&time.as_secs()), "the line was open for {time:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_without_an_end_comes_in_no_faster_than_honest_ones() -> Check {
+    let server = serve_as_main(Limits::default());
+    let mut eve = server.connect("Eve", &path("rust", "cem")).await?;
+    let start = Instant::now();
+
+    eve.writes_raw(&masked(0x01, b"x")).await?;
+    let empty_piece = masked(0x00, b"");
+    let pieces = 3 * Limits::default().bytes_per_second() / empty_piece.len();
+    eve.writes_raw(&empty_piece.repeat(pieces)).await?;
+    eve.writes_raw(&masked(0x80, b"")).await?;
+
+    eve.hears(error(NO_OBJECT)).await.because("In the end it is the text “x”.")?;
+    let took = start.elapsed();
+    assert!(took > 3 * SECOND - SECOND / 4, "three seconds' worth took {took:?}");
+    assert!(took < 3 * SECOND + SECOND / 4, "and no longer, but took {took:?}");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
