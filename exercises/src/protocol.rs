@@ -14,6 +14,9 @@ use crate::private_messaging::read_command;
 /// of its characters is escaped, as in `\ud83d\udc4b`.
 pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
+/// How much of a word that we do not know we repeat, in characters.
+const WORD_LIMIT: usize = 40;
+
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;
 
@@ -117,6 +120,7 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
 
     match serde_json::from_str(text) {
         Ok(Tagged { r#type }) if !KNOWN.contains(&r#type.as_str()) => {
+            let r#type: String = r#type.chars().take(WORD_LIMIT).collect();
             let [others @ .., last] = KNOWN;
             let others = others.join(", ");
             format!(

@@ -28,7 +28,7 @@ pub async fn serve_client(socket: WebSocket, chat: Chat, room: RoomName, guest: 
         Ok(member) => member,
         Err(ending) => return ending.part(socket).await,
     };
-    let mut line = Line::new(socket, guest.expires, &chat.limits);
+    let mut line = Line::new(socket, guest.expires, chat.paces.of(&member.username));
     let ending = converse(&mut line, &mut member).await;
 
     println!("{} left {}: {ending}.", member.username, member.room);
@@ -40,6 +40,7 @@ pub async fn serve_client(socket: WebSocket, chat: Chat, room: RoomName, guest: 
 async fn converse(line: &mut Line, member: &mut Member) -> Ending {
     loop {
         let heard = match line.hear(&mut member.outbox).await {
+            Ok(_) if member.outbox.is_closed() => continue, // It has lost its place.
             Ok(Message::Text(text)) => FromClient::parse(&text),
             Ok(_) => Err("this server reads text, not binary".into()),
             Err(ending) => return ending,

@@ -2,6 +2,8 @@
 
 use std::{env, fmt::Display, str::FromStr, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use crate::{LINE_LIMIT, outbox::SlowClient};
 
 /// How much of everything there may be.
@@ -18,9 +20,10 @@ pub struct Limits {
     /// How many rooms there may be at a time. Whoever opens the next one is closed with
     /// 1013.
     pub rooms: usize,
-    /// How many messages a client may send in a second, for as long as it likes.
+    /// How many messages a person may send in a second, for as long as they like, over
+    /// all of their connections.
     pub messages_per_second: u32,
-    /// How many it may send at once, after a pause.
+    /// How many they may send at once, after a pause.
     pub burst: u32,
     /// How many messages may wait for one client.
     pub outbox: usize,
@@ -78,8 +81,8 @@ impl Limits {
 
     /// How many bytes may come over a line in a second: the longest messages that it
     /// carries, at the pace of messages. Whatever comes faster waits.
-    pub fn bytes_per_second(&self) -> usize {
-        LINE_LIMIT.saturating_mul(self.messages_per_second as usize)
+    pub fn bytes_per_second(&self) -> u64 {
+        LINE_LIMIT as u64 * u64::from(self.messages_per_second)
     }
 
     /// Refuses limits that would harm people who keep to them.
@@ -95,6 +98,9 @@ impl Limits {
         ];
         if some.contains(&0) {
             return Err("A limit of 0 would keep everybody out.".into());
+        }
+        if self.connections.max(self.open_lines) > Semaphore::MAX_PERMITS {
+            return Err("No machine has room for so many connections.".into());
         }
 
         // If all members of a room speak at once, and nobody has had time to read, then

@@ -44,6 +44,7 @@ use crate::{
     guards::{Guest, OwnPage, SUBPROTOCOL},
     limits::Limits,
     login::log_in,
+    pace::Paces,
     places::Places,
     protocol::RoomName,
     rooms::{RoomManager, RoomSummary},
@@ -62,8 +63,8 @@ const LINE_LIMIT: usize = 64 * 1024;
 /// What all requests share. It is only a handle: clone it freely.
 #[derive(Clone)]
 struct Chat {
-    limits: Limits,
     places: Places,
+    paces: Paces,
     rooms: RoomManager,
     tokens: Tokens,
     users: Users,
@@ -89,8 +90,8 @@ fn app(tokens: Tokens, limits: Limits) -> Router {
         .route("/rooms", get(list_rooms))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
         .with_state(Chat {
-            limits,
             places: Places::new(&limits),
+            paces: Paces::new(limits.messages_per_second, limits.burst),
             rooms: RoomManager::new(limits),
             tokens,
             users: Users::default(),

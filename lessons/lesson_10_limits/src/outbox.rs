@@ -35,6 +35,10 @@ impl FromStr for SlowClient {
     }
 }
 
+/// How many messages we write in one go. All of them have ten seconds: a client that is
+/// slow, but reads, must manage that.
+const BATCH: usize = 32;
+
 /// The end that others put messages into. The outbox closes when this is dropped.
 pub struct Sender {
     shared: Arc<Shared>,
@@ -106,7 +110,7 @@ impl Drop for Sender {
 }
 
 impl Outbox {
-    /// Waits for messages, and takes all of them. `None` when none will come any more.
+    /// Waits for messages, and takes some of them. `None` when none will come any more.
     ///
     /// Cancel safe: what is not taken stays where it is.
     pub async fn take(&mut self) -> Option<Waiting> {
@@ -114,7 +118,8 @@ impl Outbox {
             {
                 let mut queue = self.shared.lock();
                 if !queue.messages.is_empty() {
-                    return Some(queue.take());
+                    let at_most = if queue.closed { usize::MAX } else { BATCH };
+                    return Some(queue.take(at_most));
                 }
                 if queue.closed {
                     return None;
@@ -126,7 +131,12 @@ impl Outbox {
 
     /// Takes what is there, which may be nothing.
     pub fn take_now(&mut self) -> Waiting {
-        self.shared.lock().take()
+        self.shared.lock().take(usize::MAX)
+    }
+
+    /// Whether its client has lost its place: the others have been told that it left.
+    pub fn is_closed(&self) -> bool {
+        self.shared.lock().closed
     }
 
     /// Takes no more messages.
@@ -147,10 +157,11 @@ impl Shared {
 }
 
 impl Queue {
-    fn take(&mut self) -> Waiting {
+    fn take(&mut self, at_most: usize) -> Waiting {
+        let count = at_most.min(self.messages.len());
         Waiting {
             missed: mem::take(&mut self.missed),
-            messages: mem::take(&mut self.messages),
+            messages: self.messages.drain(..count).collect(),
         }
     }
 }

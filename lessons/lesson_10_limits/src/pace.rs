@@ -1,25 +1,33 @@
-//! How fast one client may speak.
+//! How fast one person may speak.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use governor::{
-    Quota, RateLimiter,
-    clock::Clock,
-    middleware::NoOpMiddleware,
-    nanos::Nanos,
-    state::{InMemoryState, NotKeyed},
+    Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos,
+    state::keyed::HashMapStateStore,
 };
 use tokio::time::Instant;
 
-use crate::limits::Limits;
+use crate::protocol::Username;
 
-/// How many refusals we send before we close. Each message that keeps to the limit makes
+/// How many times we refuse before we close. Each message that keeps to the limit makes
 /// up for one.
 const REFUSALS: u32 = 100;
 
-/// Counts what a client sends.
+type Buckets =
+    RateLimiter<Username, HashMapStateStore<Username>, TokioClock, NoOpMiddleware<Nanos>>;
+
+/// Counts what each person sends, over however many connections: else one could
+/// reconnect, and begin anew. This is only a handle: all clones count together.
+#[derive(Clone)]
+pub struct Paces {
+    buckets: Arc<Buckets>,
+}
+
+/// Counts what comes over one connection of a person.
 pub struct Pace {
-    bucket: RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Nanos>>,
+    buckets: Arc<Buckets>,
+    username: Username,
     refusals: u32,
 }
 
@@ -31,18 +39,30 @@ pub enum TooFast {
     Enough,
 }
 
-impl Pace {
-    pub fn new(limits: &Limits) -> Self {
+impl Paces {
+    /// Allows so many messages a second for as long as one likes, and so many at once
+    /// after a pause. 0 counts as 1.
+    pub fn new(per_second: u32, burst: u32) -> Self {
         let at_least_one = |limit| NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(at_least_one(limits.messages_per_second))
-            .allow_burst(at_least_one(limits.burst));
+        let quota =
+            Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst));
         let clock = TokioClock { start: Instant::now() };
-        Self { bucket: RateLimiter::direct_with_clock(quota, clock), refusals: 0 }
+        let buckets = RateLimiter::new(quota, HashMapStateStore::default(), clock);
+        Self { buckets: Arc::new(buckets) }
     }
 
+    /// The pace of one more connection.
+    pub fn of(&self, username: &Username) -> Pace {
+        self.buckets.retain_recent(); // Nobody stays on the list for ever.
+        let buckets = self.buckets.clone();
+        Pace { buckets, username: username.clone(), refusals: 0 }
+    }
+}
+
+impl Pace {
     /// Counts one message.
     pub fn check(&mut self) -> Result<(), TooFast> {
-        match self.bucket.check() {
+        match self.buckets.check_key(&self.username) {
             Ok(()) => {
                 self.refusals = self.refusals.saturating_sub(1);
                 Ok(())
@@ -50,7 +70,7 @@ impl Pace {
             Err(_) if self.refusals == REFUSALS => Err(TooFast::Enough),
             Err(until) => {
                 self.refusals += 1;
-                Err(TooFast::Wait(until.wait_time_from(self.bucket.clock().now())))
+                Err(TooFast::Wait(until.wait_time_from(self.buckets.clock().now())))
             }
         }
     }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// of its characters is escaped, as in `\ud83d\udc4b`.
 pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
+/// How much of a word that we do not know we repeat, in characters.
+const WORD_LIMIT: usize = 40;
+
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;
 
@@ -80,6 +83,7 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
 
     match serde_json::from_str(text) {
         Ok(Tagged { r#type }) if !["chat", "ping"].contains(&r#type.as_str()) => {
+            let r#type: String = r#type.chars().take(WORD_LIMIT).collect();
             format!("unknown message type {type:?}: this server knows chat and ping")
         }
         _ if error.is_data() => error.to_string(),

@@ -11,33 +11,33 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf, join, split},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take, join, split},
     time::{Instant, Sleep, sleep},
 };
 
 /// A line gets its share of bytes so many times a second.
-const SHARES: usize = 10;
+const SHARES: u64 = 10;
 
-const INTERVAL: Duration = Duration::from_millis(1000 / SHARES as u64);
+const INTERVAL: Duration = Duration::from_millis(1000 / SHARES);
 
 /// The same line, from which nobody can read more bytes in a second than this.
 ///
 /// What comes faster waits in the kernel, whose buffer fills; then the sender waits, too.
 pub fn throttle(
     line: impl AsyncRead + AsyncWrite + Send + 'static,
-    bytes_per_second: usize,
+    bytes_per_second: u64,
 ) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
     let (reader, writer) = split(line);
     let share = bytes_per_second.div_ceil(SHARES);
-    join(Throttle { reader, share, left: share, next: Box::pin(sleep(INTERVAL)) }, writer)
+    let (reader, next) = (reader.take(share), Box::pin(sleep(INTERVAL)));
+    join(Throttle { reader, share, next }, writer)
 }
 
 struct Throttle<R> {
-    reader: R,
-    share: usize,
-    /// How much of its share it has left.
-    left: usize,
-    /// When it gets the next one.
+    /// Reads what is left of a share.
+    reader: Take<R>,
+    share: u64,
+    /// When the line gets the next share.
     next: Pin<Box<Sleep>>,
 }
 
@@ -47,15 +47,12 @@ impl<R: AsyncRead + Unpin> AsyncRead for Throttle<R> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.left == 0 {
+        if self.reader.limit() == 0 {
             ready!(self.next.as_mut().poll(context));
             self.next.as_mut().reset(Instant::now() + INTERVAL);
-            self.left = self.share;
+            let share = self.share;
+            self.reader.set_limit(share);
         }
-
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.reader).poll_read(context, buffer))?;
-        self.left = self.left.saturating_sub(buffer.filled().len() - before);
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.reader).poll_read(context, buffer)
     }
 }

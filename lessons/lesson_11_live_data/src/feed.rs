@@ -4,7 +4,8 @@ use axum::{
     Extension, Json,
     extract::{
         Path, State,
-        ws::{Message, WebSocketUpgrade},
+        rejection::PathRejection,
+        ws::{Message, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     response::{IntoResponse, Response},
 };
@@ -23,16 +24,16 @@ use crate::{
 /// Opens a socket that follows the channel in the path. Without one, it follows nothing
 /// until the client subscribes.
 pub async fn open_feed(
-    first: Option<Path<String>>,
+    first: Result<Option<Path<String>>, PathRejection>,
     identity: Identity,
     Extension(guest): Extension<Guest>,
     State(chat): State<Chat>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    let first = first.map(|Path(name)| Channel::try_from(name)).transpose();
+    let first = first?.map(|Path(name)| Channel::try_from(name)).transpose();
     let first = first.map_err(Refusal::not_found)?;
 
-    let opened = open_line(upgrade, chat, guest, move |line, chat, _| {
+    let opened = open_line(upgrade?, chat, guest, move |line, chat, _| {
         serve_follower(line.for_a_listener(), chat.channels, identity, first)
     });
     Ok(opened.into_response())

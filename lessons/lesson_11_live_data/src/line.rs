@@ -11,7 +11,6 @@ use tokio::{
 
 use crate::{
     heartbeat::{Beat, Heartbeat},
-    limits::Limits,
     outbox::{Outbox, Waiting},
     pace::{Pace, TooFast},
     protocol::ToClient,
@@ -27,9 +26,8 @@ pub struct Line {
 }
 
 impl Line {
-    pub fn new(socket: WebSocket, expires: Instant, limits: &Limits) -> Self {
-        let (heartbeat, pace) = (Heartbeat::start(), Pace::new(limits));
-        Self { socket, heartbeat, pace, expires }
+    pub fn new(socket: WebSocket, expires: Instant, pace: Pace) -> Self {
+        Self { socket, heartbeat: Heartbeat::start(), pace, expires }
     }
 
     /// The same line, to somebody who is here to listen, and need not say anything.

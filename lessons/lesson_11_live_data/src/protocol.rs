@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// of its characters is escaped, as in `\ud83d\udc4b`.
 pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
+/// How much of a word that we do not know we repeat, in characters.
+pub const WORD_LIMIT: usize = 40;
+
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;
 
@@ -95,6 +98,7 @@ impl Vocabulary {
         match message[self.field].as_str() {
             Some(word) if !self.words.contains(&word) => {
                 let name = self.name;
+                let word: String = word.chars().take(WORD_LIMIT).collect();
                 let (last, others) = self.words.split_last().unwrap_or((&"", &[]));
                 let others = others.join(", ");
                 format!("unknown {name} {word:?}: this server knows {others} and {last}")

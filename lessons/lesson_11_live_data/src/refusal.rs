@@ -1,10 +1,14 @@
 //! How the API says no: a status, and a sentence in JSON.
 
-use std::fmt::Display;
+use std::{fmt::Display, time::Duration};
 
 use axum::{
     Json,
-    http::StatusCode,
+    extract::{
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+        ws::rejection::WebSocketUpgradeRejection,
+    },
+    http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use rusqlite::ErrorCode::DatabaseBusy;
@@ -42,6 +46,14 @@ impl Refusal {
         Self { field, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
     }
 
+    /// 429: this person should wait before the next change.
+    pub fn too_fast(wait: Duration) -> impl IntoResponse {
+        let seconds = wait.as_secs() + 1;
+        let message = format!("too many changes: try again in {seconds} s");
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, message);
+        ([(RETRY_AFTER, seconds.to_string())], refusal)
+    }
+
     /// 503: somebody else has been at it for too long.
     pub fn busy() -> Self {
         let message = "The database is busy. Try again in a moment.";
@@ -54,6 +66,19 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The database failed.")
     }
 }
+
+/// What axum cannot read it refuses in plain text. We say the same in JSON.
+macro_rules! from_rejections {
+    ($($rejection:ty),*) => {
+        $(impl From<$rejection> for Refusal {
+            fn from(rejection: $rejection) -> Self {
+                Self::new(rejection.status(), rejection.body_text())
+            }
+        })*
+    };
+}
+
+from_rejections!(JsonRejection, PathRejection, QueryRejection, WebSocketUpgradeRejection);
 
 impl From<rusqlite::Error> for Refusal {
     fn from(error: rusqlite::Error) -> Self {

@@ -15,6 +15,7 @@ use crate::{
     channels::{Channel, Channels, Identity},
     events::{ClientId, ToFollower},
     guards::{Guest, OwnPage},
+    pace::TooFast,
     refusal::Refusal,
 };
 
@@ -27,7 +28,8 @@ const PAGE_LIMIT: usize = 1_000;
 /// The header in which a client gives its id, so that it is not told what it did itself.
 const CLIENT_ID: &str = "x-client-id";
 
-/// Lets in those who have signed in, and no page of a stranger.
+/// Lets in those who have signed in, and no page of a stranger. Each change counts: it
+/// goes to everybody who follows, so it must not come faster than they can hear.
 ///
 /// It stands in front of all of the API, so that no handler can forget it. Behind it,
 /// handlers find the guest as an [`Extension`].
@@ -45,6 +47,12 @@ pub async fn at_the_door(
             (headers, Refusal::new(status, sentence)).into_response()
         },
     )?;
+
+    if !parts.method.is_safe()
+        && let Err(TooFast::Wait(wait)) = chat.changes.of(&guest.username).check()
+    {
+        return Err(Refusal::too_fast(wait).into_response());
+    }
 
     parts.extensions.insert(guest);
     Ok(next.run(Request::from_parts(parts, body)).await)
@@ -76,8 +84,7 @@ impl FromRequestParts<Chat> for Channel {
 }
 
 async fn path(parts: &mut Parts, chat: &Chat) -> Result<Path<String>, Refusal> {
-    let path = Path::from_request_parts(parts, chat).await;
-    path.map_err(|problem| Refusal::new(problem.status(), problem.body_text()))
+    Ok(Path::from_request_parts(parts, chat).await?)
 }
 
 /// Which part of a list is wanted.
@@ -105,10 +112,8 @@ impl FromRequestParts<Chat> for Part {
 }
 
 fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Refusal> {
-    let query = Query::try_from_uri(&parts.uri);
-    query
-        .map(|Query(query)| query)
-        .map_err(|problem| Refusal::new(problem.status(), problem.body_text()))
+    let Query(query) = Query::try_from_uri(&parts.uri)?;
+    Ok(query)
 }
 
 /// The client's name for itself, in the query of its socket; or else one that we invent.
@@ -188,9 +193,10 @@ impl<T: DeserializeOwned> FromRequest<Chat> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, chat: &Chat) -> Result<Self, Refusal> {
-        let Json(body) = Json::<Value>::from_request(request, chat)
-            .await
-            .map_err(|problem| Refusal::new(problem.status(), problem.body_text()))?;
+        let Json(body) = Json::<Value>::from_request(request, chat).await?;
+        if !body.is_object() {
+            return Err(Refusal::field("", "the body should be a JSON object"));
+        }
 
         // Why in two steps? The first finds out whether this is JSON at all. The second
         // knows at every moment which field it reads.

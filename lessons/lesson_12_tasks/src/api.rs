@@ -131,13 +131,33 @@ async fn delete<R: Record>(
     Ok((StatusCode::NO_CONTENT, [(CHANGE, number.to_string())]))
 }
 
+/// How long the data of a custom event may be, in bytes of JSON.
+const DATA_LIMIT: usize = 8 * 1024;
+
 /// An event that means something to the clients, and nothing to us.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CustomEvent {
     event: EventName,
     #[serde(default)]
-    data: Value,
+    data: Data,
+}
+
+/// Whatever a client wants to tell the others.
+#[derive(Default, Deserialize)]
+#[serde(try_from = "Value")]
+struct Data(Value);
+
+impl TryFrom<Value> for Data {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        // As we shall write it: `1e9` is short, and we write `1000000000.0`.
+        match value.to_string().len() {
+            0..=DATA_LIMIT => Ok(Self(value)),
+            length => Err(format!("{length} bytes, the limit is {DATA_LIMIT}")),
+        }
+    }
 }
 
 /// How many clients a message was for.
@@ -153,7 +173,7 @@ async fn send_event(
     audience: Audience,
     Body(CustomEvent { event, data }): Body<CustomEvent>,
 ) -> (StatusCode, Json<Sent>) {
-    let (event, from, data) = (&event, &guest.username, &data);
+    let (event, from, data) = (&event, &guest.username, &data.0);
     let message = ToFollower::Custom { event, channel, from, timestamp: now(), data };
     let clients = audience.publish(&chat.channels, channel, &message);
     (StatusCode::ACCEPTED, Json(Sent { clients }))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     events::{ClientId, ToFollower},
     outbox::{Outbox, Sender, SlowClient, outbox},
-    protocol::Username,
+    protocol::{Username, WORD_LIMIT},
 };
 
 /// What one can follow: there is a channel for each model.
@@ -44,6 +44,7 @@ impl TryFrom<String> for Channel {
 
     fn try_from(name: String) -> Result<Self, String> {
         Self::ALL.into_iter().find(|channel| channel.as_str() == name).ok_or_else(|| {
+            let name: String = name.chars().take(WORD_LIMIT).collect();
             format!("there is no channel {name:?}: this server knows posts and users")
         })
     }

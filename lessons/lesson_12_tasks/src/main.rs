@@ -58,6 +58,7 @@ use crate::{
     database::Database,
     limits::Limits,
     login::log_in,
+    pace::Paces,
     places::Places,
     rooms::{RoomManager, RoomSummary},
     serving::serve,
@@ -74,8 +75,10 @@ const LINE_LIMIT: usize = 64 * 1024;
 /// What all requests share. It is only a handle: clone it freely.
 #[derive(Clone)]
 struct Chat {
-    limits: Limits,
     places: Places,
+    paces: Paces,
+    /// How fast people may change things over HTTP.
+    changes: Paces,
     rooms: RoomManager,
     tokens: Tokens,
     accounts: Accounts,
@@ -100,8 +103,9 @@ async fn main() {
 /// `main` serves.
 fn app(tokens: Tokens, limits: Limits, database: Database, tasks: Tasks) -> Router {
     let chat = Chat {
-        limits,
         places: Places::new(&limits),
+        paces: Paces::new(limits.messages_per_second, limits.burst),
+        changes: Paces::new(limits.changes_per_second, limits.change_burst),
         rooms: RoomManager::new(limits),
         tokens,
         accounts: Accounts::default(),

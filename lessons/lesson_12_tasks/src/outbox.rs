@@ -35,6 +35,10 @@ impl FromStr for SlowClient {
     }
 }
 
+/// How many messages we write in one go. All of them have ten seconds: a client that is
+/// slow, but reads, must manage that.
+const BATCH: usize = 32;
+
 /// The end that others put messages into. The outbox closes when this is dropped.
 pub struct Sender {
     shared: Arc<Shared>,
@@ -56,7 +60,7 @@ pub struct Waiting {
 
 /// Where a line finds what it has to send.
 pub trait Source: Send {
-    /// Waits for messages, and takes all of them. `None` when none will come any more.
+    /// Waits for messages, and takes some of them. `None` when none will come any more.
     ///
     /// Must be cancel safe: what is not taken stays where it is.
     fn take(&mut self) -> impl Future<Output = Option<Waiting>> + Send;
@@ -122,7 +126,8 @@ impl Source for Outbox {
             {
                 let mut queue = self.shared.lock();
                 if !queue.messages.is_empty() {
-                    return Some(queue.take());
+                    let at_most = if queue.closed { usize::MAX } else { BATCH };
+                    return Some(queue.take(at_most));
                 }
                 if queue.closed {
                     return None;
@@ -133,11 +138,16 @@ impl Source for Outbox {
     }
 
     fn take_now(&mut self) -> Waiting {
-        self.shared.lock().take()
+        self.shared.lock().take(usize::MAX)
     }
 }
 
 impl Outbox {
+    /// Whether its client has lost its place: the others have been told that it left.
+    pub fn is_closed(&self) -> bool {
+        self.shared.lock().closed
+    }
+
     /// Takes no more messages.
     pub fn close(&mut self) {
         self.shared.close();
@@ -156,10 +166,11 @@ impl Shared {
 }
 
 impl Queue {
-    fn take(&mut self) -> Waiting {
+    fn take(&mut self, at_most: usize) -> Waiting {
+        let count = at_most.min(self.messages.len());
         Waiting {
             missed: mem::take(&mut self.missed),
-            messages: mem::take(&mut self.messages),
+            messages: self.messages.drain(..count).collect(),
         }
     }
 }

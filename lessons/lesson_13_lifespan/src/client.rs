@@ -52,6 +52,7 @@ async fn serve_client(
 async fn converse(line: &mut Line, member: &mut Member) -> Ending {
     loop {
         let heard = match line.hear(&mut member.outbox).await {
+            Ok(_) if member.outbox.is_closed() => continue, // It has lost its place.
             Ok(Message::Text(text)) => FromClient::parse(&text),
             Ok(_) => Err("this server reads text, not binary".into()),
             Err(ending) => return ending,

@@ -44,7 +44,8 @@ pub fn open_line<F: Future<Output = ()> + Send>(
     let upgrade = sized(upgrade, LINE_LIMIT).protocols([SUBPROTOCOL]);
     Ok(upgrade.on_upgrade(async move |socket| {
         if let Some(_own) = chat.places.take_own(&username) {
-            let line = Line::new(socket, expires, &chat);
+            let pace = chat.paces.of(&username);
+            let line = Line::new(socket, expires, pace, chat.lifespan.clone());
             serve(line, chat, username).await;
         } else {
             // Not at length: until it hangs up, it has a place that belongs to all.

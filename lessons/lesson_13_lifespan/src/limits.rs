@@ -2,11 +2,13 @@
 
 use std::{env, fmt::Display, str::FromStr, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use crate::{LINE_LIMIT, outbox::SlowClient};
 
 /// How much of everything there may be.
 ///
-/// All but the times have a name in the environment, in capitals: `ROOMS=20`.
+/// All but the times of the door have a name in the environment, in capitals: `ROOMS=20`.
 #[derive(Clone, Copy)]
 pub struct Limits {
     /// How many WebSockets there may be at a time. The next one gets a 503.
@@ -18,10 +20,15 @@ pub struct Limits {
     /// How many rooms there may be at a time. Whoever opens the next one is closed with
     /// 1013.
     pub rooms: usize,
-    /// How many messages a client may send in a second, for as long as it likes.
+    /// How many messages a person may send in a second, for as long as they like, over
+    /// all of their connections.
     pub messages_per_second: u32,
-    /// How many it may send at once, after a pause.
+    /// How many they may send at once, after a pause.
     pub burst: u32,
+    /// How many things a person may change over HTTP in a second, for as long as they like.
+    pub changes_per_second: u32,
+    /// How many they may change at once, after a pause.
+    pub change_burst: u32,
     /// How many messages may wait for one client.
     pub outbox: usize,
     /// What we do when its outbox is full.
@@ -46,6 +53,8 @@ impl Default for Limits {
             rooms: 100,
             messages_per_second: 10,
             burst: 20,
+            changes_per_second: 20,
+            change_burst: 200,
             outbox: 1024,
             slow_client: SlowClient::Close,
             open_lines: 200, // And 800: many systems give a process 1,024 files.
@@ -74,6 +83,8 @@ impl Limits {
         set(&mut limits.rooms, "ROOMS", &env)?;
         set(&mut limits.messages_per_second, "MESSAGES_PER_SECOND", &env)?;
         set(&mut limits.burst, "BURST", &env)?;
+        set(&mut limits.changes_per_second, "CHANGES_PER_SECOND", &env)?;
+        set(&mut limits.change_burst, "CHANGE_BURST", &env)?;
         set(&mut limits.outbox, "OUTBOX", &env)?;
         set(&mut limits.slow_client, "SLOW_CLIENT", &env)?;
         set(&mut limits.open_lines, "OPEN_LINES", &env)?;
@@ -84,8 +95,8 @@ impl Limits {
 
     /// How many bytes may come over a line in a second: the longest messages that it
     /// carries, at the pace of messages. Whatever comes faster waits.
-    pub fn bytes_per_second(&self) -> usize {
-        LINE_LIMIT.saturating_mul(self.messages_per_second as usize)
+    pub fn bytes_per_second(&self) -> u64 {
+        LINE_LIMIT as u64 * u64::from(self.messages_per_second)
     }
 
     /// Refuses limits that would harm people who keep to them.
@@ -97,10 +108,15 @@ impl Limits {
             self.rooms,
             self.messages_per_second as usize,
             self.burst as usize,
+            self.changes_per_second as usize,
+            self.change_burst as usize,
             self.open_lines,
         ];
         if some.contains(&0) {
             return Err("A limit of 0 would keep everybody out.".into());
+        }
+        if self.connections.max(self.open_lines) > Semaphore::MAX_PERMITS {
+            return Err("No machine has room for so many connections.".into());
         }
 
         // If all members of a room speak at once, and nobody has had time to read, then

@@ -10,7 +10,6 @@ use tokio::{
 };
 
 use crate::{
-    Chat,
     heartbeat::{Beat, Heartbeat},
     lifespan::Lifespan,
     outbox::{Source, Waiting},
@@ -29,9 +28,13 @@ pub struct Line {
 }
 
 impl Line {
-    pub fn new(socket: WebSocket, expires: Instant, chat: &Chat) -> Self {
-        let (heartbeat, pace) = (Heartbeat::start(), Pace::new(&chat.limits));
-        Self { socket, heartbeat, pace, expires, lifespan: chat.lifespan.clone() }
+    pub fn new(
+        socket: WebSocket,
+        expires: Instant,
+        pace: Pace,
+        lifespan: Lifespan,
+    ) -> Self {
+        Self { socket, heartbeat: Heartbeat::start(), pace, expires, lifespan }
     }
 
     /// The same line, to somebody who is here to listen, and need not say anything.

@@ -62,6 +62,7 @@ use crate::{
     lifespan::{Lifespan, tell_whether_ready},
     limits::Limits,
     login::log_in,
+    pace::Paces,
     places::Places,
     rooms::{RoomManager, RoomSummary},
     serving::serve,
@@ -78,8 +79,10 @@ const LINE_LIMIT: usize = 64 * 1024;
 /// What all requests share. It is only a handle: clone it freely.
 #[derive(Clone)]
 struct Chat {
-    limits: Limits,
     places: Places,
+    paces: Paces,
+    /// How fast people may change things over HTTP.
+    changes: Paces,
     rooms: RoomManager,
     tokens: Tokens,
     accounts: Accounts,
@@ -118,8 +121,9 @@ fn app(
     lifespan: Lifespan,
 ) -> Router {
     let chat = Chat {
-        limits,
         places: Places::new(&limits),
+        paces: Paces::new(limits.messages_per_second, limits.burst),
+        changes: Paces::new(limits.changes_per_second, limits.change_burst),
         rooms: RoomManager::new(limits, lifespan.clone()),
         tokens,
         accounts: Accounts::default(),

@@ -62,6 +62,9 @@ impl RoomManager {
     pub fn join(&self, room: RoomName, username: Username) -> Result<Member, Ending> {
         let Limits { members_per_room, outbox: size, slow_client, .. } = self.limits;
 
+        if self.lifespan.is_stopping() {
+            return Err(Ending::GOING_AWAY);
+        }
         let mut rooms = self.lock();
         if rooms.len() == self.limits.rooms && !rooms.contains_key(&room) {
             return Err(Ending::TOO_MANY_ROOMS);

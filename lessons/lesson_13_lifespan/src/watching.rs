@@ -81,9 +81,7 @@ struct News {
 
 impl News {
     fn of(board: &Board) -> Self {
-        let mut list = board.watch();
-        list.mark_changed(); // How the tasks stand is news, too.
-        Self { list, told: None }
+        Self { list: board.watch(), told: None }
     }
 
     /// What the watcher has to be told, to know all.
@@ -137,6 +135,12 @@ async fn serve_watcher(mut line: Line, board: Board, username: Username) {
 /// Answers what the watcher says, until one of the two ends the conversation.
 async fn converse(line: &mut Line, board: &Board) -> Ending {
     let mut news = News::of(board);
+    // The state comes first, even if the watcher has already said something.
+    let state = news.take_now().messages;
+    if let Err(ending) = line.say(state.into_iter().map(Message::Text)).await {
+        return ending;
+    }
+
     loop {
         let heard = match line.hear(&mut news).await {
             Ok(Message::Text(text)) => WATCHER.read(&text),

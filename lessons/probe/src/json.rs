@@ -62,6 +62,8 @@ pub async fn bad_input_is_answered_and_not_punished(chat: Chat) -> Check {
     let (_server, mut ana, mut ben) = two_meet(&chat).await?;
     let long = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(2_001));
     let huge = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(32 * 1024));
+    // Ten bytes each when it is quoted in an error, which has to fit into the line, too.
+    let odd = format!(r#"{{"type":"{}"}}"#, "\u{378}".repeat(16_000));
     let object = r#"a message is a JSON object, such as {"type":"ping"}"#;
     // A star stands for whatever else the sentence says.
     let mistakes = [
@@ -76,6 +78,7 @@ pub async fn bad_input_is_answered_and_not_punished(chat: Chat) -> Check {
             r#"{"type":"shout"}"#,
             r#"unknown message type "shout": this server knows chat and ping"#,
         ),
+        (&odd, r#"unknown message type "\u{378}*"#),
         (r#"{"type":"chat"}"#, "missing field `content`*"),
         (
             r#"{"type":"chat","content":7}"#,

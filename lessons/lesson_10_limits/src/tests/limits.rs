@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{app, app_with, guests::path, serve_as_main};
-use crate::{limits::Limits, outbox::SlowClient};
+use crate::{
+    limits::Limits,
+    outbox::{SlowClient, outbox},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -327,6 +330,69 @@ fn numbers(heard: &[String]) -> Vec<usize> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_connection_does_not_begin_anew() -> Check {
+    let server = serve(app());
+
+    let mut allowed = 0;
+    for _ in 0..10 {
+        let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+        for _ in 0..20 {
+            ana.says(PING).await?;
+        }
+        let heard = ana.hears_out(Duration::from_millis(1)).await;
+        let pong = pong().to_string();
+        allowed += heard.iter().filter(|message| **message == pong).count();
+        ana.leaves().await?;
+    }
+
+    assert_eq!(allowed, 20, "Ana has one burst, and not one for each connection");
+    Ok(())
+}
+
+/// Each message may take a while, if the client reads: so they must not have to be read
+/// in one go.
+#[tokio::test]
+async fn what_waits_goes_out_in_parts_until_the_client_has_lost_its_place() {
+    let (sender, mut outbox) = outbox(1_000, SlowClient::DropOldest);
+    for _ in 0..100 {
+        sender.send("hello".into());
+    }
+
+    let part = outbox.take().await.map(|waiting| waiting.messages.len());
+    assert_eq!(part, Some(32), "a part that one can read in ten seconds");
+    drop(sender);
+    let rest = outbox.take().await.map(|waiting| waiting.messages.len());
+    assert_eq!(rest, Some(68), "then all the rest, because it has to go");
+    assert!(outbox.take().await.is_none(), "and no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_lost_its_place_has_no_say_any_more() -> Check {
+    for _ in 0..10 {
+        let server = serve(talkative());
+        let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+        let mut ben = server.connect("Ben", &path("rust", "ben")).await?;
+        ana.hears(joined("ben")).await?;
+
+        ben.stops_reading();
+        let left = left("ben").to_string();
+        let mut heard = String::new();
+        while heard != left {
+            ana.says(chat_of("x".repeat(2_000))).await?;
+            heard = ana.hears_any().await?;
+        }
+        for _ in 0..10 {
+            ben.says(chat_of("I am still here!")).await?;
+        }
+        ben.reads_again();
+
+        let rest = ana.hears_out(ONE_MINUTE).await;
+        assert!(rest.iter().all(|said| !said.contains("still here")), "{rest:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn close_ends_the_session_of_a_slow_client_with_4008() -> Check {
     let server = with_a_short_outbox(SlowClient::Close);
 
@@ -531,8 +597,8 @@ async fn a_message_without_an_end_comes_in_no_faster_than_honest_ones() -> Check
 
     eve.writes_raw(&masked(0x01, b"x")).await?;
     let empty_piece = masked(0x00, b"");
-    let pieces = 3 * Limits::default().bytes_per_second() / empty_piece.len();
-    eve.writes_raw(&empty_piece.repeat(pieces)).await?;
+    let bytes = 3 * Limits::default().bytes_per_second() as usize;
+    eve.writes_raw(&empty_piece.repeat(bytes / empty_piece.len())).await?;
     eve.writes_raw(&masked(0x80, b"")).await?;
 
     eve.hears(error(NO_OBJECT)).await.because("In the end it is the text “x”.")?;

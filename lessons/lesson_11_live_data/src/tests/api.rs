@@ -1,8 +1,11 @@
 //! The API: what it does, and how it says no.
 
+use std::time::Duration;
+
 use axum::http::Request;
 use probe::{Check, Hint, Server, serve};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
     app,
@@ -231,6 +234,18 @@ async fn what_cannot_be_read_at_all_is_answered_in_json() -> Check {
         ("POST", "/users", "application/json", "", 400),
         ("POST", "/users", "text/plain", "{}", 415),
         ("POST", "/users", "application/json", "[]", 422),
+        (
+            "POST",
+            "/users",
+            "application/json",
+            r#"["Dora","dora@example.org",null]"#,
+            422,
+        ),
+        ("PATCH", "/users/1", "application/json", "[]", 422),
+        ("GET", "/ws", "text/plain", "", 400),
+        ("GET", "/ws/users", "text/plain", "", 400),
+        ("GET", "/ws/cats", "text/plain", "", 404),
+        ("GET", "/ws/%FF", "text/plain", "", 400),
         ("POST", "/users", "application/json", &long, 413),
         ("GET", "/users/abc", "text/plain", "", 400),
         ("GET", "/users/99999999999999999999", "text/plain", "", 400),
@@ -252,6 +267,49 @@ async fn what_cannot_be_read_at_all_is_answered_in_json() -> Check {
         let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
         assert!(body["message"].is_string(), "{method} {path}: {}", answer.body);
     }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_changes_more_than_others_can_hear() -> Check {
+    let server = with_users().await?;
+    let news = json!({ "event": "news" });
+
+    let mut refused = None;
+    for _ in 0..=200 {
+        let reply =
+            asks(&server, "ben", "POST /channels/users/events", news.clone()).await?;
+        if reply.status == 429 {
+            refused = Some(reply.body);
+            break;
+        }
+    }
+    let sentence = json!({ "message": "too many changes: try again in 1 s" });
+    assert_eq!(refused, Some(sentence), "after 200 at once it is too much");
+    let reply = asks(&server, "ben", "GET /users", Value::Null).await?;
+    assert_eq!(reply.status, 200, "to read is no change");
+    let reply = asks(&server, "ana", "POST /channels/users/events", news.clone()).await?;
+    assert_eq!(reply.status, 202, "and Ana has a pace of her own");
+    sleep(Duration::from_secs(1)).await;
+    let reply = asks(&server, "ben", "POST /channels/users/events", news).await?;
+    assert_eq!(reply.status, 202, "a second later he may go on");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_data_of_an_event_are_as_long_as_we_write_them() -> Check {
+    let server = serve(app());
+    let short_here = format!("[{}1]", "1e15,".repeat(1_000)); // 5 bytes here, 19 there.
+    let data: Value = serde_json::from_str(&short_here).unwrap_or_default();
+
+    for data in [json!("x".repeat(8 * 1024)), data] {
+        let event = json!({ "event": "news", "data": data });
+        let reply = asks(&server, "ana", "POST /channels/users/events", event).await?;
+        assert_eq!((reply.status, &reply.body["field"]), (422, &json!("data")));
+    }
+    let longest = json!({ "event": "news", "data": "x".repeat(8 * 1024 - 2) });
+    let reply = asks(&server, "ana", "POST /channels/users/events", longest).await?;
+    assert_eq!(reply.status, 202, "with its quotation marks that is the limit");
     Ok(())
 }
 

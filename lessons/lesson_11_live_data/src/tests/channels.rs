@@ -6,12 +6,11 @@ use probe::{ANY, Check, ONE_MINUTE, Server, json::error, serve};
 use serde_json::{Value, json};
 
 use super::{
-    app,
+    app, app_with,
     asking::{asks, asks_with, follows},
     guests::token,
-    limits::talkative,
 };
-use crate::tokens::TOKEN_LIFETIME;
+use crate::{limits::Limits, tokens::TOKEN_LIFETIME};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -409,7 +408,8 @@ async fn a_follower_whose_token_expires_is_closed_with_4001() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_follower_is_closed_with_4008_and_harms_only_itself() -> Check {
-    let server = serve(talkative());
+    let quick = Limits { outbox: 256, change_burst: 10_000, ..Limits::default() };
+    let server = serve(app_with(quick));
     let mut ana = follows(&server, "ana", "users").await?;
     let mut ben = follows(&server, "ben", "users").await?;
     ben.stops_reading();

@@ -11,11 +11,17 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{guests::path, in_memory, living};
+use super::{
+    guests::{path, username},
+    in_memory, living,
+};
 use crate::{
     lifespan::{DEADLINE, Lifespan},
     limits::Limits,
+    protocol::RoomName,
+    rooms::RoomManager,
     serving,
+    socket::Ending,
     tasks::Tasks,
 };
 
@@ -297,6 +303,21 @@ async fn whoever_was_promised_a_socket_gets_its_1001() -> Check {
     );
     assert!(answer.ends_with(STOPPING), "and then comes the goodbye: {answer:?}");
     Ok(())
+}
+
+/// Since the rooms stand still, whoever has left is still on the list.
+#[test]
+fn after_the_stop_a_name_is_not_taken_but_the_server_goes_away() {
+    let lifespan = Lifespan::default();
+    let rooms = RoomManager::new(Limits::default(), lifespan.clone());
+    let room = || RoomName::try_from("rust".to_owned()).expect("a good name");
+    let ana = rooms.join(room(), username("ana")).ok().expect("the room is empty");
+
+    lifespan.stop();
+    drop(ana);
+
+    let again = rooms.join(room(), username("ana")).err();
+    assert_eq!(again, Some(Ending::GOING_AWAY), "a page would not come back after 4009");
 }
 
 /// Each moment comes often, because `select!` throws a die.
