@@ -63,7 +63,7 @@ pub async fn bad_input_is_answered_and_not_punished(chat: Chat) -> Check {
     let long = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(2_001));
     let huge = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(32 * 1024));
     // Ten bytes each when it is quoted in an error, which has to fit into the line, too.
-    let odd = format!(r#"{{"type":"{}"}}"#, "\u{378}".repeat(16_000));
+    let odd = format!(r#"{{"type":"{}"}}"#, "\u{378}".repeat(16_378));
     let object = r#"a message is a JSON object, such as {"type":"ping"}"#;
     // A star stands for whatever else the sentence says.
     let mistakes = [

@@ -11,10 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{app, app_with, guests::path, serve_as_main};
-use crate::{
-    limits::Limits,
-    outbox::{SlowClient, outbox},
-};
+use crate::{limits::Limits, outbox::*};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -260,19 +260,6 @@ async fn the_estimate_follows_the_speed_so_far() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_state_comes_first_though_the_watcher_has_spoken() -> Check {
-    let server = serve(app());
-    for _ in 0..20 {
-        let mut ana = server.connect("Ana", &watching("ana")).await?;
-        ana.says(r#"{"type":"ping"}"#).await?;
-
-        ana.hears(json!({ "type": "tasks", "tasks": [] })).await?;
-        ana.hears(json!({ "type": "pong" })).await?;
-    }
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_late_subscriber_gets_the_state_first_and_then_only_what_changes() -> Check {
     let server = serve(app());
     let mut ana = watcher(&server, "ana", json!([])).await?;
