@@ -9,9 +9,6 @@ pub fn item(source: &str, heads: &str, is_python: bool) -> Result<String, String
     for head in heads.split(" > ") {
         lines = cut(&lines, head.trim(), is_python)?;
     }
-    let left = lines.iter().find(|line| !line.is_empty()).map_or(0, |line| depth(line));
-    let lines: Vec<&str> =
-        lines.iter().map(|line| line.get(left..).unwrap_or_default()).collect();
     Ok(lines.join("\n"))
 }
 
@@ -51,7 +48,9 @@ fn cut<'a>(
     let comments =
         lines[..first].iter().rev().take_while(|line| is_comment(line)).count();
 
-    Ok(lines[first - comments..=first + length].to_vec())
+    // The item moves to the left, but no line loses more than its spaces.
+    let moved = |line: &&'a str| line.get(left.min(depth(line))..).unwrap_or_default();
+    Ok(lines[first - comments..=first + length].iter().map(moved).collect())
 }
 
 fn begins(line: &str, head: &str) -> bool {
@@ -69,8 +68,9 @@ fn begins(line: &str, head: &str) -> bool {
 fn is_comment(line: &str) -> bool {
     let line = line.trim_start();
     let module = line.starts_with("//!");
-    !module
-        && ["//", "#", "@", "/**", "* ", "*/"].iter().any(|start| line.starts_with(start))
+    let starts = ["//", "#", "@", "/**", "* ", "*/"];
+    // An empty line of a JSDoc is a star alone.
+    !module && (line == "*" || starts.iter().any(|start| line.starts_with(start)))
 }
 
 #[cfg(test)]
@@ -133,5 +133,48 @@ impl Roster {
         let found = item(source, "def a", true).unwrap_or_default();
 
         assert_eq!(found, "@app.get\ndef a():\n    b()\n\n    c()", "decorator and body");
+    }
+
+    #[test]
+    fn a_jsdoc_comes_whole_with_its_empty_lines() {
+        let source = "\
+const A = 1;
+
+/**
+ * Watches a socket.
+ *
+ * It closes a dead one.
+ */
+export function keepAlive(socket) {
+  socket.rest();
+}
+";
+
+        let found = item(source, "function keepAlive", false).unwrap_or_default();
+
+        let expected = source.strip_prefix("const A = 1;\n\n").unwrap_or_default();
+        assert_eq!(found, expected.trim_end(), "from the first `/**` to the last `}}`");
+    }
+
+    #[test]
+    fn a_jsdoc_inside_of_a_class_moves_to_the_left_with_it() {
+        let source = "\
+class Table {
+  /**
+   * Begins.
+   *
+   * And goes on.
+   */
+  open() {
+    this.load();
+  }
+}
+";
+
+        let found = item(source, "class Table > open", false).unwrap_or_default();
+
+        let expected =
+            "/**\n * Begins.\n *\n * And goes on.\n */\nopen() {\n  this.load();\n}";
+        assert_eq!(found, expected, "the stars keep their place below the slash");
     }
 }

@@ -120,7 +120,7 @@ fn every_drawing_transcript_and_recorded_text_is_shown_somewhere() -> Result<(),
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 31] = [
+const FOREIGN: [&str; 38] = [
     "0.0.0.0:8000",
     "1000 0001",
     "1000 0101",
@@ -132,6 +132,8 @@ const FOREIGN: [&str; 31] = [
     "9f ^ fa",
     "--limit-concurrency",
     "--ws-max-size",
+    "/plain/",
+    "/vue/",
     ":name",
     "ADDR=127.0.0.1:8001 cargo run -p lesson_01_echo",
     "ADDR=0.0.0.0:8000 cargo run -p lesson_07_rooms",
@@ -147,8 +149,13 @@ const FOREIGN: [&str; 31] = [
     "atob",
     "book/html",
     "cargo --offline run -p lesson_01_echo",
+    "cargo test -p lesson_12_tasks -- the_async_threads",
     "cargo tree -d",
+    "export JWT_SECRET=0123456789abcdef0123456789abcdef",
     "git checkout .",
+    "let step = work.step();",
+    "npm ci",
+    "npx vite --host 127.0.0.1",
     "png",
     "rustup update",
     "socket.close(1001)",

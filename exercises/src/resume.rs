@@ -4,8 +4,8 @@
 //!             `protocol.rs`, `Chat`, and `Resumed` in `ToClient`
 //! Edit:       this file, in four places
 //! Check:      cargo test -p exercises -- resume
-//! Try it:     cargo run -p exercises; talk in two windows, then stop the network of one
-//!             in the browser's tools, talk on in the other, and connect again
+//! Try it:     cargo run -p exercises; talk in two windows, press Leave in one, talk on in
+//!             the other, and connect again
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
