@@ -14,16 +14,18 @@ use crate::{
     socket::Ending,
 };
 
-/// How long we wait for a client whose place was never its own.
+/// How long we wait for a client that may not stay.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Says goodbye to a client whose person has too many, but not at length: until it hangs
+/// up, it has a place that belongs to all.
+pub async fn turn_away(socket: WebSocket) {
+    let goodbye = Ending::TOO_MANY_CONNECTIONS.part(socket);
+    let _ = timeout(SHORT_PATIENCE, goodbye).await; // It hangs up, or we do.
+}
 
 /// Looks after one client, from the moment it joins to the moment it leaves.
 pub async fn serve_client(socket: WebSocket, chat: Chat, room: RoomName, guest: Guest) {
-    let Some(_place) = chat.places.take_own(&guest.username) else {
-        // Not at length: until it hangs up, it has a place that belongs to all.
-        let goodbye = Ending::TOO_MANY_CONNECTIONS.part(socket);
-        return drop(timeout(SHORT_PATIENCE, goodbye).await);
-    };
     let mut member = match chat.rooms.join(room, guest.username) {
         Ok(member) => member,
         Err(ending) => return ending.part(socket).await,

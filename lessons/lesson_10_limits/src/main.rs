@@ -40,7 +40,7 @@ use axum::{
 };
 
 use crate::{
-    client::serve_client,
+    client::{serve_client, turn_away},
     guards::{Guest, OwnPage, SUBPROTOCOL},
     limits::Limits,
     login::log_in,
@@ -119,10 +119,16 @@ async fn open_socket(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Full> {
     let place = chat.places.take().ok_or(FULL)?;
+    let own = chat.places.take_own(&guest.username).ok_or(FULL)?;
 
-    Ok(sized(upgrade, LINE_LIMIT).protocols([SUBPROTOCOL]).on_upgrade(async |socket| {
-        serve_client(socket, chat, room, guest).await;
-        drop(place);
+    let upgrade = sized(upgrade, LINE_LIMIT).protocols([SUBPROTOCOL]);
+    Ok(upgrade.on_upgrade(async move |socket| {
+        if own.may_stay {
+            serve_client(socket, chat, room, guest).await;
+        } else {
+            turn_away(socket).await;
+        }
+        drop((place, own));
     }))
 }
 

@@ -9,18 +9,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{limits::Limits, protocol::Username};
 
+/// For each connection of a person that may stay, so many may wait to be told to go.
+const GOODBYES: usize = 2;
+
 /// The places for connections. This is only a handle: all clones share them.
 #[derive(Clone)]
 pub struct Places {
     free: Arc<Semaphore>,
-    taken: Arc<Mutex<HashMap<Username, usize>>>,
+    taken: Arc<Mutex<HashMap<Username, Taken>>>,
     per_user: usize,
+}
+
+/// How many places a person has taken.
+#[derive(Default)]
+struct Taken {
+    to_stay: usize,
+    to_go: usize,
 }
 
 /// One of a person's places. It becomes free when this is dropped.
 pub struct OwnPlace {
     places: Places,
     username: Username,
+    /// If not, there is time for a goodbye, and no more.
+    pub may_stay: bool,
 }
 
 impl Places {
@@ -37,29 +49,38 @@ impl Places {
         self.free.clone().try_acquire_owned().ok()
     }
 
-    /// A place for this person, if it has not got too many.
+    /// A place for this person: to stay, or to be told that these are too many. There
+    /// are not many of those, either: each of them is a place that belongs to all.
     pub fn take_own(&self, username: &Username) -> Option<OwnPlace> {
-        let mut taken = self.lock();
-        let count = taken.get(username).map_or(1, |count| count + 1);
-        if count > self.per_user {
+        let mut people = self.lock();
+        let taken = people.entry(username.clone()).or_default();
+
+        let may_stay = taken.to_stay < self.per_user;
+        if !may_stay && taken.to_go == GOODBYES * self.per_user {
             return None;
         }
-        taken.insert(username.clone(), count);
-        Some(OwnPlace { places: self.clone(), username: username.clone() })
+        *taken.count(may_stay) += 1;
+        Some(OwnPlace { places: self.clone(), username: username.clone(), may_stay })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Username, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Username, Taken>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    fn count(&mut self, to_stay: bool) -> &mut usize {
+        if to_stay { &mut self.to_stay } else { &mut self.to_go }
     }
 }
 
 impl Drop for OwnPlace {
     fn drop(&mut self) {
-        let mut taken = self.places.lock();
-        if let Some(count) = taken.get_mut(&self.username) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.username); // Nobody stays on the list for ever.
+        let mut people = self.places.lock();
+        if let Some(taken) = people.get_mut(&self.username) {
+            *taken.count(self.may_stay) -= 1;
+            if taken.to_stay + taken.to_go == 0 {
+                people.remove(&self.username); // Nobody stays on the list for ever.
             }
         }
     }

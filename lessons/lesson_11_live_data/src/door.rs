@@ -17,7 +17,7 @@ use crate::{
     socket::{Ending, sized},
 };
 
-/// How long we wait for a client whose place was never its own.
+/// How long we wait for a client that may not stay.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a client gets that there is no place for.
@@ -39,10 +39,11 @@ pub fn open_line<F: Future<Output = ()> + Send>(
 ) -> Result<Response, Full> {
     let place = chat.places.take().ok_or(Full)?;
     let Guest { username, expires } = guest;
+    let own = chat.places.take_own(&username).ok_or(Full)?;
 
     let upgrade = sized(upgrade, LINE_LIMIT).protocols([SUBPROTOCOL]);
     Ok(upgrade.on_upgrade(async move |socket| {
-        if let Some(_own) = chat.places.take_own(&username) {
+        if own.may_stay {
             let line = Line::new(socket, expires, chat.paces.of(&username));
             serve(line, chat, username).await;
         } else {
@@ -50,6 +51,6 @@ pub fn open_line<F: Future<Output = ()> + Send>(
             let goodbye = Ending::TOO_MANY_CONNECTIONS.part(socket);
             let _ = timeout(SHORT_PATIENCE, goodbye).await;
         }
-        drop(place);
+        drop((place, own));
     }))
 }

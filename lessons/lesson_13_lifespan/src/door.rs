@@ -17,7 +17,7 @@ use crate::{
     socket::{Ending, sized},
 };
 
-/// How long we wait for a client whose place was never its own.
+/// How long we wait for a client that may not stay.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a client gets that there is no place for.
@@ -40,10 +40,11 @@ pub fn open_line<F: Future<Output = ()> + Send>(
     let place = chat.places.take().ok_or(Full)?;
     let busy = chat.lifespan.busy();
     let Guest { username, expires } = guest;
+    let own = chat.places.take_own(&username).ok_or(Full)?;
 
     let upgrade = sized(upgrade, LINE_LIMIT).protocols([SUBPROTOCOL]);
     Ok(upgrade.on_upgrade(async move |socket| {
-        if let Some(_own) = chat.places.take_own(&username) {
+        if own.may_stay {
             let pace = chat.paces.of(&username);
             let line = Line::new(socket, expires, pace, chat.lifespan.clone());
             serve(line, chat, username).await;
@@ -52,6 +53,6 @@ pub fn open_line<F: Future<Output = ()> + Send>(
             let goodbye = Ending::TOO_MANY_CONNECTIONS.part(socket);
             let _ = timeout(SHORT_PATIENCE, goodbye).await;
         }
-        drop((place, busy));
+        drop((place, own, busy));
     }))
 }

@@ -199,6 +199,29 @@ async fn the_sixth_connection_of_a_person_is_closed_with_1008() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_takes_the_places_of_all() -> Check {
+    let server = serve(app_with(Limits { connections: 20, ..Limits::default() }));
+    let mut silent = Vec::new();
+    for number in 0..15 {
+        let path = path(&format!("r{number}"), "ana");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: chat\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        silent.push(server.opens_a_line(&request).await?); // It answers no Close.
+    }
+    sleep(SECOND / 10).await;
+
+    server.refuses("Ana", &path("rust", "ana"), 503).await?;
+
+    server.connect("Ben", &path("rust", "ben")).await?.leaves().await?;
+    sleep(2 * SECOND).await;
+    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+    ana.is_closed(1008, "too many connections of yours").await
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_place_is_free_again_however_its_owner_leaves() -> Check {
     // One place for all, and one for each: if either stays taken, Ana is not let in.
     let limits = Limits { connections: 1, connections_per_user: 1, ..Limits::default() };
