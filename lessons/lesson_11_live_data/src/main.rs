@@ -72,7 +72,6 @@ const LINE_LIMIT: usize = 64 * 1024;
 struct Chat {
     places: Places,
     paces: Paces,
-    /// How fast people may change things over HTTP.
     changes: Paces,
     rooms: RoomManager,
     tokens: Tokens,

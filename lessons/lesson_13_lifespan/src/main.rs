@@ -81,7 +81,6 @@ const LINE_LIMIT: usize = 64 * 1024;
 struct Chat {
     places: Places,
     paces: Paces,
-    /// How fast people may change things over HTTP.
     changes: Paces,
     rooms: RoomManager,
     tokens: Tokens,
@@ -104,7 +103,6 @@ async fn main() {
 
     // The port comes last: whoever gets in finds everything there.
     let listener = pages::listen().await;
-
     serve(listener, app, limits, lifespan).await;
 
     // To return is not enough: tokio would still wait for `spawn_blocking`.
