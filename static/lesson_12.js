@@ -205,7 +205,8 @@ async function post(path, request) {
 function show(sentence) {
   state.value = sentence;
   talk.disabled = socket.readyState !== WebSocket.OPEN;
-  again.hidden = socket.readyState !== WebSocket.CLOSED;
+  // Not only when it is closed: a line that we gave up may be closing for a long time.
+  again.hidden = socket.readyState <= WebSocket.OPEN;
 }
 
 /** Makes an element. A text among its `children` stays text, whatever is in it. */

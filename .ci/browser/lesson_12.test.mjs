@@ -12,7 +12,7 @@ import {
   useBrowser,
 } from "./browser.mjs";
 import { PASSWORDS, enter } from "./guests.mjs";
-import { everyHeartbeat } from "./heartbeat.mjs";
+import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openBehindProxy } from "./heartbeat.mjs";
 import { answered, refused, serve } from "./lesson.mjs";
 import { start as startServer } from "./server.mjs";
 
@@ -208,6 +208,19 @@ describe("lesson 12, tasks", LIMITS, () => {
     const ending = await closePolitely(page, "/ws/tasks");
 
     assert.deepEqual(ending, { code: 1000, wasClean: true }, "both sides said goodbye");
+  });
+
+  test("when the server goes silent one can connect again", async (t) => {
+    const { proxy, page } = await openBehindProxy(t, lesson);
+    await enter(page, "ana");
+    proxy.swallow();
+    await page.clock.fastForward(PING_AFTER);
+    await page.clock.fastForward(PONG_WITHIN);
+    await sees(page, "#state", "The server has gone silent.", "the page gives the line up");
+
+    await press(page, "Connect again");
+
+    await sees(page, "#state", "Connected as ana.", "a new line is a good one");
   });
 
   test("when the server dies the page says so, and the tasks are gone", async (t) => {
