@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fill, press, say, sees, useBrowser } from "./browser.mjs";
+import { fill, overflow, press, say, sees, useBrowser } from "./browser.mjs";
 import { enter, login } from "./guests.mjs";
 import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, answered, everyPage, refused, serve } from "./lesson.mjs";
@@ -216,6 +216,18 @@ describe("lesson 11, live data", LIMITS, () => {
     await say(page, "hello?");
 
     await sees(page, "#log .problem", "No server answers.", "not in words of the browser");
+  });
+
+  test("no word on a button is broken, however narrow the window", async (t) => {
+    const page = await lesson.open(t, { viewport: { width: 360, height: 740 } });
+    await enter(page, "ana");
+    const row = await addUser(page, "Wordwithoutend".repeat(3));
+
+    const [rename, other] = await row.getByRole("button").all();
+
+    assert.equal((await rename.boundingBox()).height, 32, "one line");
+    assert.equal((await other.boundingBox()).height, 32, "and here, too");
+    assert.equal(await overflow(page, "#users"), 0, "nobody should have to scroll sideways");
   });
 
   test("a custom event may carry any JSON", async (t) => {
