@@ -21,7 +21,7 @@ const LOST = new Set([1006, 4010]);
 /** The codes for a name that is in use, and for too many connections of one person. */
 const TAKEN = new Set([4009, 1008]);
 
-/** For so long it may be we who take the place: the server misses us half a minute late. */
+/** For so long we may be in our own way: the server takes half a minute to miss us. */
 const GHOST = 45_000;
 
 /**
@@ -29,9 +29,9 @@ const GHOST = 45_000;
  * for how many milliseconds we still wait. When there is no sense in another try, it
  * calls `stay`.
  *
- * Let it `follow` each socket that you open, before you listen to it yourself. To `stop`
- * also ends a try that is under way: the page gets its `close` at once, as from a try that
- * fails, and no other event. A second `close` may follow: listen with `{ once: true }`.
+ * Let it `follow` each socket that you open, before you listen to it yourself. `stop` also
+ * ends a try that is under way: the page gets its `close` at once, as if the try had
+ * failed. A second `close` may follow, so listen for it with `{ once: true }`.
  */
 export function comeBack({ connect, tell, stay, random = Math.random }) {
   let tries = 0;
