@@ -15,7 +15,8 @@ const PONG_WITHIN = 10_000;
  *
  * When the server gives none, it closes the socket, and does not wait for the answer: the
  * page gets its `close` at once, with 4010. A second one follows when the browser lets go
- * of the line, so listen for `close` with `{ once: true }`.
+ * of the line, so listen for `close` with `{ once: true }`. Whoever has closed the socket
+ * already gets the end that they wanted, with 1000: only the answer is missing.
  *
  * In a hidden tab a timer may come a minute late. That is why no step looks at the
  * clock: however late we ask, the answer has its whole time. A message is never held
@@ -23,9 +24,10 @@ const PONG_WITHIN = 10_000;
  */
 export function keepAlive(socket, heard = () => {}, ping = { type: "ping" }) {
   let timer;
+  const isOpen = () => socket.readyState === WebSocket.OPEN;
 
   function rest() {
-    if (socket.readyState !== WebSocket.OPEN) return; // It comes too late.
+    if (!isOpen()) return; // It comes too late.
 
     clearTimeout(timer);
     timer = setTimeout(ask, PING_AFTER);
@@ -33,12 +35,14 @@ export function keepAlive(socket, heard = () => {}, ping = { type: "ping" }) {
   }
 
   function ask() {
-    socket.send(JSON.stringify(ping));
+    if (isOpen()) socket.send(JSON.stringify(ping));
     timer = setTimeout(giveUp, PONG_WITHIN);
   }
 
   function giveUp() {
-    const ending = { code: 4010, reason: "The server has gone silent." };
+    const ending = isOpen()
+      ? { code: 4010, reason: "The server has gone silent." }
+      : { code: 1000, reason: "" };
     socket.close(ending.code, ending.reason);
     socket.dispatchEvent(new CloseEvent("close", ending));
   }

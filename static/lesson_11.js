@@ -5,8 +5,11 @@
 // comes back as an event, like those that others ask for.
 
 import { explain } from "./closing.js";
-import { ask, follow } from "./live.js";
+import { Refusal, ask, follow } from "./live.js";
 import { write } from "./log.js";
+
+/** How it can stand with a table, the worst first. */
+const STATES = ["signed out", "away", "connecting", "live"];
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
@@ -17,6 +20,9 @@ const talk = document.querySelector("#talk");
 const authors = document.querySelector("#add-post select");
 const dialog = document.querySelector("#rename");
 const { username, password } = form.elements;
+
+/** How it stands with each table. */
+const tables = {};
 
 /** What ends our following, once we have begun. */
 let stops = [];
@@ -52,14 +58,20 @@ function enter() {
   password.value = "";
   form.hidden = true;
   data.hidden = false;
+  tables.users = tables.posts = { state: "connecting", rows: [], news: null };
+  drawState();
   stops = [
     follow("users", (users) => {
-      drawState(users);
+      tables.users = users;
+      drawState();
       drawTable("users", users, ({ name, email }) => [name, email]);
       drawAuthors(users.rows);
+      drawPosts({ ...tables.posts, news: null }); // Their authors may have new names.
     }),
     follow("posts", (posts) => {
-      drawTable("posts", posts, ({ user_id, title }) => [nameOf(user_id), title]);
+      tables.posts = posts;
+      drawState();
+      drawPosts(posts);
     }),
   ];
 }
@@ -71,30 +83,42 @@ function leave(why) {
   username.focus();
 }
 
-function drawState({ state: now, news }) {
+/** Shows how it stands with the table that is worse off. */
+function drawState() {
+  const rank = (table) => STATES.indexOf(table.state);
+  const [{ state: now, news }] = Object.values(tables).sort((a, b) => rank(a) - rank(b));
+
   talk.disabled = now !== "live";
   if (now === "connecting") state.value = "Connecting …";
   if (now === "live") state.value = `Connected as ${username.value}.`;
-  if (now === "away") state.value = `${explain(news)} We try again.`;
+  // Events may come before the list does. They change nothing about why we were away.
+  if (now === "away" && news instanceof CloseEvent)
+    state.value = `${explain(news)} We try again.`;
   if (now === "signed out") leave("Sign in again: the token has expired.");
+}
+
+function drawPosts(posts) {
+  drawTable("posts", posts, ({ user_id, title }) => [nameOf(user_id), title]);
 }
 
 /** Draws the rows that are there now, marks the one that the news is about, and tells. */
 function drawTable(id, { rows, news }, cells) {
   const body = document.querySelector(`#${id} tbody`);
+  const ids = new Set(rows.map((record) => `${record.id}`));
+  for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
   const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
 
-  body.replaceChildren(
-    ...rows.map((record) => {
-      // A row that stays keeps its place in the page, and the focus inside it.
-      const row = drawn.get(`${record.id}`) ?? newRow(id, record);
-      cells(record).forEach((text, i) => {
-        row.cells[i].textContent = text; // Never innerHTML.
-      });
-      row.classList.toggle("changed", news?.data?.id === record.id);
-      return row;
-    }),
-  );
+  rows.forEach((record, place) => {
+    const row = drawn.get(`${record.id}`) ?? newRow(id, record);
+    // Who takes a row out of the page, if only to put it back, takes the focus from it.
+    if (row !== body.rows[place]) body.insertBefore(row, body.rows[place]);
+    cells(record).forEach((text, i) => {
+      row.cells[i].textContent = text; // Never innerHTML.
+    });
+    for (const button of row.querySelectorAll("button"))
+      button.ariaLabel = `${button.textContent} ${titleOf(record)}`;
+    row.classList.toggle("changed", news?.data?.id === record.id);
+  });
   if (news?.channel === id || (news?.type === "announcement" && id === "users")) tell(news);
 }
 
@@ -119,7 +143,12 @@ function button(text, act) {
 }
 
 function nameOf(user) {
-  return [...authors.options].find(({ value }) => value === `${user}`)?.text ?? `user ${user}`;
+  return tables.users.rows.find(({ id }) => id === user)?.name ?? `user ${user}`;
+}
+
+/** What people call a record, be it a user or a post. */
+function titleOf({ name, title }) {
+  return name ?? title;
 }
 
 function drawAuthors(users) {
@@ -132,8 +161,13 @@ function drawAuthors(users) {
 function tell({ type, model, data, event, from, message, timestamp }) {
   const time = new Date(timestamp).toLocaleTimeString();
   if (type === "announcement") write("notice", message, time);
-  else if (type === "custom") write("heard", `${data}`, `${event} from ${from}, ${time}`);
-  else write("heard", `${model} ${data.id} ${type}: ${data.name ?? data.title}`, time);
+  else if (type === "custom") write("heard", say(data), `${event} from ${from}, ${time}`);
+  else write("heard", `${model} ${data.id} ${type}: ${titleOf(data)}`, time);
+}
+
+/** Text as it is. Programs may send any other JSON. */
+function say(data) {
+  return typeof data === "string" ? data : JSON.stringify(data);
 }
 
 /** Asks for a change. Whether it worked, the events tell; why it did not, we tell. */
@@ -141,16 +175,18 @@ async function change(method, path, body) {
   try {
     await ask(method, path, body);
     return true;
-  } catch ({ message }) {
-    write("problem", message);
+  } catch (error) {
+    write("problem", error instanceof Refusal ? error.message : "No server answers.");
     return false;
   }
 }
 
 function rename(id) {
+  const { text } = dialog.querySelector("form").elements;
   dialog.dataset.path = `/users/${id}`;
-  dialog.querySelector("form").reset();
+  text.value = nameOf(id);
   dialog.showModal();
+  text.select();
 }
 
 dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close());

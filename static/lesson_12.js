@@ -92,10 +92,13 @@ function hear(message) {
       message.tasks.forEach(draw);
       break;
     case "progress":
+      draw(message);
+      break;
     case "finished":
     case "cancelled":
     case "failed":
       draw(message);
+      reply.value = ""; // What was too much before may be possible now.
       break;
     case "forgotten":
       drawn.get(message.id)?.item.remove();
@@ -205,7 +208,9 @@ async function post(path, request) {
 function show(sentence) {
   state.value = sentence;
   talk.disabled = socket.readyState !== WebSocket.OPEN;
-  again.hidden = socket.readyState !== WebSocket.CLOSED;
+  for (const { cancel } of drawn.values()) cancel.disabled = talk.disabled;
+  // Not only when it is closed: a line that we gave up may be closing for a long time.
+  again.hidden = socket.readyState <= WebSocket.OPEN;
 }
 
 /** Makes an element. A text among its `children` stays text, whatever is in it. */

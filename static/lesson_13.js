@@ -77,9 +77,10 @@ function enter(token) {
         isIn = true;
       });
     },
-    left: (event) => {
+    left: (event, show) => {
       // Tries that fail do not know why we had to go.
       if (isIn) write("notice", explain(event));
+      else show("No server answers yet, or it refuses us.");
       isIn = false;
 
       const signedOut = event.code === SIGNED_OUT;

@@ -15,6 +15,9 @@ const SIGNED_OUT = 4001;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 
+/** How long an answer may take. On a dead line there would never be one. */
+const ANSWER_WITHIN = 10_000;
+
 /** What the server says no to. `field` is what is wrong in the body, if it is that. */
 export class Refusal extends Error {
   constructor(status, { message, field }) {
@@ -29,6 +32,7 @@ export async function ask(method, path, body) {
     method,
     headers: body && { "Content-Type": "application/json" },
     body: body && JSON.stringify(body),
+    signal: AbortSignal.timeout(ANSWER_WITHIN),
   });
   const answer = reply.status === 204 ? null : await reply.json();
   if (!reply.ok) throw new Refusal(reply.status, answer);
@@ -166,6 +170,8 @@ export function follow(channel, draw) {
   connect();
 
   return () => {
+    if (!socket) return; // It has ended already.
+
     clearTimeout(timer);
     const last = socket;
     socket = null; // Whatever it still says comes too late.

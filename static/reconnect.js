@@ -18,10 +18,10 @@ const FINAL = new Set([1000, 1008, 4001, 4009, 4011]);
 /** After these codes the line is lost, and the server may not know it yet. */
 const LOST = new Set([1006, 4010]);
 
-/** The code for a name that is in use. */
-const NAME_TAKEN = 4009;
+/** The codes for a name that is in use, and for too many connections of one person. */
+const TAKEN = new Set([4009, 1008]);
 
-/** For so long it may be our own name: the server takes half a minute to miss us. */
+/** For so long we may be in our own way: the server takes half a minute to miss us. */
 const GHOST = 45_000;
 
 /**
@@ -29,26 +29,36 @@ const GHOST = 45_000;
  * for how many milliseconds we still wait. When there is no sense in another try, it
  * calls `stay`.
  *
- * Let it `follow` each socket that you open.
+ * Let it `follow` each socket that you open, before you listen to it yourself. `stop` also
+ * ends a try that is under way: the page gets its `close` at once, as if the try had
+ * failed. A second `close` may follow, so listen for it with `{ once: true }`.
  */
 export function comeBack({ connect, tell, stay, random = Math.random }) {
   let tries = 0;
   let lost = -Infinity;
   let timer;
+  let followed;
 
   function follow(socket) {
     stop();
+    followed = socket;
     let opened = Infinity;
 
-    socket.addEventListener("open", () => {
+    socket.addEventListener("open", (event) => {
       opened = Date.now();
+      if (socket === followed) return;
+
+      event.stopImmediatePropagation(); // It comes too late.
+      socket.close(1000);
     });
 
     socket.addEventListener("close", plan, { once: true });
 
     function plan({ code }) {
+      if (socket !== followed) return; // Nobody wants another try.
+
       const now = Date.now();
-      const isGhost = code === NAME_TAKEN && now - lost < GHOST;
+      const isGhost = TAKEN.has(code) && now - lost < GHOST;
       if (FINAL.has(code) && !isGhost) return stay();
 
       if (LOST.has(code) && opened <= now) lost = now;
@@ -71,6 +81,12 @@ export function comeBack({ connect, tell, stay, random = Math.random }) {
 
   function stop() {
     clearTimeout(timer);
+    const last = followed;
+    followed = null;
+    // The browser complains on the console about a socket that we close unopened. So we
+    // only say that it is over.
+    if (last?.readyState === WebSocket.CONNECTING)
+      last.dispatchEvent(new CloseEvent("close", { code: 1006 }));
   }
 
   return { follow, stop };

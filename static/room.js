@@ -13,9 +13,9 @@ const ONE_SECOND = 1000;
  * Opens the room at `path`, and draws it in `place`.
  *
  * `me` is our name; `protocols` is what we offer the server. `typing` means that the
- * server wants to hear when we type. The room calls `entering` when it starts to
- * connect, with the new socket and a function that shows how it is doing; and `left` with
- * the event when the socket has closed.
+ * server wants to hear when we type. The room calls `entering` with the new socket when
+ * it starts to connect; and `left` when the socket has closed, with the event and a
+ * function that shows another sentence about it.
  *
  * Returns a function that connects again.
  */
@@ -44,7 +44,7 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
   function connect() {
     socket = new WebSocket(path, protocols);
     show("Connecting …");
-    entering(socket, show);
+    entering(socket);
 
     socket.addEventListener("open", () => {
       show(`Connected as ${me}.`);
@@ -65,8 +65,8 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
       drawTypists();
       people.hidden = true;
       show(explain(event));
+      left(event, show);
       again.hidden = false;
-      left(event);
     };
     socket.addEventListener("close", end, { once: true });
   }

@@ -29,6 +29,14 @@ export async function openWithClock(t, url) {
   return { page, frames };
 }
 
+/** The same for a window that is behind a line which can be cut. */
+export async function openBehindProxy(t, lesson) {
+  const proxy = await startProxy(lesson.server.port);
+  const { page } = await openWithClock(t, `${proxy.url}/${lesson.page}`);
+  t.after(() => proxy.stop()); // After the window, which may come back.
+  return { proxy, page };
+}
+
 /** Waits, on the clock of this machine, until something is so. */
 export async function until(done) {
   for (let i = 0; i < 200 && !done(); i += 1) await sleep(20);
@@ -57,9 +65,7 @@ export function everyHeartbeat(lesson, ping = '{"type":"ping"}') {
   });
 
   test("a page whose server goes silent finds out", async (t) => {
-    const proxy = await startProxy(lesson.server.port);
-    const { page } = await openWithClock(t, `${proxy.url}/${lesson.page}`);
-    t.after(() => proxy.stop()); // After the window, which may come back.
+    const { proxy, page } = await openBehindProxy(t, lesson);
     await enter(page, "ben");
 
     proxy.swallow();

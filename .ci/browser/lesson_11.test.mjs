@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fill, press, say, sees, useBrowser } from "./browser.mjs";
+import { fill, overflow, press, say, sees, useBrowser } from "./browser.mjs";
 import { enter, login } from "./guests.mjs";
 import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, answered, everyPage, refused, serve } from "./lesson.mjs";
@@ -124,5 +124,124 @@ describe("lesson 11, live data", LIMITS, () => {
 
     await sees(ben, "#log .heard", "I am editing Emil.", "Ben sees it");
     await sees(ben, "#log .heard small", "note from ana", "and whose it is");
+  });
+
+  test("a post shows the new name of its author", async (t) => {
+    const page = await lesson.open(t);
+    await enter(page, "ana");
+    const ida = await addUser(page, "Ida");
+    await page.getByLabel("Author").selectOption({ label: "Ida" });
+    await fill(page, "Title", "On jam");
+    await press(page, "Add post");
+    await sees(page, "#posts tr.changed td", "Ida", "the post is hers");
+
+    await ida.getByRole("button", { name: "Rename" }).click();
+    const name = page.getByLabel("New name");
+    assert.equal(await name.inputValue(), "Ida", "the old name is a good beginning");
+    await page.keyboard.press("ArrowRight"); // The whole name is selected. Go behind it.
+    await page.keyboard.type(" May");
+    await page.keyboard.press("Enter");
+
+    await sees(page, "#posts td", "Ida May", "the post has her new name");
+  });
+
+  test("a list that came before the users gets their names when they come", async (t) => {
+    const page = await lesson.open(t, {
+      prepare: (page) =>
+        page.route("**/api/v1/users?*", async (route) => {
+          await page.locator("#posts td", { hasText: "user " }).first().waitFor();
+          await route.continue();
+        }),
+    });
+    await login(page);
+    await page.evaluate(async () => {
+      const post = (path, body) =>
+        fetch(`/api/v1${path}`, {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(body),
+        }).then((reply) => reply.json());
+      const { id } = await post("/users", { name: "Jon", email: "jon@example.org" });
+      await post("/posts", { user_id: id, title: "On figs", body: "" });
+    });
+
+    await enter(page, "ana");
+
+    await sees(page, "#posts td", "Jon", "the author has a name");
+  });
+
+  test("the page says so when one of its two tables is away", async (t) => {
+    const page = await lesson.open(t);
+    await login(page);
+    await page.evaluate(() => {
+      window.others = [1, 2, 3, 4].map(() => new WebSocket("/api/v1/ws/users"));
+    });
+    await fill(page, "Name", "ana");
+    await fill(page, "Password", "ana-likes-tea");
+    await press(page, "Sign in");
+
+    await sees(page, "#state", "too many connections of yours", "five in all, and no sixth");
+    assert.equal(await page.getByLabel("Say").isDisabled(), true, "it is not all there");
+    await page.evaluate(() => window.others.forEach((socket) => socket.close(1000)));
+    await sees(page, "#state", "Connected as ana.", "now there is room");
+  });
+
+  test("the keyboard stays where it is when others change a row", async (t) => {
+    const ana = await lesson.open(t);
+    const ben = await lesson.open(t);
+    await enter(ana, "ana");
+    await enter(ben, "ben");
+    const kim = await addUser(ana, "Kim");
+    await addUser(ana, "Leo");
+    await sees(ben, "#users td", "Leo", "Ben sees both");
+    const leo = ben.locator("#users tbody tr", { hasText: "Leo" });
+    await leo.getByRole("button", { name: "Delete" }).focus();
+
+    await kim.getByRole("button", { name: "Rename" }).click();
+    await fill(ana, "New name", "Kimberly");
+    await ana.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
+    await sees(ben, "#users td", "Kimberly", "Ben sees the new name");
+
+    const focused = await ben.evaluate(() => document.activeElement.outerHTML);
+    assert.match(focused, /aria-label="Delete Leo"/, "and can go on where he was");
+    await press(ana, "Delete Kimberly");
+    await gone(ben.locator("#users tbody tr", { hasText: "Kimberly" }));
+  });
+
+  test("a change that nobody answers is told in words for people", async (t) => {
+    const page = await lesson.open(t, { excused: [/ERR_INTERNET_DISCONNECTED/] });
+    await enter(page, "ana");
+
+    await page.context().setOffline(true);
+    await say(page, "hello?");
+
+    await sees(page, "#log .problem", "No server answers.", "not in words of the browser");
+  });
+
+  test("no word on a button is broken, however narrow the window", async (t) => {
+    const page = await lesson.open(t, { viewport: { width: 360, height: 740 } });
+    await enter(page, "ana");
+    const row = await addUser(page, "Wordwithoutend".repeat(3));
+
+    const [rename, other] = await row.getByRole("button").all();
+
+    assert.equal((await rename.boundingBox()).height, 32, "one line");
+    assert.equal((await other.boundingBox()).height, 32, "and here, too");
+    assert.equal(await overflow(page, "#users"), 0, "nobody should have to scroll sideways");
+  });
+
+  test("a custom event may carry any JSON", async (t) => {
+    const page = await lesson.open(t);
+    await enter(page, "ana");
+
+    await page.evaluate(() =>
+      fetch("/api/v1/channels/users/events", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ event: "editing", data: { user: 1 } }),
+      }),
+    );
+
+    await sees(page, "#log .heard", '{"user":1}', "the page shows it as it is");
   });
 });

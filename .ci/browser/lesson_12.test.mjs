@@ -12,7 +12,7 @@ import {
   useBrowser,
 } from "./browser.mjs";
 import { PASSWORDS, enter } from "./guests.mjs";
-import { everyHeartbeat } from "./heartbeat.mjs";
+import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openBehindProxy } from "./heartbeat.mjs";
 import { answered, refused, serve } from "./lesson.mjs";
 import { start as startServer } from "./server.mjs";
 
@@ -153,6 +153,8 @@ describe("lesson 12, tasks", LIMITS, () => {
 
     for (let i = 0; i < 6; i += 1) await order(page, TEA, 60);
     await sees(page, "#reply", "5 of your tasks are unfinished", "and what to do about it");
+    await press(page, "Cancel task 1");
+    await page.waitForFunction(() => document.querySelector("#reply").value === "");
   });
 
   test("a wrong password is told, and nobody gets in", async (t) => {
@@ -208,6 +210,25 @@ describe("lesson 12, tasks", LIMITS, () => {
     const ending = await closePolitely(page, "/ws/tasks");
 
     assert.deepEqual(ending, { code: 1000, wasClean: true }, "both sides said goodbye");
+  });
+
+  test("when the server goes silent one can connect again", async (t) => {
+    const { proxy, page } = await openBehindProxy(t, lesson);
+    await enter(page, "ana");
+    await order(page, TEA, 60);
+    await task(page, 1).waitFor();
+    proxy.swallow();
+    await page.clock.fastForward(PING_AFTER);
+    await page.clock.fastForward(PONG_WITHIN);
+    await sees(page, "#state", "The server has gone silent.", "the page gives the line up");
+    const cancel = page.getByRole("button", { name: "Cancel task" });
+    assert.equal(await cancel.isDisabled(), true, "nobody would hear that");
+
+    await press(page, "Connect again");
+
+    await sees(page, "#state", "Connected as ana.", "a new line is a good one");
+    await press(page, "Cancel task 1");
+    await task(page, 1).getByText("Cancelled.").waitFor();
   });
 
   test("when the server dies the page says so, and the tasks are gone", async (t) => {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { describe, test } from "node:test";
 
 import { fill, openWindow, press, say, sees, useBrowser } from "./browser.mjs";
 import { PASSWORDS, enter, login } from "./guests.mjs";
-import { everyHeartbeat } from "./heartbeat.mjs";
+import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openBehindProxy } from "./heartbeat.mjs";
 import { LIMITS, connected, everyPage, serve } from "./lesson.mjs";
 import { start } from "./server.mjs";
 
@@ -78,6 +80,59 @@ describe("lesson 13, lifespan", LIMITS, () => {
     await enter(page, "ana");
   });
 
+  test("a try that fails does not say why the page had to go", async (t) => {
+    const { first, page } = await visit(t, chance(0.5));
+
+    await first.end();
+
+    await sees(page, "#state", "No server answers yet", "what there is to say about a try");
+    await sees(page, "#log", "Code 1001", "the ending stays in the log");
+  });
+
+  test("who stops a try that is under way is not brought back by it", async (t) => {
+    const { first, page } = await visit(t, chance(0.5));
+    const second = await start(lesson.name);
+    t.after(() => second.stop());
+
+    // On the port of the first server, somebody lets everybody wait.
+    const trying = page.waitForEvent("websocket");
+    await first.end();
+    const waiting = [];
+    const porter = createServer((socket) => waiting.push(socket)).listen(first.port);
+    t.after(() => porter.close());
+    await once(porter, "connection");
+    await sees(page, "#countdown", "We try now.", "the try is under way");
+    const closed = (await trying).waitForEvent("close");
+    await press(page, "Stop trying");
+    await sees(page, "#sign-in", "Name", "the form is there at once");
+    await sees(page, "#state", "No server answers yet", "and the try is over");
+
+    for (const near of waiting) {
+      const far = connect(second.port, "127.0.0.1");
+      near.pipe(far).pipe(near);
+    }
+    await closed;
+
+    await sees(page, "#state", "No server answers yet", "the page has not come back");
+    assert.equal(await page.locator("#sign-in").isVisible(), true, "the form is still there");
+  });
+
+  test("who leaves on a dead line has left, and stays away", async (t) => {
+    const { proxy, page } = await openBehindProxy(t, lesson);
+    await enter(page, "cem");
+    proxy.swallow();
+
+    await press(page, "Leave");
+    await sees(page, "#state", "Leaving", "nobody answers the goodbye");
+    await page.clock.fastForward(PING_AFTER);
+    await page.clock.fastForward(PONG_WITHIN);
+
+    await sees(page, "#state", "Code 1000", "the page waits no longer");
+    await page.clock.fastForward(60_000);
+    await sees(page, "#state", "Code 1000", "and does not come back");
+    assert.equal(await page.locator("#sign-in").isVisible(), true, "unless somebody wants it");
+  });
+
   test("who leaves, or whose name is taken, is not brought back", async (t) => {
     const page = await lesson.open(t);
     await enter(page, "ana");
@@ -107,6 +162,7 @@ describe("reconnect.js", () => {
   async function client(t, random) {
     const { comeBack } = await load();
     t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+    globalThis.WebSocket ??= { CONNECTING: 0 }; // Node has none of its own.
     const it = { connections: 0, told: [], stays: 0 };
     const connect = () => {
       it.connections += 1;
@@ -193,15 +249,20 @@ describe("reconnect.js", () => {
     });
   }
 
-  for (const code of [1006, 4010]) {
-    test(`after ${code} a name that is taken may be its own, for 45 seconds`, async (t) => {
+  for (const [code, taken] of [
+    [1006, 4009],
+    [1006, 1008],
+    [4010, 4009],
+    [4010, 1008],
+  ]) {
+    test(`after ${code}, ${taken} may be due to its own ghost, for 45 seconds`, async (t) => {
       const it = await client(t, () => 1);
       it.opens();
       it.closes(code);
       const meetsIt = (seconds) => {
         it.passes(1000 * seconds);
         it.opens();
-        it.closes(4009);
+        it.closes(taken);
       };
 
       [1, 2, 4, 8, 16].forEach(meetsIt);
@@ -220,5 +281,17 @@ describe("reconnect.js", () => {
     it.passes(60_000);
 
     assert.equal(it.connections, 1);
+  });
+
+  test("whoever stops it while it is connected is not brought back", async (t) => {
+    const it = await client(t, () => 1);
+
+    it.opens();
+    it.back.stop();
+    it.closes(1006);
+    it.passes(60_000);
+
+    assert.equal(it.connections, 1);
+    assert.equal(it.stays, 0, "and knows it already");
   });
 });

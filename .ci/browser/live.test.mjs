@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Table } from "../../static/live.js";
+import { Table, ask, follow } from "../../static/live.js";
 
 const STORIES = 500;
 const STEPS = 60;
@@ -111,4 +111,38 @@ test("an answer that comes late does not bring back what is gone", () => {
   table.hear({ type: "created", change: 4, data: { id: 9, name: "Cem" } });
 
   assert.deepEqual(table.rows, []);
+});
+
+test("a request that nobody answers ends after ten seconds", async (t) => {
+  const patience = new AbortController();
+  const timeout = t.mock.method(AbortSignal, "timeout", () => patience.signal);
+  t.mock.method(globalThis, "fetch", (_, { signal }) => {
+    return new Promise((_, reject) => {
+      signal?.addEventListener("abort", () => reject(signal.reason));
+    });
+  });
+
+  const answer = ask("GET", "/users");
+  patience.abort(new Error("ten seconds are over"));
+
+  await assert.rejects(answer, /ten seconds are over/);
+  assert.deepEqual(timeout.mock.calls[0].arguments, [10_000]);
+});
+
+test("to end it twice does no harm", (t) => {
+  t.after(() => delete globalThis.WebSocket);
+  const codes = [];
+  globalThis.WebSocket = class extends EventTarget {
+    static CONNECTING = 0;
+    readyState = 1;
+    close(code) {
+      codes.push(code);
+    }
+  };
+
+  const stop = follow("users", () => {});
+  stop();
+  stop();
+
+  assert.deepEqual(codes, [1000], "the socket is closed once");
 });
