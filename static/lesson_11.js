@@ -117,7 +117,7 @@ function drawTable(id, { rows, news }, cells) {
     });
     for (const button of row.querySelectorAll("button"))
       button.ariaLabel = `${button.textContent} ${titleOf(record)}`;
-    row.classList.toggle("changed", news?.data?.id === record.id);
+    row.classList.toggle("changed", news?.model !== undefined && news.data.id === record.id);
   });
   if (news?.channel === id || (news?.type === "announcement" && id === "users")) tell(news);
 }
