@@ -37,6 +37,14 @@ export async function openBehindProxy(t, lesson) {
   return { proxy, page };
 }
 
+/** Cuts the line of `name`, and lets pass the time in which the page should find out. */
+export async function fallSilent(page, proxy, name) {
+  proxy.swallow();
+  await page.clock.fastForward(PING_AFTER);
+  await sees(page, "#state", `Connected as ${name}.`, "the page has asked, and waits");
+  await page.clock.fastForward(PONG_WITHIN);
+}
+
 /** Waits, on the clock of this machine, until something is so. */
 export async function until(done) {
   for (let i = 0; i < 200 && !done(); i += 1) await sleep(20);
@@ -68,10 +76,7 @@ export function everyHeartbeat(lesson, ping = '{"type":"ping"}') {
     const { proxy, page } = await openBehindProxy(t, lesson);
     await enter(page, "ben");
 
-    proxy.swallow();
-    await page.clock.fastForward(PING_AFTER);
-    await sees(page, "#state", "Connected as ben.", "the page has asked, and waits");
-    await page.clock.fastForward(PONG_WITHIN);
+    await fallSilent(page, proxy, "ben");
 
     await sees(page, "body", "The server has gone silent.", "the page finds out");
   });

@@ -3,9 +3,15 @@ import { describe, test } from "node:test";
 
 import { press, say, sees, useBrowser } from "./browser.mjs";
 import { enter, login } from "./guests.mjs";
-import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openWithClock, until } from "./heartbeat.mjs";
+import {
+  PING_AFTER,
+  everyHeartbeat,
+  fallSilent,
+  openBehindProxy,
+  openWithClock,
+  until,
+} from "./heartbeat.mjs";
 import { LIMITS, everyPage, serve } from "./lesson.mjs";
-import { startProxy } from "./proxy.mjs";
 
 describe("lesson 09, a heartbeat", LIMITS, () => {
   useBrowser();
@@ -49,15 +55,10 @@ describe("lesson 09, a heartbeat", LIMITS, () => {
   });
 
   test("a page whose server goes silent says so, hangs up, and may try again", async (t) => {
-    const proxy = await startProxy(lesson.server.port);
-    t.after(() => proxy.stop());
-    const { page } = await openWithClock(t, `${proxy.url}/${lesson.page}`);
+    const { proxy, page } = await openBehindProxy(t, lesson);
     await enter(page, "ben");
 
-    proxy.swallow();
-    await page.clock.fastForward(PING_AFTER);
-    await sees(page, "#state", "Connected as ben.", "the page has asked, and waits");
-    await page.clock.fastForward(PONG_WITHIN);
+    await fallSilent(page, proxy, "ben");
 
     await sees(page, "#state", "The server has gone silent.", "the page finds out");
     assert.ok(

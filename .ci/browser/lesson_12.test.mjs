@@ -12,7 +12,7 @@ import {
   useBrowser,
 } from "./browser.mjs";
 import { PASSWORDS, enter } from "./guests.mjs";
-import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openBehindProxy } from "./heartbeat.mjs";
+import { everyHeartbeat, fallSilent, openBehindProxy } from "./heartbeat.mjs";
 import { answered, refused, serve } from "./lesson.mjs";
 import { start as startServer } from "./server.mjs";
 
@@ -217,9 +217,7 @@ describe("lesson 12, tasks", LIMITS, () => {
     await enter(page, "ana");
     await order(page, TEA, 60);
     await task(page, 1).waitFor();
-    proxy.swallow();
-    await page.clock.fastForward(PING_AFTER);
-    await page.clock.fastForward(PONG_WITHIN);
+    await fallSilent(page, proxy, "ana");
     await sees(page, "#state", "The server has gone silent.", "the page gives the line up");
     const cancel = page.getByRole("button", { name: "Cancel task" });
     assert.equal(await cancel.isDisabled(), true, "nobody would hear that");
