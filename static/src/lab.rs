@@ -1,8 +1,9 @@
 //! What the lab asks the running program for, beside its files.
 //!
-//! A page of the book may ask, too. The pages of strangers may not.
+//! The book's pages may ask, too, in debug builds, and so may the origins that
+//! `ALLOWED_ORIGINS` lists. Any other page may not.
 
-use std::{io, net::SocketAddr, sync::OnceLock, time::Duration};
+use std::{env, io, net::SocketAddr, sync::OnceLock, time::Duration};
 
 use axum::{
     Router,
@@ -21,10 +22,10 @@ use tokio::{
 };
 
 /// The book, as `mdbook serve` shows it.
-const LISTED_ORIGINS: [&str; 2] = ["http://127.0.0.1:3000", "http://localhost:3000"];
+const BOOK_ORIGINS: [&str; 2] = ["http://127.0.0.1:3000", "http://localhost:3000"];
 
 /// How long the server may take to answer itself.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longer than any answer that we ask ourselves for, in bytes.
 const ANSWER_LIMIT: u64 = 16 * 1024;
@@ -41,9 +42,9 @@ pub fn router<S: Clone + Send + Sync + 'static>(package: &'static str) -> Router
         .route(
             "/lab.json",
             get(move |headers: HeaderMap| async move {
-                let origin = own_page(&headers)?;
+                let origin = allowed_origin(&headers)?;
                 let answer = ([(CONTENT_TYPE, "application/json")], about(package));
-                Ok::<_, Foreign>(shared(&origin, answer))
+                Ok::<_, Forbidden>(shared(&origin, answer))
             }),
         )
         .route("/lab/upgrade/{*path}", get(upgrade))
@@ -93,7 +94,7 @@ fn about(package: &str) -> String {
         ),
         _ => ("/ws", chat.into()),
     };
-    // The solutions answer to the stories of the exercises.
+    // The solutions run the transcripts of the exercises.
     let folder = if package == "solutions" { "exercises" } else { package };
     let transcripts: Vec<_> = TRANSCRIPTS
         .iter()
@@ -112,7 +113,7 @@ fn about(package: &str) -> String {
     )
 }
 
-/// A text as JSON has it. The first lessons do without a library for that.
+/// A text as JSON has it. The first lessons have no library for that.
 fn quoted(text: &str) -> String {
     let mut json = String::from("\"");
     for c in text.chars() {
@@ -126,15 +127,15 @@ fn quoted(text: &str) -> String {
     json
 }
 
-/// Asks ourselves for a WebSocket, and tells the status.
+/// Sends this server the request of an upgrade, and answers with the status.
 ///
-/// Why? A browser hides from its scripts why it got none.
+/// Why? A browser hides from its scripts with which status an upgrade was rejected.
 ///
-/// The path that is wanted follows ours: `/lab/upgrade/ws/7?token=…`.
-async fn upgrade(uri: Uri, headers: HeaderMap) -> Result<Response, Foreign> {
-    let origin = own_page(&headers)?;
+/// The path of the WebSocket follows ours: `/lab/upgrade/ws/7?token=…`.
+async fn upgrade(uri: Uri, headers: HeaderMap) -> Result<Response, Forbidden> {
+    let origin = allowed_origin(&headers)?;
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
-    // However often it stands there: we must not ask ourselves to ask ourselves.
+    // However often it is repeated: a request to ourselves must not lead to another one.
     let path = path.trim_start_matches("/lab/upgrade");
     let from = match &origin {
         Some(origin) => format!("Origin: {origin}\r\n"),
@@ -154,8 +155,8 @@ async fn upgrade(uri: Uri, headers: HeaderMap) -> Result<Response, Foreign> {
 
 /// Passes a name and a password on to `/login`, for the pages of the book: a browser
 /// does not let them send JSON to another origin.
-async fn login(headers: HeaderMap, body: String) -> Result<Response, Foreign> {
-    let origin = own_page(&headers)?;
+async fn login(headers: HeaderMap, body: String) -> Result<Response, Forbidden> {
+    let origin = allowed_origin(&headers)?;
     let request = format!(
         "POST /login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -178,40 +179,68 @@ async fn ask(request: &str, whole: bool) -> Option<(u16, String)> {
         addr.set_ip([127, 0, 0, 1].into()); // 0.0.0.0 means every address, also this one.
     }
     let exchange = async {
-        let mut line = TcpStream::connect(addr).await?;
-        line.write_all(request.as_bytes()).await?;
+        let mut connection = TcpStream::connect(addr).await?;
+        connection.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         let limit = if whole { ANSWER_LIMIT } else { "HTTP/1.1 200".len() as u64 };
-        line.take(limit).read_to_end(&mut answer).await?;
+        connection.take(limit).read_to_end(&mut answer).await?;
         Ok::<_, io::Error>(String::from_utf8_lossy(&answer).into_owned())
     };
-    let answer = timeout(PATIENCE, exchange).await.ok()?.ok()?;
+    let answer = timeout(TIMEOUT, exchange).await.ok()?.ok()?;
     let status = answer.get("HTTP/1.1 ".len().."HTTP/1.1 200".len())?.parse().ok()?;
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     Some((status, body.to_owned()))
 }
 
-/// What a page of a stranger gets.
-type Foreign = (StatusCode, &'static str);
+/// What the page of another origin gets.
+type Forbidden = (StatusCode, &'static str);
 
-/// The origin of a page of the book, or none if it is our own page.
-fn own_page(headers: &HeaderMap) -> Result<Option<String>, Foreign> {
+/// The origin of the page that asks, if the request names one.
+///
+/// A browser names it whenever a page asks another origin than its own.
+fn allowed_origin(headers: &HeaderMap) -> Result<Option<String>, Forbidden> {
+    static LISTED: OnceLock<Vec<String>> = OnceLock::new();
+    let listed = LISTED.get_or_init(|| {
+        let configured = env::var("ALLOWED_ORIGINS").unwrap_or_default();
+        listed(&configured, cfg!(debug_assertions))
+    });
+
     let Some(origin) = headers.get(ORIGIN) else { return Ok(None) };
     let origin = origin.to_str().unwrap_or_default();
-    let from = origin.split_once("://").map(|(_, host)| host);
-
-    if LISTED_ORIGINS.contains(&origin) || from == Some(host(headers)) {
+    if is_allowed(origin, host(headers), listed) {
         Ok(Some(origin.into()))
     } else {
-        Err((StatusCode::FORBIDDEN, "Pages of other sites may not ask."))
+        let sentence =
+            "Pages of this origin may not ask. ALLOWED_ORIGINS lists those that may.";
+        Err((StatusCode::FORBIDDEN, sentence))
     }
+}
+
+/// Whether pages of this origin may ask a server that they call `host`.
+///
+/// Origins are compared whole: scheme, host and port. Ours is `http`, because we speak
+/// nothing else. Behind a proxy that speaks HTTPS it has to be listed.
+fn is_allowed(origin: &str, host: &str, listed: &[String]) -> bool {
+    origin.strip_prefix("http://") == Some(host) || listed.iter().any(|one| one == origin)
+}
+
+/// The origins that `ALLOWED_ORIGINS` lists, separated by commas, and those of the book.
+fn listed(configured: &str, with_book: bool) -> Vec<String> {
+    let book = if with_book { &BOOK_ORIGINS[..] } else { &[] };
+    configured
+        .split(',')
+        .map(|origin| origin.trim().trim_end_matches('/'))
+        .filter(|origin| !origin.is_empty())
+        .chain(book.iter().copied())
+        .map(String::from)
+        .collect()
 }
 
 fn host(headers: &HeaderMap) -> &str {
     headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1")
 }
 
-/// Lets the page of the book read the answer.
+/// Lets the page that asked read the answer.
 fn shared(origin: &Option<String>, answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     if let Some(Ok(origin)) = origin.as_ref().map(|origin| origin.parse()) {
@@ -229,7 +258,7 @@ mod tests {
         let about = about("lesson_07_rooms");
 
         assert!(
-            about.contains(r##"{"name":"two_rooms","text":"# Two rooms "##),
+            about.contains(r##"{"name":"two_rooms","text":"# "##),
             "{about}"
         );
         assert!(about.contains(r#""path":"/ws/chat/rust/{name}""#), "{about}");
@@ -241,18 +270,73 @@ mod tests {
     }
 
     #[test]
-    fn the_book_may_ask_and_a_stranger_may_not() {
+    fn an_origin_is_compared_with_its_scheme_its_host_and_its_port() {
+        let listed = ["https://chat.example.com".into(), "http://127.0.0.1:3000".into()];
+        let may_ask = |origin| is_allowed(origin, "127.0.0.1:8000", &listed);
+
+        assert!(may_ask("http://127.0.0.1:8000"), "our own page may ask");
+        assert!(may_ask("http://127.0.0.1:3000"), "a listed origin may ask");
+        assert!(may_ask("https://chat.example.com"), "and so may another one");
+        for (origin, why) in [
+            ("https://127.0.0.1:8000", "another scheme is another origin"),
+            ("ftp://127.0.0.1:8000", "and so is any other"),
+            ("http://127.0.0.1:8001", "another port is another origin"),
+            ("http://localhost:8000", "another host is another origin"),
+            ("http://chat.example.com", "only HTTPS is listed for this host"),
+            ("https://chat.example.com.evil.example", "a listed origin is no prefix"),
+            ("http://127.0.0.1:8000/", "an origin has no path"),
+            ("null", "a page without an origin, such as one from the disk"),
+            ("", "an empty header"),
+        ] {
+            assert!(!may_ask(origin), "{origin:?} should not be allowed: {why}");
+        }
+    }
+
+    #[test]
+    fn the_origins_of_the_book_are_listed_in_debug_builds_alone() {
+        assert_eq!(
+            listed("", true),
+            ["http://127.0.0.1:3000", "http://localhost:3000"],
+            "a reader replays transcripts from the book"
+        );
+        assert_eq!(
+            listed("", false),
+            [] as [&str; 0],
+            "in production, whatever listens on port 3000 is a stranger"
+        );
+    }
+
+    #[test]
+    fn allowed_origins_are_separated_by_commas() {
+        assert_eq!(
+            listed(" https://a.example, https://b.example:8443/ ,,", false),
+            ["https://a.example", "https://b.example:8443"],
+            "blanks and the slash that people copy along are left out"
+        );
+    }
+
+    #[test]
+    fn the_page_of_a_listed_origin_may_read_the_answer_and_no_other() {
         let asks = |origin: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, "127.0.0.1:8000".parse().expect("a host"));
             headers.insert(ORIGIN, origin.parse().expect("an origin"));
-            own_page(&headers).is_ok()
+            allowed_origin(&headers)
         };
 
-        assert!(asks("http://127.0.0.1:3000"), "the book");
-        assert!(asks("http://127.0.0.1:8000"), "our own page");
-        assert!(!asks("http://127.0.0.1:8001"), "another port is another page");
-        assert!(!asks("https://example.com"), "a stranger");
-        assert!(!asks("null"), "a page without an origin");
+        let book = asks("http://127.0.0.1:3000").expect("the book may ask");
+        let response = shared(&book, "an answer");
+        assert_eq!(
+            response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN],
+            "http://127.0.0.1:3000",
+            "the browser lets the book read the answer"
+        );
+        let (status, sentence) = asks("https://example.com").expect_err("a stranger");
+        assert_eq!(status, StatusCode::FORBIDDEN, "pages of others may not ask");
+        assert_eq!(
+            sentence,
+            "Pages of this origin may not ask. ALLOWED_ORIGINS lists those that may.",
+            "the sentence says what to do about it"
+        );
     }
 }

@@ -1,14 +1,14 @@
 //! The browser's half of the course, embedded into every program.
 //!
-//! A program spends two lines on it: [`listen`] opens the port and says where to
-//! look, [`router`] serves the pages.
+//! A program needs two lines for it: [`listen`] opens the port and prints where to look,
+//! [`router`] serves the pages.
 
 mod lab;
 
 use std::{
     env,
     fmt::Display,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write},
     net::SocketAddr,
     process,
 };
@@ -18,7 +18,7 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
-    serve::{Listener, ListenerExt},
+    serve::{ListenerExt, TapIo},
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -100,13 +100,19 @@ const FILES: &[(&str, &str)] = embed![
     "ws-lab.js",
 ];
 
+/// A listener whose connections send small messages at once.
+///
+/// Its type has a name, so that axum can tell handlers the address of their client
+/// (`into_make_service_with_connect_info`).
+pub type NoDelayListener = TapIo<TcpListener, fn(&mut TcpStream)>;
+
 /// Opens the port that `ADDR` names, or 127.0.0.1:8000, and prints where to look.
 ///
 /// Small messages leave at once (`TCP_NODELAY`): otherwise the kernel may hold the
 /// second of two back for some 40 milliseconds.
 ///
 /// When the port cannot be had, this ends the program with one sentence.
-pub async fn listen() -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
+pub async fn listen() -> NoDelayListener {
     let wanted = env::var("ADDR").unwrap_or_else(|_| DEFAULT_ADDR.into());
     let addr = parse_addr(&wanted).unwrap_or_else(|sentence| quit(sentence));
     let listener =
@@ -114,28 +120,34 @@ pub async fn listen() -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
 
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);
-    let _ = lab::ADDR.set(addr); // The first listener of a program is its door.
-    println!("{}", welcome(addr));
+    let _ = lab::ADDR.set(addr); // Of several listeners, the lab asks the first.
+    print(io::stdout(), welcome(addr));
 
     without_delay(listener)
 }
 
-/// The same listener, whose lines send small messages at once.
-fn without_delay(
-    listener: TcpListener,
-) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
-    listener.tap_io(|line| {
-        // Without it the line is slower, not wrong.
-        let _ = line.set_nodelay(true);
+/// The same listener, whose connections send small messages at once.
+fn without_delay(listener: TcpListener) -> NoDelayListener {
+    listener.tap_io(|connection| {
+        // Without it the connection is slower, not wrong.
+        let _ = connection.set_nodelay(true);
     })
+}
+
+/// Prints a line.
+///
+/// Why not `println!`? It panics when nobody reads the output any more, and a server
+/// does not need readers.
+fn print(mut to: impl Write, line: impl Display) {
+    let _ = writeln!(to, "{line}"); // There is nobody left to tell.
 }
 
 fn welcome(addr: SocketAddr) -> String {
     if addr.ip().is_unspecified() {
         let port = addr.port();
         format!(
-            "Open http://127.0.0.1:{port} in a browser. The whole network may come, under \
-             the address of this machine. Ctrl-C stops the server."
+            "Open http://127.0.0.1:{port} in a browser. Other computers of the network \
+             use the address of this one. Ctrl-C stops the server."
         )
     } else {
         format!("Open http://{addr} in a browser. Ctrl-C stops the server.")
@@ -144,15 +156,15 @@ fn welcome(addr: SocketAddr) -> String {
 
 /// Ends the program with one sentence on the console.
 pub fn quit(sentence: impl Display) -> ! {
-    eprintln!("{sentence}");
+    print(io::stderr(), sentence);
     process::exit(1)
 }
 
 /// Serves the landing page at `/`, the pages, and what they need.
 ///
 /// `package` is the program that runs: `env!("CARGO_PKG_NAME")`. The page of another
-/// lesson would talk to a server that does not understand it, so it is answered with
-/// the command that starts the right one.
+/// lesson would talk to a server that does not understand it, so a request for it is
+/// answered with the command that starts the right one.
 ///
 /// # Panics
 ///
@@ -243,17 +255,26 @@ fn parse_addr(wanted: &str) -> Result<SocketAddr, String> {
 
 fn explain(addr: SocketAddr, error: &io::Error) -> String {
     let port = addr.port();
+    let other = other_port(port);
     match error.kind() {
         ErrorKind::AddrInUse => format!(
             "Port {port} is taken: another program listens on {addr}. Stop it, or choose \
-             another port: ADDR=127.0.0.1:8001 cargo run …"
+             another port: ADDR=127.0.0.1:{other} cargo run …"
         ),
         ErrorKind::PermissionDenied => format!(
-            "We may not listen on port {port}. Choose one above 1023: \
-             ADDR=127.0.0.1:8001 cargo run …"
+            "We may not listen on port {port}. Choose another one, far from it: \
+             ADDR=127.0.0.1:{other} cargo run …"
         ),
         _ => format!("We cannot listen on {addr}: {error}."),
     }
+}
+
+/// A port that is likely to be free when this one is not.
+///
+/// Why not the next one? Unix reserves all ports below 1024, and Windows whole ranges of
+/// high ones.
+fn other_port(port: u16) -> u16 {
+    if port.abs_diff(18_000) > 1000 { 18_000 } else { 28_000 }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, fs};
 
-use axum::body::to_bytes;
+use axum::{body::to_bytes, serve::Listener};
 
 use super::*;
 
@@ -190,23 +190,67 @@ async fn a_taken_port_is_explained() {
         sentence,
         format!(
             "Port {} is taken: another program listens on {addr}. Stop it, or choose \
-             another port: ADDR=127.0.0.1:8001 cargo run …",
-            addr.port()
+             another port: ADDR=127.0.0.1:{} cargo run …",
+            addr.port(),
+            other_port(addr.port())
         ),
         "the sentence says what is wrong and how to go on"
     );
 }
 
 #[test]
-fn a_port_for_the_system_alone_is_explained() {
-    let addr = SocketAddr::from(([127, 0, 0, 1], 80));
+fn a_port_that_may_not_be_used_is_explained() {
+    // Unix keeps the low ports to itself; Windows, with error 10013, ranges of high ones.
+    for port in [80, 8000, 50_051] {
+        let addr = SocketAddr::from(([127, 0, 0, 1], port));
 
-    let sentence = explain(addr, &ErrorKind::PermissionDenied.into());
+        let sentence = explain(addr, &ErrorKind::PermissionDenied.into());
 
-    assert!(
-        sentence.starts_with("We may not listen on port 80. Choose one above 1023:"),
-        "the sentence says which ports are free for all, but was: {sentence}"
-    );
+        assert_eq!(
+            sentence,
+            format!(
+                "We may not listen on port {port}. Choose another one, far from it: \
+                 ADDR=127.0.0.1:18000 cargo run …"
+            ),
+            "the sentence suggests a port that is likely to be free for all"
+        );
+    }
+}
+
+#[test]
+fn the_port_that_we_suggest_is_far_from_the_one_that_failed() {
+    for port in [80, 8000, 17_999, 18_000, 18_001, 28_000, u16::MAX] {
+        let other = other_port(port);
+
+        assert!(
+            port.abs_diff(other) > 1000,
+            "Windows reserves ranges of ports, and {other} is close to {port}"
+        );
+    }
+}
+
+#[test]
+fn a_console_that_is_gone_is_no_reason_to_stop() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Err(ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    print(Closed, "Open http://127.0.0.1:8000 in a browser.");
+}
+
+#[test]
+fn a_line_for_the_console_ends() {
+    let mut console = Vec::new();
+
+    print(&mut console, "Ctrl-C stops the server.");
+
+    assert_eq!(console, b"Ctrl-C stops the server.\n", "the shell's prompt comes below");
 }
 
 fn program(package: &str) -> &'static Program {
@@ -244,9 +288,12 @@ async fn small_messages_leave_at_once() {
     let mut listener = without_delay(listener);
     let _client = TcpStream::connect(addr).await.expect("somebody listens");
 
-    let (line, _) = listener.accept().await;
+    let (connection, _) = listener.accept().await;
 
-    assert!(line.nodelay().is_ok_and(|set| set), "TCP_NODELAY is set on every line");
+    assert!(
+        connection.nodelay().is_ok_and(|set| set),
+        "TCP_NODELAY is set on every connection"
+    );
 }
 
 #[test]
