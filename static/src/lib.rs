@@ -59,7 +59,7 @@ macro_rules! embed {
 /// Every file of this folder that a browser may ask for, with its text.
 const FILES: &[(&str, &str)] = embed![
     "chat.html",
-    "closing.js",
+    "close-codes.js",
     "favicon.svg",
     "heartbeat.js",
     "index.html",
@@ -93,8 +93,10 @@ const FILES: &[(&str, &str)] = embed![
     "lesson_13.js",
     "live.js",
     "log.js",
+    "names.js",
     "reconnect.js",
     "room.js",
+    "server.js",
     "style.css",
     "transcript.js",
     "ws-lab.js",

@@ -23,12 +23,16 @@ use axum::{
 };
 
 /// The longest message that we accept, in bytes. A longer one ends the connection.
-const MESSAGE_LIMIT: usize = 64 * 1024;
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
-/// How much we read from the line, or write to it, at a time, in bytes.
+/// How much we read from a connection at a time, in bytes.
 ///
-/// The library would take 128 KiB for each client. Chat messages are short.
-const BUFFER_SIZE: usize = 4 * 1024;
+/// Each connection keeps a buffer of this size for as long as it lives, and the library
+/// would make it 128 KiB. Chat messages are short.
+const READ_BUFFER_SIZE: usize = 1024;
+
+/// How much may gather before it is written, in bytes. The buffer grows when it is used.
+const WRITE_BUFFER_SIZE: usize = 16 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -43,38 +47,39 @@ async fn main() -> io::Result<()> {
 fn app() -> Router {
     Router::new()
         // Why `any` and not `get`? Over HTTP/2 an upgrade is not a GET request.
-        .route("/ws", any(open_socket))
+        .route("/ws", any(ws_handler))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
 }
 
-async fn open_socket(upgrade: WebSocketUpgrade) -> Response {
+async fn ws_handler(upgrade: WebSocketUpgrade) -> Response {
     upgrade
-        .read_buffer_size(BUFFER_SIZE)
-        .write_buffer_size(BUFFER_SIZE)
-        // What if a client pings and pings, and reads none of our pongs? They
+        .read_buffer_size(READ_BUFFER_SIZE)
+        .write_buffer_size(WRITE_BUFFER_SIZE)
+        // What if a client sends pings all the time, and reads none of our pongs? They
         // wait here. Without this limit they would fill the memory.
-        .max_write_buffer_size(2 * MESSAGE_LIMIT)
-        .max_message_size(MESSAGE_LIMIT)
-        .max_frame_size(MESSAGE_LIMIT)
-        .on_upgrade(serve_client)
+        .max_write_buffer_size(2 * MAX_MESSAGE_SIZE)
+        .max_message_size(MAX_MESSAGE_SIZE)
+        .max_frame_size(MAX_MESSAGE_SIZE)
+        .on_upgrade(handle_socket)
 }
 
-/// Looks after one client, from its first message to its last.
-async fn serve_client(mut socket: WebSocket) {
+/// Handles one client, from its first message to its last.
+async fn handle_socket(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
-        let answer = match message {
+        let reply = match message {
             Message::Text(text) => Message::text(format!("Echo: {text}")),
             Message::Binary(bytes) => Message::Binary(bytes),
             // The library answers a ping for us, and we expect no pong.
             Message::Ping(_) | Message::Pong(_) => continue,
-            // Why not `break`? The library answers a Close too, but only while we
-            // listen. Whoever stops here hangs up on a client that waits for the
-            // answer. After it, `recv` gives `None`.
+            // Why not `break`? The library answers a Close, too, but only while we read.
+            // If we stopped here, the connection would be dropped without an answer, and
+            // the client would see an abnormal closure (1006). After the answer, `recv`
+            // returns `None`.
             Message::Close(_) => continue,
         };
 
-        if socket.send(answer).await.is_err() {
-            break; // It left.
+        if socket.send(reply).await.is_err() {
+            break; // The connection is lost.
         }
     }
 }

@@ -1,4 +1,4 @@
-use probe::{Check, manners, serve};
+use probe::{Check, conformance, serve};
 
 use super::app;
 
@@ -74,20 +74,20 @@ async fn a_plain_request_gets_400_and_a_sentence() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn a_clean_close_is_answered() -> Check {
-    manners::a_clean_close_is_answered(app(), "/ws").await
+    conformance::a_clean_close_is_answered(app(), "/ws").await
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_harmless_disconnects() -> Check {
-    manners::nothing_harmless_disconnects(app(), "/ws").await
+    conformance::nothing_harmless_disconnects(app(), "/ws").await
 }
 
 #[tokio::test(start_paused = true)]
 async fn unread_pongs_cost_bounded_memory() -> Check {
-    manners::unread_pongs_cost_bounded_memory(app(), "/ws").await
+    conformance::unread_pongs_cost_bounded_memory(app(), "/ws").await
 }
 
 #[tokio::test]
 async fn it_works_over_tcp() -> Check {
-    manners::it_works_over_tcp(app(), "/ws").await
+    conformance::it_works_over_tcp(app(), "/ws").await
 }

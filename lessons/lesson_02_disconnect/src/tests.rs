@@ -4,9 +4,9 @@ use axum::extract::ws::CloseFrame;
 use probe::{Check, Client, Server, serve, serve_tcp};
 
 use super::{Connections, app};
-use crate::socket::Ending;
+use crate::socket::Disconnect;
 
-probe::manners!(app(), "/ws");
+probe::conformance!(app(), "/ws");
 probe::transcripts!(app());
 
 #[tokio::test(start_paused = true)]
@@ -106,18 +106,18 @@ async fn a_panic_frees_the_place() {
 fn the_server_says_how_each_client_left() {
     let frame = CloseFrame { code: 1000, reason: "".into() };
     let endings = [
-        (Ending::Closed(Some(frame)), "it closed with 1000"),
-        (Ending::Closed(None), "it closed without a code"),
-        (Ending::Dropped, "its line dropped"),
+        (Disconnect::ByClient(Some(frame)), "it closed with 1000"),
+        (Disconnect::ByClient(None), "it closed without a code"),
+        (Disconnect::Lost, "its line dropped"),
         (
-            Ending::Fault(1002, "protocol error"),
+            Disconnect::Violation(1002, "protocol error"),
             "it broke the rules: 1002 (protocol error)",
         ),
-        (Ending::GOODBYE, "we closed with 1000 (Goodbye!)"),
+        (Disconnect::GOODBYE, "we closed with 1000 (Goodbye!)"),
     ];
 
-    for (ending, sentence) in endings {
-        assert_eq!(ending.to_string(), sentence, "the console shows {ending:?}");
+    for (disconnect, sentence) in endings {
+        assert_eq!(disconnect.to_string(), sentence, "the console shows {disconnect:?}");
     }
 }
 

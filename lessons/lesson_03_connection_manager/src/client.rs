@@ -1,49 +1,50 @@
-//! One client: what it says, and what it hears.
+//! One client: what it sends, and what is sent to it.
 
 use axum::extract::ws::{Message, WebSocket};
 use tokio::select;
+use tracing::info;
 
 use crate::{
     connection_manager::{Connection, ConnectionManager, OUTBOX_SIZE},
-    socket::{Ending, send_all},
+    socket::{Disconnect, close, send_all},
 };
 
-/// Looks after one client, from the moment it joins to the moment it leaves.
-pub async fn serve_client(mut socket: WebSocket, manager: ConnectionManager) {
+/// Handles one client, from the moment it joins to the moment it is gone.
+pub async fn handle_socket(mut socket: WebSocket, manager: ConnectionManager) {
     let mut connection = manager.connect();
     let id = connection.id;
     manager.send_personal(id, format!("You are client {id}."));
-    let ending = converse(&mut socket, &mut connection).await;
+    let disconnect = run(&mut socket, &mut connection).await;
 
-    println!("Client {id} left: {ending}.");
-    drop(connection); // Now, not later: a goodbye can take a while.
-    ending.part(socket).await;
+    drop(connection); // Now, not later: the closing handshake can take a while.
+    close(socket, &disconnect).await;
+    info!("client {id} disconnected: {disconnect}");
 }
 
-/// Carries messages both ways, until one of the two ends the conversation.
-async fn converse(socket: &mut WebSocket, connection: &mut Connection) -> Ending {
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(socket: &mut WebSocket, connection: &mut Connection) -> Disconnect {
     let Connection { id, manager, outbox } = connection;
-    let mut waiting = Vec::new();
+    let mut queued = Vec::new();
 
     loop {
         // We cannot know what happens next: our client may speak, or another task
         // may have a message for our client. So we wait for both.
         select! {
-            heard = socket.recv() => match heard {
+            received = socket.recv() => match received {
                 Some(Ok(Message::Text(text))) => {
                     manager.broadcast(format!("Client {id}: {text}"), Some(*id));
                 }
                 Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Ending::Closed(frame),
+                Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
                 Some(Err(error)) => return error.into(),
-                None => return Ending::Dropped,
+                None => return Disconnect::Lost,
             },
-            count = outbox.recv_many(&mut waiting, OUTBOX_SIZE) => {
+            count = outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
                 if count == 0 {
-                    return Ending::TOO_SLOW; // We lost our place in the list.
+                    return Disconnect::TOO_SLOW; // We were removed.
                 }
-                if let Err(ending) = send_all(socket, &mut waiting).await {
-                    return ending;
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
                 }
             }
         }

@@ -4,8 +4,8 @@ use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 use super::app;
 use crate::connection_manager::{Connection, ConnectionManager};
 
-probe::manners!(app(), "/ws");
-probe::chat_manners!(chat());
+probe::conformance!(app(), "/ws");
+probe::chat_conformance!(chat(), crowd: |i| (i + 4).to_string());
 probe::transcripts!(app());
 
 fn chat() -> Chat {
@@ -31,7 +31,7 @@ async fn a_newcomer_learns_its_number() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_others_hear_who_joins_and_who_leaves() -> Check {
+async fn the_others_receive_who_joins_and_who_leaves() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws").await?;
     let mut ben = server.connect("Ben", "/ws").await?;
@@ -102,5 +102,5 @@ async fn a_panic_frees_the_place_and_the_others_hear_of_it() {
 
 /// What waits for this client, if anything does.
 fn heard(client: &mut Connection) -> Option<Utf8Bytes> {
-    client.outbox.try_recv().ok()
+    client.outbox.try_recv().ok().map(|batch| batch[0].clone())
 }

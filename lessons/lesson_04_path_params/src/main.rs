@@ -1,13 +1,13 @@
 //! Lesson 04: who are you? The path says it.
 //!
-//! Before: the server numbered its clients, and each visit got another number.
+//! Before: the server numbered its clients, and each connection got another number.
 //! Now:    the client brings its own id, as in `/ws/7`, and keeps it.
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. `Path`, a typed piece of the URL;
-//! 2. a *refusal*: an HTTP status and a sentence, and no WebSocket at all;
-//! 3. a list whose places are chosen by clients, so that two may want the same one.
+//! 1. `Path`, a typed part of the URL;
+//! 2. a *rejection*: an HTTP status and a sentence, and no WebSocket at all;
+//! 3. ids that clients choose, so that two may want the same one.
 //!
 //! Run:   cargo run -p lesson_04_path_params
 //! Open:  http://127.0.0.1:8000/lesson_04.html in two windows
@@ -28,16 +28,19 @@ use axum::{
 };
 
 use crate::{
-    client::serve_client,
+    client::handle_socket,
     connection_manager::{ClientId, ConnectionManager},
-    socket::sized,
+    socket::with_limits,
 };
 
 /// The longest message that we accept, in bytes. A longer one ends the connection.
-const MESSAGE_LIMIT: usize = 64 * 1024;
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    let (log, _guard) = tracing_appender::non_blocking(io::stdout());
+    tracing_subscriber::fmt().with_writer(log).init();
+
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
@@ -48,12 +51,12 @@ async fn main() -> io::Result<()> {
 /// `main` serves.
 fn app() -> Router {
     Router::new()
-        .route("/ws/{client_id}", any(open_socket))
+        .route("/ws/{client_id}", any(ws_handler))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
         .with_state(ConnectionManager::default())
 }
 
-async fn open_socket(
+async fn ws_handler(
     id: Result<Path<ClientId>, PathRejection>,
     State(manager): State<ConnectionManager>,
     upgrade: WebSocketUpgrade,
@@ -65,11 +68,12 @@ async fn open_socket(
 
     // Why already here? After the upgrade it is too late for a status.
     let Some(connection) = manager.connect(id) else {
-        let sentence = format!("Client {id} is here already. Choose another id.");
+        let sentence = format!("Client {id} is connected already. Choose another id.");
         return (StatusCode::CONFLICT, sentence).into_response();
     };
 
-    sized(upgrade, MESSAGE_LIMIT).on_upgrade(|socket| serve_client(socket, connection))
+    with_limits(upgrade, MAX_MESSAGE_SIZE)
+        .on_upgrade(|socket| handle_socket(socket, connection))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 use super::app;
 use crate::connection_manager::ConnectionManager;
 
-probe::manners!(app(), "/ws/7");
-probe::chat_manners!(chat(), names: chosen);
+probe::conformance!(app(), "/ws/7");
+probe::chat_conformance!(chat(), names: chosen, crowd: |i| (i + 100).to_string());
 probe::transcripts!(app());
 
 fn chat() -> Chat {
@@ -39,7 +39,7 @@ async fn an_id_that_is_no_number_gets_400_and_a_sentence() -> Check {
     let server = serve(app());
 
     for id in ["abc", "-1", "1.5", "4294967296", "%20", "7%00", "%F0%9F%A6%80"] {
-        let answer = server.refuses("Eve", &format!("/ws/{id}"), 400).await?;
+        let answer = server.rejects("Eve", &format!("/ws/{id}"), 400).await?;
         let sentence = "A client id is a whole number, as in /ws/7.";
         assert_eq!(answer.body, sentence, "{id} is no client id");
     }
@@ -52,9 +52,9 @@ async fn an_id_in_use_gets_409_and_a_sentence() -> Check {
     let mut ana = server.connect("Ana", "/ws/7").await?;
     ana.hears("You are client 7.").await?;
 
-    let answer = server.refuses("Eve", "/ws/7", 409).await?;
+    let answer = server.rejects("Eve", "/ws/7", 409).await?;
 
-    let sentence = "Client 7 is here already. Choose another id.";
+    let sentence = "Client 7 is connected already. Choose another id.";
     assert_eq!(answer.body, sentence, "the id is in use");
     ana.hears_nothing_for(ONE_MINUTE).await
 }

@@ -8,33 +8,37 @@ use std::{
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::mpsc;
 
-/// How many messages may wait for one client. It loses its place with the next one.
+use crate::socket::Batch;
+
+/// How many batches may wait for one client. With the next one it is removed.
 ///
-/// A burst of honest messages must fit. Somebody who floods on purpose can still
-/// fill the outboxes of others.
+/// A burst of honest messages must fit. Somebody who floods on purpose can still fill
+/// the outboxes of others.
 pub const OUTBOX_SIZE: usize = 256;
 
 pub type ClientId = u32;
 
 /// Everyone who is connected right now.
 ///
-/// This is only a handle. Clone it freely: all clones share one roster.
+/// This is only a handle. Clone it freely: all clones share one list.
 #[derive(Clone, Default)]
 pub struct ConnectionManager {
-    roster: Arc<Mutex<Roster>>,
+    clients: Arc<Mutex<Clients>>,
 }
 
 #[derive(Default)]
-struct Roster {
-    outboxes: HashMap<ClientId, mpsc::Sender<Utf8Bytes>>,
+struct Clients {
+    outboxes: HashMap<ClientId, mpsc::Sender<Batch>>,
 }
 
-/// One client's place in the list, which it gives up when this is dropped.
+/// A client that is on the list, for as long as this lives.
+///
+/// This is a guard: when it is dropped, the client is removed, and the others are told.
 pub struct Connection {
     pub id: ClientId,
     pub manager: ConnectionManager,
     /// What others have sent to this client. Its task must empty it.
-    pub outbox: mpsc::Receiver<Utf8Bytes>,
+    pub outbox: mpsc::Receiver<Batch>,
 }
 
 impl Drop for Connection {
@@ -49,30 +53,30 @@ impl ConnectionManager {
     pub fn connect(&self, id: ClientId) -> Option<Connection> {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
-        let mut roster = self.lock();
-        let Entry::Vacant(place) = roster.outboxes.entry(id) else {
+        let mut clients = self.lock();
+        let Entry::Vacant(entry) = clients.outboxes.entry(id) else {
             return None;
         };
-        place.insert(sender);
-        roster.broadcast(format!("Client {id} joined.").into(), Some(id));
+        entry.insert(sender);
+        clients.broadcast(format!("Client {id} joined.").into(), Some(id));
 
         Some(Connection { id, manager: self.clone(), outbox })
     }
 
     fn disconnect(&self, id: ClientId) {
-        let mut roster = self.lock();
-        // Why look whether it is closed? A client that lost its place may have left
-        // it to another one with the same id, whose outbox is open.
-        if roster.outboxes.get(&id).is_some_and(mpsc::Sender::is_closed) {
-            roster.remove(id);
+        let mut clients = self.lock();
+        // Why look whether it is closed? A client that was removed may find another one
+        // under its id, whose outbox is open.
+        if clients.outboxes.get(&id).is_some_and(mpsc::Sender::is_closed) {
+            clients.remove(id);
         }
     }
 
     pub fn send_personal(&self, to: ClientId, text: impl Into<Utf8Bytes>) {
-        let mut roster = self.lock();
-        let outbox = roster.outboxes.get(&to);
-        if outbox.is_some_and(|outbox| outbox.try_send(text.into()).is_err()) {
-            roster.remove(to);
+        let mut clients = self.lock();
+        let outbox = clients.outboxes.get(&to);
+        if outbox.is_some_and(|outbox| outbox.try_send([text.into()].into()).is_err()) {
+            clients.remove(to);
         }
     }
 
@@ -83,33 +87,93 @@ impl ConnectionManager {
         self.lock().broadcast(text.into(), exclude);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Roster> {
-        // Should a task ever panic with the lock in hand, the others go on: we leave
-        // no line of the roster half written.
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Clients> {
+        // Should a task ever panic while it holds the lock, the others go on: no change
+        // is left half done.
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Roster {
+impl Clients {
     /// Puts `text` in the outbox of everyone but `exclude`.
     ///
-    /// A client whose outbox is full loses its place.
+    /// A client whose outbox is full is removed, and the others are told.
     fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<ClientId>) {
-        let mut too_slow = Vec::new();
-        for (&id, outbox) in &self.outboxes {
-            if Some(id) != exclude && outbox.try_send(text.clone()).is_err() {
-                too_slow.push(id);
-            }
-        }
-        for id in too_slow {
-            self.remove(id);
+        let removed = self.enqueue([text].into(), exclude);
+        self.announce_left(removed);
+    }
+
+    /// Removes a client, and tells the others, once.
+    fn remove(&mut self, id: ClientId) {
+        if self.outboxes.remove(&id).is_some() {
+            self.announce_left(vec![id]);
         }
     }
 
-    /// Takes a client off the list, and tells the others, once.
-    fn remove(&mut self, id: ClientId) {
-        if self.outboxes.remove(&id).is_some() {
-            self.broadcast(format!("Client {id} left.").into(), None);
+    /// Tells those who are still there who has been removed.
+    fn announce_left(&mut self, mut removed: Vec<ClientId>) {
+        while !removed.is_empty() {
+            let news = removed.iter().map(|id| format!("Client {id} left.").into());
+            removed = self.enqueue(news.collect(), None);
+        }
+    }
+
+    /// Puts `batch` in the outbox of everyone but `exclude`.
+    ///
+    /// Removes the clients whose outbox is full, and returns them.
+    fn enqueue(&mut self, batch: Batch, exclude: Option<ClientId>) -> Vec<ClientId> {
+        let is_full =
+            |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
+
+        self.outboxes
+            .extract_if(|&id, outbox| Some(id) != exclude && is_full(outbox))
+            .map(|(id, _)| id)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::HashSet,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    /// A client whose outbox takes so many batches.
+    fn insert(clients: &mut Clients, id: ClientId, size: usize) -> mpsc::Receiver<Batch> {
+        let (sender, outbox) = mpsc::channel(size);
+        clients.outboxes.insert(id, sender);
+        outbox
+    }
+
+    #[test]
+    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_told_once() {
+        let mut clients = Clients::default();
+        let mut readers: Vec<_> =
+            (0..3).map(|id| insert(&mut clients, id, OUTBOX_SIZE)).collect();
+        let _stalled: Vec<_> =
+            (3..10_003).map(|id| insert(&mut clients, id, 1)).collect();
+        clients.broadcast("hello".into(), None); // Now 10,000 outboxes are full.
+
+        let start = Instant::now();
+        clients.broadcast("still here?".into(), None);
+        let duration = start.elapsed();
+
+        let limit =
+            Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
+        assert!(duration < limit, "10,000 departures took {duration:?}");
+        assert_eq!(clients.outboxes.len(), 3, "those who read are still there");
+        for reader in &mut readers {
+            let mut left = Vec::new();
+            while let Ok(batch) = reader.try_recv() {
+                left.extend(batch.iter().filter(|text| text.ends_with("left.")).cloned());
+            }
+            assert_eq!(left.len(), 10_000, "each departure is told");
+            let different: HashSet<&str> =
+                left.iter().map(|text| text.as_str()).collect();
+            assert_eq!(different.len(), 10_000, "and it is told once");
         }
     }
 }

@@ -1,13 +1,15 @@
-//! Lesson 05: options, and a guard at the door.
+//! Lesson 05: options, and a token.
 //!
-//! Before: everybody came in, and everybody was treated alike.
-//! Now:    the query says how, as in `/ws/7?token=…&echo=false`, and the token who may.
+//! Before: everybody could connect, and every client was treated alike.
+//! Now:    the query has options, as in `/ws/7?token=…&echo=false`, and a token decides
+//!         who may connect.
 //!
 //! New in this lesson, in the order you will meet it:
 //!
 //! 1. `Query`, the typed options of a URL, with defaults (`query.rs`);
-//! 2. an *extractor* of our own, which is a guard: without a token, no handler (`query.rs`);
-//! 3. the polite refusal, which a script in a browser can read.
+//! 2. an *extractor* of our own: without the token, the handler does not run (`query.rs`);
+//! 3. closing after the upgrade, with a code and a reason that a script in a browser can
+//!    read.
 //!
 //! Run:   cargo run -p lesson_05_query_params
 //! Open:  http://127.0.0.1:8000/lesson_05.html in two windows
@@ -29,17 +31,20 @@ use axum::{
 };
 
 use crate::{
-    client::serve_client,
+    client::handle_socket,
     connection_manager::{ClientId, ConnectionManager},
-    query::{Guest, Options, Refusal},
-    socket::{Ending, NOT_AUTHENTICATED, sized},
+    query::{Options, Rejection, ValidToken},
+    socket::{Disconnect, NOT_AUTHENTICATED, close, with_limits},
 };
 
 /// The longest message that we accept, in bytes. A longer one ends the connection.
-const MESSAGE_LIMIT: usize = 64 * 1024;
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    let (log, _guard) = tracing_appender::non_blocking(io::stdout());
+    tracing_subscriber::fmt().with_writer(log).init();
+
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
@@ -50,14 +55,14 @@ async fn main() -> io::Result<()> {
 /// `main` serves.
 fn app() -> Router {
     Router::new()
-        .route("/ws/{client_id}", any(open_socket))
-        .route("/ws/{client_id}/polite", any(open_politely))
+        .route("/ws/{client_id}", any(ws_handler))
+        .route("/ws/{client_id}/polite", any(ws_handler_polite))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
         .with_state(ConnectionManager::default())
 }
 
-async fn open_socket(
-    _: Guest,
+async fn ws_handler(
+    _: ValidToken,
     id: Result<Path<ClientId>, PathRejection>,
     Query(options): Query<Options>,
     State(manager): State<ConnectionManager>,
@@ -70,29 +75,33 @@ async fn open_socket(
 
     // Why already here? After the upgrade it is too late for a status.
     let Some(connection) = manager.connect(id) else {
-        let sentence = format!("Client {id} is here already. Choose another id.");
+        let sentence = format!("Client {id} is connected already. Choose another id.");
         return (StatusCode::CONFLICT, sentence).into_response();
     };
 
-    sized(upgrade, MESSAGE_LIMIT)
-        .on_upgrade(|socket| serve_client(socket, connection, options))
+    with_limits(upgrade, MAX_MESSAGE_SIZE)
+        .on_upgrade(|socket| handle_socket(socket, connection, options))
 }
 
-/// Lets everybody in, and then sends those without a token away.
+/// Accepts every client, and then closes those that have no token.
 ///
-/// Why? A browser hides the status of a refused upgrade from scripts. It shows them
+/// Why? A browser hides the status of a rejected upgrade from scripts. It shows them
 /// the code and the reason of a Close.
-async fn open_politely(
-    guest: Result<Guest, Refusal>,
+async fn ws_handler_polite(
+    token: Result<ValidToken, Rejection>,
     id: Result<Path<ClientId>, PathRejection>,
     options: Query<Options>,
     manager: State<ConnectionManager>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    match guest {
-        Ok(guest) => open_socket(guest, id, options, manager, upgrade).await,
-        Err((_, sentence)) => sized(upgrade, MESSAGE_LIMIT)
-            .on_upgrade(|socket| Ending::ByUs(NOT_AUTHENTICATED, sentence).part(socket)),
+    match token {
+        Ok(token) => ws_handler(token, id, options, manager, upgrade).await,
+        Err((_, sentence)) => {
+            with_limits(upgrade, MAX_MESSAGE_SIZE).on_upgrade(async |socket| {
+                let disconnect = Disconnect::ByUs(NOT_AUTHENTICATED, sentence);
+                close(socket, &disconnect).await;
+            })
+        }
     }
 }
 

@@ -2,8 +2,8 @@ use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 
 use super::app;
 
-probe::manners!(app(), "/ws/7?token=let-me-in");
-probe::chat_manners!(chat(), names: chosen);
+probe::conformance!(app(), "/ws/7?token=let-me-in");
+probe::chat_conformance!(chat(), names: chosen, crowd: |i| (i + 100).to_string());
 probe::transcripts!(app());
 
 fn chat() -> Chat {
@@ -53,10 +53,10 @@ async fn no_token_or_a_wrong_one_gets_401_before_the_upgrade() -> Check {
 
     for query in ["", "?echo=false", "?token=", "?token=Let-me-in", "?token=let-me-in%00"]
     {
-        server.refuses("Eve", &format!("/ws/7{query}"), 401).await?;
+        server.rejects("Eve", &format!("/ws/7{query}"), 401).await?;
     }
     for query in ["?token=%ff", "?token=no&token=let-me-in"] {
-        server.refuses("Eve", &format!("/ws/7{query}"), 401).await?;
+        server.rejects("Eve", &format!("/ws/7{query}"), 401).await?;
     }
     Ok(())
 }
@@ -65,7 +65,7 @@ async fn no_token_or_a_wrong_one_gets_401_before_the_upgrade() -> Check {
 async fn an_impossible_option_gets_400() -> Check {
     let server = serve(app());
 
-    let answer = server.refuses("Eve", "/ws/7?token=let-me-in&echo=maybe", 400).await?;
+    let answer = server.rejects("Eve", "/ws/7?token=let-me-in&echo=maybe", 400).await?;
 
     assert!(answer.body.contains("echo"), "{} should name the option", answer.body);
     Ok(())
@@ -76,8 +76,8 @@ async fn an_impossible_id_gets_400_and_one_in_use_409() -> Check {
     let server = serve(app());
     let _ana = server.connect("Ana", "/ws/7?token=let-me-in").await?;
 
-    server.refuses("Eve", "/ws/abc?token=let-me-in", 400).await?;
-    server.refuses("Eve", "/ws/7?token=let-me-in", 409).await?;
+    server.rejects("Eve", "/ws/abc?token=let-me-in", 400).await?;
+    server.rejects("Eve", "/ws/7?token=let-me-in", 409).await?;
 
     Ok(())
 }

@@ -1,56 +1,57 @@
-//! One client: what it says, and what it hears.
+//! One client: what it sends, and what is sent to it.
 
 use axum::extract::ws::{Message, WebSocket};
 use tokio::select;
+use tracing::info;
 
 use crate::{
     connection_manager::{Connection, ConnectionManager, OUTBOX_SIZE},
-    protocol::{FromClient, ToClient, Username, now},
-    socket::{Ending, send_all},
+    protocol::{ClientMessage, ServerMessage, Username, now},
+    socket::{Disconnect, close, send_all},
 };
 
-/// Looks after one client, from the moment it joins to the moment it leaves.
-pub async fn serve_client(
+/// Handles one client, from the moment it joins to the moment it is gone.
+pub async fn handle_socket(
     mut socket: WebSocket,
     manager: ConnectionManager,
     username: Username,
 ) {
-    // Why not before the upgrade? The page shall tell the person to take another
-    // name, and a page can read only the reason of a Close.
+    // Why not before the upgrade? The page should ask for another name, and all that a
+    // page can read is the code and the reason of a Close.
     let Some(mut connection) = manager.connect(username.clone()) else {
-        return Ending::NAME_TAKEN.part(socket).await;
+        return close(socket, &Disconnect::NAME_TAKEN).await;
     };
-    let ending = converse(&mut socket, &mut connection).await;
+    let disconnect = run(&mut socket, &mut connection).await;
 
-    println!("{username} left: {ending}.");
-    drop(connection); // Now, not later: a goodbye can take a while.
-    ending.part(socket).await;
+    drop(connection); // Now, not later: the closing handshake can take a while.
+    close(socket, &disconnect).await;
+    info!(%username, "disconnected: {disconnect}");
 }
 
-/// Carries messages both ways, until one of the two ends the conversation.
-async fn converse(socket: &mut WebSocket, connection: &mut Connection) -> Ending {
-    let mut waiting = Vec::new();
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(socket: &mut WebSocket, connection: &mut Connection) -> Disconnect {
+    let mut queued = Vec::new();
 
     loop {
         select! {
-            heard = socket.recv() => match heard {
+            received = socket.recv() => match received {
                 Some(Ok(Message::Text(text))) => {
-                    answer(connection, FromClient::parse(&text));
+                    handle_message(connection, ClientMessage::parse(&text));
                 }
                 Some(Ok(Message::Binary(_))) => {
-                    answer(connection, Err("this server reads text, not binary".into()));
+                    handle_message(connection, Err("this server reads text, not binary".into()));
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Ending::Closed(frame),
+                Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
                 Some(Err(error)) => return error.into(),
-                None => return Ending::Dropped,
+                None => return Disconnect::Lost,
             },
-            count = connection.outbox.recv_many(&mut waiting, OUTBOX_SIZE) => {
+            count = connection.outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
                 if count == 0 {
-                    return Ending::TOO_SLOW;
+                    return Disconnect::TOO_SLOW;
                 }
-                if let Err(ending) = send_all(socket, &mut waiting).await {
-                    return ending;
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
                 }
             }
         }
@@ -58,15 +59,17 @@ async fn converse(socket: &mut WebSocket, connection: &mut Connection) -> Ending
 }
 
 /// Does what the client asks for, or tells it why not.
-fn answer(connection: &Connection, heard: Result<FromClient, String>) {
+fn handle_message(connection: &Connection, received: Result<ClientMessage, String>) {
     let Connection { manager, username, .. } = connection;
 
-    match heard {
-        Ok(FromClient::Chat { content }) => manager.broadcast(
-            &ToClient::Chat { from: username, content: &content, timestamp: now() },
+    match received {
+        Ok(ClientMessage::Chat { content }) => manager.broadcast(
+            &ServerMessage::Chat { from: username, content: &content, timestamp: now() },
             None,
         ),
-        Ok(FromClient::Ping) => manager.send_personal(username, &ToClient::Pong),
-        Err(message) => manager.send_personal(username, &ToClient::Error { message }),
+        Ok(ClientMessage::Ping) => manager.send_personal(username, &ServerMessage::Pong),
+        Err(message) => {
+            manager.send_personal(username, &ServerMessage::Error { message })
+        }
     }
 }

@@ -5,36 +5,40 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use axum::extract::ws::Utf8Bytes;
 use tokio::sync::mpsc;
 
-use crate::protocol::{ToClient, Username};
+use crate::{
+    protocol::{ServerMessage, Username},
+    socket::Batch,
+};
 
-/// How many messages may wait for one client. It loses its place with the next one.
+/// How many batches may wait for one client. With the next one it is removed.
 ///
-/// A burst of honest messages must fit. Somebody who floods on purpose can still
-/// fill the outboxes of others.
+/// A burst of honest messages must fit. Somebody who floods on purpose can still fill
+/// the outboxes of others.
 pub const OUTBOX_SIZE: usize = 256;
 
 /// Everyone who is connected right now.
 ///
-/// This is only a handle. Clone it freely: all clones share one roster.
+/// This is only a handle. Clone it freely: all clones share one list.
 #[derive(Clone, Default)]
 pub struct ConnectionManager {
-    roster: Arc<Mutex<Roster>>,
+    clients: Arc<Mutex<Clients>>,
 }
 
 #[derive(Default)]
-struct Roster {
-    outboxes: HashMap<Username, mpsc::Sender<Utf8Bytes>>,
+struct Clients {
+    outboxes: HashMap<Username, mpsc::Sender<Batch>>,
 }
 
-/// One client's place in the list, which it gives up when this is dropped.
+/// A client that is on the list, for as long as this lives.
+///
+/// This is a guard: when it is dropped, the client is removed, and the others are told.
 pub struct Connection {
     pub username: Username,
     pub manager: ConnectionManager,
     /// What others have sent to this client. Its task must empty it.
-    pub outbox: mpsc::Receiver<Utf8Bytes>,
+    pub outbox: mpsc::Receiver<Batch>,
 }
 
 impl Drop for Connection {
@@ -49,68 +53,139 @@ impl ConnectionManager {
     pub fn connect(&self, username: Username) -> Option<Connection> {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
-        let mut roster = self.lock();
-        let Entry::Vacant(place) = roster.outboxes.entry(username.clone()) else {
+        let mut clients = self.lock();
+        let Entry::Vacant(entry) = clients.outboxes.entry(username.clone()) else {
             return None;
         };
-        place.insert(sender);
-        roster.broadcast(&ToClient::UserJoined { username: &username }, Some(&username));
+        entry.insert(sender);
+        clients.broadcast(
+            &ServerMessage::UserJoined { username: &username },
+            Some(&username),
+        );
 
         Some(Connection { username, manager: self.clone(), outbox })
     }
 
     fn disconnect(&self, username: &Username) {
-        let mut roster = self.lock();
-        // Why look whether it is closed? A client that lost its place may have left
-        // it to another one with the same name, whose outbox is open.
-        if roster.outboxes.get(username).is_some_and(mpsc::Sender::is_closed) {
-            roster.remove(username);
+        let mut clients = self.lock();
+        // Why look whether it is closed? A client that was removed may find another one
+        // under its name, whose outbox is open.
+        if clients.outboxes.get(username).is_some_and(mpsc::Sender::is_closed) {
+            clients.remove(username);
         }
     }
 
-    pub fn send_personal(&self, to: &Username, message: &ToClient) {
-        let mut roster = self.lock();
-        let outbox = roster.outboxes.get(to);
-        if outbox.is_some_and(|outbox| outbox.try_send(message.encode()).is_err()) {
-            roster.remove(to);
+    pub fn send_personal(&self, to: &Username, message: &ServerMessage) {
+        let mut clients = self.lock();
+        let outbox = clients.outboxes.get(to);
+        if outbox
+            .is_some_and(|outbox| outbox.try_send([message.encode()].into()).is_err())
+        {
+            clients.remove(to);
         }
     }
 
     /// Sends `message` to everyone, or to everyone but `exclude`.
     ///
     /// All clients receive all broadcasts in the same order.
-    pub fn broadcast(&self, message: &ToClient, exclude: Option<&Username>) {
+    pub fn broadcast(&self, message: &ServerMessage, exclude: Option<&Username>) {
         self.lock().broadcast(message, exclude);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Roster> {
-        // Should a task ever panic with the lock in hand, the others go on: we leave
-        // no line of the roster half written.
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Clients> {
+        // Should a task ever panic while it holds the lock, the others go on: no change
+        // is left half done.
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Roster {
+impl Clients {
     /// Puts `message` in the outbox of everyone but `exclude`.
     ///
-    /// A client whose outbox is full loses its place.
-    fn broadcast(&mut self, message: &ToClient, exclude: Option<&Username>) {
+    /// A client whose outbox is full is removed, and the others are told.
+    fn broadcast(&mut self, message: &ServerMessage, exclude: Option<&Username>) {
         let text = message.encode(); // Once, for all of them.
-        let mut too_slow = Vec::new();
-        for (username, outbox) in &self.outboxes {
-            if Some(username) != exclude && outbox.try_send(text.clone()).is_err() {
-                too_slow.push(username.clone());
-            }
-        }
-        for username in &too_slow {
-            self.remove(username);
+        let removed = self.enqueue([text].into(), exclude);
+        self.announce_left(removed);
+    }
+
+    /// Removes a client, and tells the others, once.
+    fn remove(&mut self, username: &Username) {
+        if let Some((username, _)) = self.outboxes.remove_entry(username) {
+            self.announce_left(vec![username]);
         }
     }
 
-    /// Takes a client off the list, and tells the others, once.
-    fn remove(&mut self, username: &Username) {
-        if self.outboxes.remove(username).is_some() {
-            self.broadcast(&ToClient::UserLeft { username }, None);
+    /// Tells those who are still there who has been removed.
+    fn announce_left(&mut self, mut removed: Vec<Username>) {
+        while !removed.is_empty() {
+            let left = |username| ServerMessage::UserLeft { username }.encode();
+            removed = self.enqueue(removed.iter().map(left).collect(), None);
+        }
+    }
+
+    /// Puts `batch` in the outbox of everyone but `exclude`.
+    ///
+    /// Removes the clients whose outbox is full, and returns them.
+    fn enqueue(&mut self, batch: Batch, exclude: Option<&Username>) -> Vec<Username> {
+        let is_full =
+            |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
+
+        self.outboxes
+            .extract_if(|username, outbox| Some(username) != exclude && is_full(outbox))
+            .map(|(username, _)| username)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::HashSet,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    fn name(id: usize) -> Username {
+        Username::try_from(format!("client-{id}")).expect("a good name")
+    }
+
+    /// A client whose outbox takes so many batches.
+    fn insert(clients: &mut Clients, id: usize, size: usize) -> mpsc::Receiver<Batch> {
+        let (sender, outbox) = mpsc::channel(size);
+        clients.outboxes.insert(name(id), sender);
+        outbox
+    }
+
+    #[test]
+    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_told_once() {
+        let mut clients = Clients::default();
+        let mut readers: Vec<_> =
+            (0..3).map(|id| insert(&mut clients, id, OUTBOX_SIZE)).collect();
+        let _stalled: Vec<_> =
+            (3..10_003).map(|id| insert(&mut clients, id, 1)).collect();
+        clients.broadcast(&ServerMessage::Pong, None); // Now 10,000 outboxes are full.
+
+        let start = Instant::now();
+        clients.broadcast(&ServerMessage::Pong, None);
+        let duration = start.elapsed();
+
+        let limit =
+            Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
+        assert!(duration < limit, "10,000 departures took {duration:?}");
+        assert_eq!(clients.outboxes.len(), 3, "those who read are still there");
+        for reader in &mut readers {
+            let mut left = Vec::new();
+            while let Ok(batch) = reader.try_recv() {
+                left.extend(
+                    batch.iter().filter(|text| text.contains("user_left")).cloned(),
+                );
+            }
+            assert_eq!(left.len(), 10_000, "each departure is told");
+            let different: HashSet<&str> =
+                left.iter().map(|text| text.as_str()).collect();
+            assert_eq!(different.len(), 10_000, "and it is told once");
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Lesson 06: messages with a shape.
 //!
-//! Before: a message was a line of text, and its meaning was in the reader's head.
+//! Before: a message was a line of text, and only people knew what it meant.
 //! Now:    a message is a JSON object with a `type`, and a mistake gets an answer.
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. `Username`, a type that only good names can have (`protocol.rs`);
-//! 2. `FromClient` and `ToClient`, all that the two sides may say (`protocol.rs`);
-//! 3. the error message: whoever sends nonsense is told so, and stays.
+//! 1. `Username`, a type whose values are valid names (`protocol.rs`);
+//! 2. `ClientMessage` and `ServerMessage`, all messages that there are (`protocol.rs`);
+//! 3. the error message: bad input is answered, and the connection stays open.
 //!
 //! Run:   cargo run -p lesson_06_json
 //! Open:  http://127.0.0.1:8000/lesson_06.html in two windows
@@ -28,18 +28,21 @@ use axum::{
 };
 
 use crate::{
-    client::serve_client, connection_manager::ConnectionManager, protocol::Username,
-    socket::sized,
+    client::handle_socket, connection_manager::ConnectionManager, protocol::Username,
+    socket::with_limits,
 };
 
-/// What the line carries, in bytes. A longer message ends the connection.
+/// The longest message that we accept, in bytes. A longer one ends the connection.
 ///
-/// It is twice what the protocol allows, so that somebody who is a little over the limit
-/// gets an answer and can go on.
-const LINE_LIMIT: usize = 64 * 1024;
+/// It is twice what the protocol allows, so that somebody who is a little over that limit
+/// gets an error message and can go on.
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    let (log, _guard) = tracing_appender::non_blocking(io::stdout());
+    tracing_subscriber::fmt().with_writer(log).init();
+
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
@@ -50,18 +53,18 @@ async fn main() -> io::Result<()> {
 /// `main` serves.
 fn app() -> Router {
     Router::new()
-        .route("/ws/{username}", any(open_socket))
+        .route("/ws/{username}", any(ws_handler))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
         .with_state(ConnectionManager::default())
 }
 
-async fn open_socket(
+async fn ws_handler(
     Path(username): Path<Username>,
     State(manager): State<ConnectionManager>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    sized(upgrade, LINE_LIMIT)
-        .on_upgrade(|socket| serve_client(socket, manager, username))
+    with_limits(upgrade, MAX_MESSAGE_SIZE)
+        .on_upgrade(|socket| handle_socket(socket, manager, username))
 }
 
 #[cfg(test)]

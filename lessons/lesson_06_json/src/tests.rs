@@ -3,9 +3,10 @@ use serde_json::{Value, json};
 
 use super::app;
 
-probe::manners!(app(), "/ws/ana");
-probe::chat_manners!(chat(), names: chosen);
-probe::json_manners!(chat());
+probe::conformance!(app(), "/ws/ana");
+probe::chat_conformance!(chat(), names: chosen, crowd: |i| format!("member-{i}"));
+probe::json_conformance!(chat());
+probe::name_conformance!(app, |name| format!("/ws/{name}"));
 probe::transcripts!(app());
 
 fn chat() -> Chat {
@@ -32,24 +33,13 @@ async fn an_impossible_name_gets_400_and_a_sentence() -> Check {
     for name in
         ["no%20spaces", "%3Cimg%3E", "a%2Fb", "a%00b", "%E2%80%AEevil", "%ff", &long]
     {
-        let answer = server.refuses("Eve", &format!("/ws/{name}"), 400).await?;
+        let answer = server.rejects("Eve", &format!("/ws/{name}"), 400).await?;
         assert!(!answer.body.is_empty(), "{name} should be refused with a sentence");
     }
-    let answer = server.refuses("Eve", "/ws/no%20spaces", 400).await?;
+    let answer = server.rejects("Eve", "/ws/no%20spaces", 400).await?;
     let sentence = "Invalid URL: a name has 1 to 20 letters, digits, - and _";
     assert_eq!(answer.body, sentence, "the sentence says what a name is made of");
     Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn names_of_every_script_are_welcome() -> Check {
-    let server = serve(app());
-
-    for name in ["Zo%C3%AB", "%C3%87em", "%E5%B0%8F%E6%98%8E", "ana-2_b", "1"] {
-        server.connect(name, &format!("/ws/{name}")).await?.leaves().await?;
-    }
-    let longest = "x".repeat(20);
-    server.connect(&longest, &format!("/ws/{longest}")).await?.leaves().await
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,8 +60,8 @@ async fn nobody_without_a_name_is_announced() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws/ana").await?;
 
-    server.refuses("Nobody", "/ws/", 404).await?;
-    server.refuses("Nobody", "/ws/%20", 400).await?;
+    server.rejects("Nobody", "/ws/", 404).await?;
+    server.rejects("Nobody", "/ws/%20", 400).await?;
 
     ana.hears_nothing_for(ONE_MINUTE).await
 }

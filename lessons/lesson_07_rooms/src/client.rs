@@ -1,55 +1,56 @@
-//! One client: what it says, and what it hears.
+//! One client: what it sends, and what is sent to it.
 
 use axum::extract::ws::{Message, WebSocket};
 use tokio::select;
+use tracing::info;
 
 use crate::{
-    protocol::{FromClient, RoomName, ToClient, Username, now},
+    protocol::{ClientMessage, RoomName, ServerMessage, Username, now},
     rooms::{Member, OUTBOX_SIZE, RoomManager},
-    socket::{Ending, send_all},
+    socket::{Disconnect, close, send_all},
 };
 
-/// Looks after one client, from the moment it joins to the moment it leaves.
-pub async fn serve_client(
+/// Handles one client, from the moment it joins to the moment it is gone.
+pub async fn handle_socket(
     mut socket: WebSocket,
     rooms: RoomManager,
     room: RoomName,
     username: Username,
 ) {
-    let Some(mut member) = rooms.join(room, username) else {
-        return Ending::NAME_TAKEN.part(socket).await;
+    let Some(mut member) = rooms.join(room.clone(), username.clone()) else {
+        return close(socket, &Disconnect::NAME_TAKEN).await;
     };
-    let ending = converse(&mut socket, &mut member).await;
+    let disconnect = run(&mut socket, &mut member).await;
 
-    println!("{} left {}: {ending}.", member.username, member.room);
-    drop(member); // Now, not later: a goodbye can take a while.
-    ending.part(socket).await;
+    drop(member); // Now, not later: the closing handshake can take a while.
+    close(socket, &disconnect).await;
+    info!(%room, %username, "disconnected: {disconnect}");
 }
 
-/// Carries messages both ways, until one of the two ends the conversation.
-async fn converse(socket: &mut WebSocket, member: &mut Member) -> Ending {
-    let mut waiting = Vec::new();
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
+    let mut queued = Vec::new();
 
     loop {
         select! {
-            heard = socket.recv() => match heard {
+            received = socket.recv() => match received {
                 Some(Ok(Message::Text(text))) => {
-                    answer(member, FromClient::parse(&text));
+                    handle_message(member, ClientMessage::parse(&text));
                 }
                 Some(Ok(Message::Binary(_))) => {
-                    answer(member, Err("this server reads text, not binary".into()));
+                    handle_message(member, Err("this server reads text, not binary".into()));
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Ending::Closed(frame),
+                Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
                 Some(Err(error)) => return error.into(),
-                None => return Ending::Dropped,
+                None => return Disconnect::Lost,
             },
-            count = member.outbox.recv_many(&mut waiting, OUTBOX_SIZE) => {
+            count = member.outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
                 if count == 0 {
-                    return Ending::TOO_SLOW;
+                    return Disconnect::TOO_SLOW;
                 }
-                if let Err(ending) = send_all(socket, &mut waiting).await {
-                    return ending;
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
                 }
             }
         }
@@ -57,17 +58,24 @@ async fn converse(socket: &mut WebSocket, member: &mut Member) -> Ending {
 }
 
 /// Does what the client asks for, or tells it why not.
-fn answer(member: &Member, heard: Result<FromClient, String>) {
+fn handle_message(member: &Member, received: Result<ClientMessage, String>) {
     let Member { rooms, room, username, .. } = member;
 
-    match heard {
-        Ok(FromClient::Chat { content }) => rooms.broadcast_to_room(
+    match received {
+        Ok(ClientMessage::Chat { content }) => rooms.broadcast_to_room(
             room,
-            &ToClient::Chat { room, from: username, content: &content, timestamp: now() },
+            &ServerMessage::Chat {
+                room,
+                from: username,
+                content: &content,
+                timestamp: now(),
+            },
         ),
-        Ok(FromClient::Ping) => rooms.send_personal(room, username, &ToClient::Pong),
+        Ok(ClientMessage::Ping) => {
+            rooms.send_personal(room, username, &ServerMessage::Pong)
+        }
         Err(message) => {
-            rooms.send_personal(room, username, &ToClient::Error { message });
+            rooms.send_personal(room, username, &ServerMessage::Error { message });
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Lesson 07: rooms.
 //!
-//! Before: everybody heard everybody.
-//! Now:    people meet in rooms, and what is said in a room stays in it.
+//! Before: every message went to every client.
+//! Now:    clients join rooms, and a message goes to the members of one room.
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. a path with two typed pieces;
+//! 1. a path with two typed parameters;
 //! 2. JSON over plain HTTP, beside the WebSocket;
 //! 3. `RoomManager`: rooms that appear and vanish by themselves (`rooms.rs`).
 //!
@@ -28,20 +28,23 @@ use axum::{
 };
 
 use crate::{
-    client::serve_client,
+    client::handle_socket,
     protocol::{RoomName, Username},
     rooms::{RoomManager, RoomSummary},
-    socket::sized,
+    socket::with_limits,
 };
 
-/// What the line carries, in bytes. A longer message ends the connection.
+/// The longest message that we accept, in bytes. A longer one ends the connection.
 ///
-/// It is twice what the protocol allows, so that somebody who is a little over the limit
-/// gets an answer and can go on.
-const LINE_LIMIT: usize = 64 * 1024;
+/// It is twice what the protocol allows, so that somebody who is a little over that limit
+/// gets an error message and can go on.
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    let (log, _guard) = tracing_appender::non_blocking(io::stdout());
+    tracing_subscriber::fmt().with_writer(log).init();
+
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
@@ -52,7 +55,7 @@ async fn main() -> io::Result<()> {
 /// `main` serves.
 fn app() -> Router {
     Router::new()
-        .route("/ws/chat/{room}/{username}", any(open_socket))
+        .route("/ws/chat/{room}/{username}", any(ws_handler))
         .route("/rooms", get(list_rooms))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
         .with_state(RoomManager::default())
@@ -62,13 +65,13 @@ async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummary>> 
     Json(rooms.list())
 }
 
-async fn open_socket(
+async fn ws_handler(
     Path((room, username)): Path<(RoomName, Username)>,
     State(rooms): State<RoomManager>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    sized(upgrade, LINE_LIMIT)
-        .on_upgrade(|socket| serve_client(socket, rooms, room, username))
+    with_limits(upgrade, MAX_MESSAGE_SIZE)
+        .on_upgrade(|socket| handle_socket(socket, rooms, room, username))
 }
 
 #[cfg(test)]

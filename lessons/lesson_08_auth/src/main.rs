@@ -1,100 +1,116 @@
-//! Lesson 08: who are you, really?
+//! Lesson 08: signing in.
 //!
 //! Before: everybody was who they said they were.
 //! Now:    people sign in, and a signed token says who they are, for a while.
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. a password, checked against its hash (`login.rs`, `users.rs`);
-//! 2. a JSON Web Token, signed by us, and every reason to refuse one (`tokens.rs`);
-//! 3. two guards before the upgrade: which page asks, and who (`guards.rs`).
+//! 1. a password, checked against its hash (`login.rs`, `users.rs`, `login_limits.rs`);
+//! 2. a JSON Web Token, signed by us, and every reason to reject one (`tokens.rs`);
+//! 3. two extractors before the upgrade: from which page, and from whom (`extract.rs`).
 //!
 //! Run:   cargo run -p lesson_08_auth
 //! Open:  http://127.0.0.1:8000/lesson_08.html in two windows
 //! Check: cargo test -p lesson_08_auth
 
 mod client;
-mod guards;
+mod extract;
 mod login;
+mod login_limits;
 mod protocol;
 mod rooms;
 mod socket;
 mod tokens;
 mod users;
 
-use std::io;
+use std::{io, net::SocketAddr};
 
 use axum::{
     Json, Router,
-    extract::{Path, State, ws::WebSocketUpgrade},
+    extract::{DefaultBodyLimit, FromRef, Path, State, ws::WebSocketUpgrade},
     response::Response,
     routing::{any, get, post},
 };
 
 use crate::{
-    client::serve_client,
-    guards::{Guest, OwnPage, SUBPROTOCOL},
-    login::log_in,
+    client::handle_socket,
+    extract::{AllowedOrigin, AllowedOrigins, CurrentUser, SUBPROTOCOL},
+    login::{LOGIN_LIMIT, login, me},
+    login_limits::LoginLimits,
     protocol::RoomName,
     rooms::{RoomManager, RoomSummary},
-    socket::sized,
+    socket::with_limits,
     tokens::Tokens,
     users::Users,
 };
 
-/// What the line carries, in bytes. A longer message ends the connection.
+/// The longest message that we accept, in bytes. A longer one ends the connection.
 ///
-/// It is twice what the protocol allows, so that somebody who is a little over the limit
-/// gets an answer and can go on.
-const LINE_LIMIT: usize = 64 * 1024;
+/// It is twice what the protocol allows, so that somebody who is a little over that limit
+/// gets an error message and can go on.
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 /// What all requests share. It is only a handle: clone it freely.
-#[derive(Clone)]
-struct Chat {
+///
+/// `FromRef` lets a handler ask for the part that it needs, as in `State<Users>`.
+#[derive(Clone, FromRef)]
+struct AppState {
     rooms: RoomManager,
     tokens: Tokens,
     users: Users,
+    limits: LoginLimits,
+    origins: AllowedOrigins,
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    let (log, _guard) = tracing_appender::non_blocking(io::stdout());
+    tracing_subscriber::fmt().with_writer(log).init();
+
     let tokens = Tokens::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
+    let origins =
+        AllowedOrigins::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
 
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
-    axum::serve(listener, app(tokens)).await
+    // With the address of each client, because sign-in counts wrong guesses by address.
+    let app = app(tokens, origins).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await
 }
 
 /// The whole application. The tests call this too, so they check exactly what
 /// `main` serves.
-fn app(tokens: Tokens) -> Router {
+fn app(tokens: Tokens, origins: AllowedOrigins) -> Router {
     Router::new()
-        .route("/login", post(log_in))
-        .route("/ws/chat/{room}", any(open_socket))
+        .route("/login", post(login).layer(DefaultBodyLimit::max(LOGIN_LIMIT)))
+        .route("/me", get(me))
+        .route("/ws/chat/{room}", any(ws_handler))
         .route("/rooms", get(list_rooms))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
-        .with_state(Chat {
+        .with_state(AppState {
             rooms: RoomManager::default(),
             tokens,
             users: Users::default(),
+            limits: LoginLimits::default(),
+            origins,
         })
 }
 
-async fn list_rooms(State(chat): State<Chat>) -> Json<Vec<RoomSummary>> {
-    Json(chat.rooms.list())
+async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummary>> {
+    Json(rooms.list())
 }
 
-async fn open_socket(
-    _: OwnPage,
-    guest: Guest,
+async fn ws_handler(
+    _: AllowedOrigin,
+    user: CurrentUser,
     Path(room): Path<RoomName>,
-    State(chat): State<Chat>,
+    State(rooms): State<RoomManager>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    sized(upgrade, LINE_LIMIT)
+    with_limits(upgrade, MAX_MESSAGE_SIZE)
         .protocols([SUBPROTOCOL])
-        .on_upgrade(|socket| serve_client(socket, chat.rooms, room, guest))
+        .on_upgrade(|socket| handle_socket(socket, rooms, room, user))
 }
 
 #[cfg(test)]

@@ -5,16 +5,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::protocol::{RoomName, ToClient, Username};
+use crate::{
+    protocol::{RoomName, ServerMessage, Username},
+    socket::Batch,
+};
 
-/// How many messages may wait for one member. It loses its place with the next one.
+/// How many batches may wait for one member. With the next one it is removed.
 ///
-/// A burst of honest messages must fit. Somebody who floods on purpose can still
-/// fill the outboxes of others.
+/// A burst of honest messages must fit. Somebody who floods on purpose can still fill
+/// the outboxes of others.
 pub const OUTBOX_SIZE: usize = 256;
 
 /// All rooms. A room appears with its first member, and vanishes with its last.
@@ -27,23 +29,25 @@ pub struct RoomManager {
 
 #[derive(Default)]
 struct Room {
-    outboxes: HashMap<Username, mpsc::Sender<Utf8Bytes>>,
+    outboxes: HashMap<Username, mpsc::Sender<Batch>>,
 }
 
-/// One line of `GET /rooms`.
+/// One entry of `GET /rooms`.
 #[derive(Serialize)]
 pub struct RoomSummary {
     room: RoomName,
     members: usize,
 }
 
-/// One person's place in a room, which it gives up when this is dropped.
+/// Somebody who is in a room, for as long as this lives.
+///
+/// This is a guard: when it is dropped, the member leaves, and the others are told.
 pub struct Member {
     pub room: RoomName,
     pub username: Username,
     pub rooms: RoomManager,
     /// What others have sent to this member. Its task must empty it.
-    pub outbox: mpsc::Receiver<Utf8Bytes>,
+    pub outbox: mpsc::Receiver<Batch>,
 }
 
 impl Drop for Member {
@@ -60,29 +64,34 @@ impl RoomManager {
 
         let mut rooms = self.lock();
         let joined = rooms.entry(room.clone()).or_default();
-        let Entry::Vacant(place) = joined.outboxes.entry(username.clone()) else {
+        let Entry::Vacant(entry) = joined.outboxes.entry(username.clone()) else {
             return None; // And so the room is not new: somebody is in it.
         };
-        place.insert(sender);
-        joined.broadcast(&ToClient::UserJoined { username: &username }, Some(&username));
+        entry.insert(sender);
+        joined.broadcast(
+            &ServerMessage::UserJoined { username: &username },
+            Some(&username),
+        );
 
         Some(Member { room, username, rooms: self.clone(), outbox })
     }
 
     fn leave(&self, room: &RoomName, username: &Username) {
         self.change(room, |room| {
-            // Why look whether it is closed? A member that lost its place may have
-            // left it to another one with the same name, whose outbox is open.
+            // Why look whether it is closed? A member that was removed may find another
+            // one under its name, whose outbox is open.
             if room.outboxes.get(username).is_some_and(mpsc::Sender::is_closed) {
                 room.remove(username);
             }
         });
     }
 
-    pub fn send_personal(&self, room: &RoomName, to: &Username, message: &ToClient) {
+    pub fn send_personal(&self, room: &RoomName, to: &Username, message: &ServerMessage) {
         self.change(room, |room| {
             let outbox = room.outboxes.get(to);
-            if outbox.is_some_and(|outbox| outbox.try_send(message.encode()).is_err()) {
+            if outbox
+                .is_some_and(|outbox| outbox.try_send([message.encode()].into()).is_err())
+            {
                 room.remove(to);
             }
         });
@@ -91,7 +100,7 @@ impl RoomManager {
     /// Sends `message` to everyone in `room`.
     ///
     /// All members receive all broadcasts in the same order.
-    pub fn broadcast_to_room(&self, room: &RoomName, message: &ToClient) {
+    pub fn broadcast_to_room(&self, room: &RoomName, message: &ServerMessage) {
         self.change(room, |room| room.broadcast(message, None));
     }
 
@@ -106,7 +115,7 @@ impl RoomManager {
             .collect()
     }
 
-    /// Does something to a room. If nobody is left in it then, the room vanishes.
+    /// Changes a room. If nobody is in it afterwards, the room vanishes.
     fn change(&self, name: &RoomName, change: impl FnOnce(&mut Room)) {
         let mut rooms = self.lock();
         if let Some(room) = rooms.get_mut(name) {
@@ -118,8 +127,8 @@ impl RoomManager {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomName, Room>> {
-        // Should a task ever panic with the lock in hand, the others go on: we leave
-        // no room half changed.
+        // Should a task ever panic while it holds the lock, the others go on: no change
+        // is left half done.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,24 +136,89 @@ impl RoomManager {
 impl Room {
     /// Puts `message` in the outbox of everyone but `exclude`.
     ///
-    /// A member whose outbox is full loses its place.
-    fn broadcast(&mut self, message: &ToClient, exclude: Option<&Username>) {
+    /// A member whose outbox is full is removed, and the others are told.
+    fn broadcast(&mut self, message: &ServerMessage, exclude: Option<&Username>) {
         let text = message.encode(); // Once, for all of them.
-        let mut too_slow = Vec::new();
-        for (username, outbox) in &self.outboxes {
-            if Some(username) != exclude && outbox.try_send(text.clone()).is_err() {
-                too_slow.push(username.clone());
-            }
-        }
-        for username in &too_slow {
-            self.remove(username);
+        let removed = self.enqueue([text].into(), exclude);
+        self.announce_left(removed);
+    }
+
+    /// Removes a member, and tells the others, once.
+    fn remove(&mut self, username: &Username) {
+        if let Some((username, _)) = self.outboxes.remove_entry(username) {
+            self.announce_left(vec![username]);
         }
     }
 
-    /// Takes a member off the list, and tells the others, once.
-    fn remove(&mut self, username: &Username) {
-        if self.outboxes.remove(username).is_some() {
-            self.broadcast(&ToClient::UserLeft { username }, None);
+    /// Tells those who are still there who has been removed.
+    fn announce_left(&mut self, mut removed: Vec<Username>) {
+        while !removed.is_empty() {
+            let left = |username| ServerMessage::UserLeft { username }.encode();
+            removed = self.enqueue(removed.iter().map(left).collect(), None);
+        }
+    }
+
+    /// Puts `batch` in the outbox of everyone but `exclude`.
+    ///
+    /// Removes the members whose outbox is full, and returns them.
+    fn enqueue(&mut self, batch: Batch, exclude: Option<&Username>) -> Vec<Username> {
+        let is_full =
+            |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
+
+        self.outboxes
+            .extract_if(|username, outbox| Some(username) != exclude && is_full(outbox))
+            .map(|(username, _)| username)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::HashSet,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    fn name(id: usize) -> Username {
+        Username::try_from(format!("member-{id}")).expect("a good name")
+    }
+
+    /// A member whose outbox takes so many batches.
+    fn insert(room: &mut Room, id: usize, size: usize) -> mpsc::Receiver<Batch> {
+        let (sender, outbox) = mpsc::channel(size);
+        room.outboxes.insert(name(id), sender);
+        outbox
+    }
+
+    #[test]
+    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_told_once() {
+        let mut room = Room::default();
+        let mut readers: Vec<_> =
+            (0..3).map(|id| insert(&mut room, id, OUTBOX_SIZE)).collect();
+        let _stalled: Vec<_> = (3..10_003).map(|id| insert(&mut room, id, 1)).collect();
+        room.broadcast(&ServerMessage::Pong, None); // Now 10,000 outboxes are full.
+
+        let start = Instant::now();
+        room.broadcast(&ServerMessage::Pong, None);
+        let duration = start.elapsed();
+
+        let limit =
+            Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
+        assert!(duration < limit, "10,000 departures took {duration:?}");
+        assert_eq!(room.outboxes.len(), 3, "those who read are still there");
+        for reader in &mut readers {
+            let mut left = Vec::new();
+            while let Ok(batch) = reader.try_recv() {
+                left.extend(
+                    batch.iter().filter(|text| text.contains("user_left")).cloned(),
+                );
+            }
+            assert_eq!(left.len(), 10_000, "each departure is told");
+            let different: HashSet<&str> =
+                left.iter().map(|text| text.as_str()).collect();
+            assert_eq!(different.len(), 10_000, "and it is told once");
         }
     }
 }

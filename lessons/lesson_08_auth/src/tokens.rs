@@ -11,20 +11,21 @@ use jsonwebtoken::{
     errors::ErrorKind, get_current_timestamp,
 };
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::protocol::Username;
 
-/// How long a token is good for.
+/// How long a token is valid.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// The shortest secret that we sign with, in bytes (RFC 7518, section 3.2).
 const SECRET_SIZE: usize = 32;
 
-/// Who signs, and for whom. A token for another service must not open our doors.
-pub const ISSUER: &str = "lesson_08_auth";
+/// Who signs, and for whom. A token for another service must not be valid here.
+pub const ISSUER: &str = env!("CARGO_PKG_NAME");
 pub const AUDIENCE: &str = "lesson_08_chat";
 
-/// What a token says.
+/// What a token says about somebody (RFC 7519, section 4.1).
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Claims {
     sub: Username,
@@ -34,14 +35,14 @@ pub struct Claims {
     aud: String,
 }
 
-/// Why a token does not open the door.
+/// Why a token is not valid.
 #[derive(Debug, PartialEq)]
-pub enum Problem {
+pub enum TokenError {
     Expired,
-    NotOurs,
+    Invalid,
 }
 
-/// Signs tokens, and knows its own again.
+/// Signs tokens, and verifies them. All clones share one secret.
 #[derive(Clone)]
 pub struct Tokens {
     keys: Arc<(EncodingKey, DecodingKey)>,
@@ -56,7 +57,7 @@ impl Tokens {
             Ok(secret) => Self::from_secret(&secret),
             Err(VarError::NotUnicode(_)) => Err("JWT_SECRET should be text.".into()),
             Err(VarError::NotPresent) => {
-                println!("JWT_SECRET is not set, so tokens end with this program.");
+                warn!("JWT_SECRET is not set: tokens are valid until this program ends");
                 let mut secret = [0; SECRET_SIZE];
                 getrandom::fill(&mut secret).map_err(|error| {
                     format!("We have no randomness to sign with: {error}.")
@@ -93,8 +94,8 @@ impl Tokens {
             .expect("a secret can sign any claims")
     }
 
-    /// Who the token speaks of, and how long it is still good for.
-    pub fn verify(&self, token: &str) -> Result<(Username, Duration), Problem> {
+    /// Who is signed in with this token, and how long it is still valid.
+    pub fn verify(&self, token: &str) -> Result<(Username, Duration), TokenError> {
         // Why so much? By default the library accepts a token for a minute after its
         // end, before its time, and without an issuer or an audience.
         let mut rules = Validation::new(Algorithm::HS256);
@@ -108,8 +109,8 @@ impl Tokens {
             decode::<Claims>(token, &self.keys.1, &rules).map_err(|error| match error
                 .kind()
             {
-                ErrorKind::ExpiredSignature => Problem::Expired,
-                _ => Problem::NotOurs,
+                ErrorKind::ExpiredSignature => TokenError::Expired,
+                _ => TokenError::Invalid,
             })?;
 
         let left = token.claims.exp.saturating_sub(get_current_timestamp());
@@ -117,7 +118,7 @@ impl Tokens {
         // We sign no token that lasts longer, and none with demands (RFC 7515, section
         // 4.1.11). An `exp` in milliseconds would last for 50,000 years.
         if left > TOKEN_LIFETIME || token.header.crit.is_some() {
-            return Err(Problem::NotOurs);
+            return Err(TokenError::Invalid);
         }
         Ok((token.claims.sub, left))
     }

@@ -23,7 +23,6 @@ pub async fn serve_client(
     let mut line = Line::new(socket, guest.expires);
     let ending = converse(&mut line, &mut member).await;
 
-    println!("{} left {}: {ending}.", member.username, member.room);
     drop(member); // Now, not later: a goodbye can take a while.
     line.part(ending).await;
 }

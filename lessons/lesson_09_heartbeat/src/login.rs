@@ -6,8 +6,14 @@ use axum_extra::extract::{
     cookie::{Cookie, SameSite},
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use crate::{Chat, guards::COOKIE, protocol::Username, tokens::TOKEN_LIFETIME};
+use crate::{
+    Chat,
+    guards::{COOKIE, Guest},
+    protocol::Username,
+    tokens::TOKEN_LIFETIME,
+};
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -18,6 +24,7 @@ pub struct Credentials {
 #[derive(Serialize)]
 pub struct SignedIn {
     token: String,
+    username: Username,
     /// In seconds.
     expires_in: u64,
 }
@@ -35,7 +42,7 @@ pub async fn log_in(
     }
     let username = Username::try_from(username).map_err(|_| wrong)?;
 
-    let token = chat.tokens.issue(username);
+    let token = chat.tokens.issue(username.clone());
     // Scripts cannot read it, and other sites cannot make the browser send it. Over
     // HTTPS, add `.secure(true)`.
     let cookie = Cookie::build((COOKIE, token.clone()))
@@ -45,5 +52,18 @@ pub async fn log_in(
         .max_age(TOKEN_LIFETIME.try_into().expect("some minutes are no overflow"));
     let expires_in = TOKEN_LIFETIME.as_secs();
 
-    Ok((cookies.add(cookie), Json(SignedIn { token, expires_in })))
+    Ok((cookies.add(cookie), Json(SignedIn { token, username, expires_in })))
+}
+
+#[derive(Serialize)]
+pub struct Me {
+    username: Username,
+    /// In seconds.
+    expires_in: u64,
+}
+
+/// Answers who is signed in. After a failed upgrade a page can find out why.
+pub async fn me(guest: Guest) -> Json<Me> {
+    let left = guest.expires.saturating_duration_since(Instant::now());
+    Json(Me { username: guest.username, expires_in: left.as_secs() })
 }

@@ -35,7 +35,7 @@ use axum::{
 use crate::{
     client::serve_client,
     guards::{Guest, OwnPage, SUBPROTOCOL},
-    login::log_in,
+    login::{log_in, me},
     protocol::RoomName,
     rooms::{RoomManager, RoomSummary},
     socket::sized,
@@ -72,6 +72,7 @@ async fn main() -> io::Result<()> {
 fn app(tokens: Tokens) -> Router {
     Router::new()
         .route("/login", post(log_in))
+        .route("/me", get(me))
         .route("/ws/chat/{room}", any(open_socket))
         .route("/rooms", get(list_rooms))
         .merge(pages::router(env!("CARGO_PKG_NAME")))

@@ -129,6 +129,12 @@ impl Room {
     ///
     /// A member whose outbox is full loses its place.
     fn broadcast(&mut self, message: &ToClient, exclude: Option<&Username>) {
+        let too_slow = self.post(message, exclude);
+        self.remove_all(too_slow);
+    }
+
+    /// Does so, and returns those whose outbox is full.
+    fn post(&self, message: &ToClient, exclude: Option<&Username>) -> Vec<Username> {
         let text = message.encode(); // Once, for all of them.
         let mut too_slow = Vec::new();
         for (username, outbox) in &self.outboxes {
@@ -136,15 +142,23 @@ impl Room {
                 too_slow.push(username.clone());
             }
         }
-        for username in &too_slow {
-            self.remove(username);
-        }
+        too_slow
     }
 
     /// Takes a member off the list, and tells the others, once.
     fn remove(&mut self, username: &Username) {
-        if self.outboxes.remove(username).is_some() {
-            self.broadcast(&ToClient::UserLeft { username }, None);
+        self.remove_all(vec![username.clone()]);
+    }
+
+    /// Takes members off the list, and then tells the others: who is told may turn out to
+    /// be too slow as well.
+    fn remove_all(&mut self, mut leaving: Vec<Username>) {
+        while !leaving.is_empty() {
+            leaving.retain(|username| self.outboxes.remove(username).is_some());
+            leaving = leaving
+                .iter()
+                .flat_map(|username| self.post(&ToClient::UserLeft { username }, None))
+                .collect();
         }
     }
 }

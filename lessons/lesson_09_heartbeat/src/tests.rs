@@ -1,9 +1,7 @@
 mod heartbeat;
 
 // What the lesson before has promised still holds.
-#[path = "../../lesson_08_auth/src/tests/guests.rs"]
 mod guests;
-#[path = "../../lesson_08_auth/src/tests/signing_in.rs"]
 mod signing_in;
 
 use axum::Router;
@@ -12,10 +10,10 @@ use probe::chat::Chat;
 use self::guests::{SECRET, path};
 use crate::tokens::Tokens;
 
-probe::manners!(app(), &path("rust", "ana"));
-probe::chat_manners!(chat(), names: chosen);
-probe::json_manners!(chat());
-probe::room_manners!(app, path);
+probe::conformance!(app(), &path("rust", "ana"));
+probe::chat_conformance!(chat(), names: chosen);
+probe::json_conformance!(chat());
+probe::room_conformance!(app, path);
 probe::transcripts!(app());
 
 fn chat() -> Chat {

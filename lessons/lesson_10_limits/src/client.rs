@@ -33,7 +33,6 @@ pub async fn serve_client(socket: WebSocket, chat: Chat, room: RoomName, guest: 
     let mut line = Line::new(socket, guest.expires, chat.paces.of(&member.username));
     let ending = converse(&mut line, &mut member).await;
 
-    println!("{} left {}: {ending}.", member.username, member.room);
     drop(member); // Now, not later: a goodbye can take a while.
     line.part(ending).await;
 }

@@ -43,7 +43,7 @@ use crate::{
     client::{serve_client, turn_away},
     guards::{Guest, OwnPage, SUBPROTOCOL},
     limits::Limits,
-    login::log_in,
+    login::{log_in, me},
     pace::Paces,
     places::Places,
     protocol::RoomName,
@@ -86,6 +86,7 @@ async fn main() {
 fn app(tokens: Tokens, limits: Limits) -> Router {
     Router::new()
         .route("/login", post(log_in))
+        .route("/me", get(me))
         .route("/ws/chat/{room}", any(open_socket))
         .route("/rooms", get(list_rooms))
         .merge(pages::router(env!("CARGO_PKG_NAME")))

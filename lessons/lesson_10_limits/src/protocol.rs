@@ -5,13 +5,14 @@ use std::{fmt, time::SystemTime};
 use axum::extract::ws::Utf8Bytes;
 use humantime::format_rfc3339_millis;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 /// The longest message that we read, in bytes. The longest content fits, even if each
 /// of its characters is escaped, as in `\ud83d\udc4b`.
 pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
-/// How much of a word that we do not know we repeat, in characters.
-const WORD_LIMIT: usize = 40;
+/// How much of a long error we keep at either end, in characters.
+const HALF_SENTENCE: usize = 100;
 
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;
@@ -70,25 +71,22 @@ impl FromClient {
         if !text.trim_start().starts_with('{') {
             return Err(r#"a message is a JSON object, such as {"type":"ping"}"#.into());
         }
-        serde_json::from_str(text).map_err(|error| explain(text, &error))
+        serde_json::from_str(text).map_err(|error| match error.classify() {
+            Category::Data => shortened(&error.to_string()),
+            _ => format!("this is not valid JSON: {error}"),
+        })
     }
 }
 
-/// Says what is wrong with `text`, which serde could not read.
-fn explain(text: &str, error: &serde_json::Error) -> String {
-    #[derive(Deserialize)]
-    struct Tagged {
-        r#type: String,
+/// Cuts out the middle of a sentence that is too long: it repeats a word of the client.
+fn shortened(sentence: &str) -> String {
+    let length = sentence.chars().count();
+    if length <= 2 * HALF_SENTENCE {
+        return sentence.into();
     }
-
-    match serde_json::from_str(text) {
-        Ok(Tagged { r#type }) if !["chat", "ping"].contains(&r#type.as_str()) => {
-            let r#type: String = r#type.chars().take(WORD_LIMIT).collect();
-            format!("unknown message type {type:?}: this server knows chat and ping")
-        }
-        _ if error.is_data() => error.to_string(),
-        _ => format!("this is not valid JSON: {error}"),
-    }
+    let head: String = sentence.chars().take(HALF_SENTENCE).collect();
+    let tail: String = sentence.chars().skip(length - HALF_SENTENCE).collect();
+    format!("{head} … {tail}")
 }
 
 impl ToClient<'_> {

@@ -1,11 +1,11 @@
 mod limits;
 
 // What the lessons before have promised still holds.
-#[path = "../../lesson_08_auth/src/tests/guests.rs"]
+#[path = "../../lesson_09_heartbeat/src/tests/guests.rs"]
 mod guests;
 #[path = "../../lesson_09_heartbeat/src/tests/heartbeat.rs"]
 mod heartbeat;
-#[path = "../../lesson_08_auth/src/tests/signing_in.rs"]
+#[path = "../../lesson_09_heartbeat/src/tests/signing_in.rs"]
 mod signing_in;
 
 use axum::Router;
@@ -14,10 +14,10 @@ use probe::{Server, chat::Chat, serve_by};
 use self::guests::{SECRET, path};
 use crate::{limits::Limits, serving, tokens::Tokens};
 
-probe::manners!(app(), &path("rust", "ana"));
-probe::chat_manners!(chat(), names: chosen);
-probe::json_manners!(chat());
-probe::room_manners!(app, path);
+probe::conformance!(app(), &path("rust", "ana"));
+probe::chat_conformance!(chat(), names: chosen);
+probe::json_conformance!(chat());
+probe::room_conformance!(app, path);
 probe::transcripts!(app());
 
 fn chat() -> Chat {

@@ -43,7 +43,6 @@ async fn serve_client(
     };
     let ending = converse(&mut line, &mut member).await;
 
-    println!("{} left {}: {ending}.", member.username, member.room);
     drop(member); // Now, not later: a goodbye can take a while.
     line.part(ending).await;
 }

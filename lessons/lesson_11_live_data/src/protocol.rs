@@ -5,7 +5,7 @@ use std::{fmt, time::SystemTime};
 use axum::extract::ws::Utf8Bytes;
 use humantime::format_rfc3339_millis;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{error::Category, json};
 
 /// The longest message that we read, in bytes. The longest content fits, even if each
 /// of its characters is escaped, as in `\ud83d\udc4b`.
@@ -13,6 +13,9 @@ pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
 /// How much of a word that we do not know we repeat, in characters.
 pub const WORD_LIMIT: usize = 40;
+
+/// How much of a long error we keep at either end, in characters.
+const HALF_SENTENCE: usize = 100;
 
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;
@@ -62,51 +65,35 @@ impl FromClient {
     ///
     /// The error is a sentence for the person who wrote the message.
     pub fn parse(text: &str) -> Result<Self, String> {
-        CHAT.read(text)
+        read(text, "type")
     }
 }
 
-/// Which messages there are: those that have one of these words in a field.
-pub struct Vocabulary {
-    pub field: &'static str,
-    /// What the field is called in sentences.
-    pub name: &'static str,
-    pub words: &'static [&'static str],
+/// Reads one message, whose kind is in `field`. The error is a sentence for a person.
+pub fn read<T: DeserializeOwned>(text: &str, field: &str) -> Result<T, String> {
+    if text.len() > MESSAGE_LIMIT {
+        let length = text.len();
+        return Err(format!("{length} bytes are too many: the limit is {MESSAGE_LIMIT}"));
+    }
+    if !text.trim_start().starts_with('{') {
+        let example = json!({ field: "ping" });
+        return Err(format!("a message is a JSON object, such as {example}"));
+    }
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        Category::Data => shortened(&error.to_string()),
+        _ => format!("this is not valid JSON: {error}"),
+    })
 }
 
-const CHAT: Vocabulary =
-    Vocabulary { field: "type", name: "message type", words: &["chat", "ping"] };
-
-impl Vocabulary {
-    pub fn read<T: DeserializeOwned>(&self, text: &str) -> Result<T, String> {
-        if text.len() > MESSAGE_LIMIT {
-            let length = text.len();
-            return Err(format!(
-                "{length} bytes are too many: the limit is {MESSAGE_LIMIT}"
-            ));
-        }
-        if !text.trim_start().starts_with('{') {
-            let example = json!({ self.field: "ping" });
-            return Err(format!("a message is a JSON object, such as {example}"));
-        }
-        serde_json::from_str(text).map_err(|error| self.explain(text, &error))
+/// Cuts out the middle of a sentence that is too long: it repeats a word of the client.
+fn shortened(sentence: &str) -> String {
+    let length = sentence.chars().count();
+    if length <= 2 * HALF_SENTENCE {
+        return sentence.into();
     }
-
-    /// Says what is wrong with `text`, which serde could not read.
-    fn explain(&self, text: &str, error: &serde_json::Error) -> String {
-        let message: Value = serde_json::from_str(text).unwrap_or_default();
-        match message[self.field].as_str() {
-            Some(word) if !self.words.contains(&word) => {
-                let name = self.name;
-                let word: String = word.chars().take(WORD_LIMIT).collect();
-                let (last, others) = self.words.split_last().unwrap_or((&"", &[]));
-                let others = others.join(", ");
-                format!("unknown {name} {word:?}: this server knows {others} and {last}")
-            }
-            _ if error.is_data() => error.to_string(),
-            _ => format!("this is not valid JSON: {error}"),
-        }
-    }
+    let head: String = sentence.chars().take(HALF_SENTENCE).collect();
+    let tail: String = sentence.chars().skip(length - HALF_SENTENCE).collect();
+    format!("{head} … {tail}")
 }
 
 impl ToClient<'_> {

@@ -5,13 +5,13 @@ mod channels;
 mod database;
 
 // What the lessons before have promised still holds.
-#[path = "../../lesson_08_auth/src/tests/guests.rs"]
+#[path = "../../lesson_09_heartbeat/src/tests/guests.rs"]
 mod guests;
 #[path = "../../lesson_09_heartbeat/src/tests/heartbeat.rs"]
 mod heartbeat;
 #[path = "../../lesson_10_limits/src/tests/limits.rs"]
 mod limits;
-#[path = "../../lesson_08_auth/src/tests/signing_in.rs"]
+#[path = "../../lesson_09_heartbeat/src/tests/signing_in.rs"]
 mod signing_in;
 
 use axum::Router;
@@ -20,10 +20,10 @@ use probe::{Server, chat::Chat, serve_by};
 use self::guests::{SECRET, path};
 use crate::{database::Database, limits::Limits, serving, tokens::Tokens};
 
-probe::manners!(app(), &path("rust", "ana"));
-probe::chat_manners!(chat(), names: chosen);
-probe::json_manners!(chat());
-probe::room_manners!(app, path);
+probe::conformance!(app(), &path("rust", "ana"));
+probe::chat_conformance!(chat(), names: chosen);
+probe::json_conformance!(chat());
+probe::room_conformance!(app, path);
 probe::transcripts!(app());
 
 fn chat() -> Chat {

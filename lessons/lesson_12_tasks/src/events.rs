@@ -9,7 +9,7 @@ use serde_json::{Value, value::to_value};
 use crate::{
     channels::{Channel, Stats},
     database::ChangeNumber,
-    protocol::{Username, Vocabulary, check_name, encode, now},
+    protocol::{Username, check_name, encode, now, read},
     records::Record,
 };
 
@@ -29,16 +29,10 @@ pub enum FromFollower {
     Ping,
 }
 
-const ACTIONS: Vocabulary = Vocabulary {
-    field: "action",
-    name: "action",
-    words: &["subscribe", "unsubscribe", "get_stats", "ping"],
-};
-
 impl FromFollower {
     /// Reads one message. The error is a sentence for whoever wrote it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        ACTIONS.read(text)
+        read(text, "action")
     }
 }
 

@@ -57,7 +57,7 @@ use crate::{
     client::open_socket,
     database::Database,
     limits::Limits,
-    login::log_in,
+    login::{log_in, me},
     pace::Paces,
     places::Places,
     rooms::{RoomManager, RoomSummary},
@@ -115,6 +115,7 @@ fn app(tokens: Tokens, limits: Limits, database: Database, tasks: Tasks) -> Rout
 
     Router::new()
         .route("/login", post(log_in))
+        .route("/me", get(me))
         .route("/ws/chat/{room}", any(open_socket))
         .route("/rooms", get(list_rooms))
         .merge(task_api::router())

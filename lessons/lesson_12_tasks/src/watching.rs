@@ -18,13 +18,10 @@ use crate::{
     guards::{Guest, OwnPage},
     line::Line,
     outbox::{Source, Waiting},
-    protocol::{Username, Vocabulary, encode},
+    protocol::{Username, encode, read},
     socket::Ending,
     tasks::{Board, Status, Task, TaskId, TaskList},
 };
-
-const WATCHER: Vocabulary =
-    Vocabulary { field: "type", name: "message type", words: &["cancel", "ping"] };
 
 /// What a watcher may say.
 #[derive(Debug, Deserialize)]
@@ -119,16 +116,15 @@ pub async fn open_watch(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Full> {
     open_line(upgrade, chat, guest, |line, chat, username| {
-        serve_watcher(line.for_a_listener(), chat.tasks.of(&username), username)
+        serve_watcher(line.for_a_listener(), chat.tasks.of(&username))
     })
 }
 
 /// Tells one watcher how its tasks stand, for as long as it listens. The tasks go on
 /// without it.
-async fn serve_watcher(mut line: Line, board: Board, username: Username) {
+async fn serve_watcher(mut line: Line, board: Board) {
     let ending = converse(&mut line, &board).await;
 
-    println!("{username} no longer watches: {ending}.");
     line.part(ending).await;
 }
 
@@ -143,7 +139,7 @@ async fn converse(line: &mut Line, board: &Board) -> Ending {
 
     loop {
         let heard = match line.hear(&mut news).await {
-            Ok(Message::Text(text)) => WATCHER.read(&text),
+            Ok(Message::Text(text)) => read(&text, "type"),
             Ok(_) => Err("this server reads text, not binary".into()),
             Err(ending) => return ending,
         };

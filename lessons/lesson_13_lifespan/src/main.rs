@@ -61,7 +61,7 @@ use crate::{
     database::Database,
     lifespan::{Lifespan, tell_whether_ready},
     limits::Limits,
-    login::log_in,
+    login::{log_in, me},
     pace::Paces,
     places::Places,
     rooms::{RoomManager, RoomSummary},
@@ -133,6 +133,7 @@ fn app(
 
     Router::new()
         .route("/login", post(log_in))
+        .route("/me", get(me))
         .route("/ws/chat/{room}", any(open_socket))
         .route("/rooms", get(list_rooms))
         .route("/ready", get(tell_whether_ready))

@@ -1,15 +1,18 @@
-//! What signing in promises, in this lesson and in those that follow.
+//! What signing in promises.
 
 use axum::http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
-use probe::{Answer, Check, Client, Hint, Server, rooms::chat_from, serve};
+use probe::{Check, Client, Hint, Response, Server, rooms::chat_from, serve};
 use serde_json::{Value, json};
 
 use super::{
-    app,
-    guests::{SECRET, path},
+    app, app_for,
+    people::{SECRET, path, token},
 };
-use crate::tokens::{AUDIENCE, ISSUER, TOKEN_LIFETIME, Tokens};
+use crate::{
+    extract::{AllowedOrigins, COOKIE},
+    tokens::{AUDIENCE, ISSUER, TOKEN_LIFETIME, Tokens},
+};
 
 fn claims() -> Value {
     json!({
@@ -37,7 +40,11 @@ fn claims_without(claim: &str) -> String {
     sign(&claims)
 }
 
-async fn log_in(server: &Server, username: &str, password: &str) -> Result<Answer, Hint> {
+async fn log_in(
+    server: &Server,
+    username: &str,
+    password: &str,
+) -> Result<Response, Hint> {
     let body = json!({ "username": username, "password": password }).to_string();
     let request = Request::post("/login")
         .header("content-type", "application/json")
@@ -46,9 +53,9 @@ async fn log_in(server: &Server, username: &str, password: &str) -> Result<Answe
     server.request(request).await
 }
 
-async fn refuses(server: &Server, token: &str, sentence: &str) -> Check {
+async fn rejects(server: &Server, token: &str, sentence: &str) -> Check {
     let path = format!("/ws/chat/rust?token={token}");
-    let answer = server.refuses("Eve", &path, 401).await?;
+    let answer = server.rejects("Eve", &path, 401).await?;
     assert_eq!(answer.body, sentence, "this token: {token}");
     assert_eq!(answer.headers["www-authenticate"], "Bearer", "RFC 6750, section 3");
     Ok(())
@@ -67,10 +74,11 @@ async fn the_right_password_brings_a_token_and_a_cookie() -> Check {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     assert_eq!(body["expires_in"], TOKEN_LIFETIME.as_secs(), "the page can plan ahead");
+    assert_eq!(body["username"], "ana", "and knows who it is");
     let token = body["token"].as_str().unwrap_or_default();
     let cookie = answer.headers["set-cookie"].to_str().unwrap_or_default();
     for part in [
-        &format!("token={token}"),
+        &format!("lesson_08_auth_token={token}"),
         "HttpOnly",
         "SameSite=Strict",
         "Path=/",
@@ -148,7 +156,7 @@ async fn the_token_may_come_in_four_ways() -> Check {
         .await?
         .leaves()
         .await?;
-    let cookies = format!("theme=dark; token={token}; lang=en");
+    let cookies = format!("theme=dark; {COOKIE}={token}; token=x; lang=en");
     server.connect_with("Ana", room, &[("cookie", &cookies)]).await?.leaves().await?;
     let offered = format!("chat.v1, bearer.{token}");
     let header = [("sec-websocket-protocol", &*offered)];
@@ -166,7 +174,7 @@ async fn the_token_may_come_in_four_ways() -> Check {
 async fn without_a_token_there_is_no_upgrade() -> Check {
     let server = serve(app());
 
-    let answer = server.refuses("Eve", "/ws/chat/rust", 401).await?;
+    let answer = server.rejects("Eve", "/ws/chat/rust", 401).await?;
     assert_eq!(answer.body, MISSING, "the sentence says what to do");
     let headers = [
         ("authorization", "Basic YW5hOnRlYQ=="),
@@ -175,7 +183,7 @@ async fn without_a_token_there_is_no_upgrade() -> Check {
     ];
 
     for header in headers {
-        server.refuses_with("Eve", "/ws/chat/rust", &[header], 401).await?;
+        server.rejects_with("Eve", "/ws/chat/rust", &[header], 401).await?;
     }
     Ok(())
 }
@@ -190,13 +198,13 @@ async fn garbage_is_no_token() -> Check {
     for garbage in
         ["", "x", "a.b.c", "...", headless, &tampered, &token[..token.len() - 5]]
     {
-        refuses(&server, garbage, NOT_VALID).await?;
+        rejects(&server, garbage, NOT_VALID).await?;
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn alg_none_is_refused() -> Check {
+async fn alg_none_is_rejected() -> Check {
     let server = serve(app());
     // {"alg":"none","typ":"JWT"}, then good claims, and no signature.
     let token = sign(&claims());
@@ -204,41 +212,41 @@ async fn alg_none_is_refused() -> Check {
 
     for signature in ["", "e30"] {
         let token = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.{signature}");
-        refuses(&server, &token, NOT_VALID).await?;
+        rejects(&server, &token, NOT_VALID).await?;
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_key_or_another_algorithm_is_refused() -> Check {
+async fn another_key_or_another_algorithm_is_rejected() -> Check {
     let server = serve(app());
     let other = EncodingKey::from_secret(b"another secret, which is not the server's");
     let token = encode(&Header::new(Algorithm::HS256), &claims(), &other);
-    refuses(&server, &token.expect("signed"), NOT_VALID).await?;
+    rejects(&server, &token.expect("signed"), NOT_VALID).await?;
 
     for algorithm in [Algorithm::HS384, Algorithm::HS512] {
         let ours = EncodingKey::from_secret(SECRET);
         let token = encode(&Header::new(algorithm), &claims(), &ours);
-        refuses(&server, &token.expect("signed"), NOT_VALID).await?;
+        rejects(&server, &token.expect("signed"), NOT_VALID).await?;
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_expired_token_is_refused_without_leeway() -> Check {
+async fn an_expired_token_is_rejected_without_leeway() -> Check {
     let server = serve(app());
 
     for seconds in [2, 30, 3600] {
         let token = claims_with("exp", json!(get_current_timestamp() - seconds));
-        refuses(&server, &token, EXPIRED).await?;
+        rejects(&server, &token, EXPIRED).await?;
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exp_that_is_missing_or_odd_is_refused() -> Check {
+async fn an_exp_that_is_missing_or_odd_is_rejected() -> Check {
     let server = serve(app());
-    refuses(&server, &claims_without("exp"), NOT_VALID).await?;
+    rejects(&server, &claims_without("exp"), NOT_VALID).await?;
     let now = get_current_timestamp();
     let odd = [
         json!((now + 60) * 1000),
@@ -250,47 +258,47 @@ async fn an_exp_that_is_missing_or_odd_is_refused() -> Check {
 
     for exp in odd {
         let path = format!("/ws/chat/rust?token={}", claims_with("exp", exp));
-        server.refuses("Eve", &path, 401).await?;
+        server.rejects("Eve", &path, 401).await?;
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_before_its_time_is_refused() -> Check {
+async fn a_token_before_its_time_is_rejected() -> Check {
     let server = serve(app());
 
-    refuses(&server, &claims_with("nbf", json!(get_current_timestamp() + 30)), NOT_VALID)
+    rejects(&server, &claims_with("nbf", json!(get_current_timestamp() + 30)), NOT_VALID)
         .await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_of_another_issuer_or_for_another_audience_is_refused() -> Check {
+async fn a_token_of_another_issuer_or_for_another_audience_is_rejected() -> Check {
     let server = serve(app());
 
     for claim in ["iss", "aud"] {
-        refuses(&server, &claims_without(claim), NOT_VALID).await?;
-        refuses(&server, &claims_with(claim, json!("somebody else")), NOT_VALID).await?;
+        rejects(&server, &claims_without(claim), NOT_VALID).await?;
+        rejects(&server, &claims_with(claim, json!("somebody else")), NOT_VALID).await?;
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_with_demands_we_do_not_know_is_refused() -> Check {
+async fn a_token_with_demands_we_do_not_know_is_rejected() -> Check {
     let server = serve(app());
     let mut header = Header::new(Algorithm::HS256);
     header.crit = Some(vec!["moon-phase".into()]);
     let token = encode(&header, &claims(), &EncodingKey::from_secret(SECRET));
 
-    refuses(&server, &token.expect("signed"), NOT_VALID).await
+    rejects(&server, &token.expect("signed"), NOT_VALID).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_who_no_longer_exists_is_refused() -> Check {
+async fn a_user_who_no_longer_exists_is_rejected() -> Check {
     let server = serve(app());
 
-    refuses(&server, &claims_with("sub", json!("dora")), NOT_VALID).await?;
-    refuses(&server, &claims_with("sub", json!("no spaces")), NOT_VALID).await?;
-    refuses(&server, &claims_without("sub"), NOT_VALID).await
+    rejects(&server, &claims_with("sub", json!("dora")), NOT_VALID).await?;
+    rejects(&server, &claims_with("sub", json!("no spaces")), NOT_VALID).await?;
+    rejects(&server, &claims_without("sub"), NOT_VALID).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,14 +314,83 @@ async fn a_token_that_expires_ends_the_session_with_4001() -> Check {
     ana.is_closed(4001, "token expired").await?;
 
     let answer = server.get("/rooms").await?;
-    assert_eq!(answer.body, "[]", "her place is free");
+    assert_eq!(answer.body, "[]", "she is no longer in the room");
     Ok(())
 }
 
 const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn a_page_of_another_site_is_refused_with_403() -> Check {
+async fn blanks_and_capital_letters_in_the_name_do_not_matter() -> Check {
+    let server = serve(app());
+
+    for name in ["Ana", " ana ", "ANA", "\tAna\n"] {
+        let response = log_in(&server, name, "ana-likes-tea").await?;
+        assert_eq!(response.status, 200, "{name:?} is ana: {}", response.body);
+        let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
+        assert_eq!(body["username"], "ana", "the page learns the name that others see");
+    }
+    let response = log_in(&server, "ana", "Ana-likes-tea").await?;
+    assert_eq!(response.status, 401, "but they do in the password");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn me_says_who_is_signed_in() -> Check {
+    let server = serve(app());
+    let ask = |token: &str| {
+        let header = format!("{COOKIE}={token}");
+        Request::get("/me").header("cookie", header).body(String::new())
+    };
+
+    let ana = server.request(ask(&token("ana")).expect("a good request")).await?;
+    let gone = server.request(ask("from before the restart").expect("a request")).await?;
+    let nobody = server.get("/me").await?;
+
+    let expected = json!({ "username": "ana", "expires_in": TOKEN_LIFETIME.as_secs() });
+    let body: Value = serde_json::from_str(&ana.body).unwrap_or_default();
+    assert_eq!(body, expected, "a page can show who is signed in, and for how long");
+    assert_eq!(gone.status, 401, "so it can ask to sign in again");
+    assert_eq!(gone.body, NOT_VALID, "and say why");
+    assert_eq!(nobody.status, 401, "nobody has signed in");
+    assert_eq!(nobody.body, MISSING, "and nobody did before");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_wrong_passwords_get_429_and_a_time_to_wait() -> Check {
+    let server = serve(app());
+    for _ in 0..5 {
+        let typo = log_in(&server, "ana", "ana-likes-teh").await?;
+        assert_eq!(typo.status, 401, "five typos are nothing");
+    }
+
+    let sixth = log_in(&server, "ana", "ana-likes-tea").await?;
+
+    assert_eq!(sixth.status, 429, "not even the right password is checked now");
+    let sentence = "Too many wrong passwords. Try again in 10 seconds.";
+    assert_eq!(sixth.body, sentence, "a person knows how long to wait");
+    assert_eq!(sixth.headers["retry-after"], "10", "and so does a program");
+    let other = log_in(&server, "ben", "ben-likes-jam").await?;
+    assert_eq!(other.status, 200, "Ben, at the same address, is not affected");
+    tokio::time::sleep(11 * SECOND).await;
+    let ana = log_in(&server, "ana", "ana-likes-tea").await?;
+    assert_eq!(ana.status, 200, "and Ana gets in after ten seconds");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_is_too_long_is_not_even_read() -> Check {
+    let server = serve(app());
+
+    let response = log_in(&server, "ana", &"x".repeat(5_000)).await?;
+
+    assert_eq!(response.status, 413, "no password is so long: {}", response.body);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_another_origin_is_rejected_with_403() -> Check {
     let server = serve(app());
     let room = path("rust", "ana");
     let strangers = [
@@ -324,18 +401,21 @@ async fn a_page_of_another_site_is_refused_with_403() -> Check {
         "http://evil.example/http://127.0.0.1:8000",
         "http://evil.example#://127.0.0.1:8000",
         "127.0.0.1:8000",
+        "https://127.0.0.1:8000",
+        "ws://127.0.0.1:8000",
+        "http://127.0.0.1",
         "null",
         "",
     ];
 
     for origin in strangers {
-        server.refuses_with("Eve", &room, &[("origin", origin)], 403).await?;
+        server.rejects_with("Eve", &room, &[("origin", origin)], 403).await?;
     }
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn our_own_page_and_the_listed_ones_may_connect() -> Check {
+async fn our_own_page_and_those_of_the_book_may_connect() -> Check {
     let server = serve(app());
     let room = path("rust", "ana");
 
@@ -345,6 +425,46 @@ async fn our_own_page_and_the_listed_ones_may_connect() -> Check {
         server.connect_with("Ana", &room, &[("origin", origin)]).await?.leaves().await?;
     }
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_of_allowed_origins_may_connect() -> Check {
+    let list = " https://Chat.example.com , http://10.0.0.5:8080,";
+    let server = serve(app_for(AllowedOrigins::parse(list).expect("two origins")));
+    let room = path("rust", "ana");
+
+    for origin in ["https://chat.example.com", "http://10.0.0.5:8080"] {
+        server.connect_with("Ana", &room, &[("origin", origin)]).await?.leaves().await?;
+    }
+    let strangers = [
+        "http://chat.example.com",
+        "https://chat.example.com:8443",
+        "https://chat.example.com.evil.example",
+        "http://10.0.0.5",
+    ];
+    for origin in strangers {
+        server.rejects_with("Eve", &room, &[("origin", origin)], 403).await?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_origin_that_is_not_whole_gets_a_sentence() {
+    let no_origins = [
+        "chat.example.com",
+        "https://",
+        "https://chat.example.com/",
+        "*",
+        "http:/x",
+        "a b",
+    ];
+
+    for origin in no_origins {
+        let problem = AllowedOrigins::parse(origin).err().unwrap_or_default();
+        let sentence =
+            format!("ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme");
+        assert!(problem.starts_with(&sentence), "{origin} is no origin: {problem}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the heartbeat promises, in this lesson and in those that follow.
 
 use probe::{
-    Check, Client, Hint, ONE_MINUTE, Server, manners::masked, rooms::chat_from, serve,
+    Check, Client, Hint, ONE_MINUTE, Server, conformance::masked, rooms::chat_from, serve,
 };
 use serde_json::json;
 use tokio::time::{Duration, Instant, advance};

@@ -4,7 +4,7 @@ use std::{ops::RangeBounds, time::Duration};
 
 use axum::Router;
 use probe::{
-    Because, Check, Client, Hint, ONE_MINUTE, Server, json::error, manners::masked,
+    Because, Check, Client, Hint, ONE_MINUTE, Server, conformance::masked, json::error,
     rooms::chat_from, serve,
 };
 use serde_json::{Value, json};
@@ -209,11 +209,11 @@ async fn nobody_takes_the_places_of_all() -> Check {
              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
-        silent.push(server.opens_a_line(&request).await?); // It answers no Close.
+        silent.push(server.opens_a_connection(&request).await?); // It answers no Close.
     }
     sleep(SECOND / 10).await;
 
-    server.refuses("Ana", &path("rust", "ana"), 503).await?;
+    server.rejects("Ana", &path("rust", "ana"), 503).await?;
 
     server.connect("Ben", &path("rust", "ben")).await?.leaves().await?;
     sleep(2 * SECOND).await;
@@ -231,7 +231,7 @@ async fn a_place_is_free_again_however_its_owner_leaves() -> Check {
         let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
         ana.says(PING).await?;
         ana.hears(pong()).await.map_err(|hint| Hint::new(format!("{way}: {hint}")))?;
-        server.refuses("Ben", &path("rust", "ben"), 503).await?;
+        server.rejects("Ben", &path("rust", "ben"), 503).await?;
         match way {
             "a close" => ana.leaves().await?,
             "a dropped line" => ana.vanishes().await,
@@ -256,7 +256,7 @@ async fn a_full_server_answers_503_before_the_upgrade() -> Check {
     let ana = server.connect("Ana", &path("rust", "ana")).await?;
     let _ben = server.connect("Ben", &path("rust", "ben")).await?;
 
-    let answer = server.refuses("Cem", &path("rust", "cem"), 503).await?;
+    let answer = server.rejects("Cem", &path("rust", "cem"), 503).await?;
 
     assert_eq!(answer.body, "All places are taken. Try again in ten seconds.");
     assert_eq!(answer.headers["retry-after"], "10", "a program knows when, too");
@@ -277,9 +277,9 @@ async fn whoever_asks_for_too_much_keeps_nobody_out_for_long() -> Check {
         path("tea", "ana")
     );
 
-    let _never_answers_the_close = server.opens_a_line(&request).await?;
+    let _never_answers_the_close = server.opens_a_connection(&request).await?;
     sleep(SECOND / 2).await;
-    server.refuses("Ben", &path("rust", "ben"), 503).await?;
+    server.rejects("Ben", &path("rust", "ben"), 503).await?;
 
     sleep(SECOND).await;
     server.connect("Ben", &path("rust", "ben")).await?.leaves().await
@@ -481,7 +481,7 @@ async fn whoever_reads_nothing_at_all_is_cut_off_under_every_policy() -> Check {
         assert_eq!(answer.body, r#"[{"room":"rust","members":1}]"#, "Ana is out");
         sleep(SECOND * 10).await;
         ana.reads_again();
-        ana.finds_the_line_cut().await?;
+        ana.finds_the_connection_lost().await?;
     }
     Ok(())
 }
@@ -632,8 +632,8 @@ async fn a_message_without_an_end_comes_in_no_faster_than_honest_ones() -> Check
 async fn half_a_handshake_is_cut_off_after_five_seconds() -> Check {
     let server = serve_on(3);
     for text in [HALF, "G", ""] {
-        let half = server.opens_a_line(text).await?;
-        between(half.is_hung_up().await?, 5..6);
+        let half = server.opens_a_connection(text).await?;
+        between(half.is_closed().await?, 5..6);
     }
     Ok(())
 }
@@ -641,7 +641,7 @@ async fn half_a_handshake_is_cut_off_after_five_seconds() -> Check {
 #[tokio::test(start_paused = true)]
 async fn a_handshake_in_single_bytes_is_cut_off_after_five_seconds() -> Check {
     let server = serve_on(3);
-    let mut slow = server.opens_a_line("").await?;
+    let mut slow = server.opens_a_connection("").await?;
 
     for byte in HALF.chars() {
         if slow.writes(&byte.to_string()).await.is_err() {
@@ -650,43 +650,43 @@ async fn a_handshake_in_single_bytes_is_cut_off_after_five_seconds() -> Check {
         sleep(SECOND / 2).await;
     }
 
-    between(slow.is_hung_up().await?, 5..7);
+    between(slow.is_closed().await?, 5..7);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_line_that_asks_nothing_more_is_cut_off_after_five_seconds() -> Check {
     let server = serve_on(3);
-    let mut idle = server.opens_a_line(&format!("{HALF}\r\n")).await?;
+    let mut idle = server.opens_a_connection(&format!("{HALF}\r\n")).await?;
     let answer = idle.hears_out(SECOND).await;
     assert!(answer.starts_with("HTTP/1.1 401"), "it had an answer first: {answer}");
 
-    between(idle.is_hung_up().await?, 5..6);
+    between(idle.is_closed().await?, 5..6);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_line_that_reads_no_answers_is_cut_off_after_half_a_minute() -> Check {
     let server = serve_on(3);
-    let mut deaf = server.opens_a_line("").await?;
+    let mut deaf = server.opens_a_connection("").await?;
     let request = "GET /lesson_10.html HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
     while deaf.writes(request).await.is_ok() {} // Until the server reads no more.
 
     sleep(SECOND * 26).await;
     // Were it still open, then we would give it time by reading now.
-    between(deaf.is_hung_up().await?, 36..37);
+    between(deaf.is_closed().await?, 36..37);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_line_that_never_stops_asking_has_half_a_minute() -> Check {
     let server = serve_on(3);
-    let mut busy = server.opens_a_line("").await?;
+    let mut busy = server.opens_a_connection("").await?;
     let request = "GET /rooms HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
     while busy.writes(request).await.is_ok() && !busy.hears_out(SECOND).await.is_empty() {
     }
 
-    between(busy.is_hung_up().await?, 30..33);
+    between(busy.is_closed().await?, 30..33);
     Ok(())
 }
 
@@ -696,7 +696,7 @@ const LOG_IN: &str = "POST /login HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\
 #[tokio::test(start_paused = true)]
 async fn a_login_that_never_ends_is_cut_off_after_half_a_minute() -> Check {
     let server = serve_on(3);
-    let mut slow = server.opens_a_line(LOG_IN).await?;
+    let mut slow = server.opens_a_connection(LOG_IN).await?;
 
     for _ in 0..100 {
         if slow.writes(" ").await.is_err() {
@@ -705,34 +705,36 @@ async fn a_login_that_never_ends_is_cut_off_after_half_a_minute() -> Check {
         sleep(SECOND).await;
     }
 
-    between(slow.is_hung_up().await?, 35..37);
+    between(slow.is_closed().await?, 35..37);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_in_progress_is_still_answered() -> Check {
     let server = serve_on(3);
-    let mut late = server.opens_a_line(LOG_IN).await?;
+    let mut late = server.opens_a_connection(LOG_IN).await?;
     sleep(SECOND * 32).await; // The time of the line is over, but not its last chance.
 
     late.writes(&" ".repeat(100)).await?;
 
     let answer = late.hears_out(SECOND).await;
     assert!(answer.starts_with("HTTP/1.1 400"), "no JSON, but an answer: {answer}");
-    between(late.is_hung_up().await?, 32..34);
+    between(late.is_closed().await?, 32..34);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_finds_no_free_line_waits_at_the_door_for_five_seconds() -> Check {
     let server = serve_on(3);
-    let mut half =
-        vec![server.opens_a_line(HALF).await?, server.opens_a_line("G").await?];
+    let mut half = vec![
+        server.opens_a_connection(HALF).await?,
+        server.opens_a_connection("G").await?,
+    ];
     let start = Instant::now();
     server.connect("Ana", &path("rust", "ana")).await?.leaves().await?;
     assert!(start.elapsed() < SECOND, "one line is free, so she gets in at once");
 
-    half.push(server.opens_a_line("").await?);
+    half.push(server.opens_a_connection("").await?);
     let start = Instant::now();
     let ana = server.connect("Ana", &path("rust", "ana")).await?;
 

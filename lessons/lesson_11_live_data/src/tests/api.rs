@@ -393,7 +393,7 @@ async fn nobody_gets_at_the_data_without_signing_in() -> Check {
         assert_eq!(reply.body["message"], MISSING, "{what}");
     }
     for path in ["/api/v1/ws", "/api/v1/ws/users"] {
-        server.refuses("Eve", path, 401).await?;
+        server.rejects("Eve", path, 401).await?;
     }
     Ok(())
 }
@@ -402,7 +402,10 @@ async fn nobody_gets_at_the_data_without_signing_in() -> Check {
 async fn a_page_of_another_site_can_do_nothing() -> Check {
     let server = with_users().await?;
     let headers = |origin: &str| {
-        [("cookie", format!("token={}", token("ana"))), ("origin", origin.to_owned())]
+        [
+            ("cookie", format!("{}={}", crate::guards::COOKIE, token("ana"))),
+            ("origin", origin.to_owned()),
+        ]
     };
 
     let stranger = headers("http://evil.example");
@@ -411,7 +414,7 @@ async fn a_page_of_another_site_can_do_nothing() -> Check {
     let path = "/api/v1/ws/users";
     let cookie = stranger[0].1.as_str();
     let headers_of_eve = [("cookie", cookie), ("origin", "http://evil.example")];
-    server.refuses_with("Eve", path, &headers_of_eve, 403).await?;
+    server.rejects_with("Eve", path, &headers_of_eve, 403).await?;
 
     let own = headers("http://127.0.0.1:8000");
     let reply = asks_with(&server, &own, "DELETE /users/2", Value::Null).await?;

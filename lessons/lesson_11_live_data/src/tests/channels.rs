@@ -14,7 +14,7 @@ use crate::{limits::Limits, tokens::TOKEN_LIFETIME};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-probe::manners!(app(), &feed("ana", "/users"));
+probe::conformance!(app(), &feed("ana", "/users"));
 
 fn feed(who: &str, rest: &str) -> String {
     let join = if rest.contains('?') { '&' } else { '?' };
@@ -95,7 +95,7 @@ async fn a_client_may_bring_its_own_id() -> Check {
 
     for bad in ["", "no%20spaces", &"x".repeat(41), "a&client_id=b"] {
         let path = feed("ana", &format!("/users?client_id={bad}"));
-        server.refuses("Ana", &path, 400).await?;
+        server.rejects("Ana", &path, 400).await?;
     }
     Ok(())
 }
@@ -349,7 +349,7 @@ async fn an_unknown_channel_is_refused() -> Check {
     let server = serve(app());
     let sentence = r#"there is no channel "cats": this server knows posts and users"#;
 
-    let answer = server.refuses("Ana", &feed("ana", "/cats"), 404).await?;
+    let answer = server.rejects("Ana", &feed("ana", "/cats"), 404).await?;
     assert_eq!(answer.body, json!({ "message": sentence }).to_string(), "it says why");
 
     let mut ana = follows(&server, "ana", "users").await?;
@@ -369,7 +369,7 @@ async fn what_a_socket_cannot_ask_for_is_answered() -> Check {
     for (text, sentence) in [
         (
             r#"{"action":"shout"}"#,
-            r#"unknown action "shout": this server knows subscribe, unsubscribe, get_stats and ping"#,
+            "unknown variant `shout`, expected one of `subscribe`, `unsubscribe`, `get_stats`, `ping` at line 1 column 18",
         ),
         (r#"{"action":"subscribe"}"#, "missing field `channel`"),
         (r#"{"type":"ping"}"#, "missing field `action`"),

@@ -9,7 +9,7 @@ use axum::{
     http::{Method, Request},
 };
 use probe::{
-    ANY, Answer, Check, Client, Hint, ONE_MINUTE, Server, json::error, serve, serve_tcp,
+    ANY, Check, Client, Hint, ONE_MINUTE, Response, Server, json::error, serve, serve_tcp,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -27,10 +27,10 @@ use crate::{
     work::{Step, Work},
 };
 
-mod manners {
+mod conformance {
     use super::*;
 
-    probe::manners!(app(), &watching("ana"));
+    probe::conformance!(app(), &watching("ana"));
 }
 
 const TEA: &str =
@@ -49,7 +49,7 @@ async fn request(
     method: Method,
     path: &str,
     body: impl Into<String>,
-) -> Result<Answer, Hint> {
+) -> Result<Response, Hint> {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -70,7 +70,7 @@ async fn start(server: &Server, name: &str, path: &str, text: &str) -> Check {
     Ok(())
 }
 
-async fn cancel(server: &Server, name: &str, path: &str) -> Result<Answer, Hint> {
+async fn cancel(server: &Server, name: &str, path: &str) -> Result<Response, Hint> {
     request(server, name, Method::DELETE, path, "").await
 }
 
@@ -714,7 +714,7 @@ async fn bytes_that_are_no_text_are_refused() {
 async fn without_a_token_there_are_no_tasks() -> Check {
     let server = serve(app());
 
-    server.refuses("Eve", "/ws/tasks", 401).await?;
+    server.rejects("Eve", "/ws/tasks", 401).await?;
     for (method, path) in [
         (Method::POST, "/tasks"),
         (Method::GET, "/tasks"),
@@ -734,12 +734,12 @@ async fn a_page_of_another_site_starts_and_cancels_nothing() -> Check {
     let origin = ("origin", "http://evil.example");
     start(&server, "ana", "/tasks?seconds=10", TEA).await?;
 
-    server.refuses_with("Eve", &watching("ana"), &[origin], 403).await?;
+    server.rejects_with("Eve", &watching("ana"), &[origin], 403).await?;
     for (method, path) in [(Method::POST, "/tasks"), (Method::DELETE, "/tasks/1")] {
         let foreign = Request::builder()
             .method(method.clone())
             .uri(path)
-            .header("cookie", format!("token={}", token("ana")))
+            .header("cookie", format!("{}={}", crate::guards::COOKIE, token("ana")))
             .header(origin.0, origin.1)
             .body(TEA.into());
         let answer = server.request(foreign.expect("a good request")).await?;
@@ -767,7 +767,7 @@ async fn bad_input_of_a_watcher_is_answered_and_not_punished() -> Check {
         ("hello", r#"a message is a JSON object, such as {"type":"ping"}"#),
         (
             r#"{"type":"chat","content":"Hello"}"#,
-            r#"unknown message type "chat": this server knows cancel and ping"#,
+            "unknown variant `chat`, expected `cancel` or `ping` at line 1 column 14",
         ),
         (r#"{"type":"cancel"}"#, "missing field `id`"),
         (r#"{"type":"cancel","id":7}"#, "you have no task 7"),

@@ -243,7 +243,7 @@ async fn a_request_in_progress_is_finished() -> Check {
          Content-Length: {}\r\n\r\n{begin}",
         body.len()
     );
-    let mut line = program.server.opens_a_line(&head).await?;
+    let mut line = program.server.opens_a_connection(&head).await?;
     sleep(MOMENT).await;
 
     program.lifespan.stop();
@@ -261,8 +261,8 @@ async fn a_request_in_progress_is_finished() -> Check {
 async fn a_line_without_a_request_does_not_delay_the_end() -> Check {
     let program = start();
     let request = "GET /ready HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
-    let _kept_alive = program.server.opens_a_line(request).await?;
-    let _silent = program.server.opens_a_line("").await?;
+    let _kept_alive = program.server.opens_a_connection(request).await?;
+    let _silent = program.server.opens_a_connection("").await?;
     sleep(MOMENT).await;
 
     program.lifespan.stop();
@@ -273,7 +273,7 @@ async fn a_line_without_a_request_does_not_delay_the_end() -> Check {
 #[tokio::test(start_paused = true)]
 async fn half_a_request_does_not_keep_the_program_until_the_deadline() -> Check {
     let program = start();
-    let _half = program.server.opens_a_line("GET /ready HTTP/1.1\r\nHost:").await?;
+    let _half = program.server.opens_a_connection("GET /ready HTTP/1.1\r\nHost:").await?;
     sleep(MOMENT).await;
 
     program.lifespan.stop();
@@ -288,7 +288,7 @@ async fn whoever_was_promised_a_socket_gets_its_1001() -> Check {
     let program = start();
     let room = path("rust", "ana");
     let half = format!("GET {room} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n");
-    let mut line = program.server.opens_a_line(&half).await?;
+    let mut line = program.server.opens_a_connection(&half).await?;
     sleep(MOMENT).await;
 
     program.lifespan.stop();
