@@ -18,7 +18,7 @@ use crate::{
     guards::{Guest, OwnPage},
     line::Line,
     outbox::{Source, Waiting},
-    protocol::{Username, encode, read},
+    protocol::{encode, read},
     socket::Ending,
     tasks::{Board, Status, Task, TaskId, TaskList},
 };
