@@ -38,7 +38,7 @@ async fn a_message_in_fragments_comes_back_as_one() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ping_does_not_end_the_session() -> Check {
+async fn a_ping_does_not_end_the_connection() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws").await?;
 
@@ -65,10 +65,10 @@ async fn a_client_that_breaks_the_protocol_harms_nobody_else() -> Check {
 async fn a_plain_request_gets_400_and_a_sentence() -> Check {
     let server = serve(app());
 
-    let answer = server.get("/ws").await?;
+    let response = server.get("/ws").await?;
 
-    assert_eq!(answer.status, 400, "a browser that opens /ws asks for no upgrade");
-    assert!(answer.body.contains("upgrade"), "the sentence says what is missing");
+    assert_eq!(response.status, 400, "a browser that opens /ws asks for no upgrade");
+    assert!(response.body.contains("upgrade"), "the sentence says what is missing");
     Ok(())
 }
 

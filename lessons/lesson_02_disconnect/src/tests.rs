@@ -10,7 +10,7 @@ probe::conformance!(app(), "/ws");
 probe::transcripts!(app());
 
 #[tokio::test(start_paused = true)]
-async fn bye_is_answered_with_goodbye() -> Check {
+async fn bye_is_answered_with_a_close() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws").await?;
 
@@ -46,7 +46,7 @@ async fn connections_counts_everyone_who_is_here() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_answer_our_goodbye_is_gone_all_the_same() -> Check {
+async fn a_client_that_does_not_answer_our_close_is_no_longer_counted() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws").await?;
     ana.stops_reading();
@@ -58,7 +58,7 @@ async fn a_client_that_does_not_answer_our_goodbye_is_gone_all_the_same() -> Che
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_frees_the_place_at_once() -> Check {
+async fn after_a_protocol_violation_a_client_is_no_longer_counted() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws").await?;
 
@@ -69,7 +69,7 @@ async fn a_fault_frees_the_place_at_once() -> Check {
 }
 
 #[tokio::test]
-async fn a_line_that_is_reset_frees_the_place() -> Check {
+async fn a_connection_that_is_reset_is_no_longer_counted() -> Check {
     let server = serve_tcp(app()).await?;
     let mut ana = server.connect("Ana", "/ws").await?;
     heard_back(&mut ana).await?;
@@ -88,9 +88,9 @@ async fn a_line_that_is_reset_frees_the_place() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_frees_the_place() {
+async fn a_client_whose_task_panics_is_no_longer_counted() {
     let connections = Connections::default();
-    let connection = connections.enter();
+    let connection = connections.connect();
 
     let task = tokio::spawn(async move {
         let _connection = connection;
@@ -103,21 +103,25 @@ async fn a_panic_frees_the_place() {
 }
 
 #[test]
-fn the_server_says_how_each_client_left() {
+fn the_log_says_how_each_connection_ended() {
     let frame = CloseFrame { code: 1000, reason: "".into() };
-    let endings = [
-        (Disconnect::ByClient(Some(frame)), "it closed with 1000"),
-        (Disconnect::ByClient(None), "it closed without a code"),
-        (Disconnect::Lost, "its line dropped"),
+    let texts = [
+        (Disconnect::ByClient(Some(frame)), "closed by the client with 1000"),
+        (Disconnect::ByClient(None), "closed by the client without a code"),
+        (Disconnect::Lost, "connection lost"),
         (
             Disconnect::Violation(1002, "protocol error"),
-            "it broke the rules: 1002 (protocol error)",
+            "protocol violation, closed by us with 1002 (protocol error)",
         ),
-        (Disconnect::GOODBYE, "we closed with 1000 (Goodbye!)"),
+        (Disconnect::GOODBYE, "closed by us with 1000 (Goodbye!)"),
     ];
 
-    for (disconnect, sentence) in endings {
-        assert_eq!(disconnect.to_string(), sentence, "the console shows {disconnect:?}");
+    for (disconnect, sentence) in texts {
+        assert_eq!(
+            disconnect.to_string(),
+            sentence,
+            "this is the text for {disconnect:?}"
+        );
     }
 }
 
@@ -127,7 +131,11 @@ async fn heard_back(client: &mut Client) -> Check {
 }
 
 async fn counts(server: &Server, expected: usize) -> Check {
-    let answer = server.get("/connections").await?;
-    assert_eq!(answer.body, expected.to_string(), "GET /connections counts who is here");
+    let response = server.get("/connections").await?;
+    assert_eq!(
+        response.body,
+        expected.to_string(),
+        "GET /connections counts who is here"
+    );
     Ok(())
 }

@@ -75,17 +75,17 @@ fn a_personal_message_reaches_one_client() {
     let manager = ConnectionManager::default();
     let mut ana = manager.connect();
     let ben = manager.connect();
-    assert_eq!(heard(&mut ana).as_deref(), Some("Client 2 joined."), "Ben came");
+    assert_eq!(queued(&mut ana).as_deref(), Some("Client 2 joined."), "Ben came");
 
     manager.send_personal(ben.id, "for Ben");
     manager.send_personal(ana.id, "for Ana");
 
-    assert_eq!(heard(&mut ana).as_deref(), Some("for Ana"), "and not Ben's");
-    assert_eq!(heard(&mut ana), None, "Ana hears nothing else");
+    assert_eq!(queued(&mut ana).as_deref(), Some("for Ana"), "and not Ben's");
+    assert_eq!(queued(&mut ana), None, "nothing else is queued for Ana");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_frees_the_place_and_the_others_hear_of_it() {
+async fn a_client_whose_task_panics_has_left() {
     let manager = ConnectionManager::default();
     let mut ana = manager.connect();
     let ben = manager.connect();
@@ -96,11 +96,11 @@ async fn a_panic_frees_the_place_and_the_others_hear_of_it() {
     });
 
     assert!(task.await.is_err(), "the task panics");
-    assert_eq!(heard(&mut ana).as_deref(), Some("Client 2 joined."), "Ben came");
-    assert_eq!(heard(&mut ana).as_deref(), Some("Client 2 left."), "and went");
+    assert_eq!(queued(&mut ana).as_deref(), Some("Client 2 joined."), "Ben came");
+    assert_eq!(queued(&mut ana).as_deref(), Some("Client 2 left."), "and went");
 }
 
-/// What waits for this client, if anything does.
-fn heard(client: &mut Connection) -> Option<Utf8Bytes> {
+/// The next message that is queued for this client, if there is one.
+fn queued(client: &mut Connection) -> Option<Utf8Bytes> {
     client.outbox.try_recv().ok().map(|batch| batch[0].clone())
 }

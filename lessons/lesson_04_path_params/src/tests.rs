@@ -39,9 +39,9 @@ async fn an_id_that_is_no_number_gets_400_and_a_sentence() -> Check {
     let server = serve(app());
 
     for id in ["abc", "-1", "1.5", "4294967296", "%20", "7%00", "%F0%9F%A6%80"] {
-        let answer = server.rejects("Eve", &format!("/ws/{id}"), 400).await?;
+        let response = server.rejects("Eve", &format!("/ws/{id}"), 400).await?;
         let sentence = "A client id is a whole number, as in /ws/7.";
-        assert_eq!(answer.body, sentence, "{id} is no client id");
+        assert_eq!(response.body, sentence, "{id} is no client id");
     }
     Ok(())
 }
@@ -52,10 +52,10 @@ async fn an_id_in_use_gets_409_and_a_sentence() -> Check {
     let mut ana = server.connect("Ana", "/ws/7").await?;
     ana.hears("You are client 7.").await?;
 
-    let answer = server.rejects("Eve", "/ws/7", 409).await?;
+    let response = server.rejects("Eve", "/ws/7", 409).await?;
 
     let sentence = "Client 7 is connected already. Choose another id.";
-    assert_eq!(answer.body, sentence, "the id is in use");
+    assert_eq!(response.body, sentence, "the id is in use");
     ana.hears_nothing_for(ONE_MINUTE).await
 }
 
@@ -78,7 +78,10 @@ async fn an_upgrade_that_comes_to_nothing_frees_the_id() {
 
     drop(connection);
 
-    assert!(manager.connect(7).is_some(), "the place went with the closure that held it");
+    assert!(
+        manager.connect(7).is_some(),
+        "the closure that held the connection is dropped, and the connection with it"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ fn chat() -> Chat {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everybody_hears_a_message_the_sender_too() -> Check {
+async fn everybody_receives_a_message_the_sender_too() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws/7?token=let-me-in").await?;
     ana.hears("You are client 7.").await?;
@@ -30,7 +30,7 @@ async fn everybody_hears_a_message_the_sender_too() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_echo_the_sender_does_not_hear_itself() -> Check {
+async fn without_echo_the_sender_does_not_receive_its_own_message() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws/7?token=let-me-in&echo=false").await?;
     ana.hears("You are client 7.").await?;
@@ -62,17 +62,17 @@ async fn no_token_or_a_wrong_one_gets_401_before_the_upgrade() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_impossible_option_gets_400() -> Check {
+async fn an_invalid_option_gets_400() -> Check {
     let server = serve(app());
 
-    let answer = server.rejects("Eve", "/ws/7?token=let-me-in&echo=maybe", 400).await?;
+    let response = server.rejects("Eve", "/ws/7?token=let-me-in&echo=maybe", 400).await?;
 
-    assert!(answer.body.contains("echo"), "{} should name the option", answer.body);
+    assert!(response.body.contains("echo"), "{} should name the option", response.body);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_impossible_id_gets_400_and_one_in_use_409() -> Check {
+async fn an_invalid_id_gets_400_and_one_in_use_409() -> Check {
     let server = serve(app());
     let _ana = server.connect("Ana", "/ws/7?token=let-me-in").await?;
 
@@ -83,7 +83,7 @@ async fn an_impossible_id_gets_400_and_one_in_use_409() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_polite_refusal_accepts_and_closes_with_4001() -> Check {
+async fn the_polite_handler_accepts_and_closes_with_4001() -> Check {
     let server = serve(app());
 
     let mut eve = server.connect("Eve", "/ws/7/polite").await?;
@@ -94,7 +94,7 @@ async fn a_polite_refusal_accepts_and_closes_with_4001() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_knows_the_token_may_be_polite_too() -> Check {
+async fn the_polite_handler_accepts_the_right_token() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws/7/polite?token=let-me-in").await?;
 
@@ -104,7 +104,7 @@ async fn whoever_knows_the_token_may_be_polite_too() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_polite_refusal_takes_no_place() -> Check {
+async fn whoever_is_closed_politely_is_never_announced() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws/8?token=let-me-in").await?;
     ana.hears("You are client 8.").await?;

@@ -26,19 +26,19 @@ fn chat_from(name: &str, content: &str) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_impossible_name_gets_400_and_a_sentence() -> Check {
+async fn an_invalid_name_gets_400_and_a_sentence() -> Check {
     let server = serve(app());
     let long = "x".repeat(21);
 
     for name in
         ["no%20spaces", "%3Cimg%3E", "a%2Fb", "a%00b", "%E2%80%AEevil", "%ff", &long]
     {
-        let answer = server.rejects("Eve", &format!("/ws/{name}"), 400).await?;
-        assert!(!answer.body.is_empty(), "{name} should be refused with a sentence");
+        let response = server.rejects("Eve", &format!("/ws/{name}"), 400).await?;
+        assert!(!response.body.is_empty(), "{name} should be rejected with a sentence");
     }
-    let answer = server.rejects("Eve", "/ws/no%20spaces", 400).await?;
+    let response = server.rejects("Eve", "/ws/no%20spaces", 400).await?;
     let sentence = "Invalid URL: a name has 1 to 20 letters, digits, - and _";
-    assert_eq!(answer.body, sentence, "the sentence says what a name is made of");
+    assert_eq!(response.body, sentence, "the sentence says what a name is made of");
     Ok(())
 }
 

@@ -19,19 +19,20 @@ fn chat() -> Chat {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_impossible_name_gets_400_and_a_sentence() -> Check {
+async fn an_invalid_name_gets_400_and_a_sentence() -> Check {
     let server = serve(app());
     let long = "x".repeat(21);
 
     for name in
         ["no%20spaces", "%3Cimg%3E", "a%2Fb", "a%00b", "%E2%80%AEevil", "%ff", &long]
     {
-        let answer = server.rejects("Eve", &format!("/ws/chat/rust/{name}"), 400).await?;
-        assert!(!answer.body.is_empty(), "{name} should be refused with a sentence");
+        let response =
+            server.rejects("Eve", &format!("/ws/chat/rust/{name}"), 400).await?;
+        assert!(!response.body.is_empty(), "{name} should be rejected with a sentence");
     }
-    let answer = server.rejects("Eve", "/ws/chat/rust/no%20spaces", 400).await?;
+    let response = server.rejects("Eve", "/ws/chat/rust/no%20spaces", 400).await?;
     let sentence = "Invalid URL: a name has 1 to 20 letters, digits, - and _";
-    assert_eq!(answer.body, sentence, "the sentence says what a name is made of");
+    assert_eq!(response.body, sentence, "the sentence says what a name is made of");
     Ok(())
 }
 
@@ -40,22 +41,22 @@ fn a_broadcast_is_serialised_once() {
     let (rooms, room) = (RoomManager::default(), room());
     let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
     let mut ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
-    assert!(heard(&mut ana).is_some(), "Ben joined");
+    assert!(queued(&mut ana).is_some(), "Ben joined");
 
     rooms.broadcast_to_room(&room, &ServerMessage::Pong);
 
-    let (for_ana, for_ben) = (heard(&mut ana), heard(&mut ben));
-    assert!(for_ana.is_some(), "Ana hears it");
+    let (for_ana, for_ben) = (queued(&mut ana), queued(&mut ben));
+    assert!(for_ana.is_some(), "it is queued for Ana");
     let address = |text: Option<Utf8Bytes>| text.map(|text| text.as_str().as_ptr());
     assert_eq!(address(for_ana), address(for_ben), "both hold the same bytes in memory");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_frees_the_name_and_the_others_hear_of_it() {
+async fn a_member_whose_task_panics_has_left() {
     let (rooms, room) = (RoomManager::default(), room());
     let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
     let ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
-    assert!(heard(&mut ana).is_some(), "Ben joined");
+    assert!(queued(&mut ana).is_some(), "Ben joined");
 
     let task = tokio::spawn(async move {
         let _ben = ben;
@@ -63,7 +64,7 @@ async fn a_panic_frees_the_name_and_the_others_hear_of_it() {
     });
 
     assert!(task.await.is_err(), "the task panics");
-    let left = heard(&mut ana);
+    let left = queued(&mut ana);
     let expected = r#"{"type":"user_left","username":"ben"}"#;
     assert_eq!(left.as_deref(), Some(expected), "the guard is dropped by the panic, too");
     assert!(rooms.join(room, name("ben")).is_some(), "and the name is free");
@@ -80,8 +81,8 @@ async fn nobody_without_a_name_is_announced() -> Check {
     ana.hears_nothing_for(ONE_MINUTE).await
 }
 
-/// What waits for this member, if anything does.
-fn heard(member: &mut Member) -> Option<Utf8Bytes> {
+/// The next message that is queued for this member, if there is one.
+fn queued(member: &mut Member) -> Option<Utf8Bytes> {
     member.outbox.try_recv().ok().map(|batch| batch[0].clone())
 }
 

@@ -1,13 +1,16 @@
 //! A pure echo: what comes in goes out, text as text and binary as binary.
 //!
 //! Conformance tests such as Autobahn need one, and no lesson is one: they put words
-//! around the echo. This server has the lessons' own socket, with its sizes and its
-//! endings, so that what holds for it holds for them.
+//! around the echo. This server has the lessons' own socket, with its limits and its closing
+//! handshake, so that what holds for it holds for them.
 //!
 //! Run:   cargo run -p probe --example pure_echo [-- --limit BYTES]
 //! Check: .ci/interop/autobahn
 
-#[allow(dead_code, reason = "an echo has no names to be taken, and nobody too slow")]
+#[allow(
+    dead_code,
+    reason = "an echo closes nobody who is too slow, or whose name is taken"
+)]
 #[path = "../../lesson_07_rooms/src/socket.rs"]
 mod socket;
 
@@ -23,10 +26,10 @@ use axum::{
     routing::any,
 };
 
-use crate::socket::{Ending, sized};
+use crate::socket::{Disconnect, close, with_limits};
 
-/// What the line carries, in bytes, as in the lessons, unless `--limit` says otherwise.
-const LINE_LIMIT: usize = 64 * 1024;
+/// The longest message, in bytes, as in the lessons, unless `--limit` says otherwise.
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -40,7 +43,7 @@ async fn main() -> io::Result<()> {
 /// Reads the command line.
 fn limit(args: impl Iterator<Item = String>) -> Result<usize, String> {
     match args.collect::<Vec<_>>().as_slice() {
-        [] => Ok(LINE_LIMIT),
+        [] => Ok(MAX_MESSAGE_SIZE),
         [name, bytes] if name == "--limit" => bytes.parse().map_err(|_| {
             format!("--limit is {bytes:?}, but should be a number of bytes.")
         }),
@@ -49,30 +52,30 @@ fn limit(args: impl Iterator<Item = String>) -> Result<usize, String> {
 }
 
 fn app(limit: usize) -> Router {
-    Router::new().route("/ws", any(open_socket)).with_state(limit)
+    Router::new().route("/ws", any(ws_handler)).with_state(limit)
 }
 
-async fn open_socket(State(limit): State<usize>, upgrade: WebSocketUpgrade) -> Response {
-    sized(upgrade, limit).on_upgrade(serve_client)
+async fn ws_handler(State(limit): State<usize>, upgrade: WebSocketUpgrade) -> Response {
+    with_limits(upgrade, limit).on_upgrade(handle_socket)
 }
 
-async fn serve_client(mut socket: WebSocket) {
-    let ending = converse(&mut socket).await;
-    ending.part(socket).await;
+async fn handle_socket(mut socket: WebSocket) {
+    let disconnect = run(&mut socket).await;
+    close(socket, &disconnect).await;
 }
 
-/// Gives back what it hears, until the client ends the conversation.
-async fn converse(socket: &mut WebSocket) -> Ending {
+/// Sends back what it receives, until the connection ends.
+async fn run(socket: &mut WebSocket) -> Disconnect {
     loop {
-        let answer = match socket.recv().await {
+        let message = match socket.recv().await {
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => message,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Ok(Message::Close(frame))) => return Ending::Closed(frame),
+            Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
             Some(Err(error)) => return error.into(),
-            None => return Ending::Dropped,
+            None => return Disconnect::Lost,
         };
 
-        if let Err(error) = socket.send(answer).await {
+        if let Err(error) = socket.send(message).await {
             return error.into();
         }
     }

@@ -1,7 +1,7 @@
-//! A client that goes silent: it keeps its line open and listens, and never says a word
-//! again. It does not even answer a ping, which no page in a browser can do.
+//! A client that goes silent: it keeps its connection open and reads, and sends nothing
+//! any more. It does not even answer a ping, which no page in a browser can do.
 //!
-//! It signs in, enters the room `rust`, and prints what it hears.
+//! It signs in, joins the room `rust`, and prints what it receives.
 //!
 //! Run:   cargo run -p probe --example silent -- ben ben-likes-jam
 //! Needs: lesson 08, or a later one, on port 8000, or at `ADDR`.
@@ -18,7 +18,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncRead, join, sink, split},
+    io::{self, AsyncRead, sink, split},
     net::TcpStream,
     time::Instant,
 };
@@ -37,19 +37,19 @@ async fn main() {
     };
     let addr = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8000".into());
 
-    match enter(&addr, username, password).await {
-        Ok(ears) => listen(ears).await,
+    match join(&addr, username, password).await {
+        Ok(reader) => read(reader).await,
         Err(error) => pages::quit(format!("{addr}: {error}")),
     }
 }
 
-/// Signs in and opens a WebSocket. What comes back is the half of it that reads.
-async fn enter(addr: &str, username: &str, password: &str) -> Result<impl AsyncRead> {
-    let line = TokioIo::new(TcpStream::connect(addr).await?);
-    let (mut server, line) = handshake(line).await?;
-    tokio::spawn(line.with_upgrades());
+/// Signs in and opens a WebSocket. Returns the half of the connection that reads.
+async fn join(addr: &str, username: &str, password: &str) -> Result<impl AsyncRead> {
+    let stream = TokioIo::new(TcpStream::connect(addr).await?);
+    let (mut server, connection) = handshake(stream).await?;
+    tokio::spawn(connection.with_upgrades());
 
-    let token = log_in(&mut server, addr, username, password).await?;
+    let token = login(&mut server, addr, username, password).await?;
     let request = Request::get("/ws/chat/rust")
         .header(header::HOST, addr)
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
@@ -60,14 +60,14 @@ async fn enter(addr: &str, username: &str, password: &str) -> Result<impl AsyncR
         .body(Full::default())?;
     let response = server.send_request(request).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(words(response.into_body()).await?.into());
+        return Err(text(response.into_body()).await?.into());
     }
 
-    let (ears, _mouth) = split(TokioIo::new(hyper::upgrade::on(response).await?));
-    Ok(ears)
+    let (reader, _writer) = split(TokioIo::new(hyper::upgrade::on(response).await?));
+    Ok(reader)
 }
 
-async fn log_in(
+async fn login(
     server: &mut SendRequest<Full<Bytes>>,
     addr: &str,
     username: &str,
@@ -79,35 +79,36 @@ async fn log_in(
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(body.into()))?;
     let response = server.send_request(request).await?;
-    let (status, body) = (response.status(), words(response.into_body()).await?);
+    let (status, body) = (response.status(), text(response.into_body()).await?);
 
-    let answer: Value = serde_json::from_str(&body).unwrap_or_default();
-    answer["token"].as_str().map(String::from).ok_or(format!("{status} {body}").into())
+    let response: Value = serde_json::from_str(&body).unwrap_or_default();
+    response["token"].as_str().map(String::from).ok_or(format!("{status} {body}").into())
 }
 
-async fn words(body: Incoming) -> Result<String> {
+async fn text(body: Incoming) -> Result<String> {
     let bytes = body.collect().await?.to_bytes();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Prints what comes, until the line is at its end.
-async fn listen(ears: impl AsyncRead + Unpin) {
-    // The library answers pings by itself. Its answers go nowhere.
-    let line = join(ears, sink());
-    let mut socket = WebSocketStream::from_raw_socket(line, Role::Client, None).await;
+/// Prints what comes, until the connection is at its end.
+async fn read(reader: impl AsyncRead + Unpin) {
+    // The library answers pings by itself. Its pongs go into the sink, and get lost.
+    let stream = io::join(reader, sink());
+    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
 
     let start = Instant::now();
-    let tell = |what: String| println!("{:5.1} s  {what}", start.elapsed().as_secs_f64());
-    tell("I am in, and silent from now on.".into());
+    let print =
+        |what: String| println!("{:5.1} s  {what}", start.elapsed().as_secs_f64());
+    print("I am in, and silent from now on.".into());
 
     while let Some(Ok(message)) = socket.next().await {
-        tell(match message {
+        print(match message {
             Message::Ping(_) => "A ping. I do not answer.".into(),
             Message::Close(Some(frame)) => {
                 format!("A Close: {}, “{}”.", u16::from(frame.code), frame.reason)
             }
-            message => format!("I hear {message}"),
+            message => format!("I receive {message}"),
         });
     }
-    tell("The line has ended.".into());
+    print("The connection has ended.".into());
 }

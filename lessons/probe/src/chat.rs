@@ -1,20 +1,30 @@
-//! What every chat of the course does, in whatever words.
+//! What every chat of the course does, whatever its messages look like.
 //!
-//! A lesson describes its words in a [`Chat`]; the rules are written once.
+//! A lesson describes its messages in a [`Chat`]; the rules are written once.
 
-use std::time::Duration;
+use std::{panic::Location, time::Duration};
 
 use axum::Router;
 
-use crate::{Check, Client, Expected, Hint, ONE_MINUTE, Server, manners::masked, serve};
+use crate::{
+    Check, Client, Expected, Hint, ONE_MINUTE, Server, client::Event,
+    conformance::masked, serve,
+};
 
-/// A burst that an honest person may cause, by pasting a text line by line, say.
+/// A burst of messages that a person may well cause, by pasting a text line by line, say.
 const BURST: usize = 200;
 
-/// More messages than an outbox and a line together can hold.
+/// More messages than an outbox and the buffers of a connection can hold together.
 const FLOOD: usize = 1_000;
 
-/// A chat, and the words it uses.
+/// How many members stall at once, as when a network fails. It is more than an outbox
+/// holds, so that their departures do not fit into one, either, if each takes a place.
+const CROWD: usize = 300;
+
+/// On a paused clock, this is until every task waits.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// A chat, and what its messages look like.
 pub struct Chat {
     pub app: fn() -> Router,
     /// What three people are called, in the order in which they come.
@@ -23,24 +33,24 @@ pub struct Chat {
     pub path: fn(name: &str) -> String,
     /// What a client sends to say something.
     pub says: fn(text: &str) -> String,
-    /// What the others hear then.
+    /// What the others receive then.
     pub said: fn(name: &str, text: &str) -> Expected,
-    /// What the others hear when somebody leaves.
+    /// What the others receive when somebody leaves.
     pub left: fn(name: &str) -> Expected,
-    /// Whether a client hears what it has said itself.
+    /// Whether a client receives what it has sent itself.
     pub hears_itself: bool,
 }
 
 impl Chat {
-    /// Lets the three people in. All greetings have been heard when it returns.
-    async fn opens(&self) -> Result<(Server, [Client; 3]), Hint> {
+    /// Connects the three people. All greetings have been received when it returns.
+    async fn connect(&self) -> Result<(Server, [Client; 3]), Hint> {
         let server = serve((self.app)());
         let mut clients = Vec::new();
         for name in self.names {
             clients.push(server.connect(name, &(self.path)(name)).await?);
         }
         for client in &mut clients {
-            client.hears_out(Duration::from_millis(1)).await;
+            client.hears_out(MOMENT).await;
         }
         let clients =
             clients.try_into().map_err(|_| Hint::new("There should be three."))?;
@@ -48,18 +58,18 @@ impl Chat {
     }
 }
 
-/// However somebody leaves, the others hear of it, and hear of it once.
-pub async fn every_way_to_leave_is_heard_once(chat: Chat) -> Check {
-    for way in ["a Close", "a dropped line", "a fault"] {
-        let (_server, [mut ana, mut ben, cem]) = chat.opens().await?;
+/// However a connection ends, the others are told, and they are told once.
+pub async fn every_disconnect_is_announced_once(chat: Chat) -> Check {
+    for way in ["a Close", "a lost connection", "a protocol violation"] {
+        let (_server, [mut ana, mut ben, cem]) = chat.connect().await?;
         let mut cem = Some(cem);
 
         match (way, cem.take()) {
             ("a Close", Some(cem)) => cem.leaves().await?,
-            ("a dropped line", Some(cem)) => cem.vanishes().await,
+            ("a lost connection", Some(cem)) => cem.vanishes().await,
             (_, Some(mut client)) => {
                 client.writes_raw(&masked(0x83, b"")).await?;
-                cem = Some(client); // The server ends it, the line is still there.
+                cem = Some(client); // The server closes. The client has not gone.
             }
             (_, None) => {}
         }
@@ -74,9 +84,9 @@ pub async fn every_way_to_leave_is_heard_once(chat: Chat) -> Check {
     Ok(())
 }
 
-/// All clients hear the messages of several speakers in one order.
-pub async fn everybody_hears_the_same_order(chat: Chat) -> Check {
-    let (server, [mut ana, mut ben, mut cem]) = chat.opens().await?;
+/// All clients receive the messages of several senders in one order.
+pub async fn all_receive_the_same_order(chat: Chat) -> Check {
+    let (server, [mut ana, mut ben, mut cem]) = chat.connect().await?;
 
     for i in 0..50 {
         ana.says((chat.says)(&format!("a{i}"))).await?;
@@ -86,25 +96,24 @@ pub async fn everybody_hears_the_same_order(chat: Chat) -> Check {
     let heard = cem.hears_out(Duration::from_secs(1)).await;
     let count = heard.len();
     if count != 100 {
-        return Err(
-            server.hint(format!("Cem should hear 100 messages, but heard {count}."))
-        );
+        return Err(server
+            .hint(format!("Cem should receive 100 messages, but received {count}.")));
     }
     for listener in [&mut ana, &mut ben] {
         let theirs = listener.hears_out(Duration::from_secs(1)).await;
         let mut order = heard.iter();
         if !theirs.iter().all(|message| order.any(|other| other == message)) {
             return Err(
-                server.hint("Two clients heard the messages in different orders.")
+                server.hint("Two clients received the messages in different orders.")
             );
         }
     }
     Ok(())
 }
 
-/// A burst of messages reaches everybody whole, and throws nobody out.
-pub async fn an_honest_burst_evicts_nobody(chat: Chat) -> Check {
-    let (_server, [mut ana, mut ben, mut cem]) = chat.opens().await?;
+/// A burst of messages reaches everybody whole, and disconnects nobody.
+pub async fn a_burst_disconnects_nobody(chat: Chat) -> Check {
+    let (_server, [mut ana, mut ben, mut cem]) = chat.connect().await?;
 
     for i in 0..BURST {
         ana.says((chat.says)(&i.to_string())).await?;
@@ -121,10 +130,10 @@ pub async fn an_honest_burst_evicts_nobody(chat: Chat) -> Check {
     ben.hears_nothing_for(ONE_MINUTE).await
 }
 
-/// What waits for a client is written in one go: a system call for each message would
+/// What is queued for a client is written in one go: a system call for each message would
 /// cost most of the time that a chat server has.
-pub async fn a_burst_leaves_in_few_writes(chat: Chat) -> Check {
-    let (server, [mut ana, mut ben, _cem]) = chat.opens().await?;
+pub async fn a_burst_takes_few_writes(chat: Chat) -> Check {
+    let (server, [mut ana, mut ben, _cem]) = chat.connect().await?;
     let burst: Vec<u8> = (0..BURST)
         .flat_map(|i| masked(0x81, (chat.says)(&i.to_string()).as_bytes()))
         .collect();
@@ -139,14 +148,14 @@ pub async fn a_burst_leaves_in_few_writes(chat: Chat) -> Check {
     }
     Err(Hint::new(format!(
         "A burst of {BURST} messages should reach Ben whole, and should take far fewer \
-         writes than messages. He heard {heard}, and the server wrote {writes} times."
+         writes than messages. He received {heard}, and the server wrote {writes} times."
     )))
 }
 
-/// A client that stops reading is closed with 4008. The others miss nothing, and wait
-/// for nobody.
+/// A client that stops reading is closed with 4008. The others miss nothing, and are not
+/// delayed.
 pub async fn a_slow_client_harms_only_itself(chat: Chat) -> Check {
-    let (_server, [mut ana, mut ben, mut cem]) = chat.opens().await?;
+    let (_server, [mut ana, mut ben, mut cem]) = chat.connect().await?;
     let left = (chat.left)(chat.names[2]);
     cem.stops_reading();
 
@@ -160,16 +169,16 @@ pub async fn a_slow_client_harms_only_itself(chat: Chat) -> Check {
             ben.hears(said).await?;
         } else if !said.matches(&heard) {
             return Err(Hint::new(format!(
-                "Ben should hear {said}, but heard {heard:?}: the slow client costs others \
-                 their messages."
+                "Ben should receive {said}, but received {heard:?}: the slow client costs \
+                 others their messages."
             )));
         }
     }
 
     if !cem_left {
         return Err(Hint::new(format!(
-            "Cem read nothing while {FLOOD} messages came, and still has a place. The \
-             messages wait somewhere without a limit."
+            "Cem read nothing while {FLOOD} messages came, and is still connected. The \
+             messages are queued somewhere without a limit."
         )));
     }
     ana.pings(b"still here?").await?;
@@ -179,29 +188,29 @@ pub async fn a_slow_client_harms_only_itself(chat: Chat) -> Check {
 }
 
 /// A slow client that never reads again does not keep its task for ever.
-pub async fn a_client_that_never_reads_again_is_cut_off(chat: Chat) -> Check {
-    let (_server, [mut ana, _ben, mut cem]) = chat.opens().await?;
+pub async fn a_client_that_never_reads_again_is_disconnected(chat: Chat) -> Check {
+    let (_server, [mut ana, _ben, mut cem]) = chat.connect().await?;
     cem.stops_reading();
 
     for i in 0..FLOOD {
         ana.says((chat.says)(&wordy(i))).await?;
-        ana.hears_out(Duration::from_millis(1)).await;
+        ana.hears_out(MOMENT).await;
     }
     ana.hears_out(ONE_MINUTE).await;
 
     cem.reads_again();
-    cem.finds_the_line_cut().await
+    cem.finds_the_connection_lost().await
 }
 
-/// Whoever loses a place by slowness may come back under the same name at once, and
-/// the end of the old connection does not throw out the new one.
-pub async fn an_old_connection_does_not_throw_out_the_new_one(chat: Chat) -> Check {
-    let (server, [mut ana, _ben, mut cem]) = chat.opens().await?;
+/// Whoever was too slow may come back under the same name at once, and the end of the old
+/// connection does not remove the new one.
+pub async fn an_old_connection_does_not_remove_the_new_one(chat: Chat) -> Check {
+    let (server, [mut ana, _ben, mut cem]) = chat.connect().await?;
     let name = chat.names[2];
     cem.stops_reading();
     for i in 0..FLOOD {
         ana.says((chat.says)(&wordy(i))).await?;
-        ana.hears_out(Duration::from_millis(1)).await;
+        ana.hears_out(MOMENT).await;
     }
 
     let mut again = server.connect(name, &(chat.path)(name)).await?;
@@ -215,39 +224,130 @@ pub async fn an_old_connection_does_not_throw_out_the_new_one(chat: Chat) -> Che
     again.hears((chat.said)(chat.names[0], "Welcome back!")).await
 }
 
-/// A message that fills the line faster than a bare number would.
+/// When a crowd stalls at once, each of its members is disconnected, and the others receive
+/// each departure once. None of the others is disconnected.
+///
+/// `name` makes the names of the crowd, one for each number.
+pub async fn a_crowd_that_stalls_at_once_disconnects_nobody_else(
+    chat: Chat,
+    name: fn(usize) -> String,
+) -> Check {
+    let (server, mut readers) = chat.connect().await?;
+    let names: Vec<String> = (0..CROWD).map(name).collect();
+    let mut crowd = Vec::new();
+    for some in names.chunks(50) {
+        for name in some {
+            crowd.push(server.opens_a_websocket(&(chat.path)(name)).await?);
+        }
+        for reader in &mut readers {
+            reader.hears_out(MOMENT).await;
+        }
+    }
+    for (member, name) in crowd.iter_mut().zip(&names) {
+        let head = member.hears_out(MOMENT).await; // The last that it reads.
+        if !head.starts_with("HTTP/1.1 101 ") {
+            return Err(server.hint(format!("{name} should get a WebSocket: {head}")));
+        }
+    }
+
+    let mut received = [const { Vec::new() }; 3];
+    for i in 0..FLOOD {
+        readers[0].says((chat.says)(&long(i))).await?;
+        go_on_reading(&mut readers, &mut received, MOMENT).await?;
+        if received[1].len() > i + 1 {
+            break; // The first departure has come.
+        }
+    }
+    go_on_reading(&mut readers, &mut received, ONE_MINUTE).await?;
+
+    for (reader, received) in chat.names.iter().zip(&mut received) {
+        received.retain(|text| text.len() < long(0).len()); // What is left is departures.
+        for name in &names {
+            let is_departure =
+                |text: &&String| text.contains(name) && (chat.left)(name).matches(text);
+            let times = received.iter().filter(is_departure).count();
+            if times != 1 {
+                return Err(Hint::new(format!(
+                    "{CROWD} members stopped reading at once. {reader} should receive once \
+                     that {name} left, but received it {times} times."
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds to `received` what comes for each reader until nothing has come for `pause`.
+async fn go_on_reading(
+    readers: &mut [Client; 3],
+    received: &mut [Vec<String>; 3],
+    pause: Duration,
+) -> Check {
+    for (reader, received) in readers.iter_mut().zip(received) {
+        loop {
+            match reader.next(pause).await {
+                None => break,
+                Some(Event::Text(text)) => received.push(text),
+                Some(came) => {
+                    let goal = "stay connected while a crowd stalls";
+                    return Err(reader.instead(
+                        goal,
+                        Some(came),
+                        pause,
+                        Location::caller(),
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As long as a message may be, so that a few of them fill the buffers.
+fn long(i: usize) -> String {
+    format!("{i} {}", "x".repeat(1_900))
+}
+
+/// A message that fills the buffers faster than a bare number would.
 fn wordy(i: usize) -> String {
     format!("message {i}, and some more words to make it as long as people make them")
 }
 
 /// All of these rules as tests. The chat may be any expression.
 ///
-/// `names: chosen` adds the rule for chats in which clients choose their names.
+/// `names: chosen` adds the rule for chats in which clients choose their names, and
+/// `crowd: |i| …` the one for which many names are needed.
 #[macro_export]
-macro_rules! chat_manners {
-    ($chat:expr) => {
-        mod chat_manners {
+macro_rules! chat_conformance {
+    ($chat:expr $(, names: $names:ident)? $(, crowd: $crowd:expr)?) => {
+        mod chat_conformance {
             use super::*;
 
-            $crate::chat_manners! { @each $chat =>
-                every_way_to_leave_is_heard_once,
-                everybody_hears_the_same_order,
-                an_honest_burst_evicts_nobody,
-                a_burst_leaves_in_few_writes,
+            $crate::chat_conformance! { @each $chat =>
+                every_disconnect_is_announced_once,
+                all_receive_the_same_order,
+                a_burst_disconnects_nobody,
+                a_burst_takes_few_writes,
                 a_slow_client_harms_only_itself,
-                a_client_that_never_reads_again_is_cut_off,
+                a_client_that_never_reads_again_is_disconnected,
             }
+            $($crate::chat_conformance! { @$names $chat })?
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn a_crowd_that_stalls_at_once_disconnects_nobody_else()
+                -> $crate::Check {
+                    let name: fn(usize) -> String = $crowd;
+                    $crate::chat::a_crowd_that_stalls_at_once_disconnects_nobody_else(
+                        $chat, name,
+                    )
+                    .await
+                }
+            )?
         }
     };
-    ($chat:expr, names: chosen) => {
-        $crate::chat_manners!($chat);
-
-        mod name_manners {
-            use super::*;
-
-            $crate::chat_manners! { @each $chat =>
-                an_old_connection_does_not_throw_out_the_new_one,
-            }
+    (@chosen $chat:expr) => {
+        $crate::chat_conformance! { @each $chat =>
+            an_old_connection_does_not_remove_the_new_one,
         }
     };
     (@each $chat:expr => $($rule:ident,)*) => {

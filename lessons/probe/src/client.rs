@@ -28,7 +28,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::{Check, Expected, Hint, WAIT, line::Line, server::Conversation};
+use crate::{Check, Expected, Hint, WAIT, connection::Connection, server::Conversation};
 
 /// How many messages a client keeps that the test has not asked for yet.
 const INBOX_SIZE: usize = 10_000;
@@ -38,16 +38,16 @@ const ONE_SECOND: Duration = Duration::from_secs(1);
 /// How much of a message a hint repeats, in characters.
 const SHOWN: usize = 200;
 
-/// A client that says what it is told to, and remembers what it hears.
+/// A client that sends what a test tells it to, and remembers what it receives.
 ///
 /// It reads all the time, and answers pings, until it is told to stop. Dropping it
-/// drops its line.
+/// drops its connection, without a Close.
 pub struct Client {
     name: String,
     /// The server's answer to the upgrade.
     pub response: Response,
-    sink: SplitSink<WebSocketStream<Line>, Message>,
-    line: Line,
+    sink: SplitSink<WebSocketStream<Connection>, Message>,
+    connection: Connection,
     inbox: mpsc::Receiver<Event>,
     reading: watch::Sender<bool>,
     reader: JoinHandle<()>,
@@ -65,14 +65,14 @@ pub(crate) struct Ignored {
     pub fields: &'static [&'static str],
 }
 
-/// Something that came over the line.
+/// Something that came from the server.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Event {
     Text(String),
     Binary(Bytes),
     Pong(Bytes),
     Close(Option<(u16, String)>),
-    /// The line is at its end: after the goodbyes, or without.
+    /// The connection is at its end: after the closing handshake, or without.
     End {
         clean: bool,
     },
@@ -107,8 +107,8 @@ impl Drop for Client {
 impl Client {
     pub(crate) fn new(
         name: &str,
-        socket: WebSocketStream<Line>,
-        line: Line,
+        socket: WebSocketStream<Connection>,
+        connection: Connection,
         response: Response,
         conversation: Conversation,
         ignored: Ignored,
@@ -129,7 +129,7 @@ impl Client {
             name,
             response,
             sink,
-            line,
+            connection,
             inbox,
             reading,
             reader,
@@ -171,10 +171,10 @@ impl Client {
         Ok(())
     }
 
-    /// Writes bytes to the line as they are, past every rule of the protocol.
+    /// Writes bytes to the connection as they are, past every rule of the protocol.
     pub async fn writes_raw(&mut self, bytes: &[u8]) -> Check {
         self.note(&format!("writes   {} raw bytes", bytes.len()));
-        match timeout(WAIT, self.line.write_all(bytes)).await {
+        match timeout(WAIT, self.connection.write_all(bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.hint(format!("could not write: {error}"))),
             Err(_) => Err(self.hint("could not write: the server does not read")),
@@ -286,7 +286,7 @@ impl Client {
     }
 
     /// Expects the server to close now, with this code and reason, and both sides to
-    /// finish the goodbye.
+    /// finish the closing handshake.
     #[track_caller]
     pub fn is_closed(
         &mut self,
@@ -302,7 +302,7 @@ impl Client {
             }
             match self.next(WAIT).await {
                 Some(Event::End { .. }) => Ok(()),
-                came => Err(self.instead("see the end of the line", came, WAIT, caller)),
+                came => Err(self.instead("see the connection end", came, WAIT, caller)),
             }
         }
     }
@@ -327,19 +327,19 @@ impl Client {
         }
     }
 
-    /// Passes over what still comes, until the line is at its end. A Close must not be
+    /// Passes over what still comes, until the connection is lost. A Close must not be
     /// among it: it would mean that the server has waited for this client.
-    pub async fn finds_the_line_cut(&mut self) -> Check {
+    pub async fn finds_the_connection_lost(&mut self) -> Check {
         loop {
             match self.next(WAIT).await {
                 Some(Event::End { .. }) => return Ok(()),
                 Some(Event::Close(_)) => {
                     return Err(
-                        self.hint("should be cut off, but the server waited for it")
+                        self.hint("should lose its connection, but the server sent a Close, and so it has waited")
                     );
                 }
                 Some(_) => {}
-                None => return Err(self.hint("still has a line, and nothing comes")),
+                None => return Err(self.hint("is still connected, and nothing comes")),
             }
         }
     }
@@ -351,7 +351,7 @@ impl Client {
     }
 
     /// Closes with a code and a reason, and expects the server to answer with the same
-    /// code before it hangs up. Messages that come in between are passed over.
+    /// code before it drops the connection. Messages that come in between are passed over.
     #[track_caller]
     pub fn leaves_with(
         mut self,
@@ -380,7 +380,7 @@ impl Client {
         }
     }
 
-    /// Lets the line drop, without a goodbye.
+    /// Drops the connection, without a Close.
     pub async fn vanishes(self) {
         let settles = self.settles;
         self.note("vanishes");
@@ -388,14 +388,16 @@ impl Client {
         settle(settles).await;
     }
 
-    /// Resets the line, as a crashing machine does. Only over TCP.
+    /// Resets the connection (a TCP RST), as the end of a crashing program does. Only over TCP.
     pub async fn resets(self) -> Check {
-        self.note("resets the line");
-        self.line.will_reset().map_err(|error| self.hint(format!("could not: {error}")))
+        self.note("resets the connection");
+        self.connection
+            .will_reset()
+            .map_err(|error| self.hint(format!("could not: {error}")))
     }
 
     /// Reads nothing any more, as a client does whose page is frozen. Pings stay
-    /// unanswered, and what the server sends fills the line.
+    /// unanswered, and what the server sends fills the buffers of the connection.
     pub fn stops_reading(&mut self) {
         self.note("stops reading");
         self.reading.send_replace(false);
@@ -415,8 +417,8 @@ impl Client {
         }
     }
 
-    /// The next event that is no pong and not ignored, or `None` after `patience`.
-    pub(crate) async fn next(&mut self, patience: Duration) -> Option<Event> {
+    /// The next event that is no pong and not ignored, or `None` after `limit`.
+    pub(crate) async fn next(&mut self, limit: Duration) -> Option<Event> {
         let next = async {
             loop {
                 match self.inbox.recv().await {
@@ -431,18 +433,19 @@ impl Client {
                 }
             }
         };
-        timeout(patience, next).await.ok()
+        timeout(limit, next).await.ok()
     }
 
-    fn instead(
+    /// A hint that says what should have come, and what came instead.
+    pub(crate) fn instead(
         &self,
         goal: &str,
         came: Option<Event>,
-        patience: Duration,
+        waited: Duration,
         caller: &Location,
     ) -> Hint {
         let came = match came {
-            None => format!("heard nothing for {}", seconds(patience)),
+            None => format!("heard nothing for {}", seconds(waited)),
             Some(Event::Text(text)) if text.starts_with('{') => {
                 format!("heard {}", shortened(&text)) // JSON reads best as it is.
             }
@@ -455,12 +458,12 @@ impl Client {
             Some(Event::Close(None)) => "was closed without a code".into(),
             Some(Event::End { clean: true }) => "the connection ended".into(),
             Some(Event::End { clean: false }) => {
-                "its line dropped without a goodbye".into()
+                "the connection was lost, without a Close".into()
             }
         };
-        let place = format!("({}:{})", caller.file(), caller.line());
+        let position = format!("({}:{})", caller.file(), caller.line());
         self.conversation
-            .hint(format!("{} should {goal}, but {came}. {place}", self.name))
+            .hint(format!("{} should {goal}, but {came}. {position}", self.name))
     }
 
     fn hint(&self, what: impl Into<String>) -> Hint {
@@ -486,7 +489,7 @@ pub(crate) async fn settle(settles: bool) {
 /// Reads whatever comes, for as long as the client may read.
 async fn read(
     name: String,
-    mut stream: SplitStream<WebSocketStream<Line>>,
+    mut stream: SplitStream<WebSocketStream<Connection>>,
     inbox: mpsc::Sender<Event>,
     mut may_read: watch::Receiver<bool>,
     conversation: Conversation,
@@ -527,7 +530,7 @@ async fn read(
             }
             Event::Close(None) => conversation.note(format!("{name} is closed")),
             Event::End { clean: false } => {
-                conversation.note(format!("{name}'s line drops"))
+                conversation.note(format!("{name} loses the connection"))
             }
             Event::Pong(_) | Event::End { clean: true } => {}
         }
@@ -537,7 +540,8 @@ async fn read(
     }
 }
 
-fn shortened(text: &str) -> String {
+/// A text, or its beginning and its length.
+pub(crate) fn shortened(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).collect();
     if shown.len() < text.len() {
         let _ = write!(shown, "… ({} bytes)", text.len());

@@ -3,15 +3,20 @@
 use humantime::parse_rfc3339;
 use serde_json::{Value, json};
 
-use crate::{Check, Client, Hint, ONE_MINUTE, Server, chat::Chat, serve};
+use crate::{
+    Check, Client, Hint, ONE_MINUTE, Server, chat::Chat, client::shortened, serve,
+};
 
-/// What somebody hears who made a mistake.
+/// The longest error, in characters. A person is to read it.
+const ERROR_LIMIT: usize = 300;
+
+/// What somebody receives who made a mistake.
 pub fn error(message: impl Into<String>) -> Value {
     json!({ "type": "error", "message": message.into() })
 }
 
-/// The others hear who joins and who leaves. Whoever joins does not hear it.
-pub async fn the_others_hear_who_joins_and_who_leaves(chat: Chat) -> Check {
+/// The others receive who joins and who leaves. Whoever joins does not receive it.
+pub async fn the_others_receive_who_joins_and_who_leaves(chat: Chat) -> Check {
     let (_server, mut ana, mut ben) = two_meet(&chat).await?;
 
     ben.hears_nothing_for(ONE_MINUTE).await?;
@@ -20,8 +25,8 @@ pub async fn the_others_hear_who_joins_and_who_leaves(chat: Chat) -> Check {
     ana.hears((chat.left)(chat.names[1])).await
 }
 
-/// Everybody hears a chat, the sender too, and the blanks around it are gone.
-pub async fn everybody_hears_a_chat_the_sender_too(chat: Chat) -> Check {
+/// Everybody receives a chat, the sender too, and the blanks around it are gone.
+pub async fn everybody_receives_a_chat_the_sender_too(chat: Chat) -> Check {
     let (_server, mut ana, mut ben) = two_meet(&chat).await?;
 
     ana.says(r#"{"type":"chat","content":"  Hello, Ben!\n"}"#).await?;
@@ -57,13 +62,15 @@ pub async fn a_ping_is_answered_to_the_sender_alone(chat: Chat) -> Check {
     ben.hears_nothing_for(ONE_MINUTE).await
 }
 
-/// Whoever makes a mistake is told what was wrong, alone, and the conversation goes on.
-pub async fn bad_input_is_answered_and_not_punished(chat: Chat) -> Check {
+/// Whoever makes a mistake, and nobody else, receives an error that says what was wrong, in
+/// the words of serde and no longer than a person can read. The connection stays open.
+pub async fn invalid_input_is_answered_and_does_not_disconnect(chat: Chat) -> Check {
     let (_server, mut ana, mut ben) = two_meet(&chat).await?;
     let long = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(2_001));
     let huge = format!(r#"{{"type":"chat","content":"{}"}}"#, "x".repeat(32 * 1024));
-    // Ten bytes each when it is quoted in an error, which has to fit into the line, too.
-    let odd = format!(r#"{{"type":"{}"}}"#, "\u{378}".repeat(16_378));
+    // An error that repeats these would be as long as they are.
+    let strange = format!(r#"{{"type":"{}"}}"#, "\u{378}".repeat(16_378));
+    let digits = format!(r#"{{"type":"chat","content":{}}}"#, "7".repeat(32_000));
     let object = r#"a message is a JSON object, such as {"type":"ping"}"#;
     // A star stands for whatever else the sentence says.
     let mistakes = [
@@ -74,11 +81,9 @@ pub async fn bad_input_is_answered_and_not_punished(chat: Chat) -> Check {
         (r#"{"type":"ping"} and more"#, "this is not valid JSON: *"),
         ("{}", "missing field `type`*"),
         (r#"{"type":7}"#, "*"),
-        (
-            r#"{"type":"shout"}"#,
-            r#"unknown message type "shout": this server knows chat and ping"#,
-        ),
-        (&odd, r#"unknown message type "\u{378}*"#),
+        (r#"{"type":"shout"}"#, "unknown variant `shout`, expected `chat` or `ping`*"),
+        (&strange, "unknown variant `\u{378}*`, expected `chat` or `ping`*"),
+        (&digits, "*"),
         (r#"{"type":"chat"}"#, "missing field `content`*"),
         (
             r#"{"type":"chat","content":7}"#,
@@ -92,10 +97,10 @@ pub async fn bad_input_is_answered_and_not_punished(chat: Chat) -> Check {
 
     for (mistake, sentence) in mistakes {
         ana.says(mistake).await?;
-        hears_error(&mut ana, mistake, sentence).await?;
+        receives_error(&mut ana, mistake, sentence).await?;
     }
     ana.sends_binary(b"{}").await?;
-    hears_error(&mut ana, "a binary message", "this server reads text, not binary")
+    receives_error(&mut ana, "a binary message", "this server reads text, not binary")
         .await?;
 
     ben.hears_nothing_for(ONE_MINUTE).await?;
@@ -113,7 +118,7 @@ pub async fn the_longest_content_passes(chat: Chat) -> Check {
     ana.hears((chat.said)(chat.names[0], &longest)).await
 }
 
-/// Ana is there, and hears Ben join.
+/// Ana is there, and receives that Ben has joined.
 async fn two_meet(chat: &Chat) -> Result<(Server, Client, Client), Hint> {
     let server = serve((chat.app)());
     let [ana, ben, _] = chat.names;
@@ -123,34 +128,51 @@ async fn two_meet(chat: &Chat) -> Result<(Server, Client, Client), Hint> {
     Ok((server, first, second))
 }
 
-async fn hears_error(ana: &mut Client, mistake: &str, sentence: &str) -> Check {
-    let heard: Value = serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
-    let message = heard["message"].as_str().unwrap_or_default();
-    let fits = match sentence.strip_suffix('*') {
-        Some(beginning) => message.starts_with(beginning),
-        None => message == sentence,
-    };
-    if fits && heard["type"] == "error" {
-        return Ok(());
+async fn receives_error(ana: &mut Client, mistake: &str, sentence: &str) -> Check {
+    let received: Value =
+        serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
+    let message = received["message"].as_str().unwrap_or_default();
+    let length = message.chars().count();
+    let after = format!("After {}", shortened(mistake));
+
+    if received["type"] != "error" || !fits(message, sentence) {
+        return Err(Hint::new(format!(
+            "{after}, Ana should receive the error {sentence:?}, but received {}.",
+            shortened(&received.to_string())
+        )));
     }
-    Err(Hint::new(format!(
-        "After {mistake}, Ana should get the error {sentence:?}, but heard {heard}."
-    )))
+    if length > ERROR_LIMIT {
+        return Err(Hint::new(format!(
+            "{after}, Ana received an error of {length} characters. It should have \
+             {ERROR_LIMIT} at most: it repeats what she sent."
+        )));
+    }
+    Ok(())
+}
+
+/// Whether `text` is `pattern`, in which each star stands for any text.
+fn fits(text: &str, pattern: &str) -> bool {
+    let Some((beginning, pattern)) = pattern.split_once('*') else {
+        return text == pattern;
+    };
+    let Some(text) = text.strip_prefix(beginning) else { return false };
+    let ends = text.char_indices().map(|(i, _)| i).chain([text.len()]);
+    ends.into_iter().any(|end| fits(&text[end..], pattern))
 }
 
 /// All of these rules as tests. The chat may be any expression.
 #[macro_export]
-macro_rules! json_manners {
+macro_rules! json_conformance {
     ($chat:expr) => {
-        mod json_manners {
+        mod json_conformance {
             use super::*;
 
-            $crate::json_manners! { @each $chat =>
-                the_others_hear_who_joins_and_who_leaves,
-                everybody_hears_a_chat_the_sender_too,
+            $crate::json_conformance! { @each $chat =>
+                the_others_receive_who_joins_and_who_leaves,
+                everybody_receives_a_chat_the_sender_too,
                 the_timestamp_is_rfc_3339_in_utc,
                 a_ping_is_answered_to_the_sender_alone,
-                bad_input_is_answered_and_not_punished,
+                invalid_input_is_answered_and_does_not_disconnect,
                 the_longest_content_passes,
             }
         }

@@ -1,6 +1,6 @@
 //! The client that the tests talk through.
 //!
-//! [`serve`] runs a router on a line in memory, so that tokio's clock can be paused:
+//! [`serve`] runs a router on connections in memory, so that tokio's clock can be paused:
 //! "Ana hears nothing for 60 seconds" is then exact, and takes no time.
 //! A test reads like a conversation, and a failure tells the conversation so far:
 //!
@@ -20,12 +20,13 @@
 
 pub mod chat;
 mod client;
+pub mod conformance;
+mod connection;
 mod expected;
 mod hint;
 pub mod json;
-mod line;
-pub mod manners;
-mod open_line;
+pub mod names;
+mod raw_connection;
 pub mod rooms;
 mod server;
 mod steps;
@@ -33,11 +34,11 @@ pub mod transcript;
 mod watchdog;
 
 pub use client::Client;
+pub use connection::MemoryListener;
 pub use expected::{ANY, Expected};
 pub use hint::{Because, Check, Hint};
-pub use line::MemoryListener;
-pub use open_line::OpenLine;
-pub use server::{Answer, Server, serve, serve_by, serve_tcp};
+pub use raw_connection::RawConnection;
+pub use server::{Response, Server, serve, serve_by, serve_tcp};
 pub use steps::on_virtual_time;
 
 use std::time::Duration;

@@ -3,7 +3,12 @@
 use axum::Router;
 use serde_json::{Value, json};
 
-use crate::{ANY, Check, Expected, Hint, ONE_MINUTE, Server, chat::Chat, serve};
+use crate::{
+    ANY, Check, Expected, Hint, ONE_MINUTE, Server,
+    chat::Chat,
+    names::{JOSE_NFC, JOSE_NFD, WELCOME, percent_encoded},
+    serve,
+};
 
 /// A server with rooms, and where they are.
 pub struct Rooms {
@@ -12,7 +17,7 @@ pub struct Rooms {
     pub path: fn(room: &str, name: &str) -> String,
 }
 
-/// The words of a chat with rooms, for three people in the room "rust".
+/// A chat with rooms, and what its messages look like, for three people in the room "rust".
 pub fn chat(app: fn() -> Router, path: fn(name: &str) -> String) -> Chat {
     Chat {
         app,
@@ -25,7 +30,7 @@ pub fn chat(app: fn() -> Router, path: fn(name: &str) -> String) -> Chat {
     }
 }
 
-/// What everybody in the room "rust" hears when somebody says something.
+/// What everybody in the room "rust" receives when somebody says something.
 pub fn chat_from(name: &str, content: &str) -> Value {
     json!({ "type": "chat", "room": "rust", "from": name, "content": content, "timestamp": ANY })
 }
@@ -45,7 +50,7 @@ pub async fn a_name_in_use_is_accepted_and_closed_with_4009(rooms: Rooms) -> Che
 }
 
 /// What is said in one room stays there.
-pub async fn two_rooms_do_not_hear_each_other(rooms: Rooms) -> Check {
+pub async fn a_message_stays_in_its_room(rooms: Rooms) -> Check {
     let server = serve((rooms.app)());
     let mut ana = server.connect("Ana", &(rooms.path)("rust", "ana")).await?;
     let mut ben = server.connect("Ben", &(rooms.path)("tea", "ben")).await?;
@@ -79,8 +84,8 @@ pub async fn get_rooms_lists_the_rooms_and_their_members(rooms: Rooms) -> Check 
     lists(&server, list).await
 }
 
-/// A room is gone with its last member, in whatever way that leaves.
-pub async fn an_empty_room_vanishes(rooms: Rooms) -> Check {
+/// A room is removed with its last member, however that one's connection ends.
+pub async fn an_empty_room_is_removed(rooms: Rooms) -> Check {
     let server = serve((rooms.app)());
     let ana = server.connect("Ana", &(rooms.path)("rust", "ana")).await?;
     let mut ben = server.connect("Ben", &(rooms.path)("tea", "ben")).await?;
@@ -92,15 +97,15 @@ pub async fn an_empty_room_vanishes(rooms: Rooms) -> Check {
     lists(&server, "[]").await
 }
 
-/// A member that loses its place by slowness leaves no empty room behind.
-pub async fn a_room_whose_only_member_is_too_slow_vanishes(rooms: Rooms) -> Check {
+/// A member that is disconnected for being too slow leaves no empty room behind.
+pub async fn a_room_whose_only_member_is_too_slow_is_removed(rooms: Rooms) -> Check {
     let server = serve((rooms.app)());
     let mut ana = server.connect("Ana", &(rooms.path)("rust", "ana")).await?;
     ana.stops_reading();
 
     for _ in 0..2_000 {
         if ana.says(r#"{"type":"ping"}"#).await.is_err() {
-            break; // The server does not read a client that does not read, either.
+            break; // While the server waits to write to her, it does not read, either.
         }
     }
     ana.hears_nothing_for(ONE_MINUTE).await?;
@@ -108,50 +113,77 @@ pub async fn a_room_whose_only_member_is_too_slow_vanishes(rooms: Rooms) -> Chec
     lists(&server, "[]").await
 }
 
-/// A room that cannot be is refused before the upgrade, and the sentence says why.
-pub async fn an_impossible_room_gets_400_and_a_sentence(rooms: Rooms) -> Check {
+/// A room whose name is invalid is rejected before the upgrade, and the sentence says why.
+pub async fn an_invalid_room_gets_400_and_a_sentence(rooms: Rooms) -> Check {
     let server = serve((rooms.app)());
     let longest = "x".repeat(40);
 
     let path = (rooms.path)("no%20spaces", "ana");
-    let answer = server.refuses("Eve", &path, 400).await?;
+    let response = server.rejects("Eve", &path, 400).await?;
 
     let sentence = "Invalid URL: a name has 1 to 40 letters, digits, - and _";
-    if answer.body != sentence {
-        let body = answer.body;
-        return Err(Hint::new(format!("Eve should be told {sentence:?}, not {body:?}.")));
+    if response.body != sentence {
+        let body = response.body;
+        return Err(Hint::new(format!("Eve should get {sentence:?}, not {body:?}.")));
     }
     server.connect("Ana", &(rooms.path)(&longest, "ana")).await?.leaves().await?;
-    server.refuses("Eve", &(rooms.path)(&format!("{longest}x"), "ana"), 400).await?;
+    server.rejects("Eve", &(rooms.path)(&format!("{longest}x"), "ana"), 400).await?;
     Ok(())
 }
 
+/// The name of a room may have letters of every script, with their marks, and names that
+/// differ only in their Unicode normal form are one room, which is listed in NFC.
+pub async fn nfd_and_nfc_are_one_room(rooms: Rooms) -> Check {
+    let server = serve((rooms.app)());
+    let path = |room: &str, name: &str| (rooms.path)(&percent_encoded(room), name);
+    for room in WELCOME {
+        server.connect("Ana", &path(room, "ana")).await?.leaves().await?;
+    }
+    for room in ["\u{301}rust", "rust-\u{301}", &"e\u{301}".repeat(41)] {
+        server.rejects("Eve", &path(room, "ana"), 400).await?;
+    }
+
+    let mut ana = server.connect("Ana", &path(JOSE_NFD, "ana")).await?;
+    let _ben = server.connect("Ben", &path(JOSE_NFC, "ben")).await?;
+
+    ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
+    lists(&server, &format!(r#"[{{"room":"{JOSE_NFC}","members":2}}]"#)).await?;
+    ana.leaves().await?;
+    server.connect("Ana", &path(&"e\u{301}".repeat(40), "ana")).await?.leaves().await
+}
+
 async fn lists(server: &Server, list: &str) -> Check {
-    let answer = server.get("/rooms").await?;
-    if answer.body == list {
+    let response = server.get("/rooms").await?;
+    if response.body == list {
         return Ok(());
     }
-    let body = answer.body;
-    Err(server.hint(format!("GET /rooms should answer {list}, but answers {body}.")))
+    let body = response.body;
+    Err(server.hint(format!("GET /rooms should return {list}, but returns {body}.")))
 }
 
 /// All of these rules as tests, for an application and the path to a room and a name.
+///
+/// `names: nfc` adds the rule for servers that bring names into that normal form.
 #[macro_export]
-macro_rules! room_manners {
-    ($app:expr, $path:expr) => {
-        mod room_manners {
+macro_rules! room_conformance {
+    ($app:expr, $path:expr $(, names: $names:ident)?) => {
+        mod room_conformance {
             use super::*;
 
-            $crate::room_manners! { @each $app, $path =>
+            $crate::room_conformance! { @each $app, $path =>
                 a_name_in_use_is_accepted_and_closed_with_4009,
-                two_rooms_do_not_hear_each_other,
+                a_message_stays_in_its_room,
                 a_name_is_taken_in_one_room_only,
                 get_rooms_lists_the_rooms_and_their_members,
-                an_empty_room_vanishes,
-                a_room_whose_only_member_is_too_slow_vanishes,
-                an_impossible_room_gets_400_and_a_sentence,
+                an_empty_room_is_removed,
+                a_room_whose_only_member_is_too_slow_is_removed,
+                an_invalid_room_gets_400_and_a_sentence,
             }
+            $($crate::room_conformance! { @$names $app, $path })?
         }
+    };
+    (@nfc $app:expr, $path:expr) => {
+        $crate::room_conformance! { @each $app, $path => nfd_and_nfc_are_one_room, }
     };
     (@each $app:expr, $path:expr => $($rule:ident,)*) => {
         $(

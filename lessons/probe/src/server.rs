@@ -23,17 +23,18 @@ use tokio::{
 };
 use tokio_tungstenite::{
     client_async,
-    tungstenite::{self, client::IntoClientRequest},
+    tungstenite::{self, client::IntoClientRequest, handshake::client::generate_key},
 };
 
 use crate::{
-    Client, Hint, OpenLine, WAIT,
+    Client, Hint, RawConnection, WAIT,
     client::{Ignored, settle},
-    line::{Line, MemoryListener},
+    connection::{Connection, MemoryListener},
     watchdog::Watchdog,
 };
 
-/// How many bytes a line in memory holds in each direction, as a kernel would.
+/// How many bytes a connection in memory holds in each direction, as the kernel's socket
+/// buffers would.
 const PIPE_SIZE: usize = 16 * 1024;
 
 /// How many lines of the conversation a hint repeats.
@@ -55,10 +56,10 @@ pub fn serve_by<F>(serve: impl FnOnce(MemoryListener) -> F) -> Server
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let (sender, lines) = mpsc::channel(64);
+    let (connect, incoming) = mpsc::channel(64);
     let writes = Arc::<AtomicUsize>::default();
-    let task = tokio::spawn(serve(MemoryListener { lines, writes: writes.clone() }));
-    Server::new(Door::Memory(sender, writes), task)
+    let task = tokio::spawn(serve(MemoryListener { incoming, writes: writes.clone() }));
+    Server::new(Endpoint::Memory(connect, writes), task)
 }
 
 /// Serves a router on a real port of this machine, in real time.
@@ -66,39 +67,39 @@ pub async fn serve_tcp(router: Router) -> Result<Server, Hint> {
     let failed = |error| Hint::new(format!("No port could be opened: {error}."));
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
-    let listener = listener.tap_io(|line| {
-        let _ = line.set_nodelay(true); // As `pages::listen` does.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true); // As `pages::listen` does.
     });
     let task = tokio::spawn(async {
         let _ = axum::serve(listener, router).await; // Never returns.
     });
-    Ok(Server::new(Door::Tcp(addr), task))
+    Ok(Server::new(Endpoint::Tcp(addr), task))
 }
 
 /// A server under test.
 pub struct Server {
-    door: Door,
+    endpoint: Endpoint,
     task: JoinHandle<()>,
     conversation: Conversation,
     ignored: Ignored,
     _watchdog: Watchdog,
 }
 
-enum Door {
-    /// Where lines come in, and how often the server has written to one.
+enum Endpoint {
+    /// How to connect, and how often the server has written to a connection.
     Memory(mpsc::Sender<DuplexStream>, Arc<AtomicUsize>),
     Tcp(SocketAddr),
 }
 
-/// What an HTTP request brought.
+/// The response to an HTTP request.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: StatusCode,
     pub headers: axum::http::HeaderMap,
     pub body: String,
 }
 
-/// All that the clients of one server have said and heard.
+/// All that the clients of one server have sent and received.
 #[derive(Clone, Default)]
 pub(crate) struct Conversation(Arc<Mutex<Vec<String>>>);
 
@@ -108,16 +109,16 @@ impl Conversation {
     }
 
     /// What is noted later may belong in front of what others have noted meanwhile.
-    fn place(&self) -> usize {
+    fn position(&self) -> usize {
         self.0.lock().expect("no task panics with the lock").len()
     }
 
-    fn note_at(&self, place: usize, line: String) {
-        self.0.lock().expect("no task panics with the lock").insert(place, line);
+    fn note_at(&self, position: usize, line: String) {
+        self.0.lock().expect("no task panics with the lock").insert(position, line);
     }
 
-    /// A hint that ends with the last lines of the conversation. What was said many times
-    /// in a row is one line.
+    /// A hint that ends with the last lines of the conversation. What happened many times in
+    /// a row is one line.
     pub fn hint(&self, sentence: impl Into<String>) -> Hint {
         let lines = self.0.lock().expect("no task panics with the lock");
         let runs: Vec<_> = lines.chunk_by(|one, next| one == next).collect();
@@ -146,10 +147,10 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn new(door: Door, task: JoinHandle<()>) -> Self {
+    fn new(endpoint: Endpoint, task: JoinHandle<()>) -> Self {
         let conversation = Conversation::default();
         Self {
-            door,
+            endpoint,
             task,
             conversation,
             ignored: Ignored::default(),
@@ -164,14 +165,14 @@ impl Server {
         self
     }
 
-    /// Lets clients that connect from now on hear JSON messages without these fields. The
+    /// Lets clients that connect from now on receive JSON messages without these fields. The
     /// conversation in a hint still shows them.
     pub fn ignoring_fields(mut self, fields: &'static [&'static str]) -> Self {
         self.ignored.fields = fields;
         self
     }
 
-    /// Opens a WebSocket for `name`, and returns when the server has taken note of it.
+    /// Opens a WebSocket for `name`, and returns when the server has dealt with it.
     pub async fn connect(&self, name: &str, path: &str) -> Result<Client, Hint> {
         self.connect_with(name, path, &[]).await
     }
@@ -188,39 +189,41 @@ impl Server {
                 self.settle().await;
                 Ok(client)
             }
-            Err(Answer { status, body, .. }) => Err(self.conversation.hint(format!(
-                "{name} should get a WebSocket at {path}, but was refused: {status}, \
+            Err(Response { status, body, .. }) => Err(self.conversation.hint(format!(
+                "{name} should get a WebSocket at {path}, but was rejected: {status}, \
                  {body:?}."
             ))),
         }
     }
 
-    /// Asks for a WebSocket, and expects to be refused with `status`.
-    pub async fn refuses(
+    /// Asks for a WebSocket, and expects to be rejected with `status`.
+    pub async fn rejects(
         &self,
         name: &str,
         path: &str,
         status: u16,
-    ) -> Result<Answer, Hint> {
-        self.refuses_with(name, path, &[], status).await
+    ) -> Result<Response, Hint> {
+        self.rejects_with(name, path, &[], status).await
     }
 
-    /// Asks for a WebSocket with additional request headers, and expects to be refused.
-    pub async fn refuses_with(
+    /// Asks for a WebSocket with additional request headers, and expects to be rejected.
+    pub async fn rejects_with(
         &self,
         name: &str,
         path: &str,
         headers: &[(&'static str, &str)],
         status: u16,
-    ) -> Result<Answer, Hint> {
+    ) -> Result<Response, Hint> {
         let hint = |came: String| {
             self.conversation.hint(format!(
-                "{name} should be refused with {status} at {path}, but {came}."
+                "{name} should be rejected with {status} at {path}, but {came}."
             ))
         };
         match self.upgrade(name, path, headers).await? {
-            Err(answer) if answer.status.as_u16() == status => Ok(answer),
-            Err(answer) => Err(hint(format!("got {}: {:?}", answer.status, answer.body))),
+            Err(response) if response.status.as_u16() == status => Ok(response),
+            Err(response) => {
+                Err(hint(format!("got {}: {:?}", response.status, response.body)))
+            }
             Ok(_) => Err(hint("got a WebSocket".into())),
         }
     }
@@ -230,32 +233,49 @@ impl Server {
         self.conversation.hint(sentence)
     }
 
-    /// How often the server has written to its lines. Each time would be a system call.
-    /// 0 over TCP, where nobody counts.
+    /// How often the server has written to its connections. Each write would be a system
+    /// call. 0 over TCP, where nobody counts.
     pub fn writes(&self) -> usize {
-        match &self.door {
-            Door::Memory(_, writes) => writes.load(Ordering::Relaxed),
-            Door::Tcp(_) => 0,
+        match &self.endpoint {
+            Endpoint::Memory(_, writes) => writes.load(Ordering::Relaxed),
+            Endpoint::Tcp(_) => 0,
         }
     }
 
-    /// Opens a line, writes `text` to it, and leaves the rest to the test.
-    pub async fn opens_a_line(&self, text: &str) -> Result<OpenLine, Hint> {
-        let mut line = OpenLine::new(self.dial().await?);
-        line.writes(text).await?;
-        Ok(line)
+    /// Opens a connection, writes `text` to it, and leaves the rest to the test.
+    pub async fn opens_a_connection(&self, text: &str) -> Result<RawConnection, Hint> {
+        let mut connection = RawConnection::new(self.dial().await?);
+        connection.writes(text).await?;
+        Ok(connection)
     }
 
-    /// The answer to a GET request.
-    pub async fn get(&self, path: &str) -> Result<Answer, Hint> {
+    /// Opens a connection, and asks for a WebSocket on it. What comes is left to the test.
+    pub(crate) async fn opens_a_websocket(
+        &self,
+        path: &str,
+    ) -> Result<RawConnection, Hint> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\n\
+             Host: 127.0.0.1:8000\r\n\
+             Connection: upgrade\r\n\
+             Upgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: {}\r\n\r\n",
+            generate_key()
+        );
+        self.opens_a_connection(&request).await
+    }
+
+    /// The response to a GET request.
+    pub async fn get(&self, path: &str) -> Result<Response, Hint> {
         let request = Request::get(path).body(String::new()).map_err(|error| {
             Hint::new(format!("{path} is no path for a request: {error}."))
         })?;
         self.request(request).await
     }
 
-    /// The answer to an HTTP request.
-    pub async fn request(&self, mut request: Request<String>) -> Result<Answer, Hint> {
+    /// The response to an HTTP request.
+    pub async fn request(&self, mut request: Request<String>) -> Result<Response, Hint> {
         let what = format!("{} {}", request.method(), request.uri());
         let failed =
             |error: String| self.conversation.hint(format!("{what} failed: {error}."));
@@ -265,11 +285,11 @@ impl Server {
             .or_insert(header::HeaderValue::from_static("127.0.0.1:8000"));
 
         let exchange = async {
-            let line = TokioIo::new(self.dial().await?);
-            let (mut sender, line) = hyper::client::conn::http1::handshake(line)
+            let stream = TokioIo::new(self.dial().await?);
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
                 .await
                 .map_err(|error| failed(error.to_string()))?;
-            tokio::spawn(line);
+            tokio::spawn(connection);
             let response = sender
                 .send_request(request.map(|body| Full::new(Bytes::from(body))))
                 .await
@@ -280,13 +300,15 @@ impl Server {
                 .await
                 .map_err(|error| failed(error.to_string()))?
                 .to_bytes();
-            Ok(Answer {
+            Ok(Response {
                 status: head.status,
                 headers: head.headers,
                 body: String::from_utf8_lossy(&body).into_owned(),
             })
         };
-        timeout(WAIT, exchange).await.unwrap_or_else(|_| Err(failed("no answer".into())))
+        timeout(WAIT, exchange)
+            .await
+            .unwrap_or_else(|_| Err(failed("no response".into())))
     }
 
     async fn upgrade(
@@ -294,7 +316,7 @@ impl Server {
         name: &str,
         path: &str,
         headers: &[(&'static str, &str)],
-    ) -> Result<Result<Client, Answer>, Hint> {
+    ) -> Result<Result<Client, Response>, Hint> {
         let failed = |error: String| {
             self.conversation
                 .hint(format!("{name} could not connect to {path}: {error}."))
@@ -307,18 +329,18 @@ impl Server {
             request.headers_mut().insert(*header, value);
         }
 
-        let line = self.dial().await?;
-        let place = self.conversation.place();
-        let handshake = timeout(WAIT, client_async(request, line.clone())).await;
-        match handshake.map_err(|_| failed("no answer".into()))? {
+        let connection = self.dial().await?;
+        let position = self.conversation.position();
+        let handshake = timeout(WAIT, client_async(request, connection.clone())).await;
+        match handshake.map_err(|_| failed("no response".into()))? {
             Ok((socket, response)) => {
-                self.conversation.note_at(place, format!("{name} connects {path}"));
+                self.conversation.note_at(position, format!("{name} connects {path}"));
                 let conversation = self.conversation.clone();
-                let settles = matches!(self.door, Door::Memory(..));
+                let settles = matches!(self.endpoint, Endpoint::Memory(..));
                 Ok(Ok(Client::new(
                     name,
                     socket,
-                    line,
+                    connection,
                     response,
                     conversation,
                     self.ignored,
@@ -327,10 +349,10 @@ impl Server {
             }
             Err(tungstenite::Error::Http(response)) => {
                 let status = response.status();
-                self.conversation.note(format!("{name} is refused {status} {path}"));
+                self.conversation.note(format!("{name} is rejected {status} {path}"));
                 let (head, body) = response.into_parts();
                 let body = body.unwrap_or_default();
-                Ok(Err(Answer {
+                Ok(Err(Response {
                     status,
                     headers: head.headers,
                     body: String::from_utf8_lossy(&body).into_owned(),
@@ -340,24 +362,26 @@ impl Server {
         }
     }
 
-    async fn dial(&self) -> Result<Line, Hint> {
-        match &self.door {
-            Door::Memory(lines, _) => {
+    async fn dial(&self) -> Result<Connection, Hint> {
+        match &self.endpoint {
+            Endpoint::Memory(connect, _) => {
                 let (ours, theirs) = duplex(PIPE_SIZE);
-                match lines.send(theirs).await {
-                    Ok(()) => Ok(Line::new(ours)),
+                match connect.send(theirs).await {
+                    Ok(()) => Ok(Connection::new(ours)),
                     Err(_) => Err(self.conversation.hint("The server has stopped.")),
                 }
             }
-            Door::Tcp(addr) => match TcpStream::connect(addr).await {
-                Ok(line) => Ok(Line::new(line)),
-                Err(error) => Err(Hint::new(format!("No line to {addr}: {error}."))),
+            Endpoint::Tcp(addr) => match TcpStream::connect(addr).await {
+                Ok(stream) => Ok(Connection::new(stream)),
+                Err(error) => {
+                    Err(Hint::new(format!("No connection to {addr}: {error}.")))
+                }
             },
         }
     }
 
     /// Waits until every task waits. On a paused clock that costs no time.
     async fn settle(&self) {
-        settle(matches!(self.door, Door::Memory(..))).await;
+        settle(matches!(self.endpoint, Endpoint::Memory(..))).await;
     }
 }

@@ -1,6 +1,6 @@
-//! Transcripts: conversations as people tell them, which can be executed.
+//! Transcripts: conversations as people write them down, which can be executed.
 //!
-//! This is the language; [`replay`] and [`check_folder`] run it. The reference part of
+//! This is the parser; [`replay`] and [`check_folder`] run it. The reference part of
 //! the book specifies both, and `static/transcript.js` does the same in a browser.
 
 use std::{
@@ -36,7 +36,7 @@ pub struct Step {
     pub act: Act,
 }
 
-/// What a line tells of somebody.
+/// What somebody does, or what happens to them.
 #[derive(Debug, PartialEq)]
 pub enum Act {
     Connects {
@@ -77,16 +77,16 @@ pub enum Message {
     Bytes(Vec<u8>),
 }
 
-/// Why a transcript cannot be read.
+/// Why a transcript cannot be parsed.
 #[derive(Debug, PartialEq)]
-pub struct Fault {
+pub struct SyntaxError {
     pub line: usize,
     pub column: usize,
     pub expected: String,
     pub found: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, expected, found } = self;
         write!(f, "line {line}, column {column}: expected {expected}, but found {found}")
@@ -123,8 +123,8 @@ fn same(expected: &Value, heard: &Value) -> bool {
     }
 }
 
-/// Reads a transcript.
-pub fn parse(text: &str) -> Result<Vec<Step>, Fault> {
+/// Parses a transcript.
+pub fn parse(text: &str) -> Result<Vec<Step>, SyntaxError> {
     let mut steps = Vec::new();
     let mut people = People::default();
     for (i, line) in text.lines().enumerate() {
@@ -143,7 +143,7 @@ struct People {
     signed_in: HashSet<String>,
 }
 
-fn step(line: &mut Line, people: &mut People) -> Result<Step, Fault> {
+fn step(line: &mut Line, people: &mut People) -> Result<Step, SyntaxError> {
     let at = line.at;
     let who = line.word("a name", is_name)?.to_owned();
     let verb = line.at;
@@ -169,7 +169,7 @@ fn step(line: &mut Line, people: &mut People) -> Result<Step, Fault> {
             )?;
             let reason = line.rest().to_owned();
             if reason.len() > REASON_LIMIT {
-                return Err(line.fault("a reason of at most 123 bytes"));
+                return Err(line.error("a reason of at most 123 bytes"));
             }
             line.finish();
             Act::Closes { code, reason }
@@ -186,19 +186,19 @@ fn step(line: &mut Line, people: &mut People) -> Result<Step, Fault> {
                 line.finish();
                 Act::IsClosed { code, reason }
             }
-            _ => return Err(line.fault_at(verb, VERB)),
+            _ => return Err(line.error_at(verb, VERB)),
         },
-        _ => return Err(line.fault_at(verb, VERB)),
+        _ => return Err(line.error_at(verb, VERB)),
     };
     if !line.is_over() {
-        return Err(line.fault("the end of the line"));
+        return Err(line.error("the end of the line"));
     }
 
     let connected = people.connected.contains(&who);
     match act {
         Act::Connects { .. } if connected => {
             let expected = format!("somebody who is not connected, as {who} is");
-            return Err(line.fault_at(at, &expected));
+            return Err(line.error_at(at, &expected));
         }
         Act::Connects { .. } => {
             people.connected.insert(who.clone());
@@ -209,7 +209,7 @@ fn step(line: &mut Line, people: &mut People) -> Result<Step, Fault> {
         Act::IsRefused { .. } | Act::IsRefusedSigningIn { .. } | Act::Waits(_) => {}
         _ if !connected => {
             let expected = format!("a line before this one in which {who} connects");
-            return Err(line.fault_at(at, &expected));
+            return Err(line.error_at(at, &expected));
         }
         Act::Closes { .. } | Act::IsClosed { .. } | Act::Vanishes => {
             people.connected.remove(&who);
@@ -219,7 +219,7 @@ fn step(line: &mut Line, people: &mut People) -> Result<Step, Fault> {
     Ok(Step { line: line.number, text: line.text.trim().to_owned(), who, act })
 }
 
-fn refusal(line: &mut Line, people: &People) -> Result<Act, Fault> {
+fn refusal(line: &mut Line, people: &People) -> Result<Act, SyntaxError> {
     let status =
         number(line, "a status: 400 to 599", |status| (400..600).contains(&status))?;
     if line.rest().starts_with("signing") {
@@ -231,7 +231,7 @@ fn refusal(line: &mut Line, people: &People) -> Result<Act, Fault> {
     Ok(Act::IsRefused { status, path: path(line, people)? })
 }
 
-fn path(line: &mut Line, people: &People) -> Result<String, Fault> {
+fn path(line: &mut Line, people: &People) -> Result<String, SyntaxError> {
     let at = line.at;
     let known =
         |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/?{}".contains(c);
@@ -244,13 +244,13 @@ fn path(line: &mut Line, people: &People) -> Result<String, Fault> {
         let name = placeholder.split_once(".token}").map(|(name, _)| name);
         if name.is_none_or(|name| !people.signed_in.contains(name)) {
             let expected = "{name.token} of somebody who has signed in";
-            return Err(line.fault_at(at, expected));
+            return Err(line.error_at(at, expected));
         }
     }
     Ok(path)
 }
 
-fn message(line: &mut Line, may_have_stars: bool) -> Result<Message, Fault> {
+fn message(line: &mut Line, may_have_stars: bool) -> Result<Message, SyntaxError> {
     let text = line.rest().to_owned();
     let message = match text.chars().next() {
         Some('"') => serde_json::from_str(&text).ok().map(Message::Text),
@@ -263,7 +263,7 @@ fn message(line: &mut Line, may_have_stars: bool) -> Result<Message, Fault> {
         Some('b') => bytes(&text).map(Message::Bytes),
         _ => None,
     };
-    let message = message.ok_or_else(|| line.fault(MESSAGE))?;
+    let message = message.ok_or_else(|| line.error(MESSAGE))?;
     line.finish();
     Ok(message)
 }
@@ -300,7 +300,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
         .flatten()
 }
 
-fn time(line: &mut Line) -> Result<Duration, Fault> {
+fn time(line: &mut Line) -> Result<Duration, SyntaxError> {
     let milliseconds = |word: &str| {
         let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
         let unit = match &word[digits.len()..] {
@@ -322,7 +322,7 @@ fn number(
     line: &mut Line,
     expected: &str,
     good: impl Fn(u16) -> bool,
-) -> Result<u16, Fault> {
+) -> Result<u16, SyntaxError> {
     let plain = |word: &str| word.len() <= 5 && word.bytes().all(|c| c.is_ascii_digit());
     let read = |word: &str| word.parse().ok().filter(|&n| plain(word) && good(n));
     let word = line.word(expected, |word| read(word).is_some())?;
@@ -373,30 +373,30 @@ impl<'a> Line<'a> {
         &mut self,
         expected: &str,
         good: impl Fn(&str) -> bool,
-    ) -> Result<&'a str, Fault> {
+    ) -> Result<&'a str, SyntaxError> {
         let at = self.at;
         let word = self.any_word();
         if word.is_empty() || !good(word) {
-            return Err(self.fault_at(at, expected));
+            return Err(self.error_at(at, expected));
         }
         Ok(word)
     }
 
-    fn keyword(&mut self, keyword: &str) -> Result<(), Fault> {
+    fn keyword(&mut self, keyword: &str) -> Result<(), SyntaxError> {
         self.word(&format!("the word “{keyword}”"), |word| word == keyword).map(|_| ())
     }
 
-    fn fault(&self, expected: &str) -> Fault {
-        self.fault_at(self.at, expected)
+    fn error(&self, expected: &str) -> SyntaxError {
+        self.error_at(self.at, expected)
     }
 
-    fn fault_at(&self, at: usize, expected: &str) -> Fault {
+    fn error_at(&self, at: usize, expected: &str) -> SyntaxError {
         let found = match self.text[at..].split(BLANKS).next() {
             None | Some("") => "the end of the line".into(),
             Some(word) => format!("“{word}”"),
         };
         let column = self.text[..at].chars().count() + 1;
-        Fault { line: self.number, column, expected: expected.into(), found }
+        SyntaxError { line: self.number, column, expected: expected.into(), found }
     }
 }
 

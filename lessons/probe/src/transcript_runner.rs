@@ -28,14 +28,14 @@ pub enum Verdict {
 
 /// Runs all steps until one of them is false. Gives a verdict for each.
 pub async fn replay(server: &Server, steps: &[Step]) -> Vec<Verdict> {
-    let mut stage = Stage { server, clients: HashMap::new(), tokens: HashMap::new() };
+    let mut replay = Replay { server, clients: HashMap::new(), tokens: HashMap::new() };
     let mut verdicts = Vec::new();
     for step in steps {
         if matches!(verdicts.last(), Some(Verdict::False(_) | Verdict::NotRun)) {
             verdicts.push(Verdict::NotRun);
             continue;
         }
-        verdicts.push(match stage.run(&step.who, &step.act).await {
+        verdicts.push(match replay.run(&step.who, &step.act).await {
             Ok(()) => Verdict::True,
             Err(came) => Verdict::False(came),
         });
@@ -50,16 +50,16 @@ pub async fn replay(server: &Server, steps: &[Step]) -> Vec<Verdict> {
 /// comment with `#!`.
 pub async fn check_folder(name: &str, app: impl Fn() -> Router) -> Check {
     let folder = Path::new(FOLDER).join(name);
-    let stories = texts(&folder);
-    if stories.is_empty() {
+    let transcripts = texts(&folder);
+    if transcripts.is_empty() {
         return Err(Hint::new(format!("book/transcripts/{name} has no transcript.")));
     }
-    let mut faults = String::new();
-    for (file, text) in stories.iter().chain(&texts(&folder.join("false"))) {
+    let mut errors = String::new();
+    for (file, text) in transcripts.iter().chain(&texts(&folder.join("false"))) {
         let steps = match parse(text) {
             Ok(steps) => steps,
-            Err(fault) => {
-                let _ = writeln!(faults, "{file}: {fault}");
+            Err(error) => {
+                let _ = writeln!(errors, "{file}: {error}");
                 continue;
             }
         };
@@ -73,7 +73,7 @@ pub async fn check_folder(name: &str, app: impl Fn() -> Router) -> Check {
         if found != expected || marked.is_some() != file.contains("/false/") {
             let Some(i) = found else {
                 let _ = writeln!(
-                    faults,
+                    errors,
                     "{file}: a line after #! should be false, but all are true"
                 );
                 continue;
@@ -81,13 +81,13 @@ pub async fn check_folder(name: &str, app: impl Fn() -> Router) -> Check {
             let Step { line, text, .. } = &steps[i];
             let Verdict::False(came) = &verdicts[i] else { continue };
             let _ = writeln!(
-                faults,
+                errors,
                 "{}",
                 server.hint(format!("{file}:{line}: {text}\n  is false: {came}."))
             );
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(Hint::new(faults)) }
+    if errors.is_empty() { Ok(()) } else { Err(Hint::new(errors)) }
 }
 
 /// Every transcript in a folder, each with a name for hints.
@@ -117,13 +117,13 @@ pub fn filled(path: &str, tokens: &HashMap<String, String>) -> String {
     })
 }
 
-struct Stage<'a> {
+struct Replay<'a> {
     server: &'a Server,
     clients: HashMap<String, Client>,
     tokens: HashMap<String, String>,
 }
 
-impl Stage<'_> {
+impl Replay<'_> {
     /// Runs one step. The error is what came instead.
     async fn run(&mut self, who: &str, act: &Act) -> Result<(), String> {
         match act {
@@ -135,7 +135,7 @@ impl Stage<'_> {
             }
             Act::IsRefused { status, path } => {
                 let path = filled(path, &self.tokens);
-                self.server.refuses(who, &path, *status).await.map_err(sentence)?;
+                self.server.rejects(who, &path, *status).await.map_err(sentence)?;
                 Ok(())
             }
             Act::SignsIn { password } => match self.sign_in(who, password).await? {
@@ -221,11 +221,11 @@ impl Stage<'_> {
             .header("content-type", "application/json")
             .body(body)
             .map_err(|error| error.to_string())?;
-        let answer = self.server.request(request).await.map_err(sentence)?;
-        let token = serde_json::from_str(&answer.body)
+        let response = self.server.request(request).await.map_err(sentence)?;
+        let token = serde_json::from_str(&response.body)
             .ok()
             .and_then(|body: serde_json::Value| Some(body["token"].as_str()?.to_owned()));
-        Ok((answer.status.as_u16(), token.unwrap_or_default()))
+        Ok((response.status.as_u16(), token.unwrap_or_default()))
     }
 }
 
@@ -246,6 +246,6 @@ fn told(came: Option<Event>) -> String {
             format!("it was closed with {code} {reason}")
         }
         Some(Event::Close(None)) => "it was closed without a code".into(),
-        Some(Event::End { .. }) => "the line dropped".into(),
+        Some(Event::End { .. }) => "the connection was lost".into(),
     }
 }

@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-/// How long a conversation may take, in real time.
+/// How long a test may take, in real time.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Ends the tests with a sentence if one of them never rests.
+/// Ends the tests with a sentence if one of them never waits.
 ///
-/// A paused clock moves on only while every task waits. A task that turns in a circle
-/// stops it, and no time limit of tokio's would ever strike. This one does, from a
-/// thread of its own. Drop it when the conversation is over.
+/// A paused clock moves on only while every task waits. A busy loop stops it, and then no
+/// timeout of tokio's would ever expire. This one does, on a thread of its own. Drop it
+/// when the test is over.
 pub struct Watchdog {
     _over: mpsc::Sender<()>,
 }
@@ -28,8 +28,8 @@ impl Watchdog {
                 // Not `eprintln!`: the test runner would keep it to itself.
                 let _ = writeln!(
                     io::stderr(),
-                    "\n{test} has run for {} s without a rest. Does the server turn in a \
-                     loop that waits for nothing?\n",
+                    "\n{test} has run for {} s, and its tasks never wait. Does the server \
+                     have a busy loop?\n",
                     LIMIT.as_secs()
                 );
                 process::exit(101);

@@ -10,7 +10,7 @@ use axum::{
 use probe::{ANY, Because, Check, Expected, ONE_MINUTE, Server, serve};
 use serde_json::json;
 
-/// A server that repeats each message, and refuses whoever is not Ana.
+/// A server that repeats each message, and rejects whoever is not Ana.
 fn echo() -> Server {
     serve(Router::new().route(
         "/{name}",
@@ -66,20 +66,20 @@ async fn a_message_too_many_is_named() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_named_with_its_status_and_sentence() -> Check {
+async fn a_rejection_is_named_with_its_status_and_sentence() -> Check {
     let check = echo().connect("Ben", "/ben").await.map(drop);
 
-    let sentence = "Ben should get a WebSocket at /ben, but was refused: 403 Forbidden, \
+    let sentence = "Ben should get a WebSocket at /ben, but was rejected: 403 Forbidden, \
                     \"You are not Ana.\".";
     says(check, sentence);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_refusal_is_named() -> Check {
-    let check = echo().refuses("Ana", "/ana", 409).await.map(drop);
+async fn a_missing_rejection_is_named() -> Check {
+    let check = echo().rejects("Ana", "/ana", 409).await.map(drop);
 
-    says(check, "Ana should be refused with 409 at /ana, but got a WebSocket.");
+    says(check, "Ana should be rejected with 409 at /ana, but got a WebSocket.");
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use probe::{
 };
 
 #[test]
-fn every_broken_transcript_is_turned_down_with_its_sentence() {
+fn every_broken_transcript_gives_its_error() {
     let folder = Path::new(FOLDER).join("broken");
     let mut wrong = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder is there") {
@@ -22,7 +22,7 @@ fn every_broken_transcript_is_turned_down_with_its_sentence() {
         let text = fs::read_to_string(&path).expect("so can the file");
         let expected = text.lines().next().and_then(|line| line.strip_prefix("#! "));
 
-        let came = parse(&text).map_err(|fault| fault.to_string());
+        let came = parse(&text).map_err(|error| error.to_string());
 
         if came.as_ref().err().map(String::as_str) != expected {
             wrong.push((path, came));
@@ -54,7 +54,7 @@ fn every_lesson_has_transcripts_and_runs_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_without_a_goodbye_and_a_goodbye_without_a_code_have_numbers() {
+async fn an_end_without_a_close_and_a_close_without_a_code_have_numbers() {
     let drop_it = |upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(async |_| ()) };
     let close_it = |upgrade: WebSocketUpgrade| async {
         upgrade.on_upgrade(async |mut socket: WebSocket| {
@@ -63,10 +63,10 @@ async fn an_end_without_a_goodbye_and_a_goodbye_without_a_code_have_numbers() {
         })
     };
     let app = Router::new().route("/drop", get(drop_it)).route("/close", get(close_it));
-    let story = "ana connects /drop\nana is closed 1006\n\
+    let text = "ana connects /drop\nana is closed 1006\n\
                  ana connects /close\nana is closed 1005\n\
                  ana connects /drop\nana is closed 1000\nana waits 1s";
-    let steps = parse(story).expect("this is a transcript");
+    let steps = parse(text).expect("this is a transcript");
 
     let verdicts = replay(&serve(app), &steps).await;
 
@@ -77,8 +77,8 @@ async fn an_end_without_a_goodbye_and_a_goodbye_without_a_code_have_numbers() {
 
 #[test]
 fn any_value_may_stand_for_a_star_and_nothing_else() {
-    let story = "ana connects /ws\nana receives {\"a\":*,\"b\":[\"*\",*]}";
-    let steps = parse(story).expect("this is a transcript");
+    let text = "ana connects /ws\nana receives {\"a\":*,\"b\":[\"*\",*]}";
+    let steps = parse(text).expect("this is a transcript");
     let Act::Receives(expected) = &steps[1].act else { panic!("she receives it") };
 
     for (heard, same) in [

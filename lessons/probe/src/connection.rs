@@ -15,9 +15,9 @@ use tokio::{
     sync::mpsc,
 };
 
-/// What a line must be able to do, in memory or over TCP.
+/// What a connection must be able to do, in memory or over TCP.
 pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {
-    /// From now on, hanging up means to reset the line (a TCP RST).
+    /// From now on, dropping the connection resets it (a TCP RST).
     fn will_reset(&self) -> io::Result<()>;
 }
 
@@ -29,75 +29,75 @@ impl ReadWrite for TcpStream {
 
 impl ReadWrite for DuplexStream {
     fn will_reset(&self) -> io::Result<()> {
-        Err(io::Error::other("a line in memory cannot be reset"))
+        Err(io::Error::other("a connection in memory cannot be reset"))
     }
 }
 
-/// The client's end of a line.
+/// The client's end of a connection.
 ///
 /// All clones share it: one is the WebSocket's, another lets a test write bytes that
 /// no WebSocket would.
 #[derive(Clone)]
-pub struct Line(Arc<Mutex<Box<dyn ReadWrite>>>);
+pub struct Connection(Arc<Mutex<Box<dyn ReadWrite>>>);
 
-impl Line {
-    pub fn new(line: impl ReadWrite + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Box::new(line))))
+impl Connection {
+    pub fn new(stream: impl ReadWrite + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Box::new(stream))))
     }
 
-    /// From now on, hanging up means to reset the line (a TCP RST).
+    /// From now on, dropping the connection resets it (a TCP RST).
     pub fn will_reset(&self) -> io::Result<()> {
-        self.with(|line| line.will_reset())
+        self.with(|stream| stream.will_reset())
     }
 
     fn with<T>(&self, act: impl FnOnce(Pin<&mut dyn ReadWrite>) -> T) -> T {
-        let mut line = self.0.lock().expect("no task panics with the line");
-        act(Pin::new(line.as_mut()))
+        let mut stream = self.0.lock().expect("no task panics with the stream");
+        act(Pin::new(stream.as_mut()))
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for Connection {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.with(|line| line.poll_read(cx, buf))
+        self.with(|stream| stream.poll_read(cx, buf))
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for Connection {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.with(|line| line.poll_write(cx, bytes))
+        self.with(|stream| stream.poll_write(cx, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|line| line.poll_flush(cx))
+        self.with(|stream| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|line| line.poll_shutdown(cx))
+        self.with(|stream| stream.poll_shutdown(cx))
     }
 }
 
-/// A listener whose lines are pipes in memory.
+/// A listener whose connections are pipes in memory.
 pub struct MemoryListener {
-    pub(crate) lines: mpsc::Receiver<DuplexStream>,
-    /// How often the server has written to any line.
+    pub(crate) incoming: mpsc::Receiver<DuplexStream>,
+    /// How often the server has written to any connection.
     pub(crate) writes: Arc<AtomicUsize>,
 }
 
 impl Listener for MemoryListener {
-    type Io = CountedLine;
+    type Io = CountedStream;
     type Addr = ();
 
-    async fn accept(&mut self) -> (CountedLine, ()) {
-        match self.lines.recv().await {
-            Some(line) => (CountedLine { line, writes: self.writes.clone() }, ()),
+    async fn accept(&mut self) -> (CountedStream, ()) {
+        match self.incoming.recv().await {
+            Some(stream) => (CountedStream { stream, writes: self.writes.clone() }, ()),
             None => std::future::pending().await, // The test is over.
         }
     }
@@ -107,43 +107,44 @@ impl Listener for MemoryListener {
     }
 }
 
-/// The server's end of a line in memory. Each write would be a system call on a real one.
-pub struct CountedLine {
-    line: DuplexStream,
+/// The server's end of a connection in memory. It counts the writes, because over TCP each
+/// of them would be a system call.
+pub struct CountedStream {
+    stream: DuplexStream,
     writes: Arc<AtomicUsize>,
 }
 
-impl AsyncRead for CountedLine {
+impl AsyncRead for CountedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.line).poll_read(cx, buf)
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for CountedLine {
+impl AsyncWrite for CountedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.writes.fetch_add(1, Ordering::Relaxed);
-        Pin::new(&mut self.line).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.line).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.line).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -9,10 +9,11 @@ use axum::Router;
 
 use crate::{Check, Client, Hint, ONE_MINUTE, serve, serve_tcp};
 
-/// More than any lesson's line carries in one message.
+/// More than any lesson accepts in one message, in bytes.
 const TOO_MUCH: usize = 100_000;
 
-/// A clean goodbye is answered with the client's own code, never cut off (1006).
+/// The server completes the closing handshake with the client's own code. It does not drop
+/// the connection before, which the client would see as 1006.
 pub async fn a_clean_close_is_answered(app: Router, path: &str) -> Check {
     let server = serve(app);
 
@@ -20,8 +21,8 @@ pub async fn a_clean_close_is_answered(app: Router, path: &str) -> Check {
     server.connect("Ben", path).await?.leaves_with(4321, "I have seen enough").await
 }
 
-/// Pings are answered, and neither pings, pongs, binary nor fragmented messages end a
-/// conversation.
+/// Pings are answered, and neither pings, pongs, binary nor fragmented messages end the
+/// connection.
 pub async fn nothing_harmless_disconnects(app: Router, path: &str) -> Check {
     let server = serve(app);
     let mut ana = server.connect("Ana", path).await?;
@@ -37,10 +38,10 @@ pub async fn nothing_harmless_disconnects(app: Router, path: &str) -> Check {
     ana.leaves().await
 }
 
-/// Whoever breaks the protocol is told so by a Close: 1002, 1007 or 1009.
-pub async fn faults_have_their_codes(app: Router, path: &str) -> Check {
+/// After a protocol violation the server closes with the code for it: 1002, 1007 or 1009.
+pub async fn protocol_violations_have_their_codes(app: Router, path: &str) -> Check {
     let server = serve(app);
-    let faults: [(&str, Vec<u8>, u16); 6] = [
+    let violations: [(&str, Vec<u8>, u16); 6] = [
         ("an unmasked frame", vec![0x81, 2, b'h', b'i'], 1002),
         ("a reserved bit", masked(0xc1, b"hi"), 1002),
         ("a reserved opcode", masked(0x83, b"hi"), 1002),
@@ -49,20 +50,20 @@ pub async fn faults_have_their_codes(app: Router, path: &str) -> Check {
         ("a message too big", masked(0x81, &vec![b'x'; TOO_MUCH]), 1009),
     ];
 
-    for (fault, bytes, code) in faults {
+    for (violation, bytes, code) in violations {
         let mut ana = server.connect("Ana", path).await?;
         ana.hears_out(Duration::from_millis(10)).await;
-        // The server may hang up before it has read it all.
+        // The server may drop the connection before it has read it all.
         let _ = ana.writes_raw(&bytes).await;
         closed_with(&mut ana, code)
             .await
-            .map_err(|hint| Hint::new(format!("After {fault}: {hint}")))?;
+            .map_err(|hint| Hint::new(format!("After {violation}: {hint}")))?;
         ana.vanishes().await;
     }
     Ok(())
 }
 
-/// A message that never ends is cut off at the limit, with 1009.
+/// A message that never ends is read up to the limit. Then the server closes with 1009.
 pub async fn unfinished_fragments_cost_bounded_memory(app: Router, path: &str) -> Check {
     let server = serve(app);
     let mut ana = server.connect("Ana", path).await?;
@@ -72,20 +73,21 @@ pub async fn unfinished_fragments_cost_bounded_memory(app: Router, path: &str) -
     let mut sent = 0;
     while sent < 10 * TOO_MUCH {
         if ana.writes_raw(&masked(0x00, &[b'x'; 1000])).await.is_err() {
-            break; // The server has hung up.
+            break; // The server has dropped the connection.
         }
         sent += 1000;
     }
 
     if sent >= 2 * TOO_MUCH {
         return Err(Hint::new(format!(
-            "The server took {sent} bytes of a message that never ended."
+            "The server read {sent} bytes of a message that never ended, and did not stop at its \
+             limit."
         )));
     }
     closed_with(&mut ana, 1009).await
 }
 
-/// Somebody who pings for ever and reads no pong does not fill the memory.
+/// A client that pings for ever and reads no pong does not fill the server's memory.
 pub async fn unread_pongs_cost_bounded_memory(app: Router, path: &str) -> Check {
     let server = serve(app);
     let mut ana = server.connect("Ana", path).await?;
@@ -95,7 +97,7 @@ pub async fn unread_pongs_cost_bounded_memory(app: Router, path: &str) -> Check 
     let payload = [b'p'; 125];
     for _ in 0..10_000 {
         if ana.writes_raw(&masked(0x89, &payload)).await.is_err() {
-            break; // The server may have had enough of her.
+            break; // The server may close the connection.
         }
     }
     ana.reads_again();
@@ -110,8 +112,7 @@ pub async fn unread_pongs_cost_bounded_memory(app: Router, path: &str) -> Check 
     Ok(())
 }
 
-/// The same server, over TCP, in real time: a client comes, and goes as it should.
-/// A line that is reset does not hurt the next client.
+/// The same server, over TCP, in real time: a client connects, sends a ping, and closes.
 pub async fn it_works_over_tcp(app: Router, path: &str) -> Check {
     let server = serve_tcp(app).await?;
 
@@ -152,22 +153,22 @@ pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// All of these rules as tests. The router and the path may be any expressions.
 #[macro_export]
-macro_rules! manners {
+macro_rules! conformance {
     ($app:expr, $path:expr) => {
-        mod manners {
+        mod conformance {
             use super::*;
 
-            $crate::manners! { @each $app, $path =>
+            $crate::conformance! { @each $app, $path =>
                 a_clean_close_is_answered,
                 nothing_harmless_disconnects,
-                faults_have_their_codes,
+                protocol_violations_have_their_codes,
                 unfinished_fragments_cost_bounded_memory,
                 unread_pongs_cost_bounded_memory,
             }
 
             #[tokio::test]
             async fn it_works_over_tcp() -> $crate::Check {
-                $crate::manners::it_works_over_tcp($app, $path).await
+                $crate::conformance::it_works_over_tcp($app, $path).await
             }
         }
     };
@@ -175,7 +176,7 @@ macro_rules! manners {
         $(
             #[tokio::test(start_paused = true)]
             async fn $rule() -> $crate::Check {
-                $crate::manners::$rule($app, $path).await
+                $crate::conformance::$rule($app, $path).await
             }
         )*
     };
