@@ -18,18 +18,20 @@ FOLDER = pathlib.Path(__file__).parent.parent.parent / "book" / "fastapi"
 class Server:
     """One of the programs, on a free port."""
 
-    def __init__(self, name):
+    def __init__(self, name, code=None):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.name = name
         command = [sys.executable, "-m", "uvicorn", "--port", str(self.port), f"{name}:app"]
+        if code:
+            command = [sys.executable, "-c", code.replace("{port}", str(self.port))]
         self.process = subprocess.Popen(
             command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         for _ in range(100):
-            with socket.socket() as line:
-                if line.connect_ex(("127.0.0.1", self.port)) == 0:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.1)
         raise SystemExit(f"{name} does not start.")
@@ -45,12 +47,16 @@ class Server:
         plain = {"compression": None, "ping_interval": None, "close_timeout": 1, "legacy": True}
         return connect(f"ws://127.0.0.1:{self.port}{path}", **plain | options)
 
-    def refusal(self, path):
+    def status(self, path):
+        """How the server answers an upgrade: 101, or the status of its rejection."""
+        return self.answer(path)[0]
+
+    def answer(self, path):
         try:
             self.connect(path).close()
-        except InvalidStatus as refused:
-            return refused.response.status_code
-        return 101
+        except InvalidStatus as rejected:
+            return rejected.response.status_code, rejected.response.body.decode()
+        return 101, ""
 
 
 def holds(what, value, expected):
@@ -83,7 +89,7 @@ def lesson_02():
         holds("bye is answered", (frame.code, frame.reason), (1000, "Goodbye!"))
         server.connect().close(1000)
         line = server.process.stdout.readline().strip()
-        holds("a Close is an exception with its code", line, "A client left with 1000.")
+        holds("a Close is an exception with its code", line, "client disconnected: 1000")
 
 
 def lesson_03():
@@ -108,14 +114,19 @@ def lesson_03():
 
 def lesson_04():
     with Server("lesson_04") as server:
-        holds("the path is typed", server.connect("/ws/7").recv(timeout=5), "You are client 7.")
-        holds("what is no number gets 403", server.refusal("/ws/abc"), 403)
+        ana = server.connect("/ws/7")
+        holds("the path is typed", ana.recv(timeout=5), "You are client 7.")
+        holds("what is no number gets 403", server.status("/ws/abc"), 403)
+        status, sentence = server.answer("/ws/7")
+        holds("a handler can reject with another status", status, 409)
+        holds("and with a sentence", "Client 7 is connected already." in sentence, True)
+        ana.close()
 
 
 def lesson_05():
     with Server("lesson_05") as server:
-        holds("no token gets 403", server.refusal("/ws"), 403)
-        holds("a wrong token gets 403", server.refusal("/ws?token=sesame"), 403)
+        holds("no token gets 403", server.status("/ws"), 403)
+        holds("a wrong token gets 403", server.status("/ws?token=sesame"), 403)
         for query, echo in ("", True), ("&echo=false", False):
             ana = server.connect(f"/ws?token=let-me-in{query}")
             holds(f"echo is {echo}", ana.recv(timeout=5), f"Echo: {echo}.")
@@ -152,7 +163,7 @@ def lesson_08():
     with Server("lesson_08") as server:
         holds("a good token", server.connect(path()).recv(timeout=5), "You are ana.")
         for changes in {"exp": time.time() - 30}, {"aud": "tea"}, {"iss": "eve"}:
-            holds(f"refused: {[*changes][0]}", server.refusal(path(**changes)), 403)
+            holds(f"rejected: {[*changes][0]}", server.status(path(**changes)), 403)
 
 
 def lesson_09():
@@ -165,8 +176,8 @@ def lesson_09():
     )
     try:
         for _ in range(100):
-            with socket.socket() as line:
-                if line.connect_ex(("127.0.0.1", port)) == 0:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
         with socket.create_connection(("127.0.0.1", port), timeout=10) as silent:
@@ -216,7 +227,7 @@ def lesson_13():
             end = ana.recv(timeout=5)
         except ConnectionClosed as closed:
             end = closed.rcvd.code
-        holds("uvicorn says goodbye by itself", end, 1012)
+        holds("uvicorn closes by itself", end, 1012)
 
 
 def lesson_11():
@@ -231,6 +242,25 @@ def lesson_11():
         made = json.load(urllib.request.urlopen(request, timeout=5))
         event = json.loads(ana.recv(timeout=5))
         holds("a user is announced", event, {"type": "created", "data": made})
+
+    # The insert takes a second here, and the client hangs up meanwhile.
+    code = """
+import time, uvicorn, lesson_11
+insert = lesson_11.insert
+lesson_11.insert = lambda name: (time.sleep(1), insert(name))[1]
+uvicorn.run(lesson_11.app, port={port})
+"""
+    with Server("lesson_11", code) as server:
+        ana = server.connect("/ws/users")
+        ana.recv(timeout=5)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+            client.sendall(
+                b"POST /users HTTP/1.1\r\nHost: us\r\nContent-Type: application/json\r\n"
+                b'Content-Length: 15\r\n\r\n{"name":"Dora"}'
+            )
+            time.sleep(0.3)
+        event = json.loads(ana.recv(timeout=5))
+        holds("a handler whose client has gone runs to its end", event["data"]["name"], "Dora")
 
 
 for program in sorted(FOLDER.glob("lesson_*.py")):

@@ -177,11 +177,64 @@ async function wrongWay(t, name, talk) {
 }
 
 for (const [name, talk] of [
-  ["02_hang_up", "(socket) => socket.close(1000)"],
-  ["06_no_mercy", `(socket) => socket.send('{"type":"png"}')`],
+  ["02_return_on_close", "(socket) => socket.close(1000)"],
+  ["06_disconnect_on_error", `(socket) => socket.send('{"type":"png"}')`],
 ]) {
   test(`the browser says of ${name} what the book shows`, { timeout: 60_000 }, async (t) => {
     const shown = readFileSync(new URL(`book/wrong/${name}.txt`, ROOT), "utf8");
     assert.equal(await wrongWay(t, name, talk), shown, `book/wrong/${name}.txt:1`);
   });
 }
+
+/** What a server on `host` receives when a page of `from` opens a WebSocket to it. */
+async function upgradeFrom(t, page, from, port) {
+  const pages = createServer((_, answer) => answer.end("<title>a page</title>"));
+  await new Promise((resolve) => pages.listen(0, "0.0.0.0", resolve));
+  t.after(() => pages.close());
+  await page.goto(`http://${from}:${pages.address().port}/`);
+  await page.evaluate(
+    (url) =>
+      new Promise((resolve) => new WebSocket(url).addEventListener("close", resolve)),
+    `ws://127.0.0.1:${port}/ws`,
+  );
+}
+
+test("lesson 08: which pages send our cookie along", { timeout: 60_000 }, async (t) => {
+  const received = [];
+  const server = createServer((_, answer) => {
+    answer.setHeader("Set-Cookie", "token=secret; HttpOnly; SameSite=Strict; Path=/");
+    answer.end("<title>our page</title>");
+  });
+  server.on("upgrade", ({ headers }, socket) => {
+    received.push({ origin: headers.origin, cookie: headers.cookie });
+    socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const { port } = server.address();
+  const excused = [/Unexpected response code/, /ERR_/];
+  const page = await openWindow(t, `http://127.0.0.1:${port}/`, { excused });
+
+  await upgradeFrom(t, page, "127.0.0.1", port);
+  await upgradeFrom(t, page, "localhost", port);
+
+  const cookies = received.map(({ cookie }) => cookie);
+  assert.deepEqual(cookies, ["token=secret", undefined], "same site, and another site");
+  assert.ok(received.every(({ origin }) => origin), "the browser names both origins");
+});
+
+test("lessons 02 and 03: a closed window sends 1001", { timeout: 60_000 }, async (t) => {
+  const lesson = await start("lesson_02_disconnect");
+  t.after(() => lesson.stop());
+  const page = await openWindow(t, `${lesson.url}/lesson_02.html`);
+  await page.getByText("Connected.").waitFor();
+
+  await page.close();
+
+  const expected = "client disconnected: closed by the client with 1001";
+  const deadline = Date.now() + 10_000;
+  while (!lesson.output().includes(expected)) {
+    assert.ok(Date.now() < deadline, `the log should have it: ${lesson.output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});

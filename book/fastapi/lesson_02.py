@@ -10,5 +10,5 @@ async def echo(socket: WebSocket):
         while (text := await socket.receive_text()) != "bye":
             await socket.send_text(f"Echo: {text}")
         await socket.close(1000, "Goodbye!")
-    except WebSocketDisconnect as left:
-        print(f"A client left with {left.code}.", flush=True)
+    except WebSocketDisconnect as disconnect:
+        print(f"client disconnected: {disconnect.code}", flush=True)

@@ -15,7 +15,7 @@ class Ping(BaseModel):
     type: Literal["ping"]
 
 
-FromClient = TypeAdapter(Annotated[Chat | Ping, Field(discriminator="type")])
+ClientMessage = TypeAdapter(Annotated[Chat | Ping, Field(discriminator="type")])
 
 
 @app.websocket("/ws")
@@ -23,7 +23,7 @@ async def talk(socket: WebSocket):
     await socket.accept()
     while True:
         try:
-            message = FromClient.validate_json(await socket.receive_text())
+            message = ClientMessage.validate_json(await socket.receive_text())
             await socket.send_json(message.model_dump())
         except ValidationError as error:
             await socket.send_json({"type": "error", "message": error.errors()[0]["msg"]})

@@ -80,13 +80,13 @@ mod tests {
     const SOURCE: &str = "\
 /// A list.
 #[derive(Default)]
-pub struct Roster {
+pub struct Clients {
     last: u32,
 }
 
-struct RosterLine;
+struct ClientsLine;
 
-impl Roster {
+impl Clients {
     // Why? We ask.
     pub fn join(
         &mut self,
@@ -100,16 +100,16 @@ impl Roster {
 
     #[test]
     fn an_item_has_its_comments_and_its_body() {
-        let found = item(SOURCE, "struct Roster", false).unwrap_or_default();
+        let found = item(SOURCE, "struct Clients", false).unwrap_or_default();
 
         let expected =
-            "/// A list.\n#[derive(Default)]\npub struct Roster {\n    last: u32,\n}";
+            "/// A list.\n#[derive(Default)]\npub struct Clients {\n    last: u32,\n}";
         assert_eq!(found, expected, "comments, head and body belong together");
     }
 
     #[test]
     fn an_item_inside_of_another_moves_to_the_left() {
-        let found = item(SOURCE, "impl Roster > fn join", false).unwrap_or_default();
+        let found = item(SOURCE, "impl Clients > fn join", false).unwrap_or_default();
 
         let expected =
             "// Why? We ask.\npub fn join(\n    &mut self,\n) -> u32 {\n    self.last\n}";

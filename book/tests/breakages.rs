@@ -19,10 +19,10 @@ fn page(text: &str) -> Vec<String> {
 
 #[test]
 fn a_renamed_item() {
-    let said = directive("{{#item lessons/lesson_01_echo/src/main.rs fn look_after}}");
+    let said = directive("{{#item lessons/lesson_01_echo/src/main.rs fn handle_client}}");
 
     let sentence = "book/src/lessons/07-broken.md:3: In lessons/lesson_01_echo/src/main.rs \
-                    there is no item `fn look_after`.";
+                    there is no item `fn handle_client`.";
     assert_eq!(said, [sentence], "the item has another name");
 }
 
@@ -33,7 +33,7 @@ fn an_item_name_that_fits_two() {
     let said = directive(&format!("{{{{#item {file} fn broadcast}}}}"));
 
     let sentence = format!("{FILE}:3: In {file} 2 items begin with `fn broadcast`.");
-    assert_eq!(said, [sentence], "the manager and the roster both have one");
+    assert_eq!(said, [sentence], "the manager and its clients both have one");
 }
 
 #[test]
@@ -158,12 +158,12 @@ fn a_chapter_as_it_should_be() {
 
 #[test]
 fn a_chapter_that_is_too_long() {
-    let long = chapter().replace("Slow.", &"word ".repeat(800));
+    let long = chapter().replace("Slow.", &"word ".repeat(check::WORD_LIMIT));
     let count = words(&long);
 
     let said = sentences(check::chapter(FILE, &long));
 
-    let sentence = format!("This chapter has {count} words of prose, the limit is 800.");
+    let sentence = format!("This chapter has {count} words of prose, the limit is 1200.");
     assert_eq!(said.len(), 1, "one fault");
     assert!(said[0].ends_with(&sentence), "{said:?} should end with {sentence}");
 }

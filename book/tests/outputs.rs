@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 };
 
 /// How long any answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn hint(sentence: String) -> impl Fn(std::io::Error) -> Hint {
     move |error| Hint::new(format!("{sentence}: {error}."))
@@ -98,13 +98,13 @@ fn curl(command: &str, port: &str) -> Result<String, Hint> {
     }
     let path = url.strip_prefix("127.0.0.1:8000").unwrap_or_default();
     let failed = || hint(format!("No answer to {command}"));
-    let mut line = TcpStream::connect(format!("127.0.0.1:{port}")).map_err(failed())?;
-    line.set_read_timeout(Some(PATIENCE)).map_err(failed())?;
-    write!(line, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n{headers}\r\n")
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).map_err(failed())?;
+    stream.set_read_timeout(Some(TIMEOUT)).map_err(failed())?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n{headers}\r\n")
         .map_err(failed())?;
 
     let (mut answer, mut byte) = (Vec::new(), [0]);
-    while !is_whole(&answer) && line.read(&mut byte).map_err(failed())? == 1 {
+    while !is_whole(&answer) && stream.read(&mut byte).map_err(failed())? == 1 {
         answer.push(byte[0]);
     }
     let answer = String::from_utf8_lossy(&answer).replace("\r\n", "\n");
@@ -149,18 +149,18 @@ fn split(command: &str) -> Vec<String> {
     words
 }
 
-/// Connects, does what the words say, and keeps the line if it is to stay.
+/// Connects, does what the words say, and keeps the connection if it is to stay.
 async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint> {
     use futures_util::{SinkExt, StreamExt};
 
     let (path, act) = words.split_once(' ').unwrap_or((words, "stays"));
     let failed = |error: &dyn std::fmt::Display| Hint::new(format!("{words}: {error}."));
-    let line = AsyncTcpStream::connect(format!("127.0.0.1:{port}"))
+    let stream = AsyncTcpStream::connect(format!("127.0.0.1:{port}"))
         .await
         .map_err(|e| failed(&e))?;
     let url = format!("ws://127.0.0.1:{port}{path}");
-    let (mut socket, _) = client_async(url, line).await.map_err(|e| failed(&e))?;
-    // The upgrade is answered before the server looks after us. The pong comes later.
+    let (mut socket, _) = client_async(url, stream).await.map_err(|e| failed(&e))?;
+    // The upgrade is answered before the server handles the socket. The pong comes later.
     socket.send(Message::Ping("".into())).await.map_err(|e| failed(&e))?;
     while !matches!(socket.next().await, Some(Ok(Message::Pong(_))) | None) {}
     if let Some(code) = act.strip_prefix("closes ") {
@@ -227,7 +227,7 @@ async fn replay(text: &str) -> Result<String, Hint> {
         let printed = if command.starts_with("curl ") {
             curl(&command, &port)?
         } else {
-            program.printed.clone()
+            with_one_time(&program.printed)
         };
         fresh.push_str(&format!("$ {command}\n{}", printed.replace(&port, "8000")));
         if !fresh.ends_with('\n') {
@@ -235,6 +235,33 @@ async fn replay(text: &str) -> Result<String, Hint> {
         }
     }
     Ok(fresh)
+}
+
+/// When each line of a log was written, as far as the book is concerned.
+const TIME: &str = "2026-11-21T09:30:00.125000Z";
+
+/// What a program printed, with the same time on every line of its log. Otherwise no
+/// two runs would print the same.
+fn with_one_time(printed: &str) -> String {
+    let shape = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "0");
+    printed
+        .split_inclusive('\n')
+        .map(|line| match line.split_at_checked(TIME.len()) {
+            Some((time, rest)) if shape(time) == shape(TIME) => format!("{TIME}{rest}"),
+            _ => line.to_owned(),
+        })
+        .collect()
+}
+
+#[test]
+fn only_the_time_of_a_log_is_replaced() {
+    let printed = "Open it.\n2027-01-02T03:04:05.678901Z  INFO lesson: client gone\n\
+                   at 2027-01-02T03:04:05.678901Z\n";
+
+    let expected = format!(
+        "Open it.\n{TIME}  INFO lesson: client gone\nat 2027-01-02T03:04:05.678901Z\n"
+    );
+    assert_eq!(with_one_time(printed), expected, "a line of the log begins with its time");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Every page of the book is held to its word.
+//! Checks every page of the book against the code that it speaks of.
 
 use std::{fmt, fs, io, path::Path};
 
@@ -67,7 +67,7 @@ fn every_link_leads_somewhere_and_no_word_is_rude() -> Result<(), Report> {
 }
 
 #[test]
-fn every_lesson_has_its_twelve_parts_in_800_words() -> Result<(), Report> {
+fn every_lesson_has_its_twelve_parts_and_no_more_words_than_it_may() -> Result<(), Report> {
     let pages = pages();
     let lessons = pages.iter().filter(|(file, _)| file.starts_with("book/src/lessons/"));
     report(lessons.flat_map(|(file, text)| check::chapter(file, text)).collect())
@@ -120,7 +120,7 @@ fn every_drawing_transcript_and_recorded_text_is_shown_somewhere() -> Result<(),
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 38] = [
+const FOREIGN: [&str; 43] = [
     "0.0.0.0:8000",
     "1000 0001",
     "1000 0101",
@@ -138,6 +138,7 @@ const FOREIGN: [&str; 38] = [
     "ADDR=127.0.0.1:8001 cargo run -p lesson_01_echo",
     "ADDR=0.0.0.0:8000 cargo run -p lesson_07_rooms",
     "Arc<Mutex<WebSocket>>",
+    "Cargo.toml",
     "BURST=30",
     "CryptoProvider",
     "InvalidAccessError",
@@ -146,9 +147,11 @@ const FOREIGN: [&str; 38] = [
     "Rc",
     "Retry-After",
     "Sec-WebSocket-Protocol",
+    "async move |socket| { … }",
     "atob",
     "book/html",
     "cargo --offline run -p lesson_01_echo",
+    "cargo run --release",
     "cargo test -p lesson_12_tasks -- the_async_threads",
     "cargo tree -d",
     "export JWT_SECRET=0123456789abcdef0123456789abcdef",
@@ -159,6 +162,8 @@ const FOREIGN: [&str; 38] = [
     "png",
     "rustup update",
     "socket.close(1001)",
+    "std::process::exit",
+    "| head -1",
 ];
 
 /// A name in a sentence is a promise, too. When it changes in the code, nobody thinks of

@@ -10,12 +10,12 @@ mod colon;
 mod default_rules;
 #[path = "../wrong/13_graceful_alone.rs"]
 mod graceful_alone;
-#[path = "../wrong/02_hang_up.rs"]
-mod hang_up;
+#[path = "../wrong/02_return_on_close.rs"]
+mod return_on_close;
 #[path = "../wrong/12_in_the_handler.rs"]
 mod in_the_handler;
-#[path = "../wrong/06_no_mercy.rs"]
-mod no_mercy;
+#[path = "../wrong/06_disconnect_on_error.rs"]
+mod disconnect_on_error;
 #[path = "../wrong/11_null_is_missing.rs"]
 mod null_is_missing;
 #[path = "../wrong/09_restless.rs"]
@@ -139,14 +139,14 @@ fn own_words(rendered: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_hangs_up_on_a_close_leaves_the_client_without_an_answer() -> Check {
-    let server = serve(hang_up::app());
+async fn a_handler_that_returns_on_a_close_leaves_it_unanswered() -> Check {
+    let server = serve(return_on_close::app());
     let ana = server.connect("Ana", "/ws").await?;
 
     match ana.leaves().await {
         Err(_) => Ok(()),
         Ok(()) => {
-            Err(Hint::new("book/wrong/02_hang_up.rs:1: It answers the Close after all."))
+            Err(Hint::new("book/wrong/02_return_on_close.rs:1: It answers the Close after all."))
         }
     }
 }
@@ -167,8 +167,8 @@ fn the_router_panics_with_the_words_that_the_book_shows() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_message_that_cannot_be_read_is_the_end() -> Check {
-    let server = serve(no_mercy::app());
+async fn one_message_that_cannot_be_read_ends_the_connection() -> Check {
+    let server = serve(disconnect_on_error::app());
     let mut ana = server.connect("Ana", "/ws").await?;
     ana.says(r#"{"type":"ping"}"#).await?;
     ana.hears("pong").await?;
@@ -179,7 +179,7 @@ async fn one_message_that_cannot_be_read_is_the_end() -> Check {
 
     match ana.hears_nothing_for(ONE_MINUTE).await {
         Err(_) => Ok(()),
-        Ok(()) => Err(Hint::new("book/wrong/06_no_mercy.rs:1: The line is still open.")),
+        Ok(()) => Err(Hint::new("book/wrong/06_disconnect_on_error.rs:1: The connection is still open.")),
     }
 }
 
@@ -238,7 +238,7 @@ async fn the_frame_that_the_book_takes_apart_says_hello() -> Check {
     let bytes = page.lines().find(|line| line.starts_with("81 ")).unwrap_or_default();
     let bytes: Vec<u8> =
         bytes.split(' ').filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
-    let server = serve(hang_up::app());
+    let server = serve(return_on_close::app());
     let mut ana = server.connect("Ana", "/ws").await?;
 
     ana.writes_raw(&bytes).await?;

@@ -2,19 +2,19 @@
 
 use axum::extract::ws::{Message, WebSocket};
 
-async fn serve_client(mut socket: WebSocket) {
+async fn handle_socket(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
-        let answer = match message {
+        let reply = match message {
             Message::Text(text) => Message::text(format!("Echo: {text}")),
             Message::Binary(bytes) => Message::Binary(bytes),
         };
 
-        if socket.send(answer).await.is_err() {
+        if socket.send(reply).await.is_err() {
             break;
         }
     }
 }
 
 fn main() {
-    let _ = serve_client;
+    let _ = handle_socket;
 }

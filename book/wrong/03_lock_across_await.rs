@@ -1,4 +1,4 @@
-//! A wrong way: it waits with the lock in hand.
+//! A wrong way: it holds the lock while it waits.
 
 use std::{
     collections::HashMap,
@@ -14,26 +14,26 @@ use axum::{
 };
 use tokio::sync::mpsc;
 
-type Roster = Arc<Mutex<HashMap<u32, mpsc::Sender<Utf8Bytes>>>>;
+type Clients = Arc<Mutex<HashMap<u32, mpsc::Sender<Utf8Bytes>>>>;
 
-async fn open_socket(
-    State(roster): State<Roster>,
+async fn ws_handler(
+    State(clients): State<Clients>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade.on_upgrade(async move |mut socket| {
         while let Some(Ok(Message::Text(text))) = socket.recv().await {
-            broadcast(&roster, text).await;
+            broadcast(&clients, text).await;
         }
     })
 }
 
-async fn broadcast(roster: &Roster, text: Utf8Bytes) {
-    let outboxes = roster.lock().expect("no task panics with the lock");
+async fn broadcast(clients: &Clients, text: Utf8Bytes) {
+    let outboxes = clients.lock().expect("no task panics while it holds the lock");
     for outbox in outboxes.values() {
         let _ = outbox.send(text.clone()).await;
     }
 }
 
 fn main() {
-    let _ = open_socket;
+    let _ = ws_handler;
 }

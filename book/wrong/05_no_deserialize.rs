@@ -12,10 +12,10 @@ struct Options {
 }
 
 fn app() -> Router {
-    Router::new().route("/ws", any(open_socket))
+    Router::new().route("/ws", any(ws_handler))
 }
 
-async fn open_socket(
+async fn ws_handler(
     Query(options): Query<Options>,
     upgrade: WebSocketUpgrade,
 ) -> Response {

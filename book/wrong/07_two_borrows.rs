@@ -1,4 +1,4 @@
-//! A wrong way: it removes the room while it still has it in hand.
+//! A wrong way: it removes the room while it still borrows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ struct Room {
 impl Room {
     fn broadcast(&self, text: &str) {
         for member in &self.members {
-            println!("{member} hears {text}");
+            println!("to {member}: {text}");
         }
     }
 }

@@ -29,7 +29,7 @@ pub fn report() -> String {
             let key = EncodingKey::from_secret(SECRET);
             let token = encode(&Header::new(Algorithm::HS256), &claims, &key)
                 .expect("a secret can sign any claims");
-            let verdict = if is_valid(&token) { "accepted" } else { "refused" };
+            let verdict = if is_valid(&token) { "accepted" } else { "rejected" };
             format!("{what}: {verdict}\n")
         })
         .concat()

@@ -1,9 +1,9 @@
-//! Serves a wrong way, so that a browser can say what it thinks of it.
+//! Serves a wrong way, so that a browser can try it.
 
-#[path = "02_hang_up.rs"]
-mod hang_up;
-#[path = "06_no_mercy.rs"]
-mod no_mercy;
+#[path = "02_return_on_close.rs"]
+mod return_on_close;
+#[path = "06_disconnect_on_error.rs"]
+mod disconnect_on_error;
 
 use std::{env, io};
 
@@ -12,9 +12,9 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let app = match env::args().nth(1).as_deref() {
-        Some("02_hang_up") => hang_up::app(),
-        Some("06_no_mercy") => no_mercy::app(),
-        other => panic!("{other:?} is neither 02_hang_up nor 06_no_mercy"),
+        Some("02_return_on_close") => return_on_close::app(),
+        Some("06_disconnect_on_error") => disconnect_on_error::app(),
+        other => panic!("{other:?} is neither 02_return_on_close nor 06_disconnect_on_error"),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);

@@ -1,4 +1,4 @@
-//! A wrong way: it hears a Close, and hangs up before the answer has left.
+//! A wrong way: it returns when a Close comes, before the answer has been sent.
 
 use axum::{
     Router,
@@ -9,11 +9,11 @@ use axum::{
 pub fn app() -> Router {
     Router::new().route(
         "/ws",
-        any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(serve_client) }),
+        any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(handle_socket) }),
     )
 }
 
-async fn serve_client(mut socket: WebSocket) {
+async fn handle_socket(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         if let Message::Close(_) = message {
             return;
