@@ -1,37 +1,39 @@
 // A heartbeat, the browser's half.
 //
-// The browser answers the server's pings by itself, and tells no script of them. So a
-// page that wants to know whether its server is there has to ask in its own words.
+// The browser answers the server's pings by itself, and no script is told. So a page that
+// wants to know whether its server is still there has to send pings of its own, as
+// messages.
 
-/** How long the server may be silent before we ask whether it is there. */
+/** How long the server may send nothing before we ask, in milliseconds. */
 const PING_AFTER = 20_000;
 
-/** How long the answer may take. Then the server counts as gone. */
+/** How long the answer may take. Then we give the connection up. */
 const PONG_WITHIN = 10_000;
 
 /**
- * Watches a new socket for as long as it lives, and calls `heard` at each sign of life.
- * `ping` is the question that this server answers.
+ * Watches a new socket until it closes, and calls `onAlive` whenever the server shows that
+ * it is there. `ping` is the message that this server answers.
  *
- * When the server gives none, it closes the socket, and does not wait for the answer: the
- * page gets its `close` at once, with 4010. A second one follows when the browser lets go
- * of the line, so listen for `close` with `{ once: true }`. Whoever has closed the socket
- * already gets the end that they wanted, with 1000: only the answer is missing.
+ * When there is no answer, it closes the socket, and does not wait for the closing
+ * handshake: the page gets its `close` at once, with 4010. A second one follows when the
+ * browser gives up, too, so listen for `close` with `{ once: true }`. If the page has
+ * closed the socket already, and only the answer is missing, the code is its own 1000.
  *
  * In a hidden tab a timer may come a minute late. That is why no step looks at the
- * clock: however late we ask, the answer has its whole time. A message is never held
- * back, and stops the timer. So a late timer makes us slow to notice, and never wrong.
+ * clock: however late we ask, the answer has its whole time. Messages are never delayed
+ * like that, and each one stops the timer. So a late timer makes us slow to notice that
+ * the server is gone, and never wrong.
  */
-export function keepAlive(socket, heard = () => {}, ping = { type: "ping" }) {
+export function keepAlive(socket, onAlive = () => {}, ping = { type: "ping" }) {
   let timer;
   const isOpen = () => socket.readyState === WebSocket.OPEN;
 
-  function rest() {
+  function restart() {
     if (!isOpen()) return; // It comes too late.
 
     clearTimeout(timer);
     timer = setTimeout(ask, PING_AFTER);
-    heard();
+    onAlive();
   }
 
   function ask() {
@@ -40,14 +42,14 @@ export function keepAlive(socket, heard = () => {}, ping = { type: "ping" }) {
   }
 
   function giveUp() {
-    const ending = isOpen()
-      ? { code: 4010, reason: "The server has gone silent." }
+    const close = isOpen()
+      ? { code: 4010, reason: "The server no longer answers." }
       : { code: 1000, reason: "" };
-    socket.close(ending.code, ending.reason);
-    socket.dispatchEvent(new CloseEvent("close", ending));
+    socket.close(close.code, close.reason);
+    socket.dispatchEvent(new CloseEvent("close", close));
   }
 
-  socket.addEventListener("open", rest);
-  socket.addEventListener("message", rest); // Whatever it says, it is there.
+  socket.addEventListener("open", restart);
+  socket.addEventListener("message", restart); // Any message shows that it is there.
   socket.addEventListener("close", () => clearTimeout(timer));
 }

@@ -1,10 +1,11 @@
 // The lab: three clients side by side, one log, and transcripts to replay.
 //
-// What is written in the fields is kept in the part of the address after "#", which
-// never leaves the browser: it survives a reload, and a teacher can hand it out.
+// What is written in the fields is kept in the part of the address after "#", which is
+// never sent to a server: it survives a reload, and a teacher can share it.
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { write } from "./log.js";
+import { askServer } from "./server.js";
 import { Client, askStatus, signIn } from "./transcript.js";
 import "./ws-lab.js";
 
@@ -14,7 +15,7 @@ const NAMES = ["ana", "ben", "cem"];
 const TOO_LONG = 70_000;
 const FLOOD = 2_000;
 
-/** How many messages of one second we write down for each client. */
+/** How many messages of one second we log for each client. */
 const SHOWN = 50;
 
 /** Who may sign in, where a server asks. Its page shows this, too. */
@@ -22,7 +23,7 @@ const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-
 
 const clients = document.querySelector("#clients");
 const template = document.querySelector("#client");
-const story = document.querySelector("#story");
+const form = document.querySelector("#transcript");
 const player = document.querySelector("ws-lab");
 player.setAttribute("server", location.origin);
 
@@ -30,7 +31,7 @@ const kept = new URLSearchParams(location.hash.slice(1));
 const about = await ask();
 const panels = NAMES.map(panel);
 offerMessages();
-offerStories();
+offerTranscripts();
 addEventListener("hashchange", () => location.reload()); // Somebody pasted a link.
 
 async function ask() {
@@ -44,7 +45,7 @@ async function ask() {
 /** The fields and the buttons of one client. */
 function panel(name, index) {
   const section = template.content.firstElementChild.cloneNode(true);
-  const [connect, ...talk] = section.querySelectorAll("button");
+  const [connectButton, ...otherButtons] = section.querySelectorAll("button");
   const { path, text, code, reason } = Object.fromEntries(
     [...section.querySelectorAll("input")].map((field) => [field.name, field]),
   );
@@ -63,11 +64,11 @@ function panel(name, index) {
   section.addEventListener("input", keep);
   section.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!event.submitter.disabled) does[event.target.name]();
+    if (!event.submitter.disabled) actions[event.target.name]();
   });
 
-  async function enter() {
-    connect.disabled = true;
+  async function connect() {
+    connectButton.disabled = true;
     let where = path.value;
     if (where.includes("{token}")) {
       const { status, token } = await signIn(location.origin, name, PASSWORDS[name]);
@@ -90,27 +91,26 @@ function panel(name, index) {
     });
 
     socket.addEventListener("message", ({ data }) => {
-      record("heard", `→ ${who}`, data);
+      record("received", `→ ${who}`, data);
     });
 
     socket.addEventListener("close", async (event) => {
-      const status = opened || (await askStatus(location.origin, where));
-      const words =
-        status > 0 && !opened ? `Refused with status ${status}.` : explain(event);
+      show(explain(event));
+      const words = await explainFully(event, opened, where);
       note(words, event.code === 1000 ? "notice" : "problem");
-      show(words);
+      if (socket === client?.socket) show(words);
     });
   }
 
   function send(data) {
     client.send(data);
-    record("said", `${who} →`, data);
+    record("sent", `${who} →`, data);
   }
 
-  const does = {
-    enter,
-    say: () => send(text.value),
-    leave() {
+  const actions = {
+    connect,
+    send: () => send(text.value),
+    close() {
       try {
         client.socket.close(Number(code.value), reason.value);
         note(`closes with ${code.value} ${reason.value}`);
@@ -128,15 +128,15 @@ function panel(name, index) {
     },
     vanish() {
       client.vanish();
-      note("leaves without a word", "problem");
+      note("closes the tab", "problem");
       client = undefined;
-      show("Gone. The browser told the server 1001, and waited for no answer.");
+      show("Closed. The browser sent 1001, and did not wait for the server's Close.");
     },
   };
   for (const button of section.querySelectorAll("li button"))
-    button.addEventListener("click", does[button.name]);
+    button.addEventListener("click", actions[button.name]);
 
-  /** Writes a message down, unless they come too fast for anybody to read. */
+  /** Logs a message, unless they come too fast for anybody to read. */
   function record(kind, direction, data) {
     if (count === 0) setTimeout(() => (count = 0), 1000);
     count += 1;
@@ -161,22 +161,32 @@ function panel(name, index) {
     state.value = sentence;
     const connected = client?.socket.readyState === WebSocket.OPEN;
     const over = !client || client.socket.readyState === WebSocket.CLOSED;
-    for (const button of talk) button.disabled = !connected;
-    connect.disabled = !over;
+    for (const button of otherButtons) button.disabled = !connected;
+    connectButton.disabled = !over;
   }
 
   return { name, path, text };
 }
 
-/** Keeps what is written in the address, if it differs from what stood there. */
+/** Says why a connection has closed. The lab can even find the status of a rejection. */
+async function explainFully(event, opened, path) {
+  if (event.code !== ABNORMAL_CLOSURE) return explain(event);
+
+  const status = opened ? "unknown" : await askStatus(location.origin, path);
+  if (status !== "unknown") return `Rejected with status ${status}.`;
+  const { sentence } = await askServer(opened);
+  return `${explain(event)} ${sentence}`;
+}
+
+/** Keeps what is written in the fields as a part of the address. */
 function keep() {
   const state = new URLSearchParams();
   for (const { name, path, text } of panels) {
     state.set(`${name}.path`, path.value);
     state.set(`${name}.text`, text.value);
   }
-  const { pick, text } = story.elements;
-  if (pick.value) state.set("story", pick.value);
+  const { pick, text } = form.elements;
+  if (pick.value) state.set("transcript", pick.value);
   else if (text.value) state.set("text", text.value);
   history.replaceState(null, "", `#${state}`);
 }
@@ -187,32 +197,32 @@ function offerMessages() {
   document.querySelector("#package").textContent = about.package ?? "your server";
 }
 
-function offerStories() {
-  const { pick, text } = story.elements;
+function offerTranscripts() {
+  const { pick, text } = form.elements;
   for (const { name } of about.transcripts)
     pick.append(new Option(name.replaceAll("_", " "), name));
 
-  function play() {
+  function load() {
     const picked = about.transcripts.find(({ name }) => name === pick.value);
     if (picked) text.value = picked.text;
     player.text = text.value;
   }
 
   pick.addEventListener("change", () => {
-    play();
+    load();
     keep();
   });
   text.addEventListener("input", () => {
     pick.value = "";
-    play();
+    load();
     keep();
   });
-  story.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("submit", (event) => event.preventDefault());
 
   const first = about.transcripts[0]?.name ?? "";
-  pick.value = kept.get("story") ?? (kept.has("text") ? "" : first);
+  pick.value = kept.get("transcript") ?? (kept.has("text") ? "" : first);
   text.value = kept.get("text") ?? "";
-  play();
+  load();
 }
 
 const now = () => new Date().toLocaleTimeString([], { timeStyle: "medium" });

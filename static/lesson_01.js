@@ -1,10 +1,11 @@
 // Lesson 01, the browser's half.
 //
-// A WebSocket tells us three things that matter here: it opened, it brought a
-// message, it closed. There is one listener for each.
+// Three events of a WebSocket matter here: it opened, it received a message, it closed.
+// There is one listener for each.
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { write } from "./log.js";
+import { askServer } from "./server.js";
 
 const state = document.querySelector("#state");
 const again = document.querySelector("#again");
@@ -26,12 +27,17 @@ function connect() {
   });
 
   socket.addEventListener("message", ({ data }) => {
-    write("heard", typeof data === "string" ? data : list(data));
+    write("received", typeof data === "string" ? data : list(data));
   });
 
   // Why no listener for "error"? A "close" always follows it, and says more.
-  socket.addEventListener("close", (event) => {
+  socket.addEventListener("close", async (event) => {
     show(explain(event));
+    if (event.code !== ABNORMAL_CLOSURE) return;
+
+    const { sentence } = await askServer();
+    // Unless somebody was faster, and the page connects again already.
+    if (event.target === socket) show(`${explain(event)} ${sentence}`);
   });
 }
 
@@ -42,7 +48,7 @@ form.addEventListener("submit", (event) => {
 
   const text = form.elements.text.value;
   socket.send(text);
-  write("said", text);
+  write("sent", text);
   form.reset();
 });
 
@@ -51,10 +57,10 @@ bytes.addEventListener("click", () => {
   const { buffer } = new Uint8Array([0, 127, 128, 255]);
 
   socket.send(buffer);
-  write("said", list(buffer));
+  write("sent", list(buffer));
 });
 
-/** Says how the socket is, and offers what can be done with it now. */
+/** Shows the state of the socket, and enables what can be done in it. */
 function show(sentence) {
   state.value = sentence;
   talk.disabled = socket.readyState !== WebSocket.OPEN;

@@ -1,10 +1,11 @@
 // Lesson 02, the browser's half.
 //
-// The "close" event carries all that a page ever learns about the end: a code, a
-// reason in words, and whether both sides said goodbye (`wasClean`).
+// The "close" event carries all that a page ever learns about the end: a code, a reason
+// in words, and whether the closing handshake was complete (`wasClean`).
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { write } from "./log.js";
+import { askServer } from "./server.js";
 
 const state = document.querySelector("#state");
 const again = document.querySelector("#again");
@@ -20,7 +21,7 @@ let socket;
 function connect() {
   socket = new WebSocket("/ws");
   show("Connecting …");
-  tell("not yet", "not yet", "not yet");
+  showClose("not yet", "not yet", "not yet");
 
   socket.addEventListener("open", () => {
     show("Connected.");
@@ -28,12 +29,16 @@ function connect() {
   });
 
   socket.addEventListener("message", ({ data }) => {
-    write("heard", data);
+    write("received", data);
   });
 
-  socket.addEventListener("close", (event) => {
+  socket.addEventListener("close", async (event) => {
     show(explain(event));
-    tell(event.code, event.reason || "none given", event.wasClean);
+    showClose(event.code, event.reason || "none given", event.wasClean);
+    if (event.code !== ABNORMAL_CLOSURE) return;
+
+    const { sentence } = await askServer();
+    if (event.target === socket) show(`${explain(event)} ${sentence}`);
   });
 }
 
@@ -41,12 +46,12 @@ again.addEventListener("click", connect);
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  say(form.elements.text.value);
+  send(form.elements.text.value);
   form.reset();
 });
 
 bye.addEventListener("click", () => {
-  say("bye");
+  send("bye");
 });
 
 leave.addEventListener("click", () => {
@@ -66,9 +71,9 @@ ask.addEventListener("click", async () => {
   }
 });
 
-function say(text) {
+function send(text) {
   socket.send(text);
-  write("said", text);
+  write("sent", text);
 }
 
 function show(sentence) {
@@ -77,7 +82,7 @@ function show(sentence) {
   again.hidden = socket.readyState !== WebSocket.CLOSED;
 }
 
-function tell(code, reason, clean) {
+function showClose(code, reason, clean) {
   document.querySelector("#code").value = code;
   document.querySelector("#reason").value = reason;
   document.querySelector("#clean").value = clean;

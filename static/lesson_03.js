@@ -1,10 +1,11 @@
 // Lesson 03, the browser's half.
 //
-// The server does not send our own words back to us, so we write them down
-// ourselves. All other lines are news: from the server, or from another window.
+// The server does not send our own messages back to us, so we log them ourselves. What
+// we receive comes from the server itself, or from another window.
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { write } from "./log.js";
+import { askServer } from "./server.js";
 
 const state = document.querySelector("#state");
 const again = document.querySelector("#again");
@@ -23,11 +24,15 @@ function connect() {
   });
 
   socket.addEventListener("message", ({ data }) => {
-    write("heard", data);
+    write("received", data);
   });
 
-  socket.addEventListener("close", (event) => {
+  socket.addEventListener("close", async (event) => {
     show(explain(event));
+    if (event.code !== ABNORMAL_CLOSURE) return;
+
+    const { sentence } = await askServer();
+    if (event.target === socket) show(`${explain(event)} ${sentence}`);
   });
 }
 
@@ -38,7 +43,7 @@ form.addEventListener("submit", (event) => {
 
   const text = form.elements.text.value;
   socket.send(text);
-  write("said", text);
+  write("sent", text);
   form.reset();
 });
 

@@ -1,42 +1,49 @@
 // Lesson 04, the browser's half.
 //
-// The id is a part of the path. When the server refuses it, the socket never
-// opens, and "close" comes with code 1006, as it does for a dropped line.
+// The id is a part of the path. When the server rejects it, the socket never opens, and
+// "close" comes with code 1006, as it does when a connection is lost.
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { write } from "./log.js";
+import { askServer } from "./server.js";
 
 const state = document.querySelector("#state");
-const enter = document.querySelector("#enter");
-const door = document.querySelector("#door");
+const join = document.querySelector("#join");
+const fields = document.querySelector("#join fieldset");
 const form = document.querySelector("#say");
 const talk = document.querySelector("#talk");
 const leave = document.querySelector("#leave");
 
 let socket;
 
-enter.addEventListener("submit", (event) => {
+join.addEventListener("submit", (event) => {
   event.preventDefault();
 
   // Encoded, so that a slash or a question mark stays part of the id.
-  connect(`/ws/${encodeURIComponent(enter.elements.client.value)}`);
+  connect(`/ws/${encodeURIComponent(join.elements.client.value)}`);
 });
 
 function connect(path) {
   socket = new WebSocket(path);
+  let opened = false;
   show("Connecting …");
 
   socket.addEventListener("open", () => {
+    opened = true;
     show("Connected.");
     form.elements.text.focus();
   });
 
   socket.addEventListener("message", ({ data }) => {
-    write("heard", data);
+    write("received", data);
   });
 
-  socket.addEventListener("close", (event) => {
+  socket.addEventListener("close", async (event) => {
     show(explain(event));
+    if (event.code !== ABNORMAL_CLOSURE) return;
+
+    const { sentence } = await askServer(opened);
+    if (event.target === socket) show(`${explain(event)} ${sentence}`);
   });
 }
 
@@ -50,12 +57,12 @@ form.addEventListener("submit", (event) => {
 
   const text = form.elements.text.value;
   socket.send(text);
-  write("said", text);
+  write("sent", text);
   form.reset();
 });
 
 function show(sentence) {
   state.value = sentence;
   talk.disabled = socket.readyState !== WebSocket.OPEN;
-  door.disabled = socket.readyState !== WebSocket.CLOSED;
+  fields.disabled = socket.readyState !== WebSocket.CLOSED;
 }

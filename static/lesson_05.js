@@ -1,46 +1,54 @@
 // Lesson 05, the browser's half.
 //
-// A script cannot add headers to a WebSocket, but it can add a query. A wrong
-// token is a 401 that we cannot read; at the polite address the server lets us in
-// first, and then closes with a code and a reason that we can.
+// A script cannot add headers to a WebSocket, but it can add a query. A wrong token is a
+// 401 that we cannot read. At the polite address the server accepts the connection first,
+// and then closes it with a code and a reason that we can read.
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { write } from "./log.js";
+import { askServer } from "./server.js";
 
 const state = document.querySelector("#state");
-const enter = document.querySelector("#enter");
-const door = document.querySelector("#door");
+const join = document.querySelector("#join");
+const fields = document.querySelector("#join fieldset");
 const form = document.querySelector("#say");
 const talk = document.querySelector("#talk");
 const leave = document.querySelector("#leave");
 
 let socket;
 
-enter.addEventListener("submit", (event) => {
+join.addEventListener("submit", (event) => {
   event.preventDefault();
 
-  const { client, token, echo, polite } = enter.elements;
-  const path = `/ws/${encodeURIComponent(client.value)}${polite.checked ? "/polite" : ""}`;
-  // It encodes for us: a token may well contain "+" or "&".
+  const { client, token, echo, polite } = join.elements;
+  const id = encodeURIComponent(client.value);
+  const path = polite.checked ? `/ws/${id}/polite` : `/ws/${id}`;
+  // It encodes for us: a token may contain "+" or "&".
   const query = new URLSearchParams({ token: token.value, echo: echo.checked });
   connect(`${path}?${query}`);
 });
 
 function connect(path) {
   socket = new WebSocket(path);
+  let opened = false;
   show("Connecting …");
 
   socket.addEventListener("open", () => {
+    opened = true;
     show("Connected.");
     form.elements.text.focus();
   });
 
   socket.addEventListener("message", ({ data }) => {
-    write("heard", data);
+    write("received", data);
   });
 
-  socket.addEventListener("close", (event) => {
+  socket.addEventListener("close", async (event) => {
     show(explain(event));
+    if (event.code !== ABNORMAL_CLOSURE) return;
+
+    const { sentence } = await askServer(opened);
+    if (event.target === socket) show(`${explain(event)} ${sentence}`);
   });
 }
 
@@ -54,12 +62,12 @@ form.addEventListener("submit", (event) => {
 
   const text = form.elements.text.value;
   socket.send(text);
-  write("said", text);
+  write("sent", text);
   form.reset();
 });
 
 function show(sentence) {
   state.value = sentence;
   talk.disabled = socket.readyState !== WebSocket.OPEN;
-  door.disabled = socket.readyState !== WebSocket.CLOSED;
+  fields.disabled = socket.readyState !== WebSocket.CLOSED;
 }

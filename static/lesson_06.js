@@ -3,40 +3,51 @@
 // A message is an object with a `type`: `JSON.stringify` on the way out,
 // `JSON.parse` on the way in, and a `switch` where Rust has a `match`.
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { write } from "./log.js";
+import { USERNAME_LIMIT, limitLength, nameIn } from "./names.js";
+import { askServer } from "./server.js";
 
 const state = document.querySelector("#state");
-const enter = document.querySelector("#enter");
-const door = document.querySelector("#door");
+const join = document.querySelector("#join");
+const fields = document.querySelector("#join fieldset");
 const form = document.querySelector("#say");
 const talk = document.querySelector("#talk");
 const ping = document.querySelector("#ping");
 const leave = document.querySelector("#leave");
 const wrong = document.querySelector("#wrong");
+const { username } = join.elements;
 
 let socket;
 
-enter.addEventListener("submit", (event) => {
+join.addEventListener("submit", (event) => {
   event.preventDefault();
-  connect(`/ws/${encodeURIComponent(enter.elements.username.value)}`);
+  connect(`/ws/${encodeURIComponent(nameIn(username))}`);
 });
+
+limitLength(username, USERNAME_LIMIT);
 
 function connect(path) {
   socket = new WebSocket(path);
+  let opened = false;
   show("Connecting …");
 
   socket.addEventListener("open", () => {
+    opened = true;
     show("Connected.");
     form.elements.text.focus();
   });
 
   socket.addEventListener("message", ({ data }) => {
-    write("heard", inWords(JSON.parse(data)), data);
+    write("received", inWords(JSON.parse(data)), data);
   });
 
-  socket.addEventListener("close", (event) => {
+  socket.addEventListener("close", async (event) => {
     show(explain(event));
+    if (event.code !== ABNORMAL_CLOSURE) return;
+
+    const { sentence } = await askServer(opened);
+    if (event.target === socket) show(`${explain(event)} ${sentence}`);
   });
 }
 
@@ -62,7 +73,7 @@ leave.addEventListener("click", () => {
 
 function send(text) {
   socket.send(text);
-  write("said", text);
+  write("sent", text);
 }
 
 function inWords(message) {
@@ -85,5 +96,5 @@ function inWords(message) {
 function show(sentence) {
   state.value = sentence;
   talk.disabled = socket.readyState !== WebSocket.OPEN;
-  door.disabled = socket.readyState !== WebSocket.CLOSED;
+  fields.disabled = socket.readyState !== WebSocket.CLOSED;
 }

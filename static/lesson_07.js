@@ -1,58 +1,59 @@
-// Lesson 07, the browser's half: who are you, and which room?
+// Lesson 07, the browser's half: a form for the name and the room.
 //
 // The conversation itself is in room.js, which the pages that follow use as well.
 
+import { ROOM_NAME_LIMIT, USERNAME_LIMIT, limitLength, nameIn } from "./names.js";
 import { openRoom } from "./room.js";
 
 const form = document.querySelector("#join");
 const open = document.querySelector("#open");
 const look = document.querySelector("#look");
 const rooms = document.querySelector("#rooms");
-const place = document.querySelector("#room");
+const container = document.querySelector("#room");
+const { username, room } = form.elements;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
 
-  const { username, room } = form.elements;
-  const parts = [room.value, username.value].map(encodeURIComponent);
-  openRoom(place, `/ws/chat/${parts.join("/")}`, {
-    me: username.value,
+  const parts = [nameIn(room), nameIn(username)].map(encodeURIComponent);
+  openRoom(container, `/ws/chat/${parts.join("/")}`, {
+    me: nameIn(username),
     typing: "typing" in form.dataset, // The page says whether our server knows it.
-    entering: () => {
+    onConnecting: () => {
       form.hidden = true;
     },
-    left: () => {
+    onClose: () => {
       form.hidden = false;
       listRooms();
     },
   });
 });
 
+limitLength(username, USERNAME_LIMIT);
+limitLength(room, ROOM_NAME_LIMIT);
+
 look.addEventListener("click", listRooms);
 
-/** Asks the server which rooms there are now. Nobody tells us when they change. */
+/** Asks the server which rooms there are now. It does not announce changes. */
 async function listRooms() {
-  const list = await ask("/rooms");
-
-  rooms.replaceChildren(...list.map(button));
-  open.value =
-    list.length === 0 ? "No room is open. Join one, and it is." : "Open rooms:";
-}
-
-async function ask(path) {
   try {
-    return await (await fetch(path)).json();
+    const list = await (await fetch("/rooms")).json();
+    rooms.replaceChildren(...list.map(button));
+    open.value =
+      list.length === 0 ? "No room is open. Join one, and it is." : "Open rooms:";
   } catch {
-    return []; // No server runs. The room says so too, when somebody tries to join.
+    rooms.replaceChildren();
+    open.value = "No server answers.";
   }
 }
 
-function button({ room, members }) {
+function button({ room: name, members }) {
   const choose = document.createElement("button");
   choose.type = "button";
-  choose.textContent = `${room} (${members})`;
+  choose.textContent = `${name} (${members})`;
   choose.addEventListener("click", () => {
-    form.elements.room.value = room;
+    room.value = name;
+    room.dispatchEvent(new Event("input")); // As if somebody had typed it.
   });
 
   const item = document.createElement("li");

@@ -1,33 +1,33 @@
-// Lesson 08, the browser's half: the server no longer believes a name, it wants a
-// token. We get one for a password, and a WebSocket cannot carry it in a header.
+// Lesson 08, the browser's half: the server asks for a token, and not for a name. We get
+// one for a password, and a WebSocket cannot send it in a header.
 //
-// The server also puts it in a cookie which no script can read. The browser sends
-// that along with every socket to this host, so most pages need no more.
+// The server also puts it in a cookie, which no script can read. The browser sends that
+// along with every socket to this host, so most pages need no more.
 
+import { ROOM_NAME_LIMIT, limitLength, nameIn } from "./names.js";
 import { openRoom } from "./room.js";
-import { explain } from "./closing.js";
-
-/** "Not (or no longer) signed in": the code that only a new token can help with. */
-const SIGNED_OUT = 4001;
+import { whoAmI } from "./server.js";
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
 const answer = document.querySelector("#answer");
-const place = document.querySelector("#room");
+const container = document.querySelector("#room");
 const { username, password, room, subprotocol } = form.elements;
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
 
   fields.disabled = true; // However often somebody clicks, we ask once.
-  const token = await signIn();
+  const user = await signIn();
   fields.disabled = false;
 
-  if (token) enter(token);
+  if (user) enter(user);
   else password.focus();
 });
 
-/** Gets a token for the name and the password; or says why not, and gives nothing. */
+limitLength(room, ROOM_NAME_LIMIT);
+
+/** Gets a token for the name and the password; or says why not, and returns nothing. */
 async function signIn() {
   try {
     const reply = await fetch("/login", {
@@ -36,7 +36,7 @@ async function signIn() {
       body: JSON.stringify({ username: username.value, password: password.value }),
       credentials: subprotocol.checked ? "omit" : "same-origin", // Take the cookie?
     });
-    if (reply.ok) return (await reply.json()).token;
+    if (reply.ok) return await reply.json();
 
     answer.value = await reply.text();
   } catch {
@@ -44,21 +44,26 @@ async function signIn() {
   }
 }
 
-function enter(token) {
-  password.value = ""; // The token stands for it from now on.
-  openRoom(place, `/ws/chat/${encodeURIComponent(room.value)}`, {
-    me: username.value,
-    // The one header that a script can fill: a list of protocols, of which the
-    // server picks the first. The token rides along as the second.
-    protocols: subprotocol.checked ? ["chat.v1", `bearer.${token}`] : [],
-    entering: () => {
+/** Enters the room under the name that the server gave us. It may differ in its case. */
+function enter(user) {
+  const token = subprotocol.checked ? user.token : undefined; // Otherwise, the cookie.
+  password.value = ""; // The token replaces it from now on.
+  openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
+    me: user.username,
+    // The one header that a script can fill: a list of protocols, of which the server
+    // picks the first. The second one is our token.
+    protocols: token ? ["chat.v1", `bearer.${token}`] : [],
+    ask: (opened) => whoAmI(token, opened),
+    onConnecting: () => {
       form.hidden = true;
     },
-    left: (event) => {
-      const signedOut = event.code === SIGNED_OUT;
-      if (signedOut) place.replaceChildren();
-      answer.value = signedOut ? explain(event) : "";
+    onClose: () => {
+      answer.value = "";
       form.hidden = false;
+    },
+    onSignedOut: (sentence) => {
+      answer.value = sentence;
+      password.focus();
     },
   });
 }

@@ -2,17 +2,14 @@
 // server asks for signs of life, and the browser answers by itself. We ask the server as
 // well, because nobody else would tell us that it has gone.
 
-import { explain } from "./closing.js";
 import { keepAlive } from "./heartbeat.js";
 import { openRoom } from "./room.js";
-
-/** "Not (or no longer) signed in": the code that only a new token can help with. */
-const SIGNED_OUT = 4001;
+import { whoAmI } from "./server.js";
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
 const answer = document.querySelector("#answer");
-const place = document.querySelector("#room");
+const container = document.querySelector("#room");
 const pulse = document.querySelector("#pulse");
 const heard = document.querySelector("#heard");
 const { username, password, room } = form.elements;
@@ -46,20 +43,23 @@ async function signIn() {
 
 function enter() {
   password.value = "";
-  openRoom(place, `/ws/chat/${encodeURIComponent(room.value)}`, {
+  openRoom(container, `/ws/chat/${encodeURIComponent(room.value)}`, {
     me: username.value,
-    entering: (socket) => {
+    ask: (opened) => whoAmI(undefined, opened),
+    onConnecting: (socket) => {
       form.hidden = true;
       keepAlive(socket, () => {
         pulse.hidden = false;
         heard.textContent = new Date().toLocaleTimeString();
       });
     },
-    left: (event) => {
-      const signedOut = event.code === SIGNED_OUT;
-      if (signedOut) place.replaceChildren();
-      answer.value = signedOut ? explain(event) : "";
+    onClose: () => {
+      answer.value = "";
       form.hidden = false;
+    },
+    onSignedOut: (sentence) => {
+      answer.value = sentence;
+      password.focus();
     },
   });
 }

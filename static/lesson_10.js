@@ -1,13 +1,11 @@
 // Lesson 10, the browser's half: a page that asks for too much, to see what the server
 // says. What a person does by hand keeps to every limit.
 
-import { explain } from "./closing.js";
+import { explain } from "./close-codes.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
 import { openRoom } from "./room.js";
-
-/** "Not (or no longer) signed in": the code that only a new token can help with. */
-const SIGNED_OUT = 4001;
+import { whoAmI } from "./server.js";
 
 /** How long a new socket may take to be turned away. Then we count it as let in. */
 const ONE_SECOND = 1000;
@@ -15,7 +13,7 @@ const ONE_SECOND = 1000;
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
 const answer = document.querySelector("#answer");
-const place = document.querySelector("#room");
+const container = document.querySelector("#room");
 const limits = document.querySelector("#limits");
 const { username, password, room } = form.elements;
 
@@ -57,10 +55,11 @@ async function signIn() {
 
 function enter() {
   password.value = "";
-  openRoom(place, `/ws/chat/${encodeURIComponent(room.value)}`, {
+  openRoom(container, `/ws/chat/${encodeURIComponent(room.value)}`, {
     me: username.value,
-    entering: (opened) => {
-      socket = opened;
+    ask: (opened) => whoAmI(undefined, opened),
+    onConnecting: (connecting) => {
+      socket = connecting;
       keepAlive(socket);
       socket.addEventListener("open", () => {
         limits.hidden = false;
@@ -68,13 +67,13 @@ function enter() {
       form.hidden = true;
       answer.value = "";
     },
-    left: (event) => {
+    onClose: () => {
       form.hidden = false;
       limits.hidden = true;
-      if (event.code === SIGNED_OUT) {
-        place.replaceChildren();
-        answer.value = explain(event);
-      }
+    },
+    onSignedOut: (sentence) => {
+      answer.value = sentence;
+      password.focus();
     },
   });
 }

@@ -4,12 +4,12 @@
 // and to ask for changes. We never change a table ourselves: each change that we ask for
 // comes back as an event, like those that others ask for.
 
-import { explain } from "./closing.js";
-import { Refusal, ask, follow } from "./live.js";
+import { explain } from "./close-codes.js";
+import { ApiError, ask, follow } from "./live.js";
 import { write } from "./log.js";
 
 /** How it can stand with a table, the worst first. */
-const STATES = ["signed out", "away", "connecting", "live"];
+const STATES = ["signed out", "reconnecting", "connecting", "live"];
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
@@ -86,15 +86,16 @@ function leave(why) {
 /** Shows how it stands with the table that is worse off. */
 function drawState() {
   const rank = (table) => STATES.indexOf(table.state);
-  const [{ state: now, news }] = Object.values(tables).sort((a, b) => rank(a) - rank(b));
+  const [worst] = Object.values(tables).sort((a, b) => rank(a) - rank(b));
+  const { state: now, news, problem } = worst;
 
   talk.disabled = now !== "live";
   if (now === "connecting") state.value = "Connecting …";
   if (now === "live") state.value = `Connected as ${username.value}.`;
-  // Events may come before the list does. They change nothing about why we were away.
-  if (now === "away" && news instanceof CloseEvent)
-    state.value = `${explain(news)} We try again.`;
-  if (now === "signed out") leave("Sign in again: the token has expired.");
+  // Events may come before the list does. They say nothing about why we reconnect.
+  if (now === "reconnecting" && news instanceof CloseEvent)
+    state.value = [explain(news), problem, "We try again."].filter(Boolean).join(" ");
+  if (now === "signed out") leave(problem);
 }
 
 function drawPosts(posts) {
@@ -161,8 +162,8 @@ function drawAuthors(users) {
 function tell({ type, model, data, event, from, message, timestamp }) {
   const time = new Date(timestamp).toLocaleTimeString();
   if (type === "announcement") write("notice", message, time);
-  else if (type === "custom") write("heard", say(data), `${event} from ${from}, ${time}`);
-  else write("heard", `${model} ${data.id} ${type}: ${titleOf(data)}`, time);
+  else if (type === "custom") write("received", say(data), `${event} from ${from}, ${time}`);
+  else write("received", `${model} ${data.id} ${type}: ${titleOf(data)}`, time);
 }
 
 /** Text as it is. Programs may send any other JSON. */
@@ -176,7 +177,7 @@ async function change(method, path, body) {
     await ask(method, path, body);
     return true;
   } catch (error) {
-    write("problem", error instanceof Refusal ? error.message : "No server answers.");
+    write("problem", error instanceof ApiError ? error.message : "No server answers.");
     return false;
   }
 }

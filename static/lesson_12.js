@@ -4,11 +4,12 @@
 // The socket tells first how all our tasks stand, and then what changes. So this page
 // remembers nothing: after a reload, or in a second window, it shows the same.
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { keepAlive } from "./heartbeat.js";
+import { whoAmI } from "./server.js";
 
-/** "Not (or no longer) signed in": the code that only a new token can help with. */
-const SIGNED_OUT = 4001;
+/** The code with which a server closes when we are not, or no longer, signed in. */
+const NOT_AUTHENTICATED = 4001;
 
 /** Where we remember who has signed in: the cookie itself is hidden from scripts. */
 const GUEST = "lesson_12_guest";
@@ -67,7 +68,9 @@ function watch(guest) {
   work.hidden = false;
   keepAlive(socket);
 
+  let opened = false;
   socket.addEventListener("open", () => {
+    opened = true;
     show(`Connected as ${guest.name}.`);
     text.focus();
   });
@@ -76,12 +79,19 @@ function watch(guest) {
     hear(JSON.parse(data));
   });
 
-  socket.addEventListener("close", end, { once: true });
+  const close = (event) => end(event, opened);
+  socket.addEventListener("close", close, { once: true });
 }
 
-function end(event) {
+async function end(event, opened) {
   show(explain(event));
-  if (event.code === SIGNED_OUT) askForName(explain(event));
+  if (event.code === NOT_AUTHENTICATED) askForName(explain(event));
+  if (event.code !== ABNORMAL_CLOSURE) return;
+
+  const { status, sentence } = await whoAmI(undefined, opened);
+  if (event.target !== socket) return; // We are connecting again already.
+  if (status === 401) askForName(sentence);
+  else show(`${explain(event)} ${sentence}`);
 }
 
 function hear(message) {
@@ -209,7 +219,7 @@ function show(sentence) {
   state.value = sentence;
   talk.disabled = socket.readyState !== WebSocket.OPEN;
   for (const { cancel } of drawn.values()) cancel.disabled = talk.disabled;
-  // Not only when it is closed: a line that we gave up may be closing for a long time.
+  // Not only when it is closed: one that we gave up may be closing for a long time.
   again.hidden = socket.readyState <= WebSocket.OPEN;
 }
 

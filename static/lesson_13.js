@@ -1,16 +1,15 @@
 // Lesson 13, the browser's half: the server says when it goes away, and this page comes
 // back by itself when there is one again.
 //
-// The token is still good then, if the next server has the same JWT_SECRET. If it has
-// not, it refuses us, and a page cannot read why: sign in again.
+// The token is still valid then, if the next server has the same JWT_SECRET. If not, the
+// page finds that out over HTTP, and asks for the password again.
 
-import { explain } from "./closing.js";
+import { explain } from "./close-codes.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
-import { comeBack } from "./reconnect.js";
+import { reconnect } from "./reconnect.js";
 import { openRoom } from "./room.js";
-
-const SIGNED_OUT = 4001;
+import { whoAmI } from "./server.js";
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
@@ -18,15 +17,14 @@ const answer = document.querySelector("#answer");
 const pause = document.querySelector("#pause");
 const countdown = document.querySelector("#countdown");
 const enough = document.querySelector("#enough");
-const place = document.querySelector("#room");
+const container = document.querySelector("#room");
 const { username, password, room, subprotocol } = form.elements;
 
 let connect;
-let isIn = false;
-const back = comeBack({
+const tries = reconnect({
   connect: () => connect(),
-  tell: count,
-  stay: () => stayAway(true),
+  onWait: count,
+  onGiveUp: () => showForm(true),
 });
 
 form.addEventListener("submit", async (event) => {
@@ -41,8 +39,8 @@ form.addEventListener("submit", async (event) => {
 });
 
 enough.addEventListener("click", () => {
-  back.stop();
-  stayAway(true);
+  tries.stop();
+  showForm(true);
 });
 
 /** Gets a token for the name and the password; or says why not, and gives nothing. */
@@ -64,39 +62,41 @@ async function signIn() {
 
 function enter(token) {
   password.value = "";
-  connect = openRoom(place, `/ws/chat/${encodeURIComponent(room.value)}`, {
+  const bearer = subprotocol.checked ? token : undefined;
+  connect = openRoom(container, `/ws/chat/${encodeURIComponent(room.value)}`, {
     me: username.value,
-    protocols: subprotocol.checked ? ["chat.v1", `bearer.${token}`] : [],
-    entering: (socket) => {
+    protocols: bearer ? ["chat.v1", `bearer.${bearer}`] : [],
+    ask: (opened) => whoAmI(bearer, opened),
+    onConnecting: (socket) => {
       form.hidden = true;
       countdown.textContent = "We try now.";
       keepAlive(socket);
-      back.follow(socket);
+      tries.follow(socket);
       socket.addEventListener("open", () => {
         pause.hidden = true;
-        isIn = true;
       });
     },
-    left: (event, show) => {
-      // Tries that fail do not know why we had to go.
-      if (isIn) write("notice", explain(event));
-      else show("No server answers yet, or it refuses us.");
-      isIn = false;
-
-      const signedOut = event.code === SIGNED_OUT;
-      if (signedOut) place.replaceChildren();
-      answer.value = signedOut ? explain(event) : "";
+    onClose: (event, opened) => {
+      // The tries that follow do not know why the connection ended.
+      if (opened) write("notice", explain(event));
+      answer.value = "";
+    },
+    onSignedOut: (sentence) => {
+      tries.stop(); // With this token, no try can succeed.
+      answer.value = sentence;
+      showForm(true);
+      password.focus();
     },
   });
 }
 
-/** Either we come back by ourselves, or somebody signs in again. */
-function stayAway(forGood) {
-  pause.hidden = forGood;
-  form.hidden = !forGood;
+/** Shows the form, or else the countdown to the next try. */
+function showForm(shown) {
+  pause.hidden = shown;
+  form.hidden = !shown;
 }
 
 function count(milliseconds) {
-  stayAway(false);
+  showForm(false);
   countdown.textContent = `We try again in ${Math.ceil(milliseconds / 1000)} s.`;
 }

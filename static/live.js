@@ -1,25 +1,25 @@
 // A live table: load the list once, then follow the events, and never show a wrong state.
 //
-// Copy this file and heartbeat.js. They need no framework, and go with every one.
+// Copy this file and heartbeat.js. They need no framework, and work with every one.
 //
 // Between the list and the events there must be no gap. So we follow first, and load the
-// list then. What we hear meanwhile waits. Each change has a number, and the list has the
-// number of the last change in it: events that are older are in the list already.
+// list then. The events that we receive meanwhile wait. Each change has a number, and the
+// list has the number of the last change in it: older events are in the list already.
 
 import { keepAlive } from "./heartbeat.js";
 
-/** "Not (or no longer) signed in": the code that only a new token can help with. */
-const SIGNED_OUT = 4001;
+/** The code with which a server closes when we are not, or no longer, signed in. */
+const NOT_AUTHENTICATED = 4001;
 
 /** How long we wait before we connect again: at first, and at most. */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 
-/** How long an answer may take. On a dead line there would never be one. */
-const ANSWER_WITHIN = 10_000;
+/** How long an answer may take. On a lost connection there would never be one. */
+const TIMEOUT = 10_000;
 
-/** What the server says no to. `field` is what is wrong in the body, if it is that. */
-export class Refusal extends Error {
+/** An answer with an error. `field` is what is wrong in the body, if it is that. */
+export class ApiError extends Error {
   constructor(status, { message, field }) {
     super(field ? `${field}: ${message}` : message);
     Object.assign(this, { status, field });
@@ -32,10 +32,10 @@ export async function ask(method, path, body) {
     method,
     headers: body && { "Content-Type": "application/json" },
     body: body && JSON.stringify(body),
-    signal: AbortSignal.timeout(ANSWER_WITHIN),
+    signal: AbortSignal.timeout(TIMEOUT),
   });
   const answer = reply.status === 204 ? null : await reply.json();
-  if (!reply.ok) throw new Refusal(reply.status, answer);
+  if (!reply.ok) throw new ApiError(reply.status, answer);
   return answer;
 }
 
@@ -54,7 +54,7 @@ export class Table {
     return [...this.#rows.values()].sort((a, b) => a.id - b.id);
   }
 
-  /** Takes in a part of the list. */
+  /** Adds a part of the list. */
   load({ change, data }) {
     this.#loaded = change;
     for (const row of data) {
@@ -63,20 +63,20 @@ export class Table {
     }
   }
 
-  /** Takes in an event, now or when its time has come. */
-  hear(event) {
+  /** Applies an event, at once or as soon as the list is complete. */
+  receive(event) {
     if (this.#settled) this.#apply(event);
     else this.#early.push(event);
   }
 
-  /** The whole list is here, and so is every event that is older than it. */
+  /** The list is complete, and we have every event that is older than it. */
   settle() {
     this.#settled = true;
     for (const event of this.#early.splice(0)) this.#apply(event);
   }
 
   #apply({ type, change, data }) {
-    if (change <= (this.#seen.get(data.id) ?? this.#loaded)) return; // Old news.
+    if (change <= (this.#seen.get(data.id) ?? this.#loaded)) return; // The list has it.
 
     this.#seen.set(data.id, change);
     if (type === "deleted") this.#rows.delete(data.id);
@@ -86,20 +86,22 @@ export class Table {
 
 /**
  * Follows a channel, and calls `draw` whenever something has changed, with
- * `{ state, rows, clients, news }`. The state is "connecting", "live", "away" (we try
- * again; the rows are those we had) or "signed out" (we do not). `news` is the message
- * that it is about, or the `close` event, or null.
+ * `{ state, rows, clients, news, problem }`.
  *
- * Gives a function that ends it. `draw` is not called any more then.
+ * The state is "connecting", "live", "reconnecting" (the rows are those that we had) or
+ * "signed out" (we do not try again). `news` is the message or the `close` event that has
+ * changed something, or null, and `problem` is a sentence about why there is no connection.
+ *
+ * Returns a function that ends it. `draw` is not called any more then.
  */
 export function follow(channel, draw) {
   let socket;
   let timer;
   let attempts = 0;
-  let shown = { state: "connecting", rows: [], news: null, clients: 0 };
+  let shown = { state: "connecting", rows: [], news: null, problem: "", clients: 0 };
 
   const show = (change) => {
-    shown = { ...shown, news: null, ...change };
+    shown = { ...shown, news: null, problem: "", ...change };
     draw(shown);
   };
 
@@ -120,7 +122,7 @@ export function follow(channel, draw) {
             () => mine.close(), // And so we try again.
           );
           break;
-        case "stats": // It comes behind all events that are older than the list.
+        case "stats": // It comes after all events that are older than the list.
           attempts = 0;
           table.settle();
           show({ state: "live", rows: table.rows, clients: message.clients });
@@ -128,7 +130,7 @@ export function follow(channel, draw) {
         case "created":
         case "updated":
         case "deleted":
-          table.hear(message);
+          table.receive(message);
           if (shown.state === "live") show({ rows: table.rows, news: message });
           break;
         case "pong":
@@ -138,10 +140,10 @@ export function follow(channel, draw) {
       }
     });
 
-    const end = (event) => {
-      if (!isOver()) comeAgain(event);
+    const close = (event) => {
+      if (!isOver()) retry(event);
     };
-    mine.addEventListener("close", end, { once: true });
+    mine.addEventListener("close", close, { once: true });
   }
 
   async function load(table, isOver) {
@@ -152,16 +154,21 @@ export function follow(channel, draw) {
     }
   }
 
-  async function comeAgain(event) {
+  async function retry(event) {
     const mine = socket;
-    show({ state: "away", news: event });
+    show({ state: "reconnecting", news: event });
 
-    // A page cannot read why it was refused a socket. A request for the list can.
-    const refused = await ask("GET", `/${channel}?limit=1`).catch(({ status }) => status);
+    // A page cannot read why an upgrade was rejected. It can ask for the list.
+    const answer = ask("GET", `/${channel}?limit=1`);
+    const error = await answer.then(() => null, (reason) => reason);
     if (mine !== socket) return;
-    if (event.code === SIGNED_OUT || refused === 401) return show({ state: "signed out" });
+    if (error?.status === 401) return show({ state: "signed out", problem: error.message });
+    if (event.code === NOT_AUTHENTICATED)
+      return show({ state: "signed out", problem: `Sign in again: ${event.reason}.` });
+    if (error && !error.status)
+      show({ state: "reconnecting", news: event, problem: "No server answers." });
 
-    // Not all at once: when a server restarts, everybody comes back.
+    // Not all at once: when a server restarts, all its clients connect again.
     const longest = Math.min(FIRST_PAUSE * 2 ** attempts, LONGEST_PAUSE);
     timer = setTimeout(connect, longest * (0.5 + Math.random() / 2));
     attempts += 1;
@@ -174,9 +181,9 @@ export function follow(channel, draw) {
 
     clearTimeout(timer);
     const last = socket;
-    socket = null; // Whatever it still says comes too late.
+    socket = null; // Whatever it still receives comes too late.
     if (last.readyState !== WebSocket.CONNECTING) last.close(1000);
-    // The browser complains on the console about a socket that we close unopened.
+    // The browser logs an error when a script closes a socket that is not open yet.
     else last.addEventListener("open", () => last.close(1000));
   };
 }

@@ -1,7 +1,7 @@
-// Coming back after a connection has ended: soon at first, then later and later.
+// Connecting again after a connection has ended: soon at first, then later and later.
 //
-// Each wait is a matter of chance (“full jitter”). A server that stops loses all its
-// clients in one moment, and must not have them all back in one moment.
+// Each wait is random (exponential backoff with “full jitter”). A server that stops loses
+// all its clients in one moment, and must not have them all back in one moment.
 
 /** How long the first wait may be, in milliseconds. Each one may be twice as long. */
 const FIRST_WAIT = 1000;
@@ -9,31 +9,31 @@ const FIRST_WAIT = 1000;
 /** But never longer than this. */
 const LONGEST_WAIT = 30_000;
 
-/** Whoever was connected for so long waits like a beginner again. */
-const STEADY = 10_000;
+/** After a connection that has lasted so long, the waits begin anew. */
+const STABLE_AFTER = 10_000;
 
-/** After these codes the next try would end like the last one, or nobody wants it. */
+/** After these codes the next try would end in the same way, or nobody wants it. */
 const FINAL = new Set([1000, 1008, 4001, 4009, 4011]);
 
-/** After these codes the line is lost, and the server may not know it yet. */
+/** After these codes the connection is lost, and the server may not know it yet. */
 const LOST = new Set([1006, 4010]);
 
 /** The codes for a name that is in use, and for too many connections of one person. */
 const TAKEN = new Set([4009, 1008]);
 
-/** For so long we may be in our own way: the server takes half a minute to miss us. */
-const GHOST = 45_000;
+/** For so long the lost connection may still count: the server notices late. */
+const STALE_FOR = 45_000;
 
 /**
- * Calls `connect` when it is time to try again. Until then, `tell` hears once a second
- * for how many milliseconds we still wait. When there is no sense in another try, it
- * calls `stay`.
+ * Calls `connect` when it is time for the next try. Until then, `onWait` is called once a
+ * second with the milliseconds that are left. When another try would not help, `onGiveUp`
+ * is called.
  *
- * Let it `follow` each socket that you open, before you listen to it yourself. `stop` also
- * ends a try that is under way: the page gets its `close` at once, as if the try had
+ * Call `follow` with each socket that you open, before you listen to it yourself. `stop`
+ * also ends a try that is under way: the page gets its `close` at once, as if the try had
  * failed. A second `close` may follow, so listen for it with `{ once: true }`.
  */
-export function comeBack({ connect, tell, stay, random = Math.random }) {
+export function reconnect({ connect, onWait, onGiveUp, random = Math.random }) {
   let tries = 0;
   let lost = -Infinity;
   let timer;
@@ -58,11 +58,11 @@ export function comeBack({ connect, tell, stay, random = Math.random }) {
       if (socket !== followed) return; // Nobody wants another try.
 
       const now = Date.now();
-      const isGhost = TAKEN.has(code) && now - lost < GHOST;
-      if (FINAL.has(code) && !isGhost) return stay();
+      const isOurs = TAKEN.has(code) && now - lost < STALE_FOR;
+      if (FINAL.has(code) && !isOurs) return onGiveUp();
 
       if (LOST.has(code) && opened <= now) lost = now;
-      if (now - opened >= STEADY) tries = 0;
+      if (now - opened >= STABLE_AFTER) tries = 0;
       const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** tries);
       tries += 1;
       wait(now + random() * longest);
@@ -72,7 +72,7 @@ export function comeBack({ connect, tell, stay, random = Math.random }) {
   function wait(end) {
     const left = end - Date.now();
     if (left > 0) {
-      tell(left);
+      onWait(left);
       timer = setTimeout(wait, left % 1000 || 1000, end); // To the next full second.
     } else {
       connect();
@@ -83,8 +83,8 @@ export function comeBack({ connect, tell, stay, random = Math.random }) {
     clearTimeout(timer);
     const last = followed;
     followed = null;
-    // The browser complains on the console about a socket that we close unopened. So we
-    // only say that it is over.
+    // The browser logs an error when a script closes a socket that is not open yet. So we
+    // only tell the page that the try has failed.
     if (last?.readyState === WebSocket.CONNECTING)
       last.dispatchEvent(new CloseEvent("close", { code: 1006 }));
   }

@@ -1,25 +1,33 @@
 // The chat room: one conversation over one socket.
 //
-// It draws what the server sends, and only that: who is online, who is typing,
-// private messages and what was said before appear when a server sends them.
+// It draws what the server sends, and only that: who is online, who is typing, private
+// messages and the history appear when a server sends them.
 
-import { explain } from "./closing.js";
+import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { write } from "./log.js";
+import { askServer } from "./server.js";
+
+/** The code with which a server closes when we are not, or no longer, signed in. */
+const NOT_AUTHENTICATED = 4001;
 
 /** How often we tell the server, at most, that we are typing. */
 const ONE_SECOND = 1000;
 
 /**
- * Opens the room at `path`, and draws it in `place`.
+ * Opens the room at `path`, and draws it in `container`.
  *
- * `me` is our name; `protocols` is what we offer the server. `typing` means that the
- * server wants to hear when we type. The room calls `entering` with the new socket when
- * it starts to connect; and `left` when the socket has closed, with the event and a
- * function that shows another sentence about it.
+ * - `me` is our name, and `protocols` is what we offer the server.
+ * - `typing` says whether the server understands that we are typing.
+ * - `ask` is the question that tells why a connection failed, from server.js.
+ * - `onConnecting` is called with each new socket, before it is open.
+ * - `onClose` is called when it has closed, with the event and whether it had been open.
+ * - `onSignedOut`, on pages with sign-in, is called when only a new one can help, with a
+ *   sentence that says so. The room is gone then.
  *
  * Returns a function that connects again.
  */
-export function openRoom(place, path, { me, protocols, typing, entering, left }) {
+export function openRoom(container, path, options) {
+  const { me, protocols, typing, ask = askServer } = options;
   const state = make("output", { id: "state" });
   const again = make("button", { type: "button", textContent: "Connect again" });
   const leave = make("button", { type: "button", textContent: "Leave" });
@@ -33,42 +41,63 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
   const form = make("form", { id: "say" }, talk);
   const typists = make("p", { id: "typists" });
   const status = make("p", { className: "status" }, state, again);
-  place.replaceChildren(status, people, messages, form, typists);
+  container.replaceChildren(status, people, messages, form, typists);
 
   let socket;
-  let lastTold = 0;
-  let lastSeen; // The number of the last chat, if the server numbers them.
-  let askedAfter;
+  let lastTyping = 0;
+  let lastSeq; // The number of the last chat, if the server numbers them.
+  let resumedAfter;
   const typingNow = new Set();
 
   function connect() {
     socket = new WebSocket(path, protocols);
+    let opened = false;
     show("Connecting …");
-    entering(socket);
+    options.onConnecting(socket);
 
     socket.addEventListener("open", () => {
+      opened = true;
       show(`Connected as ${me}.`);
       text.focus();
-      if (lastSeen === undefined) return;
+      if (lastSeq === undefined) return;
 
-      askedAfter = lastSeen; // History and news may come before the answer does.
-      socket.send(JSON.stringify({ type: "resume", after: askedAfter }));
+      resumedAfter = lastSeq; // Other messages may come before the answer does.
+      socket.send(JSON.stringify({ type: "resume", after: resumedAfter }));
     });
 
     socket.addEventListener("message", ({ data }) => {
       draw(parse(data));
     });
 
-    // Once: a heartbeat may give the line up before the browser does.
-    const end = (event) => {
-      typingNow.clear();
-      drawTypists();
-      people.hidden = true;
-      show(explain(event));
-      left(event, show);
-      again.hidden = false;
-    };
-    socket.addEventListener("close", end, { once: true });
+    // Once: a heartbeat may give up a connection before the browser does.
+    const close = (event) => onClose(event, opened);
+    socket.addEventListener("close", close, { once: true });
+  }
+
+  async function onClose(event, opened) {
+    typingNow.clear();
+    drawTypists();
+    people.hidden = true;
+    show(explain(event));
+    again.hidden = false;
+    options.onClose(event, opened);
+    if (event.code === NOT_AUTHENTICATED) signOut(explain(event));
+    if (event.code !== ABNORMAL_CLOSURE) return;
+
+    const { status, sentence } = await ask(opened);
+    // Meanwhile we may have connected again, or somebody may have opened another room.
+    if (event.target !== socket || !state.isConnected) return;
+
+    show(`${explain(event)} ${sentence}`);
+    again.hidden = false;
+    if (status === 401) signOut(sentence);
+  }
+
+  function signOut(sentence) {
+    if (!options.onSignedOut) return; // This page has no sign-in.
+
+    container.replaceChildren();
+    options.onSignedOut(sentence);
   }
 
   again.addEventListener("click", connect);
@@ -82,14 +111,14 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
     event.preventDefault();
     socket.send(JSON.stringify({ type: "chat", content: text.value }));
     form.reset();
-    lastTold = 0; // A chat ends our typing: the next letter is news.
+    lastTyping = 0; // A chat ends our typing: the next letter begins it again.
   });
 
   text.addEventListener("input", () => {
-    if (!typing || Date.now() - lastTold < ONE_SECOND) return;
+    if (!typing || Date.now() - lastTyping < ONE_SECOND) return;
 
     socket.send(JSON.stringify({ type: "typing" }));
-    lastTold = Date.now();
+    lastTyping = Date.now();
   });
 
   function draw(message) {
@@ -99,7 +128,7 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
         break;
       case "private":
         write(
-          `${side(message)} private`,
+          `${kind(message)} private`,
           message.content,
           `${byline(message)}, for ${message.to} alone`,
         );
@@ -123,12 +152,12 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
         break;
       case "history":
         if (message.messages.length === 0) break;
-        log.replaceChildren(); // After a new connection, old lines come back in it.
+        log.replaceChildren(); // It repeats what we had before we connected again.
         message.messages.forEach(draw);
         write("notice", "All this was said before you came.");
         break;
       case "pong":
-        break; // A sign of life, and no news for people.
+        break; // It shows that the server is there. People need not see it.
       case "resumed":
         drawMissed(message);
         break;
@@ -141,27 +170,27 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
   }
 
   function drawChat(chat) {
-    const line = write(side(chat), chat.content, byline(chat));
+    const entry = write(kind(chat), chat.content, byline(chat));
     if (chat.seq === undefined) return;
 
-    line.dataset.seq = chat.seq;
-    lastSeen = chat.seq;
+    entry.dataset.seq = chat.seq;
+    lastSeq = chat.seq;
   }
 
-  /** What was said while we were away. Some of it may have come on other ways. */
+  /** What was said while we were away. Some of it may have come before this answer. */
   function drawMissed({ complete, messages }) {
-    for (const line of log.querySelectorAll("[data-seq]")) {
-      if (!complete || line.dataset.seq > askedAfter) line.remove();
+    for (const entry of log.querySelectorAll("[data-seq]")) {
+      if (!complete || entry.dataset.seq > resumedAfter) entry.remove();
     }
     if (!complete) {
       write("notice", "Some messages are lost. This is what the server still has.");
-      lastSeen = 0;
+      lastSeq = 0;
     }
     messages.forEach(drawChat);
   }
 
-  function side({ from }) {
-    return from === me ? "said" : "heard";
+  function kind({ from }) {
+    return from === me ? "sent" : "received";
   }
 
   function drawTypist(name, isTyping) {
@@ -176,16 +205,16 @@ export function openRoom(place, path, { me, protocols, typing, entering, left })
     typists.textContent = names && `${names} ${verb} typing …`;
   }
 
-  /** A name in the list. To choose it is to begin a private message. */
+  /** A name in the list. A click on it begins a private message. */
   function person(name) {
     if (name === me) return make("li", {}, `${name} (you)`);
 
-    const whisper = make("button", { type: "button", textContent: name });
-    whisper.addEventListener("click", () => {
+    const choose = make("button", { type: "button", textContent: name });
+    choose.addEventListener("click", () => {
       text.value = `/pm ${name} `;
       text.focus();
     });
-    return make("li", {}, whisper);
+    return make("li", {}, choose);
   }
 
   function show(sentence) {

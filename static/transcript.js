@@ -1,12 +1,12 @@
-// Transcripts: conversations as people tell them, which can be executed.
+// Transcripts: conversations in words for people, which can be executed.
 //
 // The book specifies the language. `probe` runs it in Rust; the two agree on every line.
 
 /** How long we wait for something that should come, in milliseconds. */
-const PATIENCE = 10_000;
+const TIMEOUT = 10_000;
 
-/** What the server gets between two lines to take note of the first. */
-const MOMENT = 30;
+/** How long the server has, after each step, to process it. */
+const PAUSE = 30;
 
 /** Stands for any value. No message has a zero as its key. */
 const ANY = '{"\\u0000":"*"}';
@@ -17,14 +17,14 @@ const VERB =
 const MESSAGE = 'a message: {"type":…}, "a text", or bytes 00 ff';
 
 /** Why a transcript cannot be read. */
-export class Fault extends Error {
+export class ParseError extends Error {
   constructor(line, column, expected, found) {
     super(`line ${line}, column ${column}: expected ${expected}, but found ${found}`);
     this.line = line;
   }
 }
 
-/** Reads a transcript: `[{ line, who, act, … }]`. Throws a `Fault`. */
+/** Reads a transcript: `[{ line, who, act, … }]`. Throws a `ParseError`. */
 export function parse(text) {
   const people = { connected: new Set(), signedIn: new Set() };
   return text
@@ -78,7 +78,7 @@ class Line {
     const [word] = this.text.slice(at).split(/[ \t]/);
     const column = [...this.text.slice(0, at)].length + 1;
     const found = word ? `“${word}”` : "the end of the line";
-    throw new Fault(this.number, column, expected, found);
+    throw new ParseError(this.number, column, expected, found);
   }
 }
 
@@ -182,47 +182,47 @@ function readTime(line) {
 }
 
 /**
- * Runs steps against a server, until one of them is false. `tell` is called with each
+ * Runs steps against a server, until one of them is false. `onStep` is called with each
  * step and, if it is false, with what came instead. Resolves to whether all are true.
  */
-export async function replay(steps, server, tell) {
-  const stage = { server, clients: new Map(), tokens: new Map() };
+export async function replay(steps, server, onStep) {
+  const context = { server, clients: new Map(), tokens: new Map() };
   try {
     for (const step of steps) {
-      const came = await ACT[step.act](stage, step);
-      tell(step, came);
+      const came = await RUN[step.act](context, step);
+      onStep(step, came);
       if (came) return false;
-      await pause(MOMENT);
+      await pause(PAUSE);
     }
     return true;
   } finally {
-    for (const client of stage.clients.values()) client.vanish();
+    for (const client of context.clients.values()) client.vanish();
   }
 }
 
 /** What each verb does. Each returns what came instead, or nothing. */
-const ACT = {
-  async connects(stage, step) {
-    const path = fill(stage, step.path);
-    const client = new Inbox(stage.server + path);
-    stage.clients.set(step.who, client);
+const RUN = {
+  async connects(context, step) {
+    const path = fill(context, step.path);
+    const client = new Inbox(context.server + path);
+    context.clients.set(step.who, client);
     if (await client.opened) return;
-    return `no WebSocket (status: ${await askStatus(stage.server, path)})`;
+    return `no WebSocket (status: ${await askStatus(context.server, path)})`;
   },
-  async "is refused"(stage, step) {
+  async "is refused"(context, step) {
     if (step.password) {
-      const { status } = await signIn(stage.server, step.who, step.password);
+      const { status } = await signIn(context.server, step.who, step.password);
       if (status !== step.status) return `status ${status}`;
       return;
     }
-    const path = fill(stage, step.path);
-    const client = new Inbox(stage.server + path);
+    const path = fill(context, step.path);
+    const client = new Inbox(context.server + path);
     if (await client.opened) {
       client.vanish();
       return "got a WebSocket";
     }
-    const came = await askStatus(stage.server, path);
-    // Nobody could tell us the status? Then a refusal is a refusal.
+    const came = await askStatus(context.server, path);
+    // A server that is not of the course does not say its status. Any will do then.
     if (came !== "unknown" && came !== step.status) return `status ${came}`;
   },
   async signs({ server, tokens }, { who, password }) {
@@ -236,18 +236,18 @@ const ACT = {
       return "the connection is over";
   },
   async receives({ clients }, { who, message, nothingFor }) {
-    const came = await clients.get(who).next(nothingFor ?? PATIENCE);
+    const came = await clients.get(who).next(nothingFor ?? TIMEOUT);
     if (nothingFor ? came : !came || !fits(message, came)) return describe(came);
   },
   async closes({ clients }, { who, code, reason }) {
     const client = clients.get(who);
     client.socket.close(code, reason);
-    const end = await client.end();
+    const close = await client.closed();
     clients.delete(who);
-    if (end?.code !== code || !end.wasClean) return describe(end);
+    if (close?.code !== code || !close.wasClean) return describe(close);
   },
   async "is closed"({ clients }, { who, code, reason }) {
-    const came = await clients.get(who).next(PATIENCE);
+    const came = await clients.get(who).next(TIMEOUT);
     const fits = came?.code === code && (!reason || came.reason === reason);
     if (!fits) return describe(came);
     clients.delete(who);
@@ -260,8 +260,8 @@ const ACT = {
 };
 
 /**
- * A WebSocket that can vanish. A script cannot drop a line, so it lives in a frame of
- * its own: without the frame it is gone, as if somebody had closed the tab.
+ * A WebSocket that can vanish. A script cannot drop a connection, so the socket belongs to
+ * a frame of its own. When the frame is removed, it is as if somebody had closed the tab.
  */
 export class Client {
   constructor(url) {
@@ -286,7 +286,7 @@ export class Client {
 
 /** A client whose messages wait until somebody asks for them. */
 class Inbox extends Client {
-  waiting = [];
+  queue = [];
   wake = () => {};
 
   constructor(url) {
@@ -296,23 +296,23 @@ class Inbox extends Client {
       this.socket.addEventListener("close", () => resolve(false));
     });
     this.socket.addEventListener("message", ({ data }) => this.put({ data }));
-    this.socket.addEventListener("close", (end) => this.put(end));
+    this.socket.addEventListener("close", (event) => this.put(event));
   }
 
   put(event) {
-    this.waiting.push(event);
+    this.queue.push(event);
     this.wake();
   }
 
-  async next(patience) {
+  async next(timeout) {
     const came = new Promise((resolve) => (this.wake = resolve));
-    if (this.waiting.length === 0) await Promise.race([came, pause(patience)]);
-    return this.waiting.shift();
+    if (this.queue.length === 0) await Promise.race([came, pause(timeout)]);
+    return this.queue.shift();
   }
 
-  /** The end of the connection. Passes over what still comes before it. */
-  async end() {
-    const deadline = Date.now() + PATIENCE;
+  /** The `close` event. Skips the messages that still come before it. */
+  async closed() {
+    const deadline = Date.now() + TIMEOUT;
     for (;;) {
       const came = await this.next(deadline - Date.now());
       if (!came || "code" in came) return came;
@@ -321,7 +321,7 @@ class Inbox extends Client {
 }
 
 function fits({ text, json, bytes }, { data }) {
-  if (data === undefined) return false; // It was the end.
+  if (data === undefined) return false; // It was a `close` event.
   if (typeof data !== "string")
     return bytes !== undefined && `${bytes}` === `${new Uint8Array(data)}`;
   if (json === undefined) return data === text;
@@ -347,7 +347,7 @@ function same(expected, came) {
 }
 
 function describe(came) {
-  if (!came) return `nothing came for ${PATIENCE / 1000} s`;
+  if (!came) return `nothing came for ${TIMEOUT / 1000} s`;
   if ("code" in came) return `the connection was closed: ${came.code} ${came.reason}`;
   if (typeof came.data === "string") return came.data || "an empty text";
   return `${came.data.byteLength} bytes`;
@@ -357,10 +357,10 @@ function fill({ tokens }, path) {
   return path.replace(/\{([^}]*)\.token\}/g, (_, name) => tokens.get(name));
 }
 
-/** Asks for a token in the way of lesson 08: `{ status, token }`. */
+/** Asks for a token, as lesson 08 gives it: `{ status, token }`. */
 export async function signIn(server, username, password) {
   const body = JSON.stringify({ username, password });
-  // Not /login itself: a page of another origin could not ask there.
+  // Not /login itself: a page of the book, which has another origin, may not ask there.
   const request = { method: "POST", body, credentials: "omit" };
   try {
     const answer = await fetch(`${server}/lab/login`, request);
@@ -371,13 +371,13 @@ export async function signIn(server, username, password) {
   }
 }
 
-/** The status of a refusal, which a browser hides: so the server asks itself. */
+/** The status of a rejection, which a browser hides: so the server asks itself. */
 export async function askStatus(server, path) {
   try {
     const answer = await fetch(`${server}/lab/upgrade${path}`, { credentials: "omit" });
     return answer.ok ? Number(await answer.text()) : "unknown";
   } catch {
-    return "unknown"; // It does not let us ask.
+    return "unknown"; // It does not let us ask, or it is gone.
   }
 }
 

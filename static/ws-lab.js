@@ -2,12 +2,12 @@
 //
 //   <ws-lab package="lesson_07_rooms"><pre><code>ana connects …</code></pre></ws-lab>
 //
-// It may stand on a page of the book. Without a `server` attribute it talks to the
-// reader's own server. Without this script the text inside remains what it is.
+// It may be on a page of the book. Without a `server` attribute it connects to the
+// reader's own server. Without this script, the text inside is shown as it is.
 
-import { Fault, parse, replay } from "./transcript.js";
+import { ParseError, parse, replay } from "./transcript.js";
 
-const READERS_OWN = "http://127.0.0.1:8000";
+const DEFAULT_SERVER = "http://127.0.0.1:8000";
 
 const STYLE = `
   :host { display: block; margin-block: 1rem; }
@@ -48,10 +48,10 @@ class WsLab extends HTMLElement {
   }
 
   get server() {
-    return this.getAttribute("server") ?? READERS_OWN;
+    return this.getAttribute("server") ?? DEFAULT_SERVER;
   }
 
-  /** The transcript. Whoever changes it sees all lines without a verdict again. */
+  /** The transcript. When it changes, no line has a verdict any more. */
   set text(text) {
     this.#text = text;
     this.#output.value = "";
@@ -67,37 +67,37 @@ class WsLab extends HTMLElement {
 
   /** Runs the transcript, and shows for each line whether it is true. */
   async replay() {
-    this.text = this.#text; // It takes the old verdicts away.
+    this.text = this.#text; // It removes the old verdicts.
     this.#button.disabled = true;
-    this.#say("Replaying …");
+    this.#show("Replaying …");
     try {
       const steps = parse(this.#text);
-      const stranger = await this.#stranger();
-      if (stranger) return this.#say(stranger);
+      const problem = await this.#wrongServer();
+      if (problem) return this.#show(problem);
 
       let last;
-      const tell = ({ line }, came) => {
+      const onStep = ({ line }, came) => {
         last = line;
         this.#mark(line, came ? "false" : "true", came && `What came instead: ${came}`);
       };
-      const good = await replay(steps, this.server, tell);
-      this.#say(
+      const good = await replay(steps, this.server, onStep);
+      this.#show(
         good
           ? `All ${steps.length} lines are true.`
-          : `Line ${last} is false. Some stories need a server that has just ` +
+          : `Line ${last} is false. Some transcripts need a server that has just ` +
               "been started, and no other clients.",
       );
     } catch (error) {
-      if (!(error instanceof Fault)) throw error;
+      if (!(error instanceof ParseError)) throw error;
       this.#mark(error.line, "false", error.message);
-      this.#say(`This cannot be read: ${error.message}.`);
+      this.#show(`This cannot be read: ${error.message}.`);
     } finally {
       this.#button.disabled = false;
     }
   }
 
-  /** What to say if not the right program listens. */
-  async #stranger() {
+  /** Says what to do if the right program does not listen. */
+  async #wrongServer() {
     const wanted = this.getAttribute("package");
     const start = wanted ? `Start one: cargo run -p ${wanted}` : "";
     try {
@@ -107,7 +107,7 @@ class WsLab extends HTMLElement {
       if (wanted === "exercises" && running === "solutions") return;
       return `${running} listens there. Stop it. ${start}`;
     } catch {
-      // No program of the course. But perhaps the reader's own, which we may not ask?
+      // It is no program of the course, but perhaps the reader's own, which we may not ask.
       return fetch(this.server, { mode: "no-cors" }).then(
         () => undefined,
         () => `No server answers at ${this.server}. ${start}`,
@@ -126,7 +126,7 @@ class WsLab extends HTMLElement {
     item.scrollIntoView({ block: "nearest" });
   }
 
-  #say(sentence) {
+  #show(sentence) {
     this.#output.value = sentence;
   }
 }

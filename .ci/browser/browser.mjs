@@ -1,4 +1,4 @@
-// What the tests say to a browser, and how they hold it to its word.
+// What the tests do in a browser, and what they check there.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 /** How long a page may take for anything that we wait for. */
-export const PATIENCE = 10_000;
+export const TIMEOUT = 10_000;
 
 /** Prints where the browser is, and installs one if need be. */
 const FINDER = fileURLToPath(new URL("chromium", import.meta.url));
@@ -38,31 +38,52 @@ export function useBrowser() {
   after(() => browser?.close());
 }
 
+/** The windows of each test: what closes one of them, and checks its console. */
+const windows = new WeakMap();
+
 /**
- * Opens a window, and closes it after the test `t`. The test fails if the page puts an
- * error on the console, or if a request fails, unless one of `excused` matches it.
+ * Opens a window, and closes it after the test `t`. The test fails if the page logs an
+ * error to the console, or if a request fails, unless one of `excused` matches it.
+ *
+ * It is a window of another browser, or of the same one as the page `beside`.
+ *
+ * All windows of a test are closed before anything that the test tidies up after its first
+ * one: a page whose server stops would ask what has happened.
  */
-export async function openWindow(t, url, { excused = [], prepare, ...options } = {}) {
-  const context = await browser.newContext(options);
+export async function openWindow(
+  t,
+  url,
+  { excused = [], prepare, beside, ...options } = {},
+) {
+  const context = beside?.context() ?? (await browser.newContext(options));
   const page = await context.newPage();
   const errors = [];
-  page.setDefaultTimeout(PATIENCE);
+  page.setDefaultTimeout(TIMEOUT);
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) errors.push(message.text());
   });
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("requestfailed", (request) => {
     const { errorText } = request.failure() ?? {};
-    // Whoever leaves a page that still loads something breaks that off. It is no fault.
+    // A page that is closed while it still loads something breaks that off.
     if (errorText !== "net::ERR_ABORTED") errors.push(`${request.url()}: ${errorText}`);
   });
 
-  t.after(async () => {
-    await context.close();
-    const surprises = errors.filter(
-      (error) => !excused.some((known) => known.test(error)),
-    );
-    assert.deepEqual(surprises, [], `the console of ${url} should be free of errors`);
+  if (!windows.has(t)) {
+    windows.set(t, []);
+    t.after(async () => {
+      for (const { close } of windows.get(t)) await close();
+      for (const { check } of windows.get(t)) check();
+    });
+  }
+  windows.get(t).push({
+    close: () => (beside ? page : context).close(),
+    check() {
+      const surprises = errors.filter(
+        (error) => !excused.some((known) => known.test(error)),
+      );
+      assert.deepEqual(surprises, [], `the console of ${url} should be free of errors`);
+    },
   });
 
   await prepare?.(page);
@@ -77,7 +98,7 @@ export async function sees(page, selector, expected, why) {
       .filter((element) => element.checkVisibility())
       .map((element) => element.textContent);
 
-  const deadline = Date.now() + PATIENCE;
+  const deadline = Date.now() + TIMEOUT;
   let found = [];
   while (Date.now() < deadline) {
     found = await page.evaluate(read, [selector]);
@@ -85,7 +106,7 @@ export async function sees(page, selector, expected, why) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   assert.fail(
-    `${why}: ${selector} should show “${expected}”, but after ${PATIENCE} ms it shows ` +
+    `${why}: ${selector} should show “${expected}”, but after ${TIMEOUT} ms it shows ` +
       `${JSON.stringify(found)}`,
   );
 }
@@ -101,6 +122,21 @@ export async function press(page, name) {
 
 export async function fill(page, label, text) {
   await page.getByLabel(label, { exact: true }).fill(text);
+}
+
+/** Types a text as a keyboard does, so that `maxlength` would apply. */
+export async function type(page, label, text) {
+  await fill(page, label, "");
+  await page.keyboard.insertText(text);
+}
+
+/** What the browser has against the value of a field, or "" if it is fine. */
+export function complaint(page, label) {
+  return page
+    .getByLabel(label, { exact: true })
+    .evaluate(({ validity, validationMessage, title }) =>
+      validity.patternMismatch ? title : validationMessage,
+    );
 }
 
 export async function say(page, text) {
@@ -131,7 +167,7 @@ export function closePolitely(page, path) {
           resolve({ code, wasClean }),
         );
       }),
-    [path, PATIENCE],
+    [path, TIMEOUT],
   );
 }
 

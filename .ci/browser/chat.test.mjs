@@ -1,6 +1,6 @@
-// The chat room, against a server that says whatever the test wants it to say. This
-// is how we try what the lessons cannot show: the messages of the exercises, hostile
-// names, an expired session.
+// The chat room, against a server that sends whatever the test wants it to send. This is
+// how we try what the lessons cannot show: the messages of the exercises, hostile names,
+// an expired session.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,6 +15,7 @@ import {
   sees,
   useBrowser,
 } from "./browser.mjs";
+import { explain } from "../../static/close-codes.js";
 
 const PAGES = new URL("../../static/", import.meta.url);
 const HOST = "http://chat.test";
@@ -34,7 +35,7 @@ const chat = (from, content) => ({
  * are no files; `greet` is called with each socket that the page opens.
  */
 async function open(t, file, { routes = {}, greet = () => {}, ...options } = {}) {
-  const heard = [];
+  const received = [];
   const sockets = [];
   const page = await openWindow(t, `${HOST}/${file}`, {
     ...options,
@@ -48,7 +49,7 @@ async function open(t, file, { routes = {}, greet = () => {}, ...options } = {})
       });
       await page.routeWebSocket("**/ws/**", (socket) => {
         sockets.push(socket);
-        socket.onMessage((text) => heard.push(JSON.parse(text)));
+        socket.onMessage((text) => received.push(JSON.parse(text)));
         greet(socket);
       });
     },
@@ -57,7 +58,7 @@ async function open(t, file, { routes = {}, greet = () => {}, ...options } = {})
   return {
     page,
     sockets,
-    heard,
+    received,
     send: (message) => sockets.at(-1).send(JSON.stringify(message)),
   };
 }
@@ -81,22 +82,22 @@ async function until(condition, why) {
 describe("the chat room", LIMITS, () => {
   useBrowser();
 
-  test("a private message says who whispers to whom", async (t) => {
+  test("a private message says from whom it is, and for whom", async (t) => {
     const { page, send } = await join(t);
 
     send({ ...chat("ben", "psst"), type: "private", to: "ana" });
 
-    await sees(page, "#log .private", "psst", "Ben whispered to Ana");
+    await sees(page, "#log .private", "psst", "Ben wrote to Ana alone");
     await sees(
       page,
       "#log .private small",
       "for ana alone",
-      "a whisper is marked as one",
+      "a private message is marked as one",
     );
   });
 
-  test("the list of people follows the server, and a click on a name begins a whisper", async (t) => {
-    const { page, send, heard } = await join(t);
+  test("the list of people follows the server, and a click on a name begins a private message", async (t) => {
+    const { page, send, received } = await join(t);
 
     assert.equal(
       await page.locator("#people").isVisible(),
@@ -110,11 +111,11 @@ describe("the chat room", LIMITS, () => {
     await page.keyboard.type("psst");
     await page.keyboard.press("Enter");
     await until(
-      () => heard.some(({ type }) => type === "chat"),
-      () => `a chat should come, but the server heard ${JSON.stringify(heard)}`,
+      () => received.some(({ type }) => type === "chat"),
+      () => `a chat should come, but the server received ${JSON.stringify(received)}`,
     );
     assert.equal(
-      heard.find(({ type }) => type === "chat").content,
+      received.find(({ type }) => type === "chat").content,
       "/pm ben psst",
       "the click and the words make a private message",
     );
@@ -147,34 +148,34 @@ describe("the chat room", LIMITS, () => {
   });
 
   test("the chat page tells that we type, once a second at most", async (t) => {
-    const { page, heard } = await join(t);
+    const { page, received } = await join(t);
 
     await page.getByLabel("Say").pressSequentially("hello there", { delay: 5 });
     await say(page, "hello");
     await until(
-      () => heard.some(({ type }) => type === "chat"),
-      () => `a chat should come, but the server heard ${JSON.stringify(heard)}`,
+      () => received.some(({ type }) => type === "chat"),
+      () => `a chat should come, but the server received ${JSON.stringify(received)}`,
     );
 
     assert.deepEqual(
-      heard.slice(0, 2).map(({ type }) => type),
+      received.slice(0, 2).map(({ type }) => type),
       ["typing", "chat"],
       "eleven letters within a second are told once, and then comes the chat",
     );
   });
 
   test("lesson 07 never tells that we type: its server would answer with an error", async (t) => {
-    const { page, heard } = await join(t, {}, "lesson_07.html");
+    const { page, received } = await join(t, {}, "lesson_07.html");
 
     await page.getByLabel("Say").pressSequentially("hello");
     await press(page, "Send");
     await until(
-      () => heard.length > 0,
-      () => "a chat should come, but the server heard nothing",
+      () => received.length > 0,
+      () => "a chat should come, but the server received nothing",
     );
 
     assert.deepEqual(
-      heard,
+      received,
       [{ type: "chat", content: "hello" }],
       "the server of lesson 07 knows chat and ping alone",
     );
@@ -190,8 +191,8 @@ describe("the chat room", LIMITS, () => {
     send(history);
     send(chat("ben", "three"));
     await sees(page, "#log", "three", "Ben spoke after the history");
-    assert.equal((await lines(page, "heard")).length, 2, "Ben's two lines are heard");
-    assert.equal((await lines(page, "said")).length, 1, "Ana's own old line is hers");
+    assert.equal((await lines(page, "received")).length, 2, "Ben's two messages are there");
+    assert.equal((await lines(page, "sent")).length, 1, "Ana's own old message is hers");
 
     await sockets.at(-1).close({ code: 1001, reason: "restarting" });
     await sees(page, "#state", "restarting", "the server went away, and said why");
@@ -200,39 +201,39 @@ describe("the chat room", LIMITS, () => {
     send({ ...history, messages: [...history.messages, chat("ben", "three")] });
     await sees(page, "#log .notice", "before you came", "the history came again");
     assert.equal(
-      (await lines(page, "heard")).length,
+      (await lines(page, "received")).length,
       2,
-      "the same lines stand there once",
+      "each message is there once",
     );
   });
 
   test("the page asks for what it missed, if chats have numbers", async (t) => {
-    const { page, send, sockets, heard } = await join(t);
+    const { page, send, sockets, received } = await join(t);
     const numbered = (seq) => ({ ...chat("ben", `number ${seq}`), seq });
     send(numbered(1));
     send(numbered(2));
     await sees(page, "#log", "number 2", "Ben spoke");
-    assert.deepEqual(heard, [], "there is nothing to ask for on the first day");
+    assert.deepEqual(received, [], "there is nothing to ask for on the first day");
 
     await sockets.at(-1).close({ code: 1001, reason: "restarting" });
     await press(page, "Connect again");
     await until(
-      () => heard.length > 0,
+      () => received.length > 0,
       () => "the page should ask",
     );
-    assert.deepEqual(heard, [{ type: "resume", after: 2 }], "it has 1 and 2");
+    assert.deepEqual(received, [{ type: "resume", after: 2 }], "it has 1 and 2");
     send(numbered(4)); // Faster than the answer.
     send({ type: "resumed", complete: true, messages: [numbered(3), numbered(4)] });
     send(numbered(5));
     await sees(page, "#log", "number 5", "Ben spoke again");
     const numbers = async () =>
-      (await lines(page, "heard")).map((line) => Number(line.match(/\d+$/)[0]));
+      (await lines(page, "received")).map((line) => Number(line.match(/\d+$/)[0]));
     assert.deepEqual(await numbers(), [1, 2, 3, 4, 5], "all of them once, in order");
 
     await sockets.at(-1).close({ code: 1001, reason: "restarting" });
     await press(page, "Connect again");
     await until(
-      () => heard.length > 1,
+      () => received.length > 1,
       () => "the page should ask again",
     );
     send({ type: "resumed", complete: false, messages: [numbered(1)] });
@@ -241,7 +242,7 @@ describe("the chat room", LIMITS, () => {
   });
 
   test("a page that has seen no number asks for nothing", async (t) => {
-    const { page, send, sockets, heard } = await join(t);
+    const { page, send, sockets, received } = await join(t);
     send(chat("ben", "hello"));
     await sees(page, "#log", "hello", "Ben spoke");
 
@@ -250,11 +251,11 @@ describe("the chat room", LIMITS, () => {
     await sees(page, "#state", "Connected as ana.", "Ana is back");
     await say(page, "hello");
     await until(
-      () => heard.some(({ type }) => type === "chat"),
+      () => received.some(({ type }) => type === "chat"),
       () => "a chat should come",
     );
 
-    const asked = heard.some(({ type }) => type === "resume");
+    const asked = received.some(({ type }) => type === "resume");
     assert.equal(asked, false, "this server would not know what is meant");
   });
 
@@ -281,7 +282,7 @@ describe("the chat room", LIMITS, () => {
     send({ type: HOSTILE });
     await sees(page, "#people", HOSTILE, "a name in the list is text");
     await sees(page, "#typists", HOSTILE, "a name of somebody who types is text");
-    await sees(page, "#log .heard", HOSTILE, "a message is text");
+    await sees(page, "#log .received", HOSTILE, "a message is text");
     await sees(page, "#log .problem", HOSTILE, "an error is text");
     await sockets.at(-1).close({ code: 1008, reason: HOSTILE });
     await sees(page, "#state", HOSTILE, "the reason of a Close is text");
@@ -328,19 +329,26 @@ describe("the chat room", LIMITS, () => {
   });
 
   for (const [code, words] of [
-    [1000, "ended as it should"],
-    [1001, "shutting down"],
-    [1002, "rules of the protocol"],
-    [1003, "this kind of data"],
-    [1007, "not valid UTF-8"],
-    [1008, "against the server's rules"],
-    [1009, "too big"],
-    [1013, "Try again in a moment"],
-    [4001, "no valid token"],
-    [4008, "too slow"],
+    [1000, "Normal closure"],
+    [1001, "Going away: the server is shutting down"],
+    [1002, "Protocol error"],
+    [1003, "Unsupported data"],
+    [1007, "Invalid payload data"],
+    [1008, "Policy violation"],
+    [1009, "Message too big"],
+    [1010, "Mandatory extension"],
+    [1011, "Internal error"],
+    [1012, "Service restart"],
+    [1013, "Try again later"],
+    [1014, "Bad gateway"],
+    [3000, "Unauthorized"],
+    [3003, "Forbidden"],
+    [3008, "Timeout"],
+    [4001, "Not authenticated"],
+    [4008, "Too slow"],
     [4009, "this name already"],
-    [4010, "no sign of life"],
-    [4011, "Nobody used"],
+    [4010, "no longer answered"],
+    [4011, "nobody used"],
     [4321, "does not know that code"],
   ]) {
     test(`close code ${code} is explained, with the server's reason`, async (t) => {
@@ -362,9 +370,14 @@ describe("the chat room", LIMITS, () => {
     });
   }
 
+  test("the two codes that only a browser gives are explained, too", () => {
+    assert.match(explain({ code: 1005, reason: "" }), /No status received/);
+    assert.match(explain({ code: 1006, reason: "" }), /Abnormal closure/);
+  });
+
   test("an expired session leads back to the sign-in form, with the reason", async (t) => {
     const { page, sockets } = await open(t, "lesson_08.html", {
-      routes: { "/login": { json: { token: "a.b.c", expires_in: 1 } } },
+      routes: { "/login": { json: { token: "a.b.c", username: "ana", expires_in: 1 } } },
     });
     await fill(page, "Name", "ana");
     await fill(page, "Password", "ana-likes-tea");
@@ -385,7 +398,7 @@ describe("the chat room", LIMITS, () => {
 
   test("however often one clicks, one signs in once", async (t) => {
     const { page, sockets } = await open(t, "lesson_08.html", {
-      routes: { "/login": { json: { token: "a.b.c", expires_in: 1 } } },
+      routes: { "/login": { json: { token: "a.b.c", username: "ana", expires_in: 1 } } },
     });
     await fill(page, "Name", "ana");
     await fill(page, "Password", "ana-likes-tea");
@@ -412,7 +425,7 @@ describe("the chat room", LIMITS, () => {
   });
 
   test("a room can be joined, used and left with the keyboard alone", async (t) => {
-    const { page, heard } = await open(t, "chat.html");
+    const { page, received } = await open(t, "chat.html");
 
     await page.locator("input[name=username]:focus").waitFor(); // The page puts us there.
     await page.keyboard.type("ana");
@@ -421,13 +434,13 @@ describe("the chat room", LIMITS, () => {
     await page.keyboard.type("hello");
     await page.keyboard.press("Enter");
     await until(
-      () => heard.some(({ content }) => content === "hello"),
-      () => `Enter should send, but the server heard ${JSON.stringify(heard)}`,
+      () => received.some(({ content }) => content === "hello"),
+      () => `Enter should send, but the server received ${JSON.stringify(received)}`,
     );
     await page.keyboard.press("Tab"); // Send
     await page.keyboard.press("Tab"); // Leave
     await page.keyboard.press("Enter");
-    await sees(page, "#state", "Code 1000", "Leave says goodbye with 1000");
+    await sees(page, "#state", "Code 1000", "Leave closes with 1000");
   });
 
   for (const colorScheme of ["light", "dark"]) {
@@ -450,7 +463,7 @@ describe("the chat room", LIMITS, () => {
           type: "private",
           to: "ana",
         });
-        await sees(page, "#log .private", "wordwithoutend", "the whisper came");
+        await sees(page, "#log .private", "wordwithoutend", "the private message came");
 
         assert.equal(await overflow(page), 0, "nobody should have to scroll sideways");
       });

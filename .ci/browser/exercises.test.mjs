@@ -38,7 +38,7 @@ describe("the exercises, unsolved", LIMITS, () => {
 
     await ben.getByLabel("Say").pressSequentially("hello");
     await press(ben, "Send");
-    await sees(ana, "#log .heard", "hello", "Ana hears Ben");
+    await sees(ana, "#log .received", "hello", "Ana hears Ben");
 
     assert.equal(await ana.locator("#people").isVisible(), false, "no empty list");
     assert.equal(await ana.locator("#typists").textContent(), "", "nobody types");
@@ -63,8 +63,8 @@ describe("the solutions", LIMITS, () => {
     await sees(ana, "#log .private", "psst", "Ana sees her own words");
 
     await say(ana, "hello, all");
-    await sees(cem, "#log .heard", "hello, all", "Cem hears what comes after");
-    assert.deepEqual(await lines(cem, "private"), [], "and heard no whisper");
+    await sees(cem, "#log .received", "hello, all", "Cem hears what comes after");
+    assert.deepEqual(await lines(cem, "private"), [], "and no private message");
     await say(ana, "/pm zoe psst");
     await sees(ana, "#log .problem", "zoe", "there is no Zoe, and Ana is told");
   });
@@ -80,7 +80,7 @@ describe("the solutions", LIMITS, () => {
     await ben.getByLabel("Say").pressSequentially("lo");
     await sees(ana, "#typists", "ben is typing", "Ben types again");
     await press(ben, "Send");
-    await sees(ana, "#log .heard", "hello", "Ben speaks");
+    await sees(ana, "#log .received", "hello", "Ben speaks");
     assert.equal(await ana.locator("#typists").textContent(), "", "so he does not type");
   });
 
@@ -101,14 +101,14 @@ describe("the solutions", LIMITS, () => {
     const ana = await chat.join(t, "ana", "history");
     await say(ana, "one");
     await say(ana, "two");
-    await sees(ana, "#log .said", "two", "Ana has spoken");
+    await sees(ana, "#log .sent", "two", "Ana has spoken");
     await press(ana, "Leave");
     await sees(ana, "#state", "Code 1000", "the room is empty");
 
     const ben = await chat.join(t, "ben", "history");
 
     await sees(ben, "#log .notice", "before you came", "Ben reads on");
-    assert.equal((await lines(ben, "heard")).length, 2, "what Ana said, once each");
+    assert.equal((await lines(ben, "received")).length, 2, "what Ana said, once each");
   });
 
   test("whoever says too much is told when to try again", async (t) => {
@@ -126,8 +126,8 @@ describe("the solutions", LIMITS, () => {
     await sees(ana, "#log .problem", "try again in 0.1 s", "Ana is told");
     await ana.waitForTimeout(1000);
     await say(ana, "Sorry!");
-    await sees(ben, "#log .heard", "Sorry!", "and a second later she is heard again");
-    const heard = (await lines(ben, "heard")).length;
+    await sees(ben, "#log .received", "Sorry!", "and a second later she is heard again");
+    const heard = (await lines(ben, "received")).length;
     assert.ok(heard > 20 && heard < 60, `${heard} of 61 should be 20 and a few more`);
   });
 
@@ -135,20 +135,20 @@ describe("the solutions", LIMITS, () => {
     const ana = await chat.join(t, "ana", "tunnel");
     const ben = await chat.join(t, "ben", "tunnel");
     await say(ana, "one");
-    await sees(ben, "#log .heard", "one", "Ben is there");
+    await sees(ben, "#log .received", "one", "Ben is there");
     await press(ben, "Leave");
     await sees(ben, "#state", "Code 1000", "Ben is gone");
     await say(ana, "two");
     await say(ana, "three");
-    await sees(ana, "#log .said", "three", "Ana talks on");
+    await sees(ana, "#log .sent", "three", "Ana talks on");
 
     await press(ben, "Connect again");
-    await sees(ben, "#log .heard", "three", "Ben is back");
+    await sees(ben, "#log .received", "three", "Ben is back");
     await say(ana, "four");
-    await sees(ben, "#log .heard", "four", "and hears what comes next");
+    await sees(ben, "#log .received", "four", "and hears what comes next");
 
     const heard = await ben
-      .locator("#log .heard")
+      .locator("#log .received")
       .evaluateAll((all) => all.map((line) => line.lastChild.textContent));
     assert.deepEqual(heard, ["one", "two", "three", "four"], "nothing is missing or double");
     assert.deepEqual(await lines(ben, "problem"), [], "and nothing is wrong");

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { lines, openWindow, sees } from "./browser.mjs";
-import { enter } from "./guests.mjs";
+import { enter } from "./users.mjs";
 import { startProxy } from "./proxy.mjs";
 
 /** How long the server may be silent before a page asks, in milliseconds. */
@@ -14,14 +14,14 @@ export const PING_AFTER = 20_000;
 /** How long the answer may take. */
 export const PONG_WITHIN = 10_000;
 
-/** Opens a window whose clock we can turn: the page, and what its sockets say and hear. */
+/** Opens a window whose clock we can turn: the page, and what its sockets send and receive. */
 export async function openWithClock(t, url) {
   const frames = [];
   const page = await openWindow(t, url, {
     prepare: async (page) => {
       page.on("websocket", (socket) => {
-        socket.on("framesent", ({ payload }) => frames.push(`said ${payload}`));
-        socket.on("framereceived", ({ payload }) => frames.push(`heard ${payload}`));
+        socket.on("framesent", ({ payload }) => frames.push(`sent ${payload}`));
+        socket.on("framereceived", ({ payload }) => frames.push(`received ${payload}`));
       });
       await page.clock.install();
     },
@@ -29,15 +29,15 @@ export async function openWithClock(t, url) {
   return { page, frames };
 }
 
-/** The same for a window that is behind a line which can be cut. */
+/** The same for a window whose connection can be cut. */
 export async function openBehindProxy(t, lesson) {
   const proxy = await startProxy(lesson.server.port);
   const { page } = await openWithClock(t, `${proxy.url}/${lesson.page}`);
-  t.after(() => proxy.stop()); // After the window, which may come back.
+  t.after(() => proxy.stop()); // After the window, which may connect again.
   return { proxy, page };
 }
 
-/** Cuts the line of `name`, and lets pass the time in which the page should find out. */
+/** Cuts the connection of `name`, and lets the time pass after which the page notices. */
 export async function fallSilent(page, proxy, name) {
   proxy.swallow();
   await page.clock.fastForward(PING_AFTER);
@@ -52,7 +52,7 @@ export async function until(done) {
 
 /** `ping` is what the page asks. */
 export function everyHeartbeat(lesson, ping = '{"type":"ping"}') {
-  test("a page that has heard nothing for 20 seconds asks, and stays", async (t) => {
+  test("a page that has received nothing for 20 seconds asks, and stays", async (t) => {
     const { page, frames } = await openWithClock(t, `${lesson.server.url}/${lesson.page}`);
     await enter(page, "ana");
     await sleep(300); // Some servers greet.
@@ -62,22 +62,22 @@ export function everyHeartbeat(lesson, ping = '{"type":"ping"}') {
     assert.deepEqual(frames, [], "there is nothing to ask yet");
     await page.clock.fastForward(5_000);
 
-    const heard = 'heard {"type":"pong"}';
-    await until(() => frames.includes(heard));
+    const answer = 'received {"type":"pong"}';
+    await until(() => frames.includes(answer));
     // One page has two sockets, so it may ask twice.
-    const exchange = new Set([`said ${ping}`, heard]);
+    const exchange = new Set([`sent ${ping}`, answer]);
     assert.deepEqual(new Set(frames), exchange, "the page asks, and the server answers");
     await page.clock.fastForward(PONG_WITHIN);
     await sees(page, "#state", "Connected as ana.", "the answer came in time");
     assert.deepEqual(await lines(page), [], "and is no news for people");
   });
 
-  test("a page whose server goes silent finds out", async (t) => {
+  test("a page whose server no longer answers finds out", async (t) => {
     const { proxy, page } = await openBehindProxy(t, lesson);
     await enter(page, "ben");
 
     await fallSilent(page, proxy, "ben");
 
-    await sees(page, "body", "The server has gone silent.", "the page finds out");
+    await sees(page, "body", "The server no longer answers.", "the page finds out");
   });
 }

@@ -13,8 +13,8 @@ describe("lesson 01, echo", LIMITS, () => {
 
     await say(page, "hello");
 
-    await sees(page, "#log .said", "hello", "we see what we said");
-    await sees(page, "#log .heard", "Echo: hello", "and what came back");
+    await sees(page, "#log .sent", "hello", "we see what we sent");
+    await sees(page, "#log .received", "Echo: hello", "and what came back");
   });
 
   test("bytes come back as they are", async (t) => {
@@ -22,6 +22,6 @@ describe("lesson 01, echo", LIMITS, () => {
 
     await press(page, "Send four bytes");
 
-    await sees(page, "#log .heard", "4 bytes: 0 127 128 255", "the very bytes came back");
+    await sees(page, "#log .received", "4 bytes: 0 127 128 255", "the very bytes came back");
   });
 });

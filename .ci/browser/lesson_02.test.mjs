@@ -9,15 +9,15 @@ describe("lesson 02, disconnect", LIMITS, () => {
   const lesson = serve("lesson_02_disconnect");
   everyPage(lesson, { enter: connected, path: "/ws" });
 
-  test("saying bye gets a goodbye with 1000, and the page shows all there is to know", async (t) => {
+  test("bye is answered with a Close, and the page shows all that is in it", async (t) => {
     const page = await lesson.open(t);
 
     await press(page, "Say “bye”");
 
-    await sees(page, "#state", "Code 1000, “Goodbye!”", "the server said goodbye");
+    await sees(page, "#state", "Code 1000, “Goodbye!”", "the server closes");
     await sees(page, "#code", "1000", "the code is shown");
     await sees(page, "#reason", "Goodbye!", "the reason is shown");
-    await sees(page, "#clean", "true", "both sides said goodbye");
+    await sees(page, "#clean", "true", "the closing handshake is complete");
   });
 
   test("closing politely ends cleanly, and one can connect again", async (t) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { fill, lines, press, say, sees, useBrowser } from "./browser.mjs";
-import { LIMITS, connected, everyPage, refused, serve } from "./lesson.mjs";
+import { LIMITS, connected, everyPage, rejected, serve } from "./lesson.mjs";
 
 describe("lesson 05, query parameters", LIMITS, () => {
   useBrowser();
@@ -18,49 +18,50 @@ describe("lesson 05, query parameters", LIMITS, () => {
     const ana = await lesson.open(t);
     const ben = await lesson.open(t);
     await enter(ana, "7");
-    await ben.getByLabel("Let me hear my own words").uncheck();
+    await ben.getByLabel("Send me my own messages, too").uncheck();
     await enter(ben, "8");
-    await sees(ana, "#log .heard", "Client 8 joined.", "Ben is there");
+    await sees(ana, "#log .received", "Client 8 joined.", "Ben is there");
 
     await say(ana, "one");
-    await sees(ana, "#log .heard", "Client 7: one", "Ana hears herself");
+    await sees(ana, "#log .received", "Client 7: one", "Ana hears herself");
     await say(ben, "two");
-    await sees(ana, "#log .heard", "Client 8: two", "Ana hears Ben");
+    await sees(ana, "#log .received", "Client 8: two", "Ana hears Ben");
     await say(ana, "three");
-    await sees(ben, "#log .heard", "Client 7: three", "Ben hears Ana");
-    const heard = await lines(ben, "heard");
+    await sees(ben, "#log .received", "Client 7: three", "Ben hears Ana");
+    const received = await lines(ben, "received");
     assert.ok(
-      !heard.some((line) => line.includes("two")),
-      `Ben should not hear himself, but heard ${JSON.stringify(heard)}`,
+      !received.some((line) => line.includes("two")),
+      `Ben should not hear himself, but heard ${JSON.stringify(received)}`,
     );
   });
 
-  test("a wrong token is refused, and the page cannot read why", async (t) => {
-    const page = await lesson.open(t, { excused: [refused(401)] });
+  test("a wrong token is rejected, and the page cannot read why", async (t) => {
+    const page = await lesson.open(t, { excused: [rejected(401)] });
     await fill(page, "Token", "open sesame");
 
     await press(page, "Connect");
 
-    await sees(page, "#state", "Code 1006", "all that a page sees of a refusal");
+    await sees(page, "#state", "Code 1006", "all that a page sees of a rejection");
+    await sees(page, "#state", "so it rejected us", "and HTTP says that the server is there");
   });
 
-  test("asked politely, the server says why it refuses", async (t) => {
+  test("a server that accepts first can say why it closes", async (t) => {
     const page = await lesson.open(t);
     await fill(page, "Token", "open sesame");
-    await page.getByLabel("If you refuse, tell me why").check();
+    await page.getByLabel("Accept first, and close with a reason").check();
 
     await press(page, "Connect");
 
     await sees(page, "#state", "Code 4001, “", "the page has a code and a reason");
   });
 
-  test("asked politely and with the right token, one is let in", async (t) => {
+  test("at the polite address a valid token works, too", async (t) => {
     const page = await lesson.open(t);
-    await page.getByLabel("If you refuse, tell me why").check();
+    await page.getByLabel("Accept first, and close with a reason").check();
 
     await enter(page, "10");
     await say(page, "thank you");
 
-    await sees(page, "#log .heard", "Client 10: thank you", "the conversation works");
+    await sees(page, "#log .received", "Client 10: thank you", "the conversation works");
   });
 });

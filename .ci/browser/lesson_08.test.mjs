@@ -1,16 +1,40 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { closePolitely, fill, press, say, sees, useBrowser } from "./browser.mjs";
-import { enter, login } from "./guests.mjs";
-import { LIMITS, answered, everyPage, refused, serve } from "./lesson.mjs";
+import {
+  closePolitely,
+  fill,
+  openWindow,
+  press,
+  say,
+  sees,
+  useBrowser,
+} from "./browser.mjs";
+import { LIMITS, NO_SERVER, answered, everyPage, rejected, serve } from "./lesson.mjs";
+import { startProxy } from "./proxy.mjs";
+import { start } from "./server.mjs";
+import { PASSWORDS, enter, login } from "./users.mjs";
+
+const SUBPROTOCOL = "Send the token in a subprotocol, without a cookie";
+const INVALID = "Sign in again: this token is not valid.";
 
 describe("lesson 08, authentication", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_08_auth");
+
+  /** Starts a server of its own, and opens a window on it. */
+  async function visit(t, { excused = [], ...options } = {}) {
+    const first = await start(lesson.name);
+    t.after(() => first.stop());
+    const page = await openWindow(t, `${first.url}/${lesson.page}`, {
+      excused: [NO_SERVER, ...excused],
+      ...options,
+    });
+    return { first, page };
+  }
   everyPage(lesson, { enter, login, path: "/ws/chat/quiet" });
 
-  test("those who sign in chat under the name that their token proves", async (t) => {
+  test("users chat under the name that their token proves", async (t) => {
     const ana = await lesson.open(t);
     const ben = await lesson.open(t);
     await enter(ana, "ana");
@@ -19,10 +43,10 @@ describe("lesson 08, authentication", LIMITS, () => {
 
     await say(ben, "hello");
 
-    await sees(ana, "#log .heard", "hello", "Ana hears Ben");
+    await sees(ana, "#log .received", "hello", "Ana hears Ben");
     await sees(
       ana,
-      "#log .heard small",
+      "#log .received small",
       "ben, ",
       "under the name that he signed in with",
     );
@@ -48,12 +72,12 @@ describe("lesson 08, authentication", LIMITS, () => {
 
   test("a token in a subprotocol opens the room without a cookie", async (t) => {
     const page = await lesson.open(t);
-    await page.getByLabel("Carry the token in a subprotocol, without a cookie").check();
+    await page.getByLabel(SUBPROTOCOL).check();
 
     await enter(page, "cem");
     await say(page, "hello");
 
-    await sees(page, "#log .said", "hello", "Cem is in, under his name");
+    await sees(page, "#log .sent", "hello", "Cem is in, under his name");
     assert.deepEqual(await page.context().cookies(), [], "and there is no cookie");
   });
 
@@ -72,11 +96,141 @@ describe("lesson 08, authentication", LIMITS, () => {
     );
   });
 
-  test("without a token the room stays shut", async (t) => {
-    const page = await lesson.open(t, { excused: [refused(401)] });
+  test("without a token there is no way into a room", async (t) => {
+    const page = await lesson.open(t, { excused: [rejected(401)] });
 
-    const ending = await closePolitely(page, "/ws/chat/rust");
+    const close = await closePolitely(page, "/ws/chat/rust");
 
-    assert.equal(ending.code, 1006, "the server refuses the upgrade");
+    assert.equal(close.code, 1006, "the server rejects the upgrade");
+  });
+
+  test("capital letters and blanks in the name do not matter, and the name is the server's", async (t) => {
+    const page = await lesson.open(t);
+    await fill(page, "Name", " ANA ");
+    await fill(page, "Password", PASSWORDS.ana);
+
+    await press(page, "Sign in");
+    await sees(page, "#state", "Connected as ana.", "this is how the server calls her");
+    await say(page, "hello");
+
+    await sees(page, "#log .sent", "hello", "and so she sees her message as her own");
+  });
+
+  test("a server that is restarted at once wants a new sign-in, and gets it", async (t) => {
+    let restarted;
+    const restart = new Promise((resolve) => (restarted = resolve));
+    const { first, page } = await visit(t, {
+      excused: [answered(401)],
+      // The page asks at once. We let the new server be faster.
+      prepare: (page) =>
+        page.route("**/me", async (route) => {
+          await restart;
+          await route.continue();
+        }),
+    });
+    await enter(page, "ana");
+
+    await first.stop();
+    const second = await start(lesson.name, first.port);
+    t.after(() => second.stop());
+    restarted();
+
+    await sees(page, "#answer", INVALID, "the server's own sentence");
+    assert.equal(await page.locator("#sign-in").isVisible(), true, "the form is there");
+    assert.equal(await page.locator("#room > *").count(), 0, "and the old room is gone");
+    await page.locator("input[name=password]:focus").waitFor(); // We can go on typing.
+    await enter(page, "ana");
+    await say(page, "I am back.");
+    await sees(page, "#log .sent", "I am back.", "the chat works");
+  });
+
+  test("without a server the page says so at each try, and finds the next one", async (t) => {
+    const { first, page } = await visit(t, { excused: [rejected(401), answered(401)] });
+    await enter(page, "ana");
+
+    await first.stop();
+    const sentence = "No server answers. Start it, and connect again.";
+    await sees(page, "#state", sentence, "the page has asked");
+    await press(page, "Connect again");
+    await sees(page, "#state", sentence, "the same at the next try");
+    assert.equal(await page.locator("#log").isVisible(), true, "what was said is still there");
+
+    const second = await start(lesson.name, first.port);
+    t.after(() => second.stop());
+    await press(page, "Connect again");
+    await sees(page, "#answer", INVALID, "a server is there, and does not know the token");
+    await enter(page, "ana");
+  });
+
+  test("with a secret that stays the same, to connect again is enough", async (t) => {
+    const secret = { JWT_SECRET: "a secret that only this test knows" };
+    const first = await start(lesson.name, 0, secret);
+    t.after(() => first.stop());
+    const page = await openWindow(t, `${first.url}/${lesson.page}`, { excused: [NO_SERVER] });
+    await enter(page, "ana");
+
+    await first.stop();
+    await sees(page, "#state", "No server answers.", "the page has asked");
+    const second = await start(lesson.name, first.port, secret);
+    t.after(() => second.stop());
+    await press(page, "Connect again");
+
+    await sees(page, "#state", "Connected as ana.", "the token is still valid");
+  });
+
+  test("a token in a subprotocol is asked about without a cookie", async (t) => {
+    const { first, page } = await visit(t, { excused: [rejected(401), answered(401)] });
+    await page.getByLabel(SUBPROTOCOL).check();
+    await enter(page, "ana");
+
+    await first.stop();
+    await sees(page, "#state", "No server answers.", "the page has asked");
+    const second = await start(lesson.name, first.port);
+    t.after(() => second.stop());
+    await press(page, "Connect again");
+
+    await sees(page, "#answer", INVALID, "not that a token is missing: we sent one");
+    await enter(page, "ana");
+    assert.deepEqual(await page.context().cookies(), [], "and there is still no cookie");
+  });
+
+  for (const way of ["a cookie", "a subprotocol"]) {
+    test(`a lost connection is no reason to sign in again, with ${way}`, async (t) => {
+      const proxy = await startProxy(lesson.server.port);
+      const page = await openWindow(t, `${proxy.url}/${lesson.page}`);
+      t.after(() => proxy.stop()); // After the window, which asks what has happened.
+      if (way === "a subprotocol") await page.getByLabel(SUBPROTOCOL).check();
+      await enter(page, "ben");
+
+      proxy.drop();
+
+      await sees(page, "#state", "The server answers: connect again.", "the page has asked");
+      await press(page, "Connect again");
+      await sees(page, "#state", "Connected as ben.", "and we are still signed in");
+    });
+  }
+
+  test("two lessons side by side in one browser leave each other signed in", async (t) => {
+    const other = await start("lesson_09_heartbeat");
+    const ana = await lesson.open(t);
+    const ben = await openWindow(t, `${other.url}/lesson_09.html`, { beside: ana });
+    t.after(() => other.stop());
+    await enter(ana, "ana");
+    await enter(ben, "ben");
+
+    for (const [page, name] of [
+      [ana, "ana"],
+      [ben, "ben"],
+    ]) {
+      await press(page, "Leave");
+      await sees(page, "#state", "Code 1000", `${name} leaves`);
+      await press(page, "Connect again");
+      await sees(page, "#state", `Connected as ${name}.`, `${name} is still signed in`);
+      await say(page, `I am ${name}.`);
+      await sees(page, "#log .sent", `I am ${name}.`, `the server calls them ${name}, too`);
+    }
+    const cookies = (await ana.context().cookies()).map(({ name }) => name).sort();
+    const names = ["lesson_08_auth_token", "lesson_09_heartbeat_token"];
+    assert.deepEqual(cookies, names, "each lesson has a cookie of its own");
   });
 });

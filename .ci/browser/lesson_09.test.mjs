@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { press, say, sees, useBrowser } from "./browser.mjs";
-import { enter, login } from "./guests.mjs";
+import { enter, login } from "./users.mjs";
 import {
   PING_AFTER,
   everyHeartbeat,
@@ -20,7 +20,7 @@ describe("lesson 09, a heartbeat", LIMITS, () => {
   everyHeartbeat(lesson);
 
   const page09 = () => `${lesson.server.url}/${lesson.page}`;
-  const exchange = ['said {"type":"ping"}', 'heard {"type":"pong"}'];
+  const exchange = ['sent {"type":"ping"}', 'received {"type":"pong"}'];
 
   test("whatever the server says puts the question off", async (t) => {
     const { page, frames } = await openWithClock(t, page09());
@@ -29,7 +29,7 @@ describe("lesson 09, a heartbeat", LIMITS, () => {
 
     await page.clock.fastForward(PING_AFTER - 5_000);
     await say(page, "hello");
-    await sees(page, "#log .said", "hello", "the server answers");
+    await sees(page, "#log .sent", "hello", "the server answers");
     await page.clock.fastForward(PING_AFTER - 5_000);
 
     assert.equal(
@@ -54,16 +54,16 @@ describe("lesson 09, a heartbeat", LIMITS, () => {
     await sees(page, "#state", "Connected as ana.", "and the page stays");
   });
 
-  test("a page whose server goes silent says so, hangs up, and may try again", async (t) => {
+  test("a page whose server no longer answers says so, closes, and may try again", async (t) => {
     const { proxy, page } = await openBehindProxy(t, lesson);
     await enter(page, "ben");
 
     await fallSilent(page, proxy, "ben");
 
-    await sees(page, "#state", "The server has gone silent.", "the page finds out");
+    await sees(page, "#state", "The server no longer answers.", "the page finds out");
     assert.ok(
       await page.getByRole("button", { name: "Send", exact: true }).isDisabled(),
-      "nobody can talk into a dead line",
+      "nobody can send on a lost connection",
     );
     await press(page, "Connect again");
     await sees(page, "#state", "Code 4009", "the server has not found out yet");

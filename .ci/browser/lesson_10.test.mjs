@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { lines, press, say, sees, useBrowser } from "./browser.mjs";
-import { enter, login } from "./guests.mjs";
+import { enter, login } from "./users.mjs";
 import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, everyPage, serve } from "./lesson.mjs";
 
@@ -18,12 +18,12 @@ describe("lesson 10, limits", LIMITS, () => {
 
     await press(page, "Say 30 things at once");
 
-    await sees(page, "#log .said", "20 of 30", "twenty are fine");
+    await sees(page, "#log .sent", "20 of 30", "twenty are fine");
     await sees(page, "#log .problem", "try again in 0.1 seconds", "the rest is refused");
-    assert.ok((await lines(page, "said")).length < 30, "and does not appear");
+    assert.ok((await lines(page, "sent")).length < 30, "and does not appear");
     await page.waitForTimeout(200);
     await say(page, "hello");
-    await sees(page, "#log .said", "hello", "after a pause one can go on");
+    await sees(page, "#log .sent", "hello", "after a pause one can go on");
   });
 
   test("three hundred things at once end the session, and the page says why", async (t) => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { fill, overflow, press, say, sees, useBrowser } from "./browser.mjs";
-import { enter, login } from "./guests.mjs";
+import { enter, login } from "./users.mjs";
 import { everyHeartbeat } from "./heartbeat.mjs";
-import { LIMITS, answered, everyPage, refused, serve } from "./lesson.mjs";
+import { LIMITS, answered, everyPage, serve } from "./lesson.mjs";
 
 describe("lesson 11, live data", LIMITS, () => {
   useBrowser();
@@ -13,8 +13,7 @@ describe("lesson 11, live data", LIMITS, () => {
     enter,
     login,
     path: "/api/v1/ws/users",
-    // When the server has died and come back, it does not know our token any more.
-    excused: [answered(401), refused(401)],
+    reconnects: true,
   });
   everyHeartbeat(lesson, '{"action":"ping"}');
 
@@ -84,7 +83,7 @@ describe("lesson 11, live data", LIMITS, () => {
       excused: [/ERR_INTERNET_DISCONNECTED/],
       prepare: (page) =>
         page.addInitScript(() => {
-          // Lets the test cut the line: no browser offers that for a WebSocket.
+          // Lets the test end connections: no browser offers that for a WebSocket.
           const Real = WebSocket;
           window.sockets = [];
           window.WebSocket = class extends Real {
@@ -122,8 +121,8 @@ describe("lesson 11, live data", LIMITS, () => {
 
     await say(ana, "I am editing Emil.");
 
-    await sees(ben, "#log .heard", "I am editing Emil.", "Ben sees it");
-    await sees(ben, "#log .heard small", "note from ana", "and whose it is");
+    await sees(ben, "#log .received", "I am editing Emil.", "Ben sees it");
+    await sees(ben, "#log .received small", "note from ana", "and whose it is");
   });
 
   test("a post shows the new name of its author", async (t) => {
@@ -242,6 +241,6 @@ describe("lesson 11, live data", LIMITS, () => {
       }),
     );
 
-    await sees(page, "#log .heard", '{"user":1}', "the page shows it as it is");
+    await sees(page, "#log .received", '{"user":1}', "the page shows it as it is");
   });
 });

@@ -11,9 +11,9 @@ import {
   serious,
   useBrowser,
 } from "./browser.mjs";
-import { PASSWORDS, enter } from "./guests.mjs";
+import { PASSWORDS, enter } from "./users.mjs";
 import { everyHeartbeat, fallSilent, openBehindProxy } from "./heartbeat.mjs";
-import { answered, refused, serve } from "./lesson.mjs";
+import { NO_SERVER, answered, rejected, serve } from "./lesson.mjs";
 import { start as startServer } from "./server.mjs";
 
 const LIMITS = { timeout: 120_000 };
@@ -52,16 +52,17 @@ describe("lesson 12, tasks", LIMITS, () => {
   /** A window of its own server, where nobody has started a task yet. */
   const fresh = async (t, options) => {
     const server = await startServer(lesson.name);
-    t.after(() => server.stop());
     const url = `${server.url}/${lesson.page}`;
-    return { server, page: await openWindow(t, url, options), url };
+    const page = await openWindow(t, url, options);
+    t.after(() => server.stop()); // After the windows, which would ask what has happened.
+    return { server, page, url };
   };
 
   test("the landing page names the lesson and leads to its page", async (t) => {
     const page = await openWindow(t, lesson.server.url);
 
     await sees(page, "code", lesson.name, "the landing page names the package");
-    await page.locator("a.door").click();
+    await page.locator("a.button").click();
 
     await page.waitForURL(`**/${lesson.page}`);
     assert.match(await page.title(), /^Lesson 12: /, "we are on the lesson's page");
@@ -209,41 +210,44 @@ describe("lesson 12, tasks", LIMITS, () => {
 
     const ending = await closePolitely(page, "/ws/tasks");
 
-    assert.deepEqual(ending, { code: 1000, wasClean: true }, "both sides said goodbye");
+    assert.deepEqual(ending, { code: 1000, wasClean: true }, "the handshake was complete");
   });
 
-  test("when the server goes silent one can connect again", async (t) => {
+  test("when the server no longer answers one can connect again", async (t) => {
     const { proxy, page } = await openBehindProxy(t, lesson);
     await enter(page, "ana");
     await order(page, TEA, 60);
     await task(page, 1).waitFor();
     await fallSilent(page, proxy, "ana");
-    await sees(page, "#state", "The server has gone silent.", "the page gives the line up");
+    await sees(page, "#state", "The server no longer answers.", "the page gives up");
     const cancel = page.getByRole("button", { name: "Cancel task" });
-    assert.equal(await cancel.isDisabled(), true, "nobody would hear that");
+    assert.equal(await cancel.isDisabled(), true, "there is no connection for it");
 
     await press(page, "Connect again");
 
-    await sees(page, "#state", "Connected as ana.", "a new line is a good one");
+    await sees(page, "#state", "Connected as ana.", "a new connection works");
     await press(page, "Cancel task 1");
     await task(page, 1).getByText("Cancelled.").waitFor();
   });
 
   test("when the server dies the page says so, and the tasks are gone", async (t) => {
     const { server, page } = await fresh(t, {
-      excused: [/ERR_CONNECTION_(REFUSED|RESET)/, refused(401)],
+      excused: [NO_SERVER, rejected(401), answered(401)],
     });
     await enter(page, "ana");
     await order(page, TEA, 60);
     await reaches(page, 1, 1);
 
     await server.stop();
-    await sees(page, "#state", "the line dropped", "the page says what happened");
+    const sentence = "No server answers. Start it, and connect again.";
+    await sees(page, "#state", sentence, "the page has asked over HTTP");
 
     const next = await startServer(lesson.name, server.port);
     t.after(() => next.stop());
-    await press(page, "Sign in as somebody else");
-    await sees(page, "#answer", "You are not signed in.", "the page begins anew");
+    await press(page, "Connect again");
+    await sees(page, "#answer", "Sign in again: this token is not valid.", "it says why");
+    await page.reload();
+    await sees(page, "#answer", "Sign in again: this token is not valid.", "each time");
     await enter(page, "ana");
     assert.equal(await page.locator("#tasks li").count(), 0, "nobody worked on them");
   });

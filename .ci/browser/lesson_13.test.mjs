@@ -5,26 +5,26 @@ import { connect, createServer } from "node:net";
 import { describe, test } from "node:test";
 
 import { fill, openWindow, press, say, sees, useBrowser } from "./browser.mjs";
-import { PASSWORDS, enter, login } from "./guests.mjs";
+import { PASSWORDS, enter, login } from "./users.mjs";
 import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openBehindProxy } from "./heartbeat.mjs";
-import { LIMITS, connected, everyPage, serve } from "./lesson.mjs";
+import { LIMITS, NO_SERVER, answered, connected, everyPage, rejected, serve } from "./lesson.mjs";
 import { start } from "./server.mjs";
 
-// The tokens of one server are good at the next one.
-process.env.JWT_SECRET = "a secret that only these tests know";
+/** With it, the tokens of one server are valid at the next one. */
+const SECRET = { JWT_SECRET: "a secret that only these tests know" };
 
 describe("lesson 13, lifespan", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_13_lifespan");
-  everyPage(lesson, { enter, login, path: "/ws/chat/quiet", returns: true });
+  everyPage(lesson, { enter, login, path: "/ws/chat/quiet", reconnects: true });
   everyHeartbeat(lesson);
 
   /** Starts a server of its own, and opens a window of Ana's on it. */
-  async function visit(t, prepare) {
-    const first = await start(lesson.name);
+  async function visit(t, { prepare, env = SECRET, excused = [] } = {}) {
+    const first = await start(lesson.name, 0, env);
     t.after(() => first.stop());
     const page = await openWindow(t, `${first.url}/${lesson.page}`, {
-      excused: [/ERR_CONNECTION_(REFUSED|RESET)/],
+      excused: [NO_SERVER, ...excused],
       prepare,
     });
     await enter(page, "ana");
@@ -32,27 +32,53 @@ describe("lesson 13, lifespan", LIMITS, () => {
   }
 
   /** Lets chance decide for the longest wait, or for one so long. */
-  const chance = (value) => (page) =>
-    page.addInitScript((value) => {
-      Math.random = () => value;
-    }, value);
+  const chance = (value) => ({
+    prepare: (page) =>
+      page.addInitScript((value) => {
+        Math.random = () => value;
+      }, value),
+  });
 
   for (const signal of ["SIGTERM", "SIGINT"]) {
-    test(`after ${signal} the page knows why, and comes back by itself`, async (t) => {
+    test(`after ${signal} the page knows why, and connects again by itself`, async (t) => {
       const { first, page } = await visit(t);
 
       assert.equal(await first.end(signal), 0, "the server ends in good order");
       await sees(page, "#log", "the server is shutting down", "the page says what it is");
       await sees(page, "#log", "Code 1001, “the server is stopping”", "and the code");
-      const second = await start(lesson.name, first.port);
+      const second = await start(lesson.name, first.port, SECRET);
       t.after(() => second.stop());
 
       await connected(page);
       await say(page, "I am back.");
-      await sees(page, "#log .said", "I am back.", "the chat goes on");
+      await sees(page, "#log .sent", "I am back.", "the chat goes on");
       assert.equal(await page.locator("#pause").isVisible(), false, "nothing to wait for");
     });
   }
+
+  test("who stops and starts it as the page says, without a secret, signs in again", async (t) => {
+    const { first, page } = await visit(t, {
+      env: {},
+      excused: [rejected(401), answered(401)],
+    });
+    let tries = 0;
+    page.on("websocket", () => (tries += 1));
+
+    await first.end("SIGINT");
+    await sees(page, "#countdown", "We try", "the page tries by itself");
+    const second = await start(lesson.name, first.port);
+    t.after(() => second.stop());
+
+    const sentence = "Sign in again: this token is not valid.";
+    await sees(page, "#answer", sentence, "the page asks for the password");
+    assert.equal(await page.locator("#pause").isVisible(), false, "and there is no countdown");
+    const before = tries;
+    await page.waitForTimeout(2_000);
+    assert.equal(tries, before, "no further try with a token that cannot work");
+    await enter(page, "ana");
+    await say(page, "I am back.");
+    await sees(page, "#log .sent", "I am back.", "the chat goes on");
+  });
 
   test("one can read how long it is to the next try, and need not wait", async (t) => {
     const { first, page } = await visit(t, chance(1000)); // Waits of a quarter of an hour.
@@ -60,14 +86,14 @@ describe("lesson 13, lifespan", LIMITS, () => {
     await first.end();
     await sees(page, "#countdown", "We try again in 1000 s.", "the first wait");
     await sees(page, "#countdown", "We try again in 999 s.", "a second later");
-    const second = await start(lesson.name, first.port);
+    const second = await start(lesson.name, first.port, SECRET);
     t.after(() => second.stop());
     await press(page, "Connect again");
 
     await connected(page);
   });
 
-  test("who has had enough can stop the tries, and sign in again", async (t) => {
+  test("whoever does not want to wait can stop the tries, and sign in again", async (t) => {
     const { first, page } = await visit(t, chance(1000));
 
     await first.end();
@@ -80,32 +106,32 @@ describe("lesson 13, lifespan", LIMITS, () => {
     await enter(page, "ana");
   });
 
-  test("a try that fails does not say why the page had to go", async (t) => {
+  test("a try that fails does not hide why the connection ended", async (t) => {
     const { first, page } = await visit(t, chance(0.5));
 
     await first.end();
 
-    await sees(page, "#state", "No server answers yet", "what there is to say about a try");
-    await sees(page, "#log", "Code 1001", "the ending stays in the log");
+    await sees(page, "#state", "No server answers.", "what there is to say about a try");
+    await sees(page, "#log", "Code 1001", "the log still has the reason");
   });
 
-  test("who stops a try that is under way is not brought back by it", async (t) => {
+  test("who stops a try that is under way is not connected by it", async (t) => {
     const { first, page } = await visit(t, chance(0.5));
-    const second = await start(lesson.name);
+    const second = await start(lesson.name, 0, SECRET);
     t.after(() => second.stop());
 
-    // On the port of the first server, somebody lets everybody wait.
+    // On the port of the first server, something accepts connections, and does not answer.
     const trying = page.waitForEvent("websocket");
     await first.end();
     const waiting = [];
-    const porter = createServer((socket) => waiting.push(socket)).listen(first.port);
-    t.after(() => porter.close());
-    await once(porter, "connection");
+    const proxy = createServer((socket) => waiting.push(socket)).listen(first.port);
+    t.after(() => proxy.close());
+    await once(proxy, "connection");
     await sees(page, "#countdown", "We try now.", "the try is under way");
     const closed = (await trying).waitForEvent("close");
     await press(page, "Stop trying");
     await sees(page, "#sign-in", "Name", "the form is there at once");
-    await sees(page, "#state", "No server answers yet", "and the try is over");
+    await sees(page, "#state", "Code 1006", "and the try is over");
 
     for (const near of waiting) {
       const far = connect(second.port, "127.0.0.1");
@@ -113,32 +139,32 @@ describe("lesson 13, lifespan", LIMITS, () => {
     }
     await closed;
 
-    await sees(page, "#state", "No server answers yet", "the page has not come back");
+    await sees(page, "#state", "Code 1006", "the page is not connected");
     assert.equal(await page.locator("#sign-in").isVisible(), true, "the form is still there");
   });
 
-  test("who leaves on a dead line has left, and stays away", async (t) => {
+  test("who leaves on a lost connection is not connected again", async (t) => {
     const { proxy, page } = await openBehindProxy(t, lesson);
     await enter(page, "cem");
     proxy.swallow();
 
     await press(page, "Leave");
-    await sees(page, "#state", "Leaving", "nobody answers the goodbye");
+    await sees(page, "#state", "Leaving", "nobody answers the Close");
     await page.clock.fastForward(PING_AFTER);
     await page.clock.fastForward(PONG_WITHIN);
 
     await sees(page, "#state", "Code 1000", "the page waits no longer");
     await page.clock.fastForward(60_000);
-    await sees(page, "#state", "Code 1000", "and does not come back");
+    await sees(page, "#state", "Code 1000", "and does not connect again");
     assert.equal(await page.locator("#sign-in").isVisible(), true, "unless somebody wants it");
   });
 
-  test("who leaves, or whose name is taken, is not brought back", async (t) => {
+  test("who leaves, or whose name is taken, is not connected again", async (t) => {
     const page = await lesson.open(t);
     await enter(page, "ana");
     await press(page, "Leave");
     await sees(page, "#state", "Code 1000", "Ana leaves");
-    assert.equal(await page.locator("#pause").isVisible(), false, "and stays away");
+    assert.equal(await page.locator("#pause").isVisible(), false, "for good");
 
     const first = await lesson.open(t);
     await enter(first, "ben");
@@ -147,7 +173,7 @@ describe("lesson 13, lifespan", LIMITS, () => {
     await fill(second, "Password", PASSWORDS.ben);
     await press(second, "Sign in");
     await sees(second, "#state", "Code 4009", "Ben is here already");
-    assert.equal(await second.locator("#pause").isVisible(), false, "and stays away, too");
+    assert.equal(await second.locator("#pause").isVisible(), false, "the same");
   });
 });
 
@@ -160,17 +186,17 @@ describe("reconnect.js", () => {
 
   /** A client whose sockets we open and close, on a clock of ours. */
   async function client(t, random) {
-    const { comeBack } = await load();
+    const { reconnect } = await load();
     t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
     globalThis.WebSocket ??= { CONNECTING: 0 }; // Node has none of its own.
-    const it = { connections: 0, told: [], stays: 0 };
+    const it = { connections: 0, waits: [], ends: 0 };
     const connect = () => {
       it.connections += 1;
       it.socket = new EventTarget();
-      it.back.follow(it.socket);
+      it.tries.follow(it.socket);
     };
-    const tell = (wait) => it.told.push(wait);
-    it.back = comeBack({ connect, tell, stay: () => (it.stays += 1), random });
+    const onWait = (wait) => it.waits.push(wait);
+    it.tries = reconnect({ connect, onWait, onGiveUp: () => (it.ends += 1), random });
     it.opens = () => it.socket.dispatchEvent(new Event("open"));
     it.closes = (code) =>
       it.socket.dispatchEvent(Object.assign(new Event("close"), { code }));
@@ -186,10 +212,10 @@ describe("reconnect.js", () => {
     const waits = [];
 
     for (let i = 0; i < 7; i += 1) {
-      it.told.length = 0;
+      it.waits.length = 0;
       it.closes(1006);
-      waits.push(it.told[0] / 1000);
-      it.passes(it.told[0]);
+      waits.push(it.waits[0] / 1000);
+      it.passes(it.waits[0]);
     }
 
     assert.deepEqual(waits, [1, 2, 4, 8, 16, 30, 30]);
@@ -202,10 +228,10 @@ describe("reconnect.js", () => {
     const waits = [];
 
     for (let i = 0; i < 3; i += 1) {
-      it.told.length = 0;
+      it.waits.length = 0;
       it.closes(1001);
-      waits.push(it.told[0]);
-      it.passes(it.told[0]);
+      waits.push(it.waits[0]);
+      it.passes(it.waits[0]);
     }
 
     assert.deepEqual(waits, [250, 1500, 2000]);
@@ -216,10 +242,10 @@ describe("reconnect.js", () => {
     const wait = (open) => {
       it.opens();
       it.passes(open);
-      it.told.length = 0;
+      it.waits.length = 0;
       it.closes(1001);
-      it.passes(it.told[0]);
-      return it.told[0];
+      it.passes(it.waits[0]);
+      return it.waits[0];
     };
 
     assert.deepEqual([wait(0), wait(0), wait(9_999), wait(10_000)], [1000, 2000, 4000, 1000]);
@@ -234,18 +260,18 @@ describe("reconnect.js", () => {
     it.closes(1006);
     it.passes(2400);
 
-    assert.deepEqual(it.told, [600, 1200, 1000, 2400, 2000, 1000]);
+    assert.deepEqual(it.waits, [600, 1200, 1000, 2400, 2000, 1000]);
   });
 
   for (const code of [1000, 1008, 4001, 4009, 4011]) {
-    test(`after ${code} it stays away`, async (t) => {
+    test(`after ${code} it gives up`, async (t) => {
       const it = await client(t, () => 1);
 
       it.closes(code);
       it.passes(60_000);
 
       assert.equal(it.connections, 1, "the next try would end like this one");
-      assert.equal(it.stays, 1, "and the page is told so");
+      assert.equal(it.ends, 1, "and the page is told so");
     });
   }
 
@@ -255,7 +281,7 @@ describe("reconnect.js", () => {
     [4010, 4009],
     [4010, 1008],
   ]) {
-    test(`after ${code}, ${taken} may be due to its own ghost, for 45 seconds`, async (t) => {
+    test(`after ${code}, ${taken} may be due to its own lost connection, for 45 seconds`, async (t) => {
       const it = await client(t, () => 1);
       it.opens();
       it.closes(code);
@@ -266,32 +292,32 @@ describe("reconnect.js", () => {
       };
 
       [1, 2, 4, 8, 16].forEach(meetsIt);
-      assert.equal(it.stays, 0, "the server has not missed it yet");
+      assert.equal(it.ends, 0, "the server may not have noticed yet");
       meetsIt(30);
-      assert.equal(it.stays, 1, "now it is somebody else");
+      assert.equal(it.ends, 1, "now it is somebody else");
     });
   }
 
-  test("whoever stops it is not brought back", async (t) => {
+  test("after stop there is no further try", async (t) => {
     const it = await client(t, () => 1);
 
     it.closes(1001);
     it.passes(500);
-    it.back.stop();
+    it.tries.stop();
     it.passes(60_000);
 
     assert.equal(it.connections, 1);
   });
 
-  test("whoever stops it while it is connected is not brought back", async (t) => {
+  test("after stop there is no try, even if the connection ends later", async (t) => {
     const it = await client(t, () => 1);
 
     it.opens();
-    it.back.stop();
+    it.tries.stop();
     it.closes(1006);
     it.passes(60_000);
 
     assert.equal(it.connections, 1);
-    assert.equal(it.stays, 0, "and knows it already");
+    assert.equal(it.ends, 0, "and nobody has to be told");
   });
 });

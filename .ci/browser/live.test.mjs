@@ -58,21 +58,21 @@ test("who follows and loads in this order never shows a wrong state", () => {
     for (let i = roll(8); i > 0; i -= 1) server.change();
 
     const table = new Table();
-    let heard = server.announced.length; // It follows from here on.
+    let received = server.announced.length; // It follows from here on.
     let page = null;
     let after = 0;
     let latest = 0;
-    let fence = Infinity; // Behind how many events the answer comes.
-    const hear = () => {
-      const event = server.announced[heard++];
+    let fence = Infinity; // After how many events the answer comes.
+    const receive = () => {
+      const event = server.announced[received++];
       latest = Math.max(latest, event.change);
-      table.hear(event);
+      table.receive(event);
     };
 
     for (let i = 0; i < STEPS; i += 1) {
       const step = roll(4);
       if (step === 0) server.change();
-      else if (step === 1 && heard < Math.min(server.announced.length, fence)) hear();
+      else if (step === 1 && received < Math.min(server.announced.length, fence)) receive();
       else if (step === 2 && after !== null && !page) page = server.page(after);
       else if (step === 3 && page) {
         table.load(page);
@@ -81,7 +81,7 @@ test("who follows and loads in this order never shows a wrong state", () => {
         page = null;
         if (after === null) fence = server.announced.length;
       }
-      if (heard === fence) {
+      if (received === fence) {
         table.settle();
         fence = Infinity;
         after = null;
@@ -95,7 +95,7 @@ test("who follows and loads in this order never shows a wrong state", () => {
 test("an old event does not undo what was changed in silence", () => {
   const table = new Table();
 
-  table.hear({ type: "updated", change: 7, data: { id: 1, name: "Ben" } });
+  table.receive({ type: "updated", change: 7, data: { id: 1, name: "Ben" } });
   table.load({ change: 8, data: [{ id: 1, name: "Benno" }], next: null });
   table.settle();
 
@@ -107,8 +107,8 @@ test("an answer that comes late does not bring back what is gone", () => {
   table.load({ change: 3, data: [], next: null });
   table.settle();
 
-  table.hear({ type: "deleted", change: 5, data: { id: 9, name: "Cem" } });
-  table.hear({ type: "created", change: 4, data: { id: 9, name: "Cem" } });
+  table.receive({ type: "deleted", change: 5, data: { id: 9, name: "Cem" } });
+  table.receive({ type: "created", change: 4, data: { id: 9, name: "Cem" } });
 
   assert.deepEqual(table.rows, []);
 });

@@ -1,12 +1,12 @@
-// A line that can be cut without either side being told.
+// A connection that can be cut without either side being told.
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
 /**
- * Passes everything on to `port` of this machine, until it is told to swallow. From then
- * on it takes what comes over the lines that there are, and gives it to nobody: no byte,
- * no FIN, no RST. To both sides that is what a pulled cable is. New lines are good ones.
+ * Passes everything on to `port` of this machine, until `swallow` is called. From then on
+ * it reads what comes over the connections that there are, and passes nothing on: no byte,
+ * no FIN, no RST. To both sides that is like a pulled cable. New connections work.
  */
 export async function startProxy(port) {
   const sockets = new Set();
@@ -32,6 +32,10 @@ export async function startProxy(port) {
   return {
     port: server.address().port,
     url: `http://127.0.0.1:${server.address().port}`,
+    /** Ends the connections that there are. To both sides, the other one is gone. */
+    drop() {
+      sockets.forEach((socket) => socket.destroy());
+    },
     swallow() {
       sockets.forEach((socket) => swallowed.add(socket));
     },

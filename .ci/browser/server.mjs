@@ -6,19 +6,22 @@ import { fileURLToPath } from "node:url";
 
 const TARGET =
   process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
-const PATIENCE = 10_000;
+const TIMEOUT = 10_000;
 
 /**
- * Starts the program of `package`, which `cargo build` has built, and waits until it
- * says where to look. Port 0 means "any free port".
+ * Starts a program, which `cargo build` has built, and waits until it prints where to look.
+ * Port 0 means "any free port".
+ *
+ * It has no JWT_SECRET, unless `env` has one: a reader sets none.
  */
-export async function start(name, port = 0) {
+export async function start(name, port = 0, env = {}) {
   const program = `${TARGET}/debug/${name}`;
   if (!existsSync(program))
     throw new Error(`${program} is missing: cargo build -p ${name}`);
 
+  const { JWT_SECRET: _, ...inherited } = process.env;
   const child = spawn(program, {
-    env: { ...process.env, ADDR: `127.0.0.1:${port}` },
+    env: { ...inherited, ADDR: `127.0.0.1:${port}`, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const kill = () => child.kill("SIGKILL");
@@ -29,11 +32,11 @@ export async function start(name, port = 0) {
 
   const url = await new Promise((resolve, reject) => {
     const fail = (why) =>
-      reject(new Error(`${name} ${why}. It said: ${output.join("")}`));
+      reject(new Error(`${name} ${why}. It printed: ${output.join("")}`));
     const timer = setTimeout(() => {
       kill();
-      fail(`did not say where it listens within ${PATIENCE} ms`);
-    }, PATIENCE);
+      fail(`did not print where it listens within ${TIMEOUT} ms`);
+    }, TIMEOUT);
     const read = (chunk) => {
       output.push(chunk);
       const found = /http:\/\/\S+/.exec(output.join(""));
@@ -62,7 +65,7 @@ export async function start(name, port = 0) {
       child.kill(signal);
       return ended;
     },
-    /** Ends it the hard way: connections drop without a goodbye. */
+    /** Kills it: its connections are lost without a Close. */
     async stop() {
       kill();
       await ended;

@@ -13,26 +13,26 @@ import { parse } from "../../static/transcript.js";
 const FOLDER = new URL("../../book/transcripts/", import.meta.url);
 const LIMITS = { timeout: 240_000, concurrency: 4 };
 
-/** What the browser says itself when a server refuses, as it should. */
-const REFUSALS = [
+/** What the browser itself logs when a server rejects an upgrade, as it should. */
+const REJECTIONS = [
   /Unexpected response code/,
   /HTTP Authentication failed/,
   /status of 4\d\d/,
 ];
 
-/** The programs that answer to a folder's stories, where they have another name. */
+/** The programs that run a folder's transcripts, where they have another name. */
 const PROGRAMS = { exercises: "solutions" };
 
 const entries = (folder) => readdirSync(new URL(folder, FOLDER), { withFileTypes: true });
-const stories = (folder) =>
+const transcriptsOf = (folder) =>
   entries(folder)
     .filter((entry) => entry.name.endsWith(".txt"))
     .map((entry) => `${folder}/${entry.name}`);
-const read = (story) => readFileSync(new URL(story, FOLDER), "utf8");
+const read = (transcript) => readFileSync(new URL(transcript, FOLDER), "utf8");
 
-/** Replays a story in a page of its own server: the line that is false, and why. */
+/** Replays a transcript in a page of its own server: the line that is false, and why. */
 async function replayed(t, server, text) {
-  const page = await openWindow(t, `${server.url}/lab.html`, { excused: REFUSALS });
+  const page = await openWindow(t, `${server.url}/lab.html`, { excused: REJECTIONS });
   return page.evaluate(async (text) => {
     const { parse, replay } = await import("/transcript.js");
     const steps = parse(text);
@@ -55,23 +55,23 @@ for (const folder of entries(".").filter((entry) => entry.isDirectory())) {
   describe(`the transcripts of ${name}`, LIMITS, () => {
     useBrowser();
 
-    for (const story of stories(name)) {
-      test(`${story} is true`, async (t) => {
+    for (const transcript of transcriptsOf(name)) {
+      test(`${transcript} is true`, async (t) => {
         const server = await start(PROGRAMS[name] ?? name);
         t.after(() => server.stop());
 
-        const { line, came, ran, of } = await replayed(t, server, read(story));
+        const { line, came, ran, of } = await replayed(t, server, read(transcript));
 
         assert.equal(line, undefined, `line ${line} should be true, but ${came}`);
         assert.equal(ran, of, "every line was run");
       });
     }
 
-    for (const story of wrong ? stories(`${name}/false`) : []) {
-      test(`${story} is false where it says so`, async (t) => {
+    for (const transcript of wrong ? transcriptsOf(`${name}/false`) : []) {
+      test(`${transcript} is false where it says so`, async (t) => {
         const server = await start(PROGRAMS[name] ?? name);
         t.after(() => server.stop());
-        const text = read(story);
+        const text = read(transcript);
         const mark = text.split("\n").findIndex((line) => line.startsWith("#!")) + 1;
 
         const { line, came } = await replayed(t, server, text);
@@ -83,9 +83,9 @@ for (const folder of entries(".").filter((entry) => entry.isDirectory())) {
 }
 
 describe("transcripts that cannot be read", () => {
-  for (const story of stories("broken")) {
-    test(`${story} is turned down with its sentence`, () => {
-      const text = read(story);
+  for (const transcript of transcriptsOf("broken")) {
+    test(`${transcript} is turned down with its sentence`, () => {
+      const text = read(transcript);
       const [sentence] = text.split("\n");
 
       assert.throws(() => parse(text), { message: sentence.slice("#! ".length) });

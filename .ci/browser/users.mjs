@@ -1,4 +1,4 @@
-// The people who may sign in, from lesson 08 on, and how they do it.
+// The users who may sign in, from lesson 08 on, and how they do it.
 
 import { fill, press, sees } from "./browser.mjs";
 
