@@ -8,23 +8,20 @@ the others. Needs Linux, and nothing but Python.
                                           the exit code is 1 if one of them is exceeded
 
 It builds the programs first. Each client is a socket with frames of our own
-making, because a proper library would read, answer pings, and keep to the rules.
+making, because a proper library would read, answer pings, and keep to the protocol.
 """
 
-import base64
 import json
 import os
 import resource
-import socket
 import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-PASSWORDS = {"ana": "ana-likes-tea", "ben": "ben-likes-jam", "cem": "cem-likes-figs"}
+import client
+from client import CONTINUATION, PASSWORDS, PING, TEXT, Report, build, chat, drain, frame
+
 LESSON_01, LESSON_08, LESSON_10 = "lesson_01_echo", "lesson_08_auth", "lesson_10_limits"
 ROOMY = {"CONNECTIONS": "2000", "CONNECTIONS_PER_USER": "2000", "ROOMS": "2000"}
 
@@ -36,116 +33,37 @@ MANY_VOICES = {
     "OUTBOX": "1500",
 }
 
-TEXT, BINARY, CONTINUATION, CLOSE, PING = 1, 2, 0, 8, 9
 
-
-class Server:
-    """A program of the course on a free port, with at most so many open files."""
+class Server(client.Server):
+    """A program of the course in which three people have signed in."""
 
     def __init__(self, package, files=4096, **env):
-        self.process = subprocess.Popen(
-            [os.path.join(TARGET, "debug", package)],
-            env={**os.environ, "ADDR": "127.0.0.1:0", **env},
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
-        )
-        while "http://127.0.0.1:" not in (line := self.process.stdout.readline()):
-            assert line, f"{package} does not say where it listens"
-        self.port = int(line.split("http://127.0.0.1:")[1].split()[0])
-        # Nobody reads on, so what it prints must not fill the pipe.
-        subprocess.Popen(["cat"], stdin=self.process.stdout, stdout=subprocess.DEVNULL)
+        super().__init__(package, files, **env)
         if package != LESSON_01:
-            self.tokens = {name: self.log_in(name) for name in PASSWORDS}
+            self.tokens = {name: self.token(name) for name in PASSWORDS}
         # To check a password takes 19 MiB, so this is where we begin.
         self.begin = self.memory()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def log_in(self, name):
-        body = json.dumps({"username": name, "password": PASSWORDS[name]}).encode()
-        url = f"http://127.0.0.1:{self.port}/login"
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)["token"]
-
-    def memory(self):
-        """The most memory it has had so far, in MiB."""
-        with open(f"/proc/{self.process.pid}/status") as status:
-            line = next(line for line in status if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-
-    def cpu(self):
-        """The processor's time that it has used, in seconds."""
-        with open(f"/proc/{self.process.pid}/stat") as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def members(self):
         """How many people are in all rooms together."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/rooms") as answer:
-            return sum(room["members"] for room in json.load(answer))
+        _, _, rooms = self.ask("GET", "/rooms", timeout=60)
+        return sum(room["members"] for room in json.loads(rooms))
 
     def path(self, room, name):
         return f"/ws/chat/{room}?token={self.tokens[name]}"
-
-    def dial(self, small=False, timeout=10):
-        line = socket.socket()
-        if small:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        line.settimeout(timeout)
-        line.connect(("127.0.0.1", self.port))
-        return line
-
-    def upgrade(self, path, small=False, timeout=10):
-        """A WebSocket's line, after the handshake."""
-        line = self.dial(small, timeout)
-        key = base64.b64encode(os.urandom(16)).decode()
-        line.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
-            "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
-        )
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            byte = line.recv(1)
-            if not byte:
-                raise ConnectionError("the line was cut during the handshake")
-            head += byte
-        assert b" 101 " in head, head.decode()
-        return line
-
-
-def frame(kind, payload=b"", last=True):
-    """A frame of a client. The mask is all zeros, so it changes nothing."""
-    size = len(payload)
-    if size < 126:
-        length = bytes([0x80 | size])
-    else:
-        length = bytes([0xFE]) + size.to_bytes(2, "big")
-    return bytes([kind | (0x80 if last else 0)]) + length + bytes(4) + payload
-
-
-def chat(content):
-    return frame(TEXT, json.dumps({"type": "chat", "content": content}).encode())
 
 
 class Flood:
     """Writes the same bytes again and again, as fast as the server reads."""
 
-    def __init__(self, line, data):
-        self.line, self.data, self.rest, self.sent = line, data, b"", 0
+    def __init__(self, connection, data):
+        self.connection, self.data, self.rest, self.sent = connection, data, b"", 0
 
     def goes_on(self):
-        """Writes what fits. False if the line is at its end."""
+        """Writes what fits. False if the connection is at its end."""
         self.rest = self.rest or self.data
         try:
-            count = self.line.send(self.rest)
+            count = self.connection.send(self.rest)
         except (BlockingIOError, TimeoutError):
             return True
         except OSError:
@@ -154,25 +72,10 @@ class Flood:
         return True
 
 
-def drain(line):
-    """Reads whatever is there. None if the line is at its end."""
-    heard = b""
-    try:
-        while True:
-            chunk = line.recv(1 << 16)
-            if not chunk:
-                return None
-            heard += chunk
-    except (BlockingIOError, TimeoutError):
-        return heard
-    except OSError:
-        return None
-
-
-def floods(line, data, seconds):
+def floods(connection, data, seconds):
     """Writes as fast as the server reads. Says how long, and how many bytes."""
-    line.settimeout(0.5)
-    start, flood = time.monotonic(), Flood(line, data)
+    connection.settimeout(0.5)
+    start, flood = time.monotonic(), Flood(connection, data)
     while time.monotonic() - start < seconds and flood.goes_on():
         pass
     return time.monotonic() - start, flood.sent
@@ -180,22 +83,22 @@ def floods(line, data, seconds):
 
 def stalled(server, count, seconds, talk=True):
     """Half of the members of each room read nothing. One talks at the limit."""
-    lines, talkers = [], []
+    connections, talkers = [], []
     for number in range(count // 2):
         for name in ("ben", "cem"):
-            lines.append(server.upgrade(server.path(f"r{number}", name), small=True))
+            connections.append(server.upgrade(server.path(f"r{number}", name), small=True))
         if talk:
             talkers.append(server.upgrade(server.path(f"r{number}", "ana")))
     joined = server.memory()
-    for line in lines + talkers:
-        line.setblocking(False)
+    for connection in connections + talkers:
+        connection.setblocking(False)
 
     words, start, rounds = chat("x" * 2000), time.monotonic(), 0
     while time.monotonic() - start < seconds:
-        for line in talkers:
-            drain(line)
+        for connection in talkers:
+            drain(connection)
             try:
-                line.send(words)
+                connection.send(words)
             except OSError:
                 pass
         rounds += 1
@@ -203,8 +106,8 @@ def stalled(server, count, seconds, talk=True):
     memory = server.memory()
 
     out = count // 2 * (3 if talk else 2) - server.members()
-    for line in lines + talkers:
-        line.close()
+    for connection in connections + talkers:
+        connection.close()
     return joined, memory, out
 
 
@@ -213,18 +116,18 @@ def evictions(server, run):
     room = f"flood{run}"
     ana, ben = (server.upgrade(server.path(room, name)) for name in ("ana", "ben"))
     eve = server.upgrade(server.path(room, "cem"))
-    for line in (ana, ben, eve):
-        line.setblocking(False)
+    for connection in (ana, ben, eve):
+        connection.setblocking(False)
     flood, heard, floods = Flood(eve, chat("x" * 20) * 50), {ana: b"", ben: b""}, True
     start = time.monotonic()
     while time.monotonic() - start < 3:
         floods = floods and drain(eve) is not None and flood.goes_on()
-        for line in heard:
-            heard[line] += drain(line) or b""
+        for connection in heard:
+            heard[connection] += drain(connection) or b""
         if not floods:
             time.sleep(0.01)
-    for line in (ana, ben, eve):
-        line.close()
+    for connection in (ana, ben, eve):
+        connection.close()
     return any(b"too slow" in text for text in heard.values())
 
 
@@ -233,9 +136,9 @@ def slowloris(package, honest_seconds):
     with Server(package, files=256) as server:
         half = []
         for _ in range(300):
-            line = server.dial()
-            line.sendall(b"GET /ws/chat/rust HTTP/1.1\r\nHost:")
-            half.append(line)
+            connection = server.dial()
+            connection.sendall(b"GET /ws/chat/rust HTTP/1.1\r\nHost:")
+            half.append(connection)
         start = time.monotonic()
         try:
             server.upgrade(server.path("rust", "ana"), timeout=honest_seconds).close()
@@ -243,8 +146,8 @@ def slowloris(package, honest_seconds):
         except (OSError, AssertionError):
             return None
         finally:
-            for line in half:
-                line.close()
+            for connection in half:
+                connection.close()
 
 
 def empty_frames(package, seconds):
@@ -280,20 +183,13 @@ def connects(server, package, name="cem"):
     return server.upgrade(path, small=True)
 
 
-class Report:
-    """Prints a table, and remembers what was too much."""
-
-    def __init__(self, check):
-        self.check, self.failed = check, False
-
-    def row(self, what, package, result, fine=True):
-        judged = self.check and not fine
-        self.failed |= judged
-        print(f"{what:<44} {package[:9]:<10} {result}{'  TOO MUCH' if judged else ''}", flush=True)
+def row(report, what, package, result, fine=True):
+    report.row((what, 44), (package[:9], 10), (result, 0))
+    report.expect(fine, f"{package}, {what}: this is too much: {result}")
 
 
 def with_small_buffers():
-    """Begins anew in a network of its own, where the kernel keeps little for each line.
+    """Begins anew in a network of its own, where the kernel keeps little for each connection.
 
     Usually it keeps up to 4 MiB, and minutes go by before a client counts as slow.
     """
@@ -308,8 +204,7 @@ def with_small_buffers():
 
 
 def main():
-    build = ["cargo", "build", "--quiet", "--workspace", "--bins"]
-    subprocess.run(build, cwd=ROOT, check=True)
+    build()
     with_small_buffers()
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
     wanted = [word for word in sys.argv[1:] if word != "--check"]
@@ -324,7 +219,7 @@ def main():
         for package in both:
             with Server(package, **ROOMY) as server:
                 _, memory, _ = stalled(server, 1000, 1, talk=False)
-                report.row("1,000 idle clients", package, f"{server.begin:.0f} -> {memory:.0f} MiB", memory < 96)
+                row(report, "1,000 idle clients", package, f"{server.begin:.0f} -> {memory:.0f} MiB", memory < 96)
 
     if part("stalled"):
         policies = ["close"] if check else ["close", "drop", "tell"]
@@ -333,7 +228,8 @@ def main():
                 with Server(package, **ROOMY, **MANY_VOICES, SLOW_CLIENT=policy) as server:
                     seconds = 15 if check else 25
                     joined, memory, out = stalled(server, 1000, seconds)
-                    report.row(
+                    row(
+                        report,
                         f"1,000 stalled clients, {seconds} s {policy}",
                         package,
                         f"{joined:.0f} -> {memory:.0f} MiB, {out} cut off",
@@ -345,7 +241,8 @@ def main():
             with Server(package) as server:
                 took, sent = floods(connects(server, package), frame(PING, b"x" * 125) * 100, 8)
                 memory = server.memory()
-                report.row(
+                row(
+                    report,
                     "ping flood, pongs not read",
                     package,
                     f"{server.begin:.0f} -> {memory:.0f} MiB, over after {took:.1f} s and {sent / 1e6:.1f} MB",
@@ -358,19 +255,20 @@ def main():
                 begin = frame(TEXT, b"x" * 60_000, last=False)
                 piece = frame(CONTINUATION, b"x" * 60_000, last=False) * 16
                 sent = 0
-                lines = []
+                connections = []
                 for number in range(20):
                     path = "/ws" if package == LESSON_01 else server.path(f"r{number}", "cem")
-                    line = server.upgrade(path)
-                    lines.append(line)
+                    connection = server.upgrade(path)
+                    connections.append(connection)
                     try:
-                        line.sendall(begin)
+                        connection.sendall(begin)
                     except OSError:
                         pass
-                for line in lines:
-                    sent += floods(line, piece, 0.5)[1]
+                for connection in connections:
+                    sent += floods(connection, piece, 0.5)[1]
                 memory = server.memory()
-                report.row(
+                row(
+                    report,
                     "20 clients with unfinished messages",
                     package,
                     f"{server.begin:.0f} -> {memory:.0f} MiB, took {sent / 20 / 1e6:.2f} MB of each",
@@ -382,15 +280,16 @@ def main():
             patience = 20
             waited = slowloris(package, patience)
             result = f"not in after {patience} s" if waited is None else f"in after {waited:.1f} s"
-            report.row("300 half-sent handshakes, 256 files", package, result, waited is not None and waited < 10)
+            row(report, "300 half-sent handshakes, 256 files", package, result, waited is not None and waited < 10)
 
     if part("flooder"):
         for package in both:
             with Server(package) as server:
                 runs = 3 if check else 10
-                # Eve may have five connections, and each waits for her goodbye.
+                # Eve may have five connections, and each waits for its closing handshake.
                 evicted = sum(evictions(server, run) for run in range(runs))
-                report.row(
+                row(
+                    report,
                     "a flooder and two neighbours who read",
                     package,
                     f"neighbours thrown out in {evicted} of {runs} runs",
@@ -400,7 +299,8 @@ def main():
     if part("frames"):
         for package in both:
             it = empty_frames(package, 8 if check else 45)
-            report.row(
+            row(
+                report,
                 "a message without an end, in empty pieces",
                 package,
                 f"{it['frames'] / 1e6:.1f} M frames/s for {it['seconds']:.0f} s, {it['cpu']:.1f} cores, "
@@ -409,7 +309,7 @@ def main():
                 it["memory"] < 64 and it["frames"] < 200_000,
             )
 
-    sys.exit(report.failed)
+    sys.exit(report.end())
 
 
 if __name__ == "__main__":

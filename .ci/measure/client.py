@@ -1,0 +1,259 @@
+"""What the measurements share: a program of the course, and a WebSocket client.
+
+Each client is a socket with frames of our own making, because a proper library would
+read, answer pings, and keep to the protocol. Needs Linux, and nothing but Python.
+"""
+
+import base64
+import http.client
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+PASSWORDS = {"ana": "ana-likes-tea", "ben": "ben-likes-jam", "cem": "cem-likes-figs"}
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+TIMEOUT = 10  # Seconds that we wait for anything, unless it says so.
+
+
+def build(*packages, profile="debug"):
+    names = [word for package in packages for word in ("-p", package)] or ["--workspace", "--bins"]
+    how = ["--release"] if profile == "release" else []
+    subprocess.run(["cargo", "build", "--quiet", *names, *how], cwd=ROOT, check=True)
+
+
+class Server:
+    """A program of the course on a free port, with at most so many open files."""
+
+    def __init__(self, package, files=4096, profile="debug", **env):
+        self.package = package
+        self.printed = tempfile.TemporaryFile()  # Not a pipe: nobody reads all of it.
+        self.start(self.printed, files, profile, {"ADDR": "127.0.0.1:0", **env})
+        self.port = self.wait_for_port()
+
+    def start(self, stdout, files=4096, profile="debug", env={}):
+        """Starts the process. `stdout` is a file, or None if it shall be closed."""
+
+        def prepare():
+            if stdout is None:
+                os.close(1)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+            # A shell that starts us with `&` ignores Ctrl-C, and that is inherited.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+        self.errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [TARGET / profile / self.package],
+            env={**os.environ, "RUST_BACKTRACE": "0", **env},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=self.errors,
+            preexec_fn=prepare,
+        )
+
+    def wait_for_port(self):
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline and self.process.poll() is None:
+            self.printed.seek(0)
+            if port := port_in(self.printed.read()):
+                return port
+            time.sleep(0.01)
+        self.stop()
+        raise RuntimeError(f"{self.package} does not say where it listens: {self.said()}")
+
+    def said(self):
+        """What it has written to standard error."""
+        self.errors.seek(0)
+        return self.errors.read().decode().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    def memory(self, which="VmHWM"):
+        """The most memory that it has had so far (VmHWM), or has now (VmRSS), in MiB."""
+        return self.status(which) / 1024
+
+    def status(self, name):
+        """A line of /proc/…/status, such as `Threads`."""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            line = next(line for line in status if line.startswith(f"{name}:"))
+        return int(line.split()[1])
+
+    def cpu(self):
+        """The processor's time that it has used, in seconds."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def ask(self, method, path, body=None, source=None, timeout=2 * TIMEOUT):
+        """One request over HTTP, from an address of ours: status, headers, text."""
+        source = source and (source, 0)
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout, source)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            client.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = client.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            client.close()
+
+    def log_in(self, name, password, source=None):
+        credentials = {"username": name, "password": password}
+        return self.ask("POST", "/login", credentials, source)
+
+    def token(self, name):
+        status, _, text = self.log_in(name, PASSWORDS[name])
+        assert status == 200, f"{name} cannot sign in: {status} {text}"
+        return json.loads(text)["token"]
+
+    def dial(self, small=False, timeout=TIMEOUT, source=None):
+        connection = socket.socket()
+        if source:
+            connection.bind((source, 0))
+        if small:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(timeout)
+        connection.connect(("127.0.0.1", self.port))
+        return connection
+
+    def upgrade(self, path, small=False, timeout=TIMEOUT):
+        """A connection after the opening handshake."""
+        connection = self.dial(small, timeout)
+        key = base64.b64encode(os.urandom(16)).decode()
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+        )
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = connection.recv(1)
+            if not byte:
+                raise ConnectionError("the connection ended during the handshake")
+            head += byte
+        assert b" 101 " in head, head.decode()
+        return connection
+
+
+def port_in(printed):
+    """The port of the first whole URL in what a program has printed."""
+    head, found, rest = printed.partition(b"http://127.0.0.1:")
+    digits = bytes(rest).split()[:1]
+    return int(digits[0]) if found and digits and rest[len(digits[0]) :] else None
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def frame(kind, payload=b"", last=True):
+    """A frame of a client. The mask is all zeros, so it changes nothing."""
+    size = len(payload)
+    if size < 126:
+        length = bytes([0x80 | size])
+    else:
+        length = bytes([0xFE]) + size.to_bytes(2, "big")
+    return bytes([kind | (0x80 if last else 0)]) + length + bytes(4) + payload
+
+
+def close_frame(code=1000):
+    return frame(CLOSE, code.to_bytes(2, "big"))
+
+
+def chat(content):
+    return frame(TEXT, json.dumps({"type": "chat", "content": content}).encode())
+
+
+class Frames:
+    """Reads the frames of a server, one by one."""
+
+    def __init__(self, connection):
+        self.connection, self.bytes = connection, b""
+
+    def until(self, kind, timeout):
+        """The payload of the next frame of a kind. None if the connection ends first."""
+        deadline = time.monotonic() + timeout
+        while (got := self.next(deadline)) is not None:
+            if got[0] == kind:
+                return got[1]
+        return None
+
+    def next(self, deadline):
+        """The next frame: its kind and its payload. None at the connection's end."""
+        head = self.take(2, deadline)
+        if head is None:
+            return None
+        size = head[1]  # A server does not mask.
+        if size >= 126:
+            length = self.take(2 if size == 126 else 8, deadline)
+            if length is None:
+                return None
+            size = int.from_bytes(length, "big")
+        payload = self.take(size, deadline)
+        return None if payload is None else (head[0] & 15, payload)
+
+    def take(self, count, deadline):
+        while len(self.bytes) < count:
+            self.connection.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                chunk = self.connection.recv(1 << 16)
+            except ConnectionError:
+                return None
+            if not chunk:
+                return None
+            self.bytes += chunk
+        taken, self.bytes = self.bytes[:count], self.bytes[count:]
+        return taken
+
+
+def drain(connection):
+    """Reads whatever is there. None if the connection has ended."""
+    received = b""
+    try:
+        while True:
+            chunk = connection.recv(1 << 16)
+            if not chunk:
+                return None
+            received += chunk
+    except (BlockingIOError, TimeoutError):
+        return received
+    except OSError:
+        return None
+
+
+class Report:
+    """Prints a table, and remembers what was not as it should be."""
+
+    def __init__(self, check):
+        self.check, self.problems = check, []
+
+    def row(self, *cells):
+        """`cells` are pairs: a text, and how wide its column is."""
+        print("  ".join(f"{text:<{width}}" for text, width in cells).rstrip(), flush=True)
+
+    def expect(self, holds, sentence):
+        if not holds and sentence not in self.problems:
+            self.problems.append(sentence)
+
+    def end(self):
+        """The exit code. With `--check` it says what was wrong."""
+        for sentence in self.problems:
+            print(f"{'WRONG' if self.check else 'Beyond the limits'}: {sentence}.")
+        return int(self.check and bool(self.problems))
