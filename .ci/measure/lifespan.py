@@ -25,7 +25,7 @@ PATIENCE_OF_DOCKER = 10  # Seconds, then it kills. lifespan.rs ends earlier.
 PATIENCE = 30  # Seconds for anything that takes long with so many clients.
 
 # Three people in each room: a name is taken once per room. One of them may talk until
-# the line of a client that does not read is full.
+# the connection of a client that does not read is full.
 LIMITS = {
     "JWT_SECRET": "a secret that only this measurement knows",
     "CONNECTIONS_PER_USER": "200",
@@ -77,7 +77,7 @@ class Client:
         await self.socket.send(json.dumps({"type": "chat", "content": content}))
 
     def was_told(self):
-        """Whether it got 1001, and both sides finished the goodbye."""
+        """Whether it got 1001, and the closing handshake was completed."""
         end = self.socket.protocol
         received, sent = end.close_rcvd, end.close_sent
         return sent is not None and received is not None and received.code == 1001
@@ -85,12 +85,12 @@ class Client:
 
 async def crowd(server):
     tokens = {name: log_in(server.address, name) for name in PASSWORDS}
-    door = asyncio.Semaphore(50)
+    at_once = asyncio.Semaphore(50)
 
     async def enter(number):
         name = list(PASSWORDS)[number % 3]
         url = f"ws://{server.address}/ws/chat/room-{number // 3}?token={tokens[name]}"
-        async with door:
+        async with at_once:
             return Client(name, await websockets.connect(url, proxy=None))
 
     clients = await asyncio.gather(*(enter(number) for number in range(CLIENTS - 1)))
@@ -98,15 +98,15 @@ async def crowd(server):
 
 
 async def stalled(server, token):
-    """A client that never reads. Its neighbour talks until its line is full."""
-    line = socket.socket()
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    line.setblocking(False)
+    """A client that never reads. Its neighbour talks until its connection is full."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)
     host, port = server.address.split(":")
     loop = asyncio.get_running_loop()
-    await loop.sock_connect(line, (host, int(port)))
+    await loop.sock_connect(connection, (host, int(port)))
     await loop.sock_sendall(
-        line,
+        connection,
         f"GET /ws/chat/stalled?token={token['ben']} HTTP/1.1\r\nHost: {server.address}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode(),
@@ -115,16 +115,16 @@ async def stalled(server, token):
     neighbour = Client("ana", await websockets.connect(url, proxy=None))
     for _ in range(800):
         await neighbour.says("🦀" * 2000)  # Eight kilobytes each.
-    return line, neighbour
+    return connection, neighbour
 
 
 async def run(lesson, number, with_stalled):
     """Stops a lesson with a signal. Returns what became of its clients."""
     server = Server(lesson, **LIMITS)
     clients, tokens = await crowd(server)
-    line = None
+    connection = None
     if with_stalled:
-        line, neighbour = await stalled(server, tokens)
+        connection, neighbour = await stalled(server, tokens)
         clients[-1].reading.cancel()
         clients[-1].socket.transport.abort()
         clients[-1] = neighbour
@@ -145,8 +145,8 @@ async def run(lesson, number, with_stalled):
 
     printed = server.output()
     server.stop()
-    if line:
-        line.close()
+    if connection:
+        connection.close()
     return {
         "readers": len(clients),
         "delivered": sum(client.last == "last words" for client in clients),
@@ -169,8 +169,8 @@ def tell(title, end):
 async def stop_crowds():
     end = await run("lesson_10_limits", signal.SIGTERM, with_stalled=True)
     tell("lesson_10_limits, SIGTERM, 500 clients, one of them stalled:", end)
-    expect("lesson 10 should say goodbye to nobody", end["told"] == 0)
-    expect("lesson 10 should drop every line", end["dropped"] == end["readers"])
+    expect("lesson 10 should send no Close", end["told"] == 0)
+    expect("lesson 10 should drop every connection", end["dropped"] == end["readers"])
 
     for number, with_stalled in [(signal.SIGTERM, True), (signal.SIGINT, False)]:
         end = await run("lesson_13_lifespan", number, with_stalled)

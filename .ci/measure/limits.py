@@ -112,7 +112,7 @@ def stalled(server, count, seconds, talk=True):
 
 
 def evictions(server, run):
-    """Whether Ana or Ben, who read all the time, lose their places to a flooder."""
+    """Whether Ana or Ben, who read all the time, are disconnected because of a flooder."""
     room = f"flood{run}"
     ana, ben = (server.upgrade(server.path(room, name)) for name in ("ana", "ben"))
     eve = server.upgrade(server.path(room, "cem"))

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Measures how long a client that has vanished without a word keeps its place: until
+// Measures how long a client that has vanished without a word stays a member: until
 // its token expires in lesson 08, and 30 seconds in lesson 09.
 //
 // Run: .ci/measure/silent_peer.mjs [SECONDS]
@@ -8,7 +8,7 @@
 //
 // As root on Linux, servers and clients live in two network namespaces with a cable
 // between them, and we pull the cable. Elsewhere a proxy stands between them, which
-// swallows everything. The first line says which of the two it was.
+// swallows everything. The first line of output says which of the two it was.
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -128,27 +128,27 @@ function lay() {
   }
 }
 
-/** Starts a lesson, and brings Ben in over the line. */
-async function open(line, name) {
+/** Starts a lesson, and brings Ben in over the network. */
+async function open(network, name) {
   const program = `${TARGET}/debug/${name}`;
   if (!existsSync(program))
     throw new Error(`${program} is missing: cargo build -p ${name}`);
 
-  const ADDR = `${line.host}:0`;
-  const [, server] = await start(/http:\/\/([\d.:]+)/, [...line.atServers, program], {
+  const ADDR = `${network.host}:0`;
+  const [, server] = await start(/http:\/\/([\d.:]+)/, [...network.atServers, program], {
     ADDR,
   });
   const curl = (path, ...more) => {
-    const [command, ...args] = [...line.atServers, "curl", "--silent", "--noproxy", "*"];
+    const [command, ...args] = [...network.atServers, "curl", "--silent", "--noproxy", "*"];
     return run(command, ...args, ...more, `http://${server}${path}`);
   };
   const json = "content-type: application/json";
   const ben = JSON.stringify({ username: "ben", password: "ben-likes-jam" });
   const { token } = JSON.parse(curl("/login", "--header", json, "--data", ben));
 
-  const url = `ws://${await line.reach(server)}/ws/chat/rust?token=${token}`;
+  const url = `ws://${await network.reach(server)}/ws/chat/rust?token=${token}`;
   const flags = ["--no-warnings", "--experimental-websocket"];
-  await start(/open/, [...line.atClients, process.execPath, ...flags, CLIENT, url]);
+  await start(/open/, [...network.atClients, process.execPath, ...flags, CLIENT, url]);
   return { name, hasBen: () => curl("/rooms") === '[{"room":"rust","members":1}]' };
 }
 
@@ -162,15 +162,15 @@ async function watch({ hasBen }, cutAt) {
   return undefined;
 }
 
-const line = lay();
-console.log(`The line: ${line.what}.`);
+const network = lay();
+console.log(`The network: ${network.what}.`);
 
-const before = await open(line, "lesson_08_auth");
-const now = await open(line, "lesson_09_heartbeat");
+const before = await open(network, "lesson_08_auth");
+const now = await open(network, "lesson_09_heartbeat");
 for (const { name, hasBen } of [before, now]) {
   if (!hasBen()) throw new Error(`${name}: Ben should be in the room by now`);
 }
-line.cut();
+network.cut();
 const cutAt = performance.now();
 const [keptBefore, kept] = await Promise.all([watch(before, cutAt), watch(now, cutAt)]);
 
