@@ -118,6 +118,35 @@ fn every_drawing_transcript_and_recorded_text_is_shown_somewhere() -> Result<(),
     report(faults)
 }
 
+/// A step says **Send four bytes**: that is a button, or another text of a page.
+#[test]
+fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {
+    let mut known = String::new();
+    for ending in [".html", ".js"] {
+        for file in files("static", ending) {
+            known.push_str(&read(&format!("static/{file}")).unwrap_or_default());
+        }
+    }
+    let known: Vec<&str> = known.split_whitespace().collect();
+    let known = known.join(" ");
+
+    let mut faults = Vec::new();
+    for (file, text) in pages() {
+        let steps = |line: &str| line.starts_with(|c: char| c.is_ascii_digit());
+        let in_chapter = file.starts_with("book/src/lessons/");
+        let prose = book::prose(&text);
+        for (line, words) in prose.iter().filter(|(_, w)| in_chapter && steps(w)) {
+            for label in words.split("**").skip(1).step_by(2) {
+                if !known.contains(label) {
+                    let sentence = format!("No page has “{label}” on it.");
+                    faults.push(Fault { file: file.clone(), line: *line, sentence });
+                }
+            }
+        }
+    }
+    report(faults)
+}
+
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
 const FOREIGN: [&str; 43] = [
