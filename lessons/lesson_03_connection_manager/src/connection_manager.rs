@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::extract::ws::Utf8Bytes;
-use tokio::sync::mpsc;
+use tokio::{spawn, sync::mpsc, task::yield_now};
 
 use crate::socket::Batch;
 
@@ -30,6 +30,8 @@ pub struct ConnectionManager {
 struct Clients {
     last_id: ClientId,
     outboxes: HashMap<ClientId, mpsc::Sender<Batch>>,
+    /// Who has left, and the others have not been told yet.
+    departed: Vec<ClientId>,
 }
 
 /// A client that is on the list, for as long as this lives.
@@ -54,6 +56,7 @@ impl ConnectionManager {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
         let mut clients = self.lock();
+        clients.announce_departed(); // Before: the new client never knew them.
         clients.last_id += 1;
         let id = clients.last_id;
         clients.outboxes.insert(id, sender);
@@ -63,7 +66,17 @@ impl ConnectionManager {
     }
 
     fn disconnect(&self, id: ClientId) {
-        self.lock().remove(id);
+        let mut clients = self.lock();
+        clients.remove(id);
+        if clients.departed.len() == 1 {
+            // Why not tell the others at once? More clients may be leaving at this moment.
+            // When their tasks have had a turn, all of them are announced together.
+            let manager = self.clone();
+            spawn(async move {
+                yield_now().await;
+                manager.lock().announce_departed();
+            });
+        }
     }
 
     pub fn send_personal(&self, to: ClientId, text: impl Into<Utf8Bytes>) {
@@ -71,6 +84,7 @@ impl ConnectionManager {
         let outbox = clients.outboxes.get(&to);
         if outbox.is_some_and(|outbox| outbox.try_send([text.into()].into()).is_err()) {
             clients.remove(to);
+            clients.announce_departed();
         }
     }
 
@@ -93,42 +107,44 @@ impl Clients {
     ///
     /// A client whose outbox is full is removed, and the others are told.
     fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<ClientId>) {
-        let removed = self.enqueue([text].into(), exclude);
-        self.announce_left(removed);
+        self.announce_departed();
+        self.enqueue([text].into(), exclude);
+        self.announce_departed();
     }
 
-    /// Removes a client, and tells the others, once.
+    /// Removes a client. Whoever calls this sees to it that the others are told.
     fn remove(&mut self, id: ClientId) {
         if self.outboxes.remove(&id).is_some() {
-            self.announce_left(vec![id]);
+            self.departed.push(id);
         }
     }
 
-    /// Tells those who are still there who has been removed.
+    /// Tells those who are still there who has left.
     ///
-    /// When the network fails, a thousand clients may stall at once. So the others get
-    /// the news of all of them together, which takes one place in an outbox.
-    fn announce_left(&mut self, mut removed: Vec<ClientId>) {
+    /// When a network fails, a thousand clients may be gone at once. So the news of all of
+    /// them goes out as one batch: a thousand of them would fill every outbox.
+    fn announce_departed(&mut self) {
         // Why a loop? The news may find one more outbox full.
-        while !removed.is_empty() {
-            let news = removed.iter().map(|id| format!("Client {id} left.").into());
-            removed = self.enqueue(news.collect(), None);
+        while !self.departed.is_empty() {
+            let left = |id| format!("Client {id} left.").into();
+            let news = self.departed.drain(..).map(left).collect();
+            self.enqueue(news, None);
         }
     }
 
     /// Puts `batch` in the outbox of everyone but `exclude`.
     ///
-    /// Removes the clients whose outbox is full, and returns them.
-    fn enqueue(&mut self, batch: Batch, exclude: Option<ClientId>) -> Vec<ClientId> {
+    /// Clients whose outbox is full are removed.
+    fn enqueue(&mut self, batch: Batch, exclude: Option<ClientId>) {
         // Why `try_send` and not `send`? `send` waits for room in the outbox, and we would
         // wait while we hold the lock: one slow client would stop everybody.
         let is_full =
             |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
+        let slow = self
+            .outboxes
+            .extract_if(|&id, outbox| Some(id) != exclude && is_full(outbox));
 
-        self.outboxes
-            .extract_if(|&id, outbox| Some(id) != exclude && is_full(outbox))
-            .map(|(id, _)| id)
-            .collect()
+        self.departed.extend(slow.map(|(id, _)| id));
     }
 }
 

@@ -70,8 +70,8 @@ async fn a_number_is_never_given_twice() -> Check {
     ben.hears("You are client 2.").await
 }
 
-#[test]
-fn a_personal_message_reaches_one_client() {
+#[tokio::test(start_paused = true)]
+async fn a_personal_message_reaches_one_client() {
     let manager = ConnectionManager::default();
     let mut ana = manager.connect();
     let ben = manager.connect();
@@ -96,6 +96,7 @@ async fn a_client_whose_task_panics_has_left() {
     });
 
     assert!(task.await.is_err(), "the task panics");
+    tokio::task::yield_now().await; // Now the others are told.
     assert_eq!(queued(&mut ana).as_deref(), Some("Client 2 joined."), "Ben came");
     assert_eq!(queued(&mut ana).as_deref(), Some("Client 2 left."), "and went");
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::extract::ws::Utf8Bytes;
-use tokio::sync::mpsc;
+use tokio::{spawn, sync::mpsc, task::yield_now};
 
 use crate::socket::Batch;
 
@@ -29,6 +29,8 @@ pub struct ConnectionManager {
 #[derive(Default)]
 struct Clients {
     outboxes: HashMap<ClientId, mpsc::Sender<Batch>>,
+    /// Who has left, and the others have not been told yet.
+    departed: Vec<ClientId>,
 }
 
 /// A client that is on the list, for as long as this lives.
@@ -54,6 +56,7 @@ impl ConnectionManager {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
         let mut clients = self.lock();
+        clients.announce_departed(); // Before: the new client never knew them.
         let Entry::Vacant(entry) = clients.outboxes.entry(id) else {
             return None;
         };
@@ -70,6 +73,13 @@ impl ConnectionManager {
         if clients.outboxes.get(&id).is_some_and(mpsc::Sender::is_closed) {
             clients.remove(id);
         }
+        if clients.departed.len() == 1 {
+            let manager = self.clone();
+            spawn(async move {
+                yield_now().await;
+                manager.lock().announce_departed();
+            });
+        }
     }
 
     pub fn send_personal(&self, to: ClientId, text: impl Into<Utf8Bytes>) {
@@ -77,6 +87,7 @@ impl ConnectionManager {
         let outbox = clients.outboxes.get(&to);
         if outbox.is_some_and(|outbox| outbox.try_send([text.into()].into()).is_err()) {
             clients.remove(to);
+            clients.announce_departed();
         }
     }
 
@@ -99,36 +110,38 @@ impl Clients {
     ///
     /// A client whose outbox is full is removed, and the others are told.
     fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<ClientId>) {
-        let removed = self.enqueue([text].into(), exclude);
-        self.announce_left(removed);
+        self.announce_departed();
+        self.enqueue([text].into(), exclude);
+        self.announce_departed();
     }
 
-    /// Removes a client, and tells the others, once.
+    /// Removes a client. Whoever calls this sees to it that the others are told.
     fn remove(&mut self, id: ClientId) {
         if self.outboxes.remove(&id).is_some() {
-            self.announce_left(vec![id]);
+            self.departed.push(id);
         }
     }
 
-    /// Tells those who are still there who has been removed.
-    fn announce_left(&mut self, mut removed: Vec<ClientId>) {
-        while !removed.is_empty() {
-            let news = removed.iter().map(|id| format!("Client {id} left.").into());
-            removed = self.enqueue(news.collect(), None);
+    /// Tells those who are still there who has left.
+    fn announce_departed(&mut self) {
+        while !self.departed.is_empty() {
+            let left = |id| format!("Client {id} left.").into();
+            let news = self.departed.drain(..).map(left).collect();
+            self.enqueue(news, None);
         }
     }
 
     /// Puts `batch` in the outbox of everyone but `exclude`.
     ///
-    /// Removes the clients whose outbox is full, and returns them.
-    fn enqueue(&mut self, batch: Batch, exclude: Option<ClientId>) -> Vec<ClientId> {
+    /// Clients whose outbox is full are removed.
+    fn enqueue(&mut self, batch: Batch, exclude: Option<ClientId>) {
         let is_full =
             |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
+        let slow = self
+            .outboxes
+            .extract_if(|&id, outbox| Some(id) != exclude && is_full(outbox));
 
-        self.outboxes
-            .extract_if(|&id, outbox| Some(id) != exclude && is_full(outbox))
-            .map(|(id, _)| id)
-            .collect()
+        self.departed.extend(slow.map(|(id, _)| id));
     }
 }
 

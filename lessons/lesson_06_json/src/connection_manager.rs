@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::mpsc;
+use tokio::{spawn, sync::mpsc, task::yield_now};
 
 use crate::{
     protocol::{ServerMessage, Username},
@@ -29,6 +29,8 @@ pub struct ConnectionManager {
 #[derive(Default)]
 struct Clients {
     outboxes: HashMap<Username, mpsc::Sender<Batch>>,
+    /// Who has left, and the others have not been told yet.
+    departed: Vec<Username>,
 }
 
 /// A client that is on the list, for as long as this lives.
@@ -54,6 +56,7 @@ impl ConnectionManager {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
         let mut clients = self.lock();
+        clients.announce_departed(); // Before: the new client never knew them.
         let Entry::Vacant(entry) = clients.outboxes.entry(username.clone()) else {
             return None;
         };
@@ -73,6 +76,13 @@ impl ConnectionManager {
         if clients.outboxes.get(username).is_some_and(mpsc::Sender::is_closed) {
             clients.remove(username);
         }
+        if clients.departed.len() == 1 {
+            let manager = self.clone();
+            spawn(async move {
+                yield_now().await;
+                manager.lock().announce_departed();
+            });
+        }
     }
 
     pub fn send_personal(&self, to: &Username, message: &ServerMessage) {
@@ -82,6 +92,7 @@ impl ConnectionManager {
             .is_some_and(|outbox| outbox.try_send([message.encode()].into()).is_err())
         {
             clients.remove(to);
+            clients.announce_departed();
         }
     }
 
@@ -104,37 +115,40 @@ impl Clients {
     ///
     /// A client whose outbox is full is removed, and the others are told.
     fn broadcast(&mut self, message: &ServerMessage, exclude: Option<&Username>) {
+        self.announce_departed();
         let text = message.encode(); // Once, for all of them.
-        let removed = self.enqueue([text].into(), exclude);
-        self.announce_left(removed);
+        self.enqueue([text].into(), exclude);
+        self.announce_departed();
     }
 
-    /// Removes a client, and tells the others, once.
+    /// Removes a client. Whoever calls this sees to it that the others are told.
     fn remove(&mut self, username: &Username) {
         if let Some((username, _)) = self.outboxes.remove_entry(username) {
-            self.announce_left(vec![username]);
+            self.departed.push(username);
         }
     }
 
-    /// Tells those who are still there who has been removed.
-    fn announce_left(&mut self, mut removed: Vec<Username>) {
-        while !removed.is_empty() {
-            let left = |username| ServerMessage::UserLeft { username }.encode();
-            removed = self.enqueue(removed.iter().map(left).collect(), None);
+    /// Tells those who are still there who has left.
+    fn announce_departed(&mut self) {
+        while !self.departed.is_empty() {
+            let left =
+                |username| ServerMessage::UserLeft { username: &username }.encode();
+            let news = self.departed.drain(..).map(left).collect();
+            self.enqueue(news, None);
         }
     }
 
     /// Puts `batch` in the outbox of everyone but `exclude`.
     ///
-    /// Removes the clients whose outbox is full, and returns them.
-    fn enqueue(&mut self, batch: Batch, exclude: Option<&Username>) -> Vec<Username> {
+    /// Clients whose outbox is full are removed.
+    fn enqueue(&mut self, batch: Batch, exclude: Option<&Username>) {
         let is_full =
             |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
+        let slow = self
+            .outboxes
+            .extract_if(|username, outbox| Some(username) != exclude && is_full(outbox));
 
-        self.outboxes
-            .extract_if(|username, outbox| Some(username) != exclude && is_full(outbox))
-            .map(|(username, _)| username)
-            .collect()
+        self.departed.extend(slow.map(|(username, _)| username));
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::{spawn, sync::mpsc, task::yield_now};
 
 use crate::{
     protocol::{RoomName, ServerMessage, Username},
@@ -30,6 +30,8 @@ pub struct RoomManager {
 #[derive(Default)]
 struct Room {
     outboxes: HashMap<Username, mpsc::Sender<Batch>>,
+    /// Who has left, and the others have not been told yet.
+    departed: Vec<Username>,
 }
 
 /// One entry of `GET /rooms`.
@@ -64,6 +66,7 @@ impl RoomManager {
 
         let mut rooms = self.lock();
         let joined = rooms.entry(room.clone()).or_default();
+        joined.announce_departed(); // Before: the new member never knew them.
         let Entry::Vacant(entry) = joined.outboxes.entry(username.clone()) else {
             return None; // And so the room is not new: somebody is in it.
         };
@@ -76,12 +79,19 @@ impl RoomManager {
         Some(Member { room, username, rooms: self.clone(), outbox })
     }
 
-    fn leave(&self, room: &RoomName, username: &Username) {
-        self.change(room, |room| {
+    fn leave(&self, name: &RoomName, username: &Username) {
+        self.change(name, |room| {
             // Why look whether it is closed? A member that was removed may find another
             // one under its name, whose outbox is open.
             if room.outboxes.get(username).is_some_and(mpsc::Sender::is_closed) {
                 room.remove(username);
+            }
+            if room.departed.len() == 1 {
+                let (rooms, name) = (self.clone(), name.clone());
+                spawn(async move {
+                    yield_now().await;
+                    rooms.change(&name, Room::announce_departed);
+                });
             }
         });
     }
@@ -93,6 +103,7 @@ impl RoomManager {
                 .is_some_and(|outbox| outbox.try_send([message.encode()].into()).is_err())
             {
                 room.remove(to);
+                room.announce_departed();
             }
         });
     }
@@ -138,37 +149,40 @@ impl Room {
     ///
     /// A member whose outbox is full is removed, and the others are told.
     fn broadcast(&mut self, message: &ServerMessage, exclude: Option<&Username>) {
+        self.announce_departed();
         let text = message.encode(); // Once, for all of them.
-        let removed = self.enqueue([text].into(), exclude);
-        self.announce_left(removed);
+        self.enqueue([text].into(), exclude);
+        self.announce_departed();
     }
 
-    /// Removes a member, and tells the others, once.
+    /// Removes a member. Whoever calls this sees to it that the others are told.
     fn remove(&mut self, username: &Username) {
         if let Some((username, _)) = self.outboxes.remove_entry(username) {
-            self.announce_left(vec![username]);
+            self.departed.push(username);
         }
     }
 
-    /// Tells those who are still there who has been removed.
-    fn announce_left(&mut self, mut removed: Vec<Username>) {
-        while !removed.is_empty() {
-            let left = |username| ServerMessage::UserLeft { username }.encode();
-            removed = self.enqueue(removed.iter().map(left).collect(), None);
+    /// Tells those who are still there who has left.
+    fn announce_departed(&mut self) {
+        while !self.departed.is_empty() {
+            let left =
+                |username| ServerMessage::UserLeft { username: &username }.encode();
+            let news = self.departed.drain(..).map(left).collect();
+            self.enqueue(news, None);
         }
     }
 
     /// Puts `batch` in the outbox of everyone but `exclude`.
     ///
-    /// Removes the members whose outbox is full, and returns them.
-    fn enqueue(&mut self, batch: Batch, exclude: Option<&Username>) -> Vec<Username> {
+    /// Members whose outbox is full are removed.
+    fn enqueue(&mut self, batch: Batch, exclude: Option<&Username>) {
         let is_full =
             |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
+        let slow = self
+            .outboxes
+            .extract_if(|username, outbox| Some(username) != exclude && is_full(outbox));
 
-        self.outboxes
-            .extract_if(|username, outbox| Some(username) != exclude && is_full(outbox))
-            .map(|(username, _)| username)
-            .collect()
+        self.departed.extend(slow.map(|(username, _)| username));
     }
 }
 

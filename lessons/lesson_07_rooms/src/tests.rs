@@ -36,8 +36,8 @@ async fn an_invalid_name_gets_400_and_a_sentence() -> Check {
     Ok(())
 }
 
-#[test]
-fn a_broadcast_is_serialised_once() {
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_is_serialised_once() {
     let (rooms, room) = (RoomManager::default(), room());
     let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
     let mut ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
@@ -64,6 +64,7 @@ async fn a_member_whose_task_panics_has_left() {
     });
 
     assert!(task.await.is_err(), "the task panics");
+    tokio::task::yield_now().await; // Now the others are told.
     let left = queued(&mut ana);
     let expected = r#"{"type":"user_left","username":"ben"}"#;
     assert_eq!(left.as_deref(), Some(expected), "the guard is dropped by the panic, too");

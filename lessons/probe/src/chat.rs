@@ -7,7 +7,7 @@ use std::{panic::Location, time::Duration};
 use axum::Router;
 
 use crate::{
-    Check, Client, Expected, Hint, ONE_MINUTE, Server, client::Event,
+    Check, Client, Expected, Hint, ONE_MINUTE, RawConnection, Server, client::Event,
     conformance::masked, serve,
 };
 
@@ -232,75 +232,114 @@ pub async fn a_crowd_that_stalls_at_once_disconnects_nobody_else(
     chat: Chat,
     name: fn(usize) -> String,
 ) -> Check {
-    let (server, mut readers) = chat.connect().await?;
-    let names: Vec<String> = (0..CROWD).map(name).collect();
-    let mut crowd = Vec::new();
-    for some in names.chunks(50) {
-        for name in some {
-            crowd.push(server.opens_a_websocket(&(chat.path)(name)).await?);
-        }
-        for reader in &mut readers {
-            reader.hears_out(MOMENT).await;
-        }
-    }
-    for (member, name) in crowd.iter_mut().zip(&names) {
-        let head = member.hears_out(MOMENT).await; // The last that it reads.
-        if !head.starts_with("HTTP/1.1 101 ") {
-            return Err(server.hint(format!("{name} should get a WebSocket: {head}")));
-        }
-    }
+    let mut meeting = Meeting::of(chat, name).await?;
 
-    let mut received = [const { Vec::new() }; 3];
     for i in 0..FLOOD {
-        readers[0].says((chat.says)(&long(i))).await?;
-        go_on_reading(&mut readers, &mut received, MOMENT).await?;
-        if received[1].len() > i + 1 {
+        let message = (meeting.chat.says)(&long(i));
+        meeting.readers[0].says(message).await?;
+        meeting.reads_on(MOMENT).await?;
+        if meeting.received[1].len() > i + 1 {
             break; // The first departure has come.
         }
     }
-    go_on_reading(&mut readers, &mut received, ONE_MINUTE).await?;
 
-    for (reader, received) in chat.names.iter().zip(&mut received) {
-        received.retain(|text| text.len() < long(0).len()); // What is left is departures.
-        for name in &names {
-            let is_departure =
-                |text: &&String| text.contains(name) && (chat.left)(name).matches(text);
-            let times = received.iter().filter(is_departure).count();
-            if times != 1 {
-                return Err(Hint::new(format!(
-                    "{CROWD} members stopped reading at once. {reader} should receive once \
-                     that {name} left, but received it {times} times."
-                )));
-            }
-        }
-    }
-    Ok(())
+    meeting.reads_on(ONE_MINUTE).await?;
+    meeting.each_departure_was_received_once("stopped reading")
 }
 
-/// Adds to `received` what comes for each reader until nothing has come for `pause`.
-async fn go_on_reading(
-    readers: &mut [Client; 3],
-    received: &mut [Vec<String>; 3],
-    pause: Duration,
+/// When the connections of a crowd are lost at once, the others receive each departure
+/// once, and none of them is disconnected.
+pub async fn a_crowd_that_is_lost_at_once_disconnects_nobody_else(
+    chat: Chat,
+    name: fn(usize) -> String,
 ) -> Check {
-    for (reader, received) in readers.iter_mut().zip(received) {
-        loop {
-            match reader.next(pause).await {
-                None => break,
-                Some(Event::Text(text)) => received.push(text),
-                Some(came) => {
-                    let goal = "stay connected while a crowd stalls";
-                    return Err(reader.instead(
-                        goal,
-                        Some(came),
-                        pause,
-                        Location::caller(),
-                    ));
+    let mut meeting = Meeting::of(chat, name).await?;
+
+    for (_, connection) in &mut meeting.crowd {
+        *connection = None;
+    }
+
+    meeting.reads_on(ONE_MINUTE).await?;
+    meeting.each_departure_was_received_once("lost their connections")
+}
+
+/// Three people who read, and a crowd that has stopped reading.
+struct Meeting {
+    chat: Chat,
+    server: Server,
+    readers: [Client; 3],
+    /// What each reader has received since the crowd stopped reading.
+    received: [Vec<String>; 3],
+    /// The crowd, by name.
+    crowd: Vec<(String, Option<RawConnection>)>,
+}
+
+impl Meeting {
+    async fn of(chat: Chat, name: fn(usize) -> String) -> Result<Self, Hint> {
+        let (server, mut readers) = chat.connect().await?;
+        let mut crowd = Vec::new();
+        for name in (0..CROWD).map(name) {
+            let member = server.opens_a_websocket(&(chat.path)(&name)).await?;
+            crowd.push((name, Some(member)));
+            if crowd.len() % 50 == 0 {
+                for reader in &mut readers {
+                    reader.hears_out(MOMENT).await;
                 }
             }
         }
+        for (name, member) in &mut crowd {
+            let Some(member) = member else { continue };
+            let head = member.hears_out(MOMENT).await; // The last that it reads.
+            if !head.starts_with("HTTP/1.1 101 ") {
+                let sentence =
+                    format!("{name} should get a WebSocket, but got {head:?}.");
+                return Err(server.hint(sentence));
+            }
+        }
+        Ok(Self { chat, server, readers, received: Default::default(), crowd })
     }
-    Ok(())
+
+    /// Keeps what comes for each reader until nothing has come for `pause`.
+    async fn reads_on(&mut self, pause: Duration) -> Check {
+        for (reader, received) in self.readers.iter_mut().zip(&mut self.received) {
+            loop {
+                match reader.next(pause).await {
+                    None => break,
+                    Some(Event::Text(text)) => received.push(text),
+                    came => {
+                        let goal = "stay connected, because it reads";
+                        return Err(reader.instead(
+                            goal,
+                            came,
+                            pause,
+                            Location::caller(),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn each_departure_was_received_once(&self, what: &str) -> Check {
+        let left = self.chat.left;
+        for (reader, received) in self.chat.names.iter().zip(&self.received) {
+            let short: Vec<_> =
+                received.iter().filter(|text| text.len() < long(0).len()).collect();
+            for (name, _) in &self.crowd {
+                let is_departure =
+                    |text: &&&String| text.contains(name) && left(name).matches(text);
+                let times = short.iter().filter(is_departure).count();
+                if times != 1 {
+                    return Err(self.server.hint(format!(
+                        "{CROWD} members {what} at once. {reader} should receive once that \
+                         {name} left, but received it {times} times."
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// As long as a message may be, so that a few of them fill the buffers.
@@ -316,7 +355,7 @@ fn wordy(i: usize) -> String {
 /// All of these rules as tests. The chat may be any expression.
 ///
 /// `names: chosen` adds the rule for chats in which clients choose their names, and
-/// `crowd: |i| …` the one for which many names are needed.
+/// `crowd: |i| …` those for which many names are needed.
 #[macro_export]
 macro_rules! chat_conformance {
     ($chat:expr $(, names: $names:ident)? $(, crowd: $crowd:expr)?) => {
@@ -332,23 +371,24 @@ macro_rules! chat_conformance {
                 a_client_that_never_reads_again_is_disconnected,
             }
             $($crate::chat_conformance! { @$names $chat })?
-            $(
-                #[tokio::test(start_paused = true)]
-                async fn a_crowd_that_stalls_at_once_disconnects_nobody_else()
-                -> $crate::Check {
-                    let name: fn(usize) -> String = $crowd;
-                    $crate::chat::a_crowd_that_stalls_at_once_disconnects_nobody_else(
-                        $chat, name,
-                    )
-                    .await
-                }
-            )?
+            $($crate::chat_conformance! { @crowd $crowd, $chat =>
+                a_crowd_that_stalls_at_once_disconnects_nobody_else,
+                a_crowd_that_is_lost_at_once_disconnects_nobody_else,
+            })?
         }
     };
     (@chosen $chat:expr) => {
         $crate::chat_conformance! { @each $chat =>
             an_old_connection_does_not_remove_the_new_one,
         }
+    };
+    (@crowd $name:expr, $chat:expr => $($rule:ident,)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $rule() -> $crate::Check {
+                $crate::chat::$rule($chat, $name).await
+            }
+        )*
     };
     (@each $chat:expr => $($rule:ident,)*) => {
         $(

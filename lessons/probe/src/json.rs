@@ -128,7 +128,9 @@ async fn two_meet(chat: &Chat) -> Result<(Server, Client, Client), Hint> {
     Ok((server, first, second))
 }
 
-async fn receives_error(ana: &mut Client, mistake: &str, sentence: &str) -> Check {
+/// After `mistake`, Ana receives an error that is `sentence`, in which a star stands for any
+/// text, and that is not too long for a person to read.
+pub async fn receives_error(ana: &mut Client, mistake: &str, sentence: &str) -> Check {
     let received: Value =
         serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
     let message = received["message"].as_str().unwrap_or_default();

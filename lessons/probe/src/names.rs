@@ -3,7 +3,7 @@
 use axum::Router;
 use serde_json::json;
 
-use crate::{Check, Expected, Hint, Server, serve};
+use crate::{Because, Check, Expected, Server, serve};
 
 /// A chat in which everybody brings a name.
 pub struct Names {
@@ -13,7 +13,7 @@ pub struct Names {
 }
 
 /// Names in NFC, as they should be: with vowel signs and other marks, in any script.
-pub(crate) const WELCOME: [&str; 11] = [
+pub(crate) const WELCOME: [&str; 12] = [
     "प्रिया",
     "தமிழ்",
     "সুচিত্রা",
@@ -25,6 +25,7 @@ pub(crate) const WELCOME: [&str; 11] = [
     "ana-2_b",
     "1",
     "twenty-letters-1-2-3",
+    "\u{fb01}lip", // A ligature, which NFC leaves as it is. NFKC would not.
 ];
 
 /// "José" in NFD: an e, and then an accent that belongs to it.
@@ -40,11 +41,17 @@ impl Names {
 
     /// Somebody connects as `name` and leaves. The others receive it as `shown`.
     async fn comes_and_goes(&self, server: &Server, name: &str, shown: &str) -> Check {
+        let story = format!(
+            "Somebody connects as \"{}\". This name is valid, and the others should receive it \
+             as \"{}\".",
+            name.escape_default(), // Or one could not see what they differ in.
+            shown.escape_default(),
+        );
         let mut ana = server.connect("Ana", &(self.path)("ana")).await?;
-        let visitor = server.connect(name, &self.path(name)).await?;
-        ana.hears(joined(shown)).await?;
+        let visitor = server.connect(name, &self.path(name)).await.because(&story)?;
+        ana.hears(joined(shown)).await.because(&story)?;
         visitor.leaves().await?;
-        ana.hears(left(shown)).await?;
+        ana.hears(left(shown)).await.because(&story)?;
         ana.leaves().await
     }
 }
@@ -81,7 +88,11 @@ pub async fn nfd_and_nfc_are_one_name(names: Names) -> Check {
     for (first, second) in [(JOSE_NFD, JOSE_NFC), (JOSE_NFC, JOSE_NFD)] {
         let jose = server.connect("José", &names.path(first)).await?;
         let mut eve = server.connect("Eve", &names.path(second)).await?;
-        eve.is_closed(4009, "this name is taken").await?;
+        eve.is_closed(4009, "this name is taken").await.because(&format!(
+            "\"{}\" and \"{}\" are one name: they have one NFC.",
+            first.escape_default(),
+            second.escape_default(),
+        ))?;
         jose.leaves().await?;
     }
     Ok(())
@@ -117,12 +128,10 @@ pub async fn characters_are_counted_in_nfc(names: Names) -> Check {
 
 async fn rejects(server: &Server, names: &Names, name: &str, why: &str) -> Check {
     let path = names.path(name);
-    let response = server.rejects("Eve", &path, 400).await.map_err(|hint| {
-        Hint::new(format!("The name {name:?} is invalid: {why}.\n{hint}"))
-    })?;
+    let story = format!("The name \"{}\" is invalid: {why}.", name.escape_default());
+    let response = server.rejects("Eve", &path, 400).await.because(&story)?;
     if response.body.is_empty() {
-        let sentence = format!("{name:?} should be rejected with a sentence: {why}.");
-        return Err(server.hint(sentence));
+        return Err(server.hint(format!("{story} The response should say so.")));
     }
     Ok(())
 }
