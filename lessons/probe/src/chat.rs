@@ -18,7 +18,7 @@ const BURST: usize = 200;
 const FLOOD: usize = 1_000;
 
 /// How many members stall at once, as when a network fails. It is more than an outbox
-/// holds, so that their departures do not fit into one, either, if each takes a place.
+/// holds, so that their departures do not fit into one, either, if they come one by one.
 const CROWD: usize = 300;
 
 /// On a paused clock, this is until every task waits.

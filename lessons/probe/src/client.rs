@@ -44,7 +44,7 @@ const SHOWN: usize = 200;
 /// drops its connection, without a Close.
 pub struct Client {
     name: String,
-    /// The server's answer to the upgrade.
+    /// The server's response to the request for the upgrade.
     pub response: Response,
     sink: SplitSink<WebSocketStream<Connection>, Message>,
     connection: Connection,
