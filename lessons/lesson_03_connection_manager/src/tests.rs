@@ -96,7 +96,7 @@ async fn a_client_whose_task_panics_has_left() {
     });
 
     assert!(task.await.is_err(), "the task panics");
-    tokio::task::yield_now().await; // Now the others are told.
+    tokio::task::yield_now().await; // Now the others are notified.
     assert_eq!(queued(&mut ana).as_deref(), Some("Client 2 joined."), "Ben came");
     assert_eq!(queued(&mut ana).as_deref(), Some("Client 2 left."), "and went");
 }

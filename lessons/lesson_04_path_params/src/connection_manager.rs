@@ -29,13 +29,13 @@ pub struct ConnectionManager {
 #[derive(Default)]
 struct Clients {
     outboxes: HashMap<ClientId, mpsc::Sender<Batch>>,
-    /// Who has left, and the others have not been told yet.
+    /// Who has left, and the others have not been notified yet.
     departed: Vec<ClientId>,
 }
 
 /// A client that is on the list, for as long as this lives.
 ///
-/// This is a guard: when it is dropped, the client is removed, and the others are told.
+/// This is a guard: when it is dropped, the client is removed, and the others are notified.
 pub struct Connection {
     pub id: ClientId,
     pub manager: ConnectionManager,
@@ -108,21 +108,21 @@ impl ConnectionManager {
 impl Clients {
     /// Puts `text` in the outbox of everyone but `exclude`.
     ///
-    /// A client whose outbox is full is removed, and the others are told.
+    /// A client whose outbox is full is removed, and the others are notified.
     fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<ClientId>) {
         self.announce_departed();
         self.enqueue([text].into(), exclude);
         self.announce_departed();
     }
 
-    /// Removes a client. Whoever calls this sees to it that the others are told.
+    /// Removes a client. Whoever calls this has to notify the others.
     fn remove(&mut self, id: ClientId) {
         if self.outboxes.remove(&id).is_some() {
             self.departed.push(id);
         }
     }
 
-    /// Tells those who are still there who has left.
+    /// Announces those who have left to those who are still there.
     fn announce_departed(&mut self) {
         while !self.departed.is_empty() {
             let left = |id| format!("Client {id} left.").into();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_told_once() {
+    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_announced_once() {
         let mut clients = Clients::default();
         let mut readers: Vec<_> =
             (0..3).map(|id| insert(&mut clients, id, OUTBOX_SIZE)).collect();
@@ -183,10 +183,10 @@ mod tests {
             while let Ok(batch) = reader.try_recv() {
                 left.extend(batch.iter().filter(|text| text.ends_with("left.")).cloned());
             }
-            assert_eq!(left.len(), 10_000, "each departure is told");
+            assert_eq!(left.len(), 10_000, "each departure is announced");
             let different: HashSet<&str> =
                 left.iter().map(|text| text.as_str()).collect();
-            assert_eq!(different.len(), 10_000, "and it is told once");
+            assert_eq!(different.len(), 10_000, "and it is announced once");
         }
     }
 }

@@ -29,13 +29,13 @@ pub struct ConnectionManager {
 #[derive(Default)]
 struct Clients {
     outboxes: HashMap<Username, mpsc::Sender<Batch>>,
-    /// Who has left, and the others have not been told yet.
+    /// Who has left, and the others have not been notified yet.
     departed: Vec<Username>,
 }
 
 /// A client that is on the list, for as long as this lives.
 ///
-/// This is a guard: when it is dropped, the client is removed, and the others are told.
+/// This is a guard: when it is dropped, the client is removed, and the others are notified.
 pub struct Connection {
     pub username: Username,
     pub manager: ConnectionManager,
@@ -113,7 +113,7 @@ impl ConnectionManager {
 impl Clients {
     /// Puts `message` in the outbox of everyone but `exclude`.
     ///
-    /// A client whose outbox is full is removed, and the others are told.
+    /// A client whose outbox is full is removed, and the others are notified.
     fn broadcast(&mut self, message: &ServerMessage, exclude: Option<&Username>) {
         self.announce_departed();
         let text = message.encode(); // Once, for all of them.
@@ -121,14 +121,14 @@ impl Clients {
         self.announce_departed();
     }
 
-    /// Removes a client. Whoever calls this sees to it that the others are told.
+    /// Removes a client. Whoever calls this has to notify the others.
     fn remove(&mut self, username: &Username) {
         if let Some((username, _)) = self.outboxes.remove_entry(username) {
             self.departed.push(username);
         }
     }
 
-    /// Tells those who are still there who has left.
+    /// Announces those who have left to those who are still there.
     fn announce_departed(&mut self) {
         while !self.departed.is_empty() {
             let left =
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_told_once() {
+    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_announced_once() {
         let mut clients = Clients::default();
         let mut readers: Vec<_> =
             (0..3).map(|id| insert(&mut clients, id, OUTBOX_SIZE)).collect();
@@ -196,10 +196,10 @@ mod tests {
                     batch.iter().filter(|text| text.contains("user_left")).cloned(),
                 );
             }
-            assert_eq!(left.len(), 10_000, "each departure is told");
+            assert_eq!(left.len(), 10_000, "each departure is announced");
             let different: HashSet<&str> =
                 left.iter().map(|text| text.as_str()).collect();
-            assert_eq!(different.len(), 10_000, "and it is told once");
+            assert_eq!(different.len(), 10_000, "and it is announced once");
         }
     }
 }

@@ -64,7 +64,7 @@ async fn a_member_whose_task_panics_has_left() {
     });
 
     assert!(task.await.is_err(), "the task panics");
-    tokio::task::yield_now().await; // Now the others are told.
+    tokio::task::yield_now().await; // Now the others are notified.
     let left = queued(&mut ana);
     let expected = r#"{"type":"user_left","username":"ben"}"#;
     assert_eq!(left.as_deref(), Some(expected), "the guard is dropped by the panic, too");
