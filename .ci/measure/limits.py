@@ -6,6 +6,7 @@ the others. Needs Linux, and nothing but Python.
     .ci/measure/limits.py stalled pings   these parts alone
     .ci/measure/limits.py --check         lesson 10 alone, less long, and with limits:
                                           the exit code is 1 if one of them is exceeded
+    .ci/measure/limits.py --nightly       the same limits, as long as without --check
 
 It builds the programs first. Each client is a socket with frames of our own
 making, because a proper library would read, answer pings, and keep to the protocol.
@@ -207,8 +208,9 @@ def main():
     build()
     with_small_buffers()
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
-    wanted = [word for word in sys.argv[1:] if word != "--check"]
-    check = "--check" in sys.argv
+    wanted = [word for word in sys.argv[1:] if not word.startswith("--")]
+    short, nightly = "--check" in sys.argv, "--nightly" in sys.argv
+    check = short or nightly
     report = Report(check)
     both = [LESSON_10] if check else [LESSON_08, LESSON_10]
 
@@ -222,11 +224,11 @@ def main():
                 row(report, "1,000 idle clients", package, f"{server.begin:.0f} -> {memory:.0f} MiB", memory < 96)
 
     if part("stalled"):
-        policies = ["close"] if check else ["close", "drop", "tell"]
+        policies = ["close"] if short else ["close", "drop", "tell"]
         for package in both:
             for policy in policies if package == LESSON_10 else [""]:
                 with Server(package, **ROOMY, **MANY_VOICES, SLOW_CLIENT=policy) as server:
-                    seconds = 15 if check else 25
+                    seconds = 15 if short else 25
                     joined, memory, out = stalled(server, 1000, seconds)
                     row(
                         report,
@@ -285,7 +287,7 @@ def main():
     if part("flooder"):
         for package in both:
             with Server(package) as server:
-                runs = 3 if check else 10
+                runs = 3 if short else 10
                 # Eve may have five connections, and each waits for its closing handshake.
                 evicted = sum(evictions(server, run) for run in range(runs))
                 row(
@@ -298,7 +300,7 @@ def main():
 
     if part("frames"):
         for package in both:
-            it = empty_frames(package, 8 if check else 45)
+            it = empty_frames(package, 8 if short else 45)
             row(
                 report,
                 "a message without an end, in empty pieces",
