@@ -2,11 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
-use tokio::{spawn, sync::mpsc, task::yield_now};
+use tokio::{spawn, sync::mpsc, time::sleep};
 
 use crate::{
     protocol::{RoomName, ServerMessage, Username},
@@ -19,6 +22,12 @@ use crate::{
 /// the outboxes of others.
 pub const OUTBOX_SIZE: usize = 256;
 
+/// How long the news of who joined and who left may wait, unless a message comes first.
+///
+/// Nobody notices. But when a crowd comes or goes, its news go out together: a thousand
+/// times one message to a thousand members would keep the server busy for seconds.
+const NEWS_DELAY: Duration = Duration::from_millis(10);
+
 /// All rooms. A room appears with its first member, and vanishes with its last.
 ///
 /// This is only a handle. Clone it freely: all clones share the same rooms.
@@ -30,8 +39,10 @@ pub struct RoomManager {
 #[derive(Default)]
 struct Room {
     outboxes: HashMap<Username, mpsc::Sender<Batch>>,
-    /// Who has left, and the others have not been notified yet.
-    departed: Vec<Username>,
+    /// Who has joined and who has left, as messages that wait to be sent.
+    news: Vec<Utf8Bytes>,
+    /// Who has joined meanwhile, and how many of the news are older than that.
+    newcomers: HashMap<Username, usize>,
 }
 
 /// One entry of `GET /rooms`.
@@ -66,15 +77,13 @@ impl RoomManager {
 
         let mut rooms = self.lock();
         let joined = rooms.entry(room.clone()).or_default();
-        joined.announce_departed(); // Before: the new member never knew them.
         let Entry::Vacant(entry) = joined.outboxes.entry(username.clone()) else {
             return None; // And so the room is not new: somebody is in it.
         };
         entry.insert(sender);
-        joined.broadcast(
-            &ServerMessage::UserJoined { username: &username },
-            Some(&username),
-        );
+        joined.news.push(ServerMessage::UserJoined { username: &username }.encode());
+        joined.newcomers.insert(username.clone(), joined.news.len());
+        self.announce_soon(&room, joined);
 
         Some(Member { room, username, rooms: self.clone(), outbox })
     }
@@ -85,25 +94,30 @@ impl RoomManager {
             // one under its name, whose outbox is open.
             if room.outboxes.get(username).is_some_and(mpsc::Sender::is_closed) {
                 room.remove(username);
-            }
-            if room.departed.len() == 1 {
-                let (rooms, name) = (self.clone(), name.clone());
-                spawn(async move {
-                    yield_now().await;
-                    rooms.change(&name, Room::announce_departed);
-                });
+                self.announce_soon(name, room);
             }
         });
     }
 
-    pub fn send_personal(&self, room: &RoomName, to: &Username, message: &ServerMessage) {
-        self.change(room, |room| {
+    /// Sees to it that the news of a room are sent, once for all that come meanwhile.
+    fn announce_soon(&self, name: &RoomName, room: &Room) {
+        if room.news.len() == 1 {
+            let (rooms, name) = (self.clone(), name.clone());
+            spawn(async move {
+                sleep(NEWS_DELAY).await;
+                rooms.change(&name, Room::announce);
+            });
+        }
+    }
+
+    pub fn send_personal(&self, name: &RoomName, to: &Username, message: &ServerMessage) {
+        self.change(name, |room| {
             let outbox = room.outboxes.get(to);
             if outbox
                 .is_some_and(|outbox| outbox.try_send([message.encode()].into()).is_err())
             {
                 room.remove(to);
-                room.announce_departed();
+                self.announce_soon(name, room);
             }
         });
     }
@@ -112,7 +126,7 @@ impl RoomManager {
     ///
     /// All members receive all broadcasts in the same order.
     pub fn broadcast_to_room(&self, room: &RoomName, message: &ServerMessage) {
-        self.change(room, |room| room.broadcast(message, None));
+        self.change(room, |room| room.broadcast(message));
     }
 
     /// All rooms, in the order of their names.
@@ -145,44 +159,47 @@ impl RoomManager {
 }
 
 impl Room {
-    /// Puts `message` in the outbox of everyone but `exclude`.
+    /// Puts `message` in the outbox of everyone, after the news that wait.
     ///
     /// A member whose outbox is full is removed, and the others are notified.
-    fn broadcast(&mut self, message: &ServerMessage, exclude: Option<&Username>) {
-        self.announce_departed();
-        let text = message.encode(); // Once, for all of them.
-        self.enqueue([text].into(), exclude);
-        self.announce_departed();
+    fn broadcast(&mut self, message: &ServerMessage) {
+        self.announce();
+        let batch: Batch = [message.encode()].into(); // Once, for all of them.
+        self.enqueue(|_| batch.clone());
+        self.announce();
     }
 
-    /// Removes a member. Whoever calls this has to notify the others.
+    /// Removes a member, and keeps the news of it.
     fn remove(&mut self, username: &Username) {
-        if let Some((username, _)) = self.outboxes.remove_entry(username) {
-            self.departed.push(username);
+        if self.outboxes.remove(username).is_some() {
+            self.news.push(ServerMessage::UserLeft { username }.encode());
         }
     }
 
-    /// Announces those who have left to those who are still there.
-    fn announce_departed(&mut self) {
-        while !self.departed.is_empty() {
-            let left =
-                |username| ServerMessage::UserLeft { username: &username }.encode();
-            let news = self.departed.drain(..).map(left).collect();
-            self.enqueue(news, None);
+    /// Sends the news that wait. A newcomer gets those that are younger than itself.
+    fn announce(&mut self) {
+        while !self.news.is_empty() {
+            let news: Batch = mem::take(&mut self.news).into();
+            let newcomers = mem::take(&mut self.newcomers);
+            self.enqueue(|username| match newcomers.get(username) {
+                Some(&older) => news[older..].into(),
+                None => news.clone(),
+            });
         }
     }
 
-    /// Puts `batch` in the outbox of everyone but `exclude`.
+    /// Puts a batch in the outbox of everyone.
     ///
     /// Members whose outbox is full are removed.
-    fn enqueue(&mut self, batch: Batch, exclude: Option<&Username>) {
-        let is_full =
-            |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
-        let slow = self
-            .outboxes
-            .extract_if(|username, outbox| Some(username) != exclude && is_full(outbox));
+    fn enqueue(&mut self, batch_for: impl Fn(&Username) -> Batch) {
+        let slow = self.outboxes.extract_if(|username, outbox| {
+            let batch = batch_for(username);
+            !batch.is_empty() && outbox.try_send(batch).is_err()
+        });
 
-        self.departed.extend(slow.map(|(username, _)| username));
+        let left =
+            |(username, _)| ServerMessage::UserLeft { username: &username }.encode();
+        self.news.extend(slow.map(left));
     }
 }
 
@@ -212,10 +229,10 @@ mod tests {
         let mut readers: Vec<_> =
             (0..3).map(|id| insert(&mut room, id, OUTBOX_SIZE)).collect();
         let _stalled: Vec<_> = (3..10_003).map(|id| insert(&mut room, id, 1)).collect();
-        room.broadcast(&ServerMessage::Pong, None); // Now 10,000 outboxes are full.
+        room.broadcast(&ServerMessage::Pong); // Now 10,000 outboxes are full.
 
         let start = Instant::now();
-        room.broadcast(&ServerMessage::Pong, None);
+        room.broadcast(&ServerMessage::Pong);
         let duration = start.elapsed();
 
         let limit =

@@ -1,5 +1,6 @@
 use axum::extract::ws::Utf8Bytes;
 use probe::{Check, ONE_MINUTE, chat::Chat, serve};
+use serde_json::json;
 
 use super::app;
 use crate::{
@@ -41,10 +42,10 @@ async fn a_broadcast_is_serialised_once() {
     let (rooms, room) = (RoomManager::default(), room());
     let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
     let mut ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
-    assert!(queued(&mut ana).is_some(), "Ben joined");
 
     rooms.broadcast_to_room(&room, &ServerMessage::Pong);
 
+    assert!(queued(&mut ana).is_some(), "before the message, that Ben joined");
     let (for_ana, for_ben) = (queued(&mut ana), queued(&mut ben));
     assert!(for_ana.is_some(), "it is queued for Ana");
     let address = |text: Option<Utf8Bytes>| text.map(|text| text.as_str().as_ptr());
@@ -56,7 +57,6 @@ async fn a_member_whose_task_panics_has_left() {
     let (rooms, room) = (RoomManager::default(), room());
     let mut ana = rooms.join(room.clone(), name("ana")).expect("the room is empty");
     let ben = rooms.join(room.clone(), name("ben")).expect("ana is another name");
-    assert!(queued(&mut ana).is_some(), "Ben joined");
 
     let task = tokio::spawn(async move {
         let _ben = ben;
@@ -64,10 +64,13 @@ async fn a_member_whose_task_panics_has_left() {
     });
 
     assert!(task.await.is_err(), "the task panics");
-    tokio::task::yield_now().await; // Now the others are notified.
-    let left = queued(&mut ana);
-    let expected = r#"{"type":"user_left","username":"ben"}"#;
-    assert_eq!(left.as_deref(), Some(expected), "the guard is dropped by the panic, too");
+    let news = ana.outbox.recv().await.expect("the news of him");
+    let texts: Vec<_> = news.iter().map(|text| text.as_str()).collect();
+    let expected = [
+        r#"{"type":"user_joined","username":"ben"}"#,
+        r#"{"type":"user_left","username":"ben"}"#,
+    ];
+    assert_eq!(texts, expected, "the guard is dropped by the panic, too");
     assert!(rooms.join(room, name("ben")).is_some(), "and the name is free");
 }
 
@@ -93,4 +96,36 @@ fn room() -> RoomName {
 
 fn name(name: &str) -> Username {
     Username::try_from(name.to_owned()).expect("a good name")
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_join_at_the_same_moment_are_announced_to_those_who_were_there() -> Check
+{
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+    let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
+    let mut cem = server.connect("Cem", "/ws/chat/rust/cem").await?;
+
+    let joined = |name: &str| json!({ "type": "user_joined", "username": name });
+    ana.hears(joined("ben")).await?;
+    ana.hears(joined("cem")).await?;
+    ben.hears(joined("cem")).await?;
+
+    for person in [&mut ana, &mut ben, &mut cem] {
+        person.hears_nothing_for(ONE_MINUTE).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_does_not_overtake_the_news_of_who_joined() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+    let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
+
+    ben.says(r#"{"type":"chat","content":"Hello!"}"#).await?;
+
+    ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
+    ana.hears(probe::rooms::chat_from("ben", "Hello!")).await?;
+    ben.hears(probe::rooms::chat_from("ben", "Hello!")).await
 }

@@ -21,6 +21,9 @@ const FLOOD: usize = 1_000;
 /// holds, so that their departures do not fit into one, either, if they come one by one.
 const CROWD: usize = 300;
 
+/// Longer than the news of who joined may wait.
+const GREETINGS: Duration = Duration::from_millis(100);
+
 /// On a paused clock, this is until every task waits.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -50,7 +53,7 @@ impl Chat {
             clients.push(server.connect(name, &(self.path)(name)).await?);
         }
         for client in &mut clients {
-            client.hears_out(MOMENT).await;
+            client.hears_out(GREETINGS).await;
         }
         let clients =
             clients.try_into().map_err(|_| Hint::new("There should be three."))?;
@@ -295,6 +298,9 @@ impl Meeting {
                     format!("{name} should get a WebSocket, but got {head:?}.");
                 return Err(server.hint(sentence));
             }
+        }
+        for reader in &mut readers {
+            reader.hears_out(GREETINGS).await;
         }
         Ok(Self { chat, server, readers, received: Default::default(), crowd })
     }
