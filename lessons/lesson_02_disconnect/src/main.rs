@@ -125,7 +125,7 @@ impl Connections {
 /// Counts as one connection for as long as it lives.
 ///
 /// Why not subtract one after the loop? We would forget it the day that somebody
-/// adds a `return`, and a panic would skip it. Nothing skips `drop`.
+/// adds a `return`, and a panic would skip it. `drop` runs in both cases.
 struct ConnectionGuard {
     connections: Connections,
 }
