@@ -1,57 +1,57 @@
-//! One client: what it says, and what it hears.
+//! One client: what it sends, and what is sent to it.
 
 use axum::extract::ws::{Message, WebSocket};
 use tokio::select;
 
 use crate::{
-    protocol::{Chat, FromClient, RoomName, ToClient, Username, now},
+    protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username, now},
     rooms::{Member, OUTBOX_SIZE, Room, RoomManager},
-    socket::{Ending, send_all},
+    socket::{Disconnect, close, send_all},
     typing_indicator::TypingTimer,
 };
 
-/// Looks after one client, from the moment it joins to the moment it leaves.
-pub async fn serve_client(
+/// Handles one client, from the moment it joins to the moment it is gone.
+pub async fn handle_socket(
     mut socket: WebSocket,
     rooms: RoomManager,
     room: RoomName,
     username: Username,
 ) {
     let Some(mut member) = rooms.join(room, username) else {
-        return Ending::NAME_TAKEN.part(socket).await;
+        return close(socket, &Disconnect::NAME_TAKEN).await;
     };
-    let ending = converse(&mut socket, &mut member).await;
+    let disconnect = run(&mut socket, &mut member).await;
 
-    drop(member); // Now, not later: a goodbye can take a while.
-    ending.part(socket).await;
+    drop(member); // Now, not later: the closing handshake can take a while.
+    close(socket, &disconnect).await;
 }
 
-/// Carries messages both ways, until one of the two ends the conversation.
-async fn converse(socket: &mut WebSocket, member: &mut Member) -> Ending {
-    let mut waiting = Vec::new();
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
+    let mut queued = Vec::new();
     let mut timer = TypingTimer::default();
 
     loop {
         select! {
-            heard = socket.recv() => match heard {
+            received = socket.recv() => match received {
                 Some(Ok(Message::Text(text))) => {
-                    answer(member, &mut timer, FromClient::parse(&text));
+                    handle_message(member, &mut timer, ClientMessage::parse(&text));
                 }
                 Some(Ok(Message::Binary(_))) => {
-                    let refusal = "this server reads text, not binary".into();
-                    answer(member, &mut timer, Err(refusal));
+                    let error = "this server reads text, not binary".into();
+                    handle_message(member, &mut timer, Err(error));
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Ending::Closed(frame),
+                Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
                 Some(Err(error)) => return error.into(),
-                None => return Ending::Dropped,
+                None => return Disconnect::Lost,
             },
-            count = member.outbox.recv_many(&mut waiting, OUTBOX_SIZE) => {
+            count = member.outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
                 if count == 0 {
-                    return Ending::TOO_SLOW;
+                    return Disconnect::TOO_SLOW;
                 }
-                if let Err(ending) = send_all(socket, &mut waiting).await {
-                    return ending;
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
                 }
             }
             () = timer.runs_out() => { // Exercise 2.
@@ -62,13 +62,19 @@ async fn converse(socket: &mut WebSocket, member: &mut Member) -> Ending {
 }
 
 /// Does what the client asks for, or tells it why not.
-fn answer(member: &Member, timer: &mut TypingTimer, heard: Result<FromClient, String>) {
+fn handle_message(
+    member: &Member,
+    timer: &mut TypingTimer,
+    received: Result<ClientMessage, String>,
+) {
     // Exercise 6.
-    let heard = heard.and_then(|message| member.may_say(&message).map(|()| message));
+    let allowed =
+        received.and_then(|message| member.may_send(&message).map(|()| message));
+
     member.in_room(|room| {
-        let done = heard.and_then(|message| act(member, room, timer, message));
+        let done = allowed.and_then(|message| act(member, room, timer, message));
         if let Err(message) = done {
-            room.send(&member.username, ToClient::Error { message }.encode());
+            room.send(&member.username, ServerMessage::Error { message }.encode());
         }
     });
 }
@@ -78,25 +84,25 @@ fn act(
     member: &Member,
     room: &mut Room,
     timer: &mut TypingTimer,
-    message: FromClient,
+    message: ClientMessage,
 ) -> Result<(), String> {
     let from = &member.username;
 
     match message {
-        FromClient::Ping => room.send(from, ToClient::Pong.encode()),
-        FromClient::Chat { content } => {
+        ClientMessage::Ping => room.send(from, ServerMessage::Pong.encode()),
+        ClientMessage::Chat { content } => {
             let (name, from) = (member.room.clone(), from.clone());
             room.chat(Chat { room: name, from, content, timestamp: now(), seq: None });
         }
-        FromClient::Private { to, content } => {
+        ClientMessage::Private { to, content } => {
             room.stops_typing(from); // Exercise 2.
             room.send_private(from, &to, &content)?; // Exercise 1.
         }
-        FromClient::Typing => {
+        ClientMessage::Typing => {
             timer.restart(); // Exercise 2.
             room.starts_typing(from);
         }
-        FromClient::Resume { after } => room.resume(from, after), // Exercise 7.
+        ClientMessage::Resume { after } => room.resume(from, after), // Exercise 7.
     }
     Ok(())
 }

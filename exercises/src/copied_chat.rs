@@ -13,15 +13,15 @@
 //! What it promises, and what the checks hold it to:
 //!
 //! - It speaks plain text. The first message that is not blank is a name. If it is taken,
-//!   the client hears "This name is taken." and may try another.
-//! - From then on it hears all that happens, its own doings included: "ana joined.",
-//!   "ana: hello", "ana left." Of somebody without a name, nobody hears.
-//! - A client that says goodbye with a code gets the same code back, and then the line
+//!   the client receives "This name is taken." and may try another.
+//! - From then on it receives all that happens, its own doings included: "ana joined.",
+//!   "ana: hello", "ana left." Nobody is told of a client without a name.
+//! - A client that closes with a code gets the same code back, and then the connection
 //!   ends. Its name is free again.
 //! - Pings, pongs and bytes end nothing.
-//! - A client that reads slowly misses messages, hears "You missed 7 messages.", and goes
-//!   on from there. One that reads nothing for ten seconds may be closed. Neither of them
-//!   holds up anybody else.
+//! - A client that reads slowly misses messages, receives "You missed 7 messages.", and
+//!   goes on from there. One that reads nothing for ten seconds may be closed. Neither of
+//!   them holds up anybody else.
 //!
 //! Questions, in the order of the checks:
 //!
@@ -52,7 +52,7 @@ use tokio::{
 const BACKLOG: usize = 100;
 
 #[derive(Clone)]
-struct Chat {
+struct AppState {
     names: Arc<Mutex<HashSet<String>>>,
     messages: broadcast::Sender<String>,
 }
@@ -62,21 +62,24 @@ pub fn router() -> Router {
     let names = Arc::default();
 
     Router::new()
-        .route("/ws/copied_chat", any(open_socket))
-        .with_state(Chat { names, messages })
+        .route("/ws/copied_chat", any(ws_handler))
+        .with_state(AppState { names, messages })
 }
 
-async fn open_socket(State(chat): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(|socket| serve_client(socket, chat))
+async fn ws_handler(
+    State(state): State<AppState>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade.on_upgrade(|socket| handle_socket(socket, state))
 }
 
-async fn serve_client(socket: WebSocket, chat: Chat) {
+async fn handle_socket(socket: WebSocket, state: AppState) {
     let (mut to_client, mut from_client) = socket.split();
 
     let mut name = String::new();
     while let Some(Ok(message)) = from_client.next().await {
         if let Message::Text(wanted) = message {
-            let mut names = chat.names.lock().await;
+            let mut names = state.names.lock().await;
             if names.insert(wanted.to_string()) {
                 name = wanted.to_string();
                 break;
@@ -87,8 +90,8 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         }
     }
 
-    let mut messages = chat.messages.subscribe();
-    let _ = chat.messages.send(format!("{name} joined.")); // Or nobody is there.
+    let mut messages = state.messages.subscribe();
+    let _ = state.messages.send(format!("{name} joined.")); // Or nobody is there.
 
     let mut writing = spawn(async move {
         while let Ok(text) = messages.recv().await {
@@ -98,7 +101,7 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         }
     });
 
-    let (speaker, everybody) = (name.clone(), chat.messages.clone());
+    let (speaker, everybody) = (name.clone(), state.messages.clone());
     let mut reading = spawn(async move {
         while let Some(Ok(Message::Text(text))) = from_client.next().await {
             let _ = everybody.send(format!("{speaker}: {text}"));
@@ -110,6 +113,6 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         _ = &mut reading => writing.abort(),
     }
 
-    let _ = chat.messages.send(format!("{name} left."));
-    chat.names.lock().await.remove(&name);
+    let _ = state.messages.send(format!("{name} left."));
+    state.names.lock().await.remove(&name);
 }

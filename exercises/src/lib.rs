@@ -5,9 +5,10 @@
 //!
 //! Read first, ten minutes:
 //!
-//! 1. `protocol.rs`, all that the two sides may say; it knows your features already;
+//! 1. `protocol.rs`, all messages that the two sides may send; those of your features are
+//!    there already;
 //! 2. `rooms.rs`: a `Room`, what it can do, and where it calls you;
-//! 3. `client.rs`, the loop that looks after one connection.
+//! 3. `client.rs`, the loop that handles one connection.
 //!
 //! Then work in the file of the exercise. Its first lines say what to do.
 //!

@@ -9,7 +9,7 @@
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -37,9 +37,9 @@ impl Room {
     /// - Which of std's collections takes at one end, and gives at the other?
     pub fn remember(&mut self, chat: Chat) {}
 
-    /// `newcomer` is in the room now, and has not heard anything yet.
+    /// `newcomer` is in the room now, and nothing has been sent to it yet.
     ///
-    /// It hears, before all else and alone, what was said:
+    /// It receives, before all else and alone, what was said:
     /// `{"type":"history","messages":[…]}`, the oldest first, each as it was sent. If
     /// nothing was said, the list is empty.
     ///
@@ -49,7 +49,7 @@ impl Room {
     ///
     /// - `Room::chat` calls `remember`, `join` calls this. Can one run while the other
     ///   does? Who sees to that?
-    /// - `messages` wants a `Vec<ToClient>`. `ToClient::Chat` makes one from a `&Chat`,
-    ///   so what can `map` do with it?
+    /// - `messages` wants a `Vec<ServerMessage>`. `ServerMessage::Chat` makes one from a
+    ///   `&Chat`, so what can `map` do with it?
     pub fn send_history(&mut self, newcomer: &Username) {}
 }

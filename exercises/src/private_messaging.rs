@@ -1,6 +1,6 @@
 //! Exercise 1: private messages.
 //!
-//! Read first: `protocol.rs`, the types `FromClient`, `ToClient` and `Content`;
+//! Read first: `protocol.rs`, the types `ClientMessage`, `ServerMessage` and `Content`;
 //!             `rooms.rs`, what a `Room` can do
 //! Edit:       this file, in two places
 //! Check:      cargo test -p exercises -- private_messaging
@@ -9,7 +9,7 @@
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
 use crate::{
-    protocol::{Content, FromClient, ToClient, Username, now},
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
     rooms::Room,
 };
 
@@ -23,25 +23,25 @@ use crate::{
 /// written. `/pm ben two  blanks` says `two  blanks`.
 ///
 /// - Which method of `str` gives you the first word *and* all the rest?
-/// - `FromClient` has a variant for private messages. What does it want?
+/// - `ClientMessage` has a variant for private messages. What does it want?
 /// - `Username::try_from(text)` and `Content::try_from(text)` take a `String`, and have
 ///   sentences of their own for bad ones. How does `?` pass them on?
-pub fn read_command(content: Content) -> Result<FromClient, String> {
-    Ok(FromClient::Chat { content })
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
+    Ok(ClientMessage::Chat { content })
 }
 
 impl Room {
     /// Sends a private message to `to`, with a copy to `from`: a page shows what the
     /// server sends, and nothing else.
     ///
-    /// Each of the two hears it once, and nobody else hears it at all. If `to` is not
-    /// in the room, nobody hears anything, and the error says so.
+    /// Each of the two receives it once, and nobody else receives it at all. If `to` is
+    /// not in the room, nobody receives anything, and the error says so.
     ///
     /// What makes it interesting: some people write to themselves.
     ///
     /// - Which methods of `Room` do you need? None of them is `broadcast`.
-    /// - `ToClient` has a variant for this, too, and `encode` makes it a text. A clone
-    ///   of that is cheap; so how often need you encode?
+    /// - `ServerMessage` has a variant for this, too, and `encode` makes it a text. A
+    ///   clone of that is cheap; so how often need you encode?
     /// - Where does a timestamp come from? Look who else needs `now`, in `client.rs`.
     pub fn send_private(
         &mut self,

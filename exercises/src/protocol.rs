@@ -1,12 +1,14 @@
-//! What client and server may say to each other: one JSON object in each text frame.
+//! The protocol: every text frame is one JSON object with a `type`.
 //!
-//! This is lesson 07's file, and the words that the exercises need.
+//! This is lesson 07's file, and the messages that the exercises need.
 
 use std::{fmt, ops::Deref, time::SystemTime};
 
 use axum::extract::ws::Utf8Bytes;
 use humantime::format_rfc3339_millis;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::private_messaging::read_command;
 
@@ -14,8 +16,8 @@ use crate::private_messaging::read_command;
 /// of its characters is escaped, as in `\ud83d\udc4b`.
 pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
-/// How much of a word that we do not know we repeat, in characters.
-const WORD_LIMIT: usize = 40;
+/// How much of a long error we keep at either end, in characters.
+const HALF_SENTENCE: usize = 100;
 
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;
@@ -26,10 +28,10 @@ const USERNAME_LIMIT: usize = 20;
 /// The longest name of a room, in characters.
 const ROOM_NAME_LIMIT: usize = 40;
 
-/// What a client may say.
+/// What a client may send.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum FromClient {
+pub enum ClientMessage {
     Chat { content: Content },
     Ping,
     Private { to: Username, content: Content },
@@ -37,13 +39,10 @@ pub enum FromClient {
     Resume { after: u64 },
 }
 
-/// The types above, as an error lists them.
-const KNOWN: [&str; 5] = ["chat", "ping", "private", "typing", "resume"];
-
-/// What we say to clients.
+/// What the server sends.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ToClient<'a> {
+pub enum ServerMessage<'a> {
     UserJoined {
         username: &'a Username,
     },
@@ -69,15 +68,15 @@ pub enum ToClient<'a> {
         users: Vec<&'a Username>,
     },
     History {
-        messages: Vec<ToClient<'a>>,
+        messages: Vec<ServerMessage<'a>>,
     },
     Resumed {
         complete: bool,
-        messages: Vec<ToClient<'a>>,
+        messages: Vec<ServerMessage<'a>>,
     },
 }
 
-/// What somebody has said in a room.
+/// A chat message, as a room sends it and keeps it.
 #[derive(Clone, Serialize)]
 pub struct Chat {
     pub room: RoomName,
@@ -90,10 +89,10 @@ pub struct Chat {
     pub seq: Option<u64>,
 }
 
-impl FromClient {
+impl ClientMessage {
     /// Reads one message.
     ///
-    /// The error is a sentence for the person who wrote the message.
+    /// The error is a sentence for the person who sent the message.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > MESSAGE_LIMIT {
             let length = text.len();
@@ -101,38 +100,34 @@ impl FromClient {
                 "{length} bytes are too many: the limit is {MESSAGE_LIMIT}"
             ));
         }
+        // Why look at the first character? serde also reads `["ping"]` as this enum.
         if !text.trim_start().starts_with('{') {
             return Err(r#"a message is a JSON object, such as {"type":"ping"}"#.into());
         }
-        match serde_json::from_str(text).map_err(|error| explain(text, &error))? {
+        let message =
+            serde_json::from_str(text).map_err(|error| match error.classify() {
+                Category::Data => shortened(&error.to_string()),
+                _ => format!("this is not valid JSON: {error}"),
+            })?;
+        match message {
             Self::Chat { content } => read_command(content), // Exercise 1.
             other => Ok(other),
         }
     }
 }
 
-/// Says what is wrong with `text`, which serde could not read.
-fn explain(text: &str, error: &serde_json::Error) -> String {
-    #[derive(Deserialize)]
-    struct Tagged {
-        r#type: String,
+/// Cuts out the middle of a sentence that is too long: it repeats a word of the client.
+fn shortened(sentence: &str) -> String {
+    let length = sentence.chars().count();
+    if length <= 2 * HALF_SENTENCE {
+        return sentence.into();
     }
-
-    match serde_json::from_str(text) {
-        Ok(Tagged { r#type }) if !KNOWN.contains(&r#type.as_str()) => {
-            let r#type: String = r#type.chars().take(WORD_LIMIT).collect();
-            let [others @ .., last] = KNOWN;
-            let others = others.join(", ");
-            format!(
-                "unknown message type {type:?}: this server knows {others} and {last}"
-            )
-        }
-        _ if error.is_data() => error.to_string(),
-        _ => format!("this is not valid JSON: {error}"),
-    }
+    let head: String = sentence.chars().take(HALF_SENTENCE).collect();
+    let tail: String = sentence.chars().skip(length - HALF_SENTENCE).collect();
+    format!("{head} … {tail}")
 }
 
-impl ToClient<'_> {
+impl ServerMessage<'_> {
     /// The text of the frame. A clone of it is cheap: all clones share one buffer.
     pub fn encode(&self) -> Utf8Bytes {
         serde_json::to_string(self).expect("these types have a JSON form").into()
@@ -146,8 +141,8 @@ pub fn now() -> String {
 
 /// The name of a person: 1 to 20 letters, digits, `-` and `_`.
 ///
-/// Letters of every script are welcome. Names that differ, but look alike, are
-/// different names.
+/// Letters of every script are welcome, with their marks. Names that differ, but look
+/// alike, are different names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct Username(String);
@@ -156,7 +151,7 @@ impl TryFrom<String> for Username {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        check_name(&text, USERNAME_LIMIT).map(|()| Self(text))
+        normalized(&text, USERNAME_LIMIT).map(Self)
     }
 }
 
@@ -169,14 +164,25 @@ impl TryFrom<String> for RoomName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        check_name(&text, ROOM_NAME_LIMIT).map(|()| Self(text))
+        normalized(&text, ROOM_NAME_LIMIT).map(Self)
     }
 }
 
-fn check_name(name: &str, limit: usize) -> Result<(), String> {
-    let known = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    if (1..=limit).contains(&name.chars().count()) && name.chars().all(known) {
-        Ok(())
+/// A name in its one normal form, NFC, in which "é" is one character and not two.
+///
+/// Why? A keyboard may send either, and both should be the same name.
+fn normalized(name: &str, limit: usize) -> Result<String, String> {
+    let name: String = name.nfc().collect();
+    let mut after_letter = false; // Marks, such as vowel signs, belong to a letter.
+    let is_good = |c: char| {
+        let is_letter = c.is_alphanumeric() && !is_combining_mark(c);
+        let is_mark = after_letter && is_combining_mark(c);
+        after_letter = is_letter || is_mark;
+        is_letter || is_mark || c == '-' || c == '_'
+    };
+
+    if (1..=limit).contains(&name.chars().count()) && name.chars().all(is_good) {
+        Ok(name)
     } else {
         Err(format!("a name has 1 to {limit} letters, digits, - and _"))
     }
@@ -194,7 +200,7 @@ impl fmt::Display for RoomName {
     }
 }
 
-/// What somebody says: 1 to 2,000 characters, and no blanks around them.
+/// The text of a chat message: 1 to 2,000 characters, and no blanks around them.
 ///
 /// It can be read like any `str`.
 #[derive(Clone, Debug, Deserialize, Serialize)]

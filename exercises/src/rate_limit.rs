@@ -1,7 +1,7 @@
 //! Exercise 6: a rate limit.
 //!
-//! Read first: `client.rs`, the function `answer`;
-//!             `rooms.rs`, where `may_say` and `remembered` call you
+//! Read first: `client.rs`, the function `handle_message`;
+//!             `rooms.rs`, where `may_send` and `remembered` call you
 //! Edit:       this file, in three places
 //! Check:      cargo test -p exercises -- rate_limit
 //! Try it:     cargo run -p exercises; paste a line and press Enter, as fast as you can
@@ -12,7 +12,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::protocol::{FromClient, Username};
+use crate::protocol::{ClientMessage, Username};
 
 /// How many messages somebody may send at once, after a silence.
 const BURST: u32 = 20;
@@ -20,13 +20,13 @@ const BURST: u32 = 20;
 /// How long it takes until somebody may send one more: ten come in a second.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Who has said how much lately. There is one for the whole server.
+/// Who has sent how much lately. There is one for the whole server.
 #[derive(Default)]
 pub struct RateLimiter {}
 
 impl RateLimiter {
-    /// `from` would like to say `message`. `Ok` lets it pass. With an error, nobody
-    /// hears it, and `from` alone hears the error:
+    /// `from` would like to send `message`. `Ok` lets it pass. With an error, nobody
+    /// receives it, and `from` alone receives the error:
     /// `too many messages: try again in 0.1 s`.
     ///
     /// Think of a bucket with 20 tokens for each person. A message takes one out. While
@@ -46,7 +46,11 @@ impl RateLimiter {
     /// - If you know how many there were, and when that was: how many are there now?
     /// - Or is there *one* time that says it all: when will the bucket be full again?
     /// - Which clock do the checks stop? (tokio's, not std's.)
-    pub fn admit(&mut self, from: &Username, message: &FromClient) -> Result<(), String> {
+    pub fn admit(
+        &mut self,
+        from: &Username,
+        message: &ClientMessage,
+    ) -> Result<(), String> {
         Ok(())
     }
 

@@ -3,27 +3,38 @@
 //! This is lesson 07's file. New in it is that a `Room` calls the exercises: each adds
 //! methods to `Room` in a file of its own. They run under the lock of all rooms, so
 //! nothing can happen in between; and so they must be quick, and cannot `.await`.
+//!
+//! So that they may send whenever they like, `send` and `broadcast` only take note of the
+//! message. `deliver` puts it in the outboxes, last thing before the lock is released.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
+    time::Duration,
 };
 
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::{spawn, sync::mpsc, time::sleep};
 
 use crate::{
     message_history::MessageHistory,
-    protocol::{Chat, FromClient, RoomName, ToClient, Username},
+    protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username},
     rate_limit::RateLimiter,
     resume::Logbook,
+    socket::Batch,
     typing_indicator::Typists,
 };
 
-/// How many messages may wait for one member. It loses its place with the next one.
+/// How many batches may wait for one member. With the next one it is removed.
 pub const OUTBOX_SIZE: usize = 256;
+
+/// How long the news of a departure may wait, unless a message comes first.
+///
+/// Nobody notices. But when the connections of a crowd are lost, all who leave meanwhile
+/// are announced together.
+const NEWS_DELAY: Duration = Duration::from_millis(10);
 
 /// How many empty rooms we keep for their history. With one more, the room that has
 /// been empty for the longest time is forgotten.
@@ -33,7 +44,7 @@ const KEPT_ROOMS: usize = 100;
 /// its history is worth keeping.
 ///
 /// This is only a handle. Clone it freely: all clones share the same rooms. By default
-/// people may say as much as they like in them.
+/// people may send as much as they like.
 #[derive(Clone, Default)]
 pub struct RoomManager {
     rooms: Arc<Mutex<Rooms>>,
@@ -50,56 +61,92 @@ struct Rooms {
 /// One room. The exercises add methods to it.
 #[derive(Default)]
 pub struct Room {
-    outboxes: HashMap<Username, mpsc::Sender<Utf8Bytes>>,
+    outboxes: HashMap<Username, mpsc::Sender<Batch>>,
+    /// What has been sent and not yet delivered, in this order.
+    outgoing: Vec<(Recipients, Utf8Bytes)>,
+    /// Who has left, and has not yet been announced.
+    left: Vec<Username>,
     pub typists: Typists,        // Exercise 2.
     pub history: MessageHistory, // Exercise 4.
     pub logbook: Logbook,        // Exercise 7.
 }
 
-/// One line of `GET /rooms`.
+/// Whom a message is for.
+#[derive(PartialEq)]
+enum Recipients {
+    Everyone,
+    AllBut(Username),
+    Only(Username),
+}
+
+impl Recipients {
+    fn include(&self, username: &Username) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::AllBut(other) => username != other,
+            Self::Only(other) => username == other,
+        }
+    }
+}
+
+/// One entry of `GET /rooms`.
 #[derive(Serialize)]
 pub struct RoomSummary {
     room: RoomName,
     members: usize,
 }
 
-/// One person's place in a room, which it gives up when this is dropped.
+/// Somebody who is in a room, for as long as this lives.
+///
+/// This is a guard: when it is dropped, the member leaves, and the others are told.
 pub struct Member {
     pub room: RoomName,
     pub username: Username,
     rooms: RoomManager,
     /// What others have sent to this member. Its task must empty it.
-    pub outbox: mpsc::Receiver<Utf8Bytes>,
+    pub outbox: mpsc::Receiver<Batch>,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        // After a panic in our task, a second one would end the server. The next
-        // broadcast finds our outbox closed, and takes us off the list.
-        if !thread::panicking() {
-            self.in_room(|room| room.remove(&self.username));
+        let is_first = self.change(|room| {
+            room.remove(&self.username);
+            room.left.len() == 1
+        });
+        // The first one who leaves sees to it that all are announced.
+        if is_first == Some(true) {
+            let (rooms, name) = (self.rooms.clone(), self.room.clone());
+            spawn(async move {
+                sleep(NEWS_DELAY).await;
+                rooms.lock().change(&name, Room::deliver);
+            });
         }
     }
 }
 
 impl Member {
-    /// Does something in the room of this member, unless it has lost its place there.
+    /// Does something in the room of this member, and delivers what is sent meanwhile.
+    ///
+    /// Nothing happens if this member has been removed from the room.
     pub fn in_room<R>(&self, act: impl FnOnce(&mut Room) -> R) -> Option<R> {
+        self.change(|room| {
+            let done = act(room);
+            room.deliver();
+            done
+        })
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Room) -> R) -> Option<R> {
         let mut rooms = self.rooms.lock();
-        // Nobody can write to us any more? Then our name may be another one's by now.
+        // Nobody can send to us any more? Then our name may be another one's by now.
         if self.outbox.is_closed() {
             return None;
         }
-        let room = rooms.all.get_mut(&self.room)?;
-        let done = act(room);
-        if room.outboxes.is_empty() {
-            rooms.keep_or_forget(&self.room);
-        }
-        Some(done)
+        rooms.change(&self.room, change)
     }
 
-    /// Whether this person may say `message` now. If not, the error says why.
-    pub fn may_say(&self, message: &FromClient) -> Result<(), String> {
+    /// Whether this person may send `message` now. If not, the error says why.
+    pub fn may_send(&self, message: &ClientMessage) -> Result<(), String> {
         match &mut self.rooms.lock().limiter {
             Some(limiter) => limiter.admit(&self.username, message), // Exercise 6.
             None => Ok(()),
@@ -108,7 +155,7 @@ impl Member {
 }
 
 impl RoomManager {
-    /// Rooms in which nobody may say too much.
+    /// Rooms in which nobody may send too much.
     pub fn with_rate_limit() -> Self {
         let rooms = Self::default();
         rooms.lock().limiter = Some(RateLimiter::default());
@@ -122,18 +169,15 @@ impl RoomManager {
 
     /// Adds a member, and tells the others. `None` if the name is taken in this room.
     pub fn join(&self, name: RoomName, username: Username) -> Option<Member> {
-        let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
-
         let mut rooms = self.lock();
         let room = rooms.all.entry(name.clone()).or_default();
-        let Entry::Vacant(place) = room.outboxes.entry(username.clone()) else {
-            return None; // And so the room is not new: somebody is in it.
-        };
-        place.insert(sender);
+        room.deliver(); // Who has left before concerns only those who were there.
+        let outbox = room.add(&username)?; // Taken, so the room is not new.
         room.send_history(&username); // Exercise 4.
-        let joined = ToClient::UserJoined { username: &username };
+        let joined = ServerMessage::UserJoined { username: &username };
         room.broadcast(joined.encode(), Some(&username));
         room.after_join(&username); // Exercise 3.
+        room.deliver();
 
         Some(Member { room: name, username, rooms: self.clone(), outbox })
     }
@@ -158,6 +202,21 @@ impl RoomManager {
 }
 
 impl Rooms {
+    /// Changes a room. If its last member leaves, it is kept or forgotten.
+    fn change<R>(
+        &mut self,
+        name: &RoomName,
+        change: impl FnOnce(&mut Room) -> R,
+    ) -> Option<R> {
+        let room = self.all.get_mut(name)?;
+        let was_empty = room.outboxes.is_empty();
+        let done = change(room);
+        if room.outboxes.is_empty() && !was_empty {
+            self.keep_or_forget(name);
+        }
+        Some(done)
+    }
+
     /// Decides what becomes of a room that is empty now.
     fn keep_or_forget(&mut self, name: &RoomName) {
         self.kept.retain(|other| other != name);
@@ -190,43 +249,96 @@ impl Room {
 
     /// Sends to one member. Without it in the room, nothing happens.
     pub fn send(&mut self, to: &Username, text: Utf8Bytes) {
-        let outbox = self.outboxes.get(to);
-        if outbox.is_some_and(|outbox| outbox.try_send(text).is_err()) {
-            self.remove(to);
-        }
+        self.outgoing.push((Recipients::Only(to.clone()), text));
     }
 
-    /// Sends to everyone but `exclude`. All members receive all broadcasts in the same
-    /// order.
+    /// Sends to everyone but `exclude`.
     ///
-    /// A member whose outbox is full loses its place.
+    /// All members receive all broadcasts in the same order. A member that is too slow for
+    /// them is removed.
     pub fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<&Username>) {
-        let mut too_slow = Vec::new();
-        for (username, outbox) in &self.outboxes {
-            if Some(username) != exclude && outbox.try_send(text.clone()).is_err() {
-                too_slow.push(username.clone());
-            }
-        }
-        for username in &too_slow {
-            self.remove(username);
-        }
+        let recipients = match exclude {
+            Some(username) if self.has(username) => Recipients::AllBut(username.clone()),
+            _ => Recipients::Everyone,
+        };
+        self.outgoing.push((recipients, text));
     }
 
-    /// Tells everyone what somebody has said.
+    /// Sends to everyone what somebody has said.
     pub fn chat(&mut self, mut chat: Chat) {
         self.stops_typing(&chat.from); // Exercise 2.
         self.number(&mut chat); // Exercise 7.
-        self.broadcast(ToClient::Chat(&chat).encode(), None);
+        self.broadcast(ServerMessage::Chat(&chat).encode(), None);
         self.remember(chat); // Exercise 4.
     }
 
-    /// Takes a member off the list, and tells the others, once.
-    fn remove(&mut self, username: &Username) {
-        if self.outboxes.remove(username).is_some() {
-            self.stops_typing(username); // Exercise 2.
-            self.broadcast(ToClient::UserLeft { username }.encode(), None);
-            self.after_leave(username); // Exercise 3.
+    /// Adds a member, whose outbox comes back. `None` if the name is taken.
+    pub fn add(&mut self, username: &Username) -> Option<mpsc::Receiver<Batch>> {
+        let Entry::Vacant(entry) = self.outboxes.entry(username.clone()) else {
+            return None;
+        };
+        let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
+        entry.insert(sender);
+        Some(outbox)
+    }
+
+    /// Removes a member. The others are told by `deliver`, once.
+    pub fn remove(&mut self, username: &Username) {
+        if let Some((username, _)) = self.outboxes.remove_entry(username) {
+            self.left.push(username);
         }
+    }
+
+    /// Puts all that has been sent in the outboxes, and announces who has left.
+    ///
+    /// A member whose outbox is full is removed and announced in the next round. Why not at
+    /// once, by `broadcast` itself? When a network fails, thousands of members stall
+    /// together. The first of them that is found would be announced by a broadcast inside
+    /// of a broadcast, which finds the second, and so on, until the stack overflows.
+    pub fn deliver(&mut self) {
+        loop {
+            self.announce_left();
+            if self.outgoing.is_empty() {
+                return;
+            }
+            let outgoing = mem::take(&mut self.outgoing);
+            // Neighbours with the same recipients are one batch. So the departures of a crowd
+            // take one slot in an outbox, and do not fill it.
+            for neighbours in outgoing.chunk_by(|(one, _), (next, _)| one == next) {
+                let recipients = &neighbours[0].0;
+                let batch = neighbours.iter().map(|(_, text)| text.clone()).collect();
+                self.enqueue(batch, recipients);
+            }
+        }
+    }
+
+    fn announce_left(&mut self) {
+        let left = mem::take(&mut self.left);
+        for username in &left {
+            self.stops_typing(username); // Exercise 2.
+            self.broadcast(ServerMessage::UserLeft { username }.encode(), None);
+        }
+        if let Some(last) = left.last() {
+            self.after_leave(last); // Exercise 3. Once, however many have left.
+        }
+    }
+
+    /// Puts `batch` in the outboxes of `recipients`. Those whose outbox is full are removed.
+    fn enqueue(&mut self, batch: Batch, recipients: &Recipients) {
+        let is_full =
+            |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
+
+        if let Recipients::Only(to) = recipients {
+            // One look-up, however many members there are.
+            if self.outboxes.get(to).is_some_and(is_full) {
+                self.remove(to);
+            }
+            return;
+        }
+        let full = self.outboxes.extract_if(|username, outbox| {
+            recipients.include(username) && is_full(outbox)
+        });
+        self.left.extend(full.map(|(username, _)| username));
     }
 
     /// Forgets what goes with the last member. Is anything worth keeping?

@@ -1,4 +1,4 @@
-//! The routes, and the way in.
+//! The routes, and the upgrade.
 
 use axum::{
     Json, Router,
@@ -9,19 +9,19 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    client::serve_client,
+    client::handle_socket,
     copied_chat,
     protocol::{RoomName, Username},
     rooms::{RoomManager, RoomSummary},
-    socket::sized,
+    socket::with_limits,
 };
 
-/// What the line carries to us, in bytes. A longer message ends the connection.
-const LINE_LIMIT: usize = 64 * 1024;
+/// The longest message that the socket accepts, in bytes. A longer one ends the connection.
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 /// The longest message that we send, in bytes: fifty of the longest chats in one. Pongs
 /// that a client does not read may fill as much.
-const LONGEST: usize = 640 * 1024;
+const MAX_WRITE_BUFFER_SIZE: usize = 640 * 1024;
 
 /// The whole application. The checks call this too.
 pub fn app() -> Router {
@@ -34,7 +34,7 @@ pub fn app() -> Router {
 /// the server from them.
 pub fn app_with(rooms: RoomManager) -> Router {
     Router::new()
-        .route("/ws/chat/{room}/{username}", any(open_socket))
+        .route("/ws/chat/{room}/{username}", any(ws_handler))
         .route("/rooms", get(list_rooms))
         .route("/rate_limit", get(count_people))
         .merge(pages::router(env!("CARGO_PKG_NAME")))
@@ -51,12 +51,12 @@ async fn count_people(State(rooms): State<RoomManager>) -> Json<Value> {
     Json(json!({ "people": rooms.remembered() }))
 }
 
-async fn open_socket(
+async fn ws_handler(
     Path((room, username)): Path<(RoomName, Username)>,
     State(rooms): State<RoomManager>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    sized(upgrade, LINE_LIMIT)
-        .max_write_buffer_size(LONGEST)
-        .on_upgrade(|socket| serve_client(socket, rooms, room, username))
+    with_limits(upgrade, MAX_MESSAGE_SIZE)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_SIZE)
+        .on_upgrade(|socket| handle_socket(socket, rooms, room, username))
 }

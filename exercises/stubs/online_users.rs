@@ -8,28 +8,29 @@
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
 impl Room {
-    /// `newcomer` is in the room now, and the others have heard so.
+    /// `newcomer` is in the room now, and the others have been told.
     ///
-    /// Everybody in the room, the newcomer too, hears who is there:
+    /// Everybody in the room, the newcomer too, receives the list of who is there:
     /// `{"type":"online_users","users":["ana","ben"]}`, sorted.
     ///
     /// What makes it interesting: the list must be exact. A second list, which you keep
     /// yourself, could come to differ from the first.
     ///
     /// - Who knows already who is in the room? In which order?
-    /// - `ToClient::OnlineUsers` borrows the names from the room, and `broadcast` wants
-    ///   to change the room. Which step must come in between?
+    /// - `ServerMessage::OnlineUsers` borrows the names from the room, and `broadcast`
+    ///   wants to change the room. Which step must come in between?
     pub fn after_join(&mut self, newcomer: &Username) {}
 
-    /// `gone` is no longer in the room, and the others have heard so. It may have said
-    /// goodbye, lost its line, or been thrown out because it was too slow.
+    /// `gone` is no longer in the room, and the others have been told. It may have closed
+    /// its connection, lost it, or been disconnected because it was too slow.
     ///
-    /// Everybody who is left hears who is there now.
+    /// Everybody who is left receives the list of who is there now. When many are
+    /// disconnected at once, this is called once, after the last of them.
     ///
     /// - What does it have in common with the above?
     pub fn after_leave(&mut self, gone: &Username) {}

@@ -1,7 +1,7 @@
 //! Exercise 7: back without a gap.
 //!
 //! Read first: `rooms.rs`, `chat` and `clear_up`;
-//!             `protocol.rs`, `Chat`, and `Resumed` in `ToClient`
+//!             `protocol.rs`, `Chat`, and `Resumed` in `ServerMessage`
 //! Edit:       this file, in four places
 //! Check:      cargo test -p exercises -- resume
 //! Try it:     cargo run -p exercises; talk in two windows, press Leave in one, talk on in
@@ -10,7 +10,7 @@
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -45,7 +45,7 @@ impl Room {
 
     /// `member` is back, and has all chats up to number `after`.
     ///
-    /// It alone hears the ones that follow, the oldest first, each as it was sent:
+    /// It alone receives the ones that follow, the oldest first, each as it was sent:
     /// `{"type":"resumed","complete":true,"messages":[…]}`. The list may be empty.
     ///
     /// What makes it interesting: you cannot always give what is asked for.

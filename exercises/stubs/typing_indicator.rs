@@ -13,7 +13,7 @@ use std::{future::pending, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
@@ -27,7 +27,7 @@ pub struct Typists {}
 impl Room {
     /// `username` has pressed a key.
     ///
-    /// The others hear `{"type":"typing","username":"ben","is_typing":true}`. The typist
+    /// The others receive `{"type":"typing","username":"ben","is_typing":true}`. The typist
     /// does not, and who is in another room does not.
     ///
     /// What makes it interesting: this is called again and again while somebody types,
@@ -39,10 +39,10 @@ impl Room {
 
     /// `username` has paused, or is about to speak, or is gone.
     ///
-    /// The others hear the same with `"is_typing":false`.
+    /// The others receive the same with `"is_typing":false`.
     ///
     /// What makes it interesting: this is called before *every* chat, and when *anybody*
-    /// leaves. The others want to hear an end only of what they have heard begin.
+    /// leaves. The others want to be told of an end only after a beginning.
     ///
     /// - Which of your collection's methods tells you whether there was something to
     ///   remove?

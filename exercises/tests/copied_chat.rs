@@ -7,7 +7,7 @@ use probe::{Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
 use tokio::time::{Instant, timeout};
 
 probe::steps! {
-    step_1_a_goodbye_is_answered,
+    step_1_a_close_is_answered,
     step_2_a_ping_ends_nothing,
     step_3_whoever_falls_behind_is_told_and_stays,
     step_4_nobody_hears_of_a_visitor_without_a_name,
@@ -27,9 +27,9 @@ async fn join(server: &Server, person: &str, name: &str) -> Result<Client, Hint>
     Ok(client)
 }
 
-/// A browser calls it `wasClean`. If nobody answers its Close, it reports 1006, "the line
-/// dropped", after the most polite of goodbyes.
-async fn step_1_a_goodbye_is_answered() -> Check {
+/// A browser calls it `wasClean`. If nobody answers its Close, it reports 1006, as if the
+/// connection had been lost.
+async fn step_1_a_close_is_answered() -> Check {
     let server = serve(app());
     let mut ana = join(&server, "Ana", "ana").await?;
     let mut ben = join(&server, "Ben", "ben").await?;
@@ -37,16 +37,16 @@ async fn step_1_a_goodbye_is_answered() -> Check {
     ana.says("hello").await?;
     ben.hears("ana: hello").await?;
 
-    ben.leaves().await.because("Ben says goodbye, with code 1000.")?;
+    ben.leaves().await.because("Ben closes with code 1000.")?;
 
     ana.hears("ana: hello").await?;
-    ana.hears("ben left.").await.because("Ben said goodbye.")?;
+    ana.hears("ben left.").await.because("Ben closed with code 1000.")?;
     join(&server, "Another Ben", "ben").await?; // The name is free again.
     Ok(())
 }
 
 /// Browsers do not send pings, but phones and proxies do; and a client may send bytes that
-/// we have no use for. Neither is a goodbye.
+/// we have no use for. Neither is a Close.
 async fn step_2_a_ping_ends_nothing() -> Check {
     let server = serve(app());
     let mut ana = join(&server, "Ana", "ana").await?;
@@ -58,13 +58,13 @@ async fn step_2_a_ping_ends_nothing() -> Check {
     ben.says("still here").await?;
     ana.hears("ben: still here")
         .await
-        .because("Ben sent a ping, and then a message. A ping is no goodbye.")?;
+        .because("Ben sent a ping, and then a message. A ping is no Close.")?;
 
     ben.sends_binary(b"\x00\x01").await?;
     ben.says("and now?").await?;
     ana.hears("ben: and now?")
         .await
-        .because("Ben sent two bytes, and then a message. Bytes are no goodbye.")
+        .because("Ben sent two bytes, and then a message. Bytes are no Close.")
 }
 
 /// A broadcast channel keeps the last messages, and no more. Whoever is further behind
@@ -137,7 +137,7 @@ async fn step_4_nobody_hears_of_a_visitor_without_a_name() -> Check {
 }
 
 /// Eve tries one taken name after the other, and reads no answer. At some point no more
-/// answers fit into her line, and the server waits for her. What does it hold meanwhile?
+/// answers fit into her connection, and the server waits for her. What does it hold meanwhile?
 async fn step_5_a_client_that_does_not_read_keeps_nobody_out() -> Check {
     let server = serve(app());
     let _ana = join(&server, "Ana", "ana").await?;

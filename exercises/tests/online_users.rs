@@ -11,10 +11,10 @@ probe::steps! {
     step_2_the_names_are_sorted,
     step_3_everybody_hears_who_joins,
     step_4_everybody_hears_who_leaves,
-    step_5_a_dropped_line_counts,
+    step_5_a_lost_connection_counts,
     step_6_each_room_has_its_own_list,
     step_7_a_refused_name_changes_nothing,
-    step_8_whoever_is_thrown_out_is_off_the_list,
+    step_8_whoever_is_too_slow_is_off_the_list,
 }
 
 fn open() -> Server {
@@ -97,15 +97,15 @@ async fn step_4_everybody_hears_who_leaves() -> Check {
 
     ben.leaves().await?;
 
-    ana.hears(left("ben")).await.because("Ben says goodbye.")?;
+    ana.hears(left("ben")).await.because("Ben closes.")?;
     ana.hears(online(&["ana"]))
         .await
-        .because("Ben said goodbye. Ana needs a list without him.")?;
+        .because("Ben closed. Ana needs a list without him.")?;
     ana.hears_nothing_for(ONE_MINUTE).await.because("Ana has the list.")
 }
 
-/// Trains have tunnels: most people leave without a goodbye.
-async fn step_5_a_dropped_line_counts() -> Check {
+/// Trains have tunnels: most people leave without a Close.
+async fn step_5_a_lost_connection_counts() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.hears(online(&["ana"])).await.because("Ana joins.")?;
@@ -115,10 +115,10 @@ async fn step_5_a_dropped_line_counts() -> Check {
 
     ben.vanishes().await;
 
-    ana.hears(left("ben")).await.because("Ben's line drops.")?;
+    ana.hears(left("ben")).await.because("Ben's connection is lost.")?;
     ana.hears(online(&["ana"]))
         .await
-        .because("Ben's line dropped, without a goodbye. He is not online any more.")
+        .because("Ben's connection was lost, without a Close. He is not online any more.")
 }
 
 /// Whoever is in another room is not here. Nor does it concern us who goes there.
@@ -141,7 +141,7 @@ async fn step_6_each_room_has_its_own_list() -> Check {
         .because("Dan left the room tea. Nothing has changed in Ana's room.")
 }
 
-/// Who is turned away at the door has neither joined nor left.
+/// Who is turned away has neither joined nor left.
 async fn step_7_a_refused_name_changes_nothing() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
@@ -155,11 +155,11 @@ async fn step_7_a_refused_name_changes_nothing() -> Check {
 
     ana.hears_nothing_for(ONE_MINUTE)
         .await
-        .because("Eve was turned away at the door. Ana's list is still right.")
+        .because("Eve was turned away. Ana's list is still right.")
 }
 
 /// The third way to leave: to read nothing, until there is no more room for messages.
-async fn step_8_whoever_is_thrown_out_is_off_the_list() -> Check {
+async fn step_8_whoever_is_too_slow_is_off_the_list() -> Check {
     let no_limit = app_with(RoomManager::default()); // Exercise 6 would stop the flood.
     let server = serve(no_limit).ignoring(&["history", "chat"]);
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
@@ -182,7 +182,7 @@ async fn step_8_whoever_is_thrown_out_is_off_the_list() -> Check {
         && expected.iter().zip(&heard).all(|(expected, heard)| expected.matches(heard));
     if !right {
         return Err(server.hint(format!(
-            "Ben reads nothing while Ana talks and talks, until he is thrown out. Beside \
+            "Ben reads nothing while Ana talks and talks, until he is disconnected. Beside \
              her own words Ana should hear {} and then {}, but heard {heard:?}.",
             expected[0], expected[1],
         )));

@@ -315,11 +315,11 @@ async fn step_11_each_person_has_their_own() -> Check {
 
 /// A program connects again within milliseconds. If that fills the bucket, it is no limit.
 async fn step_12_coming_back_does_not_help() -> Check {
-    for way in ["says goodbye", "lets the line drop"] {
+    for way in ["closes", "loses the connection"] {
         let server = open();
         let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
         says_too_much(&mut ana, "ana", "rust").await?;
-        if way == "says goodbye" {
+        if way == "closes" {
             ana.leaves().await?;
         } else {
             ana.vanishes().await;
@@ -353,10 +353,10 @@ async fn step_13_a_second_room_does_not_help() -> Check {
 async fn step_14_who_has_been_silent_is_forgotten() -> Check {
     let server = open();
     for i in 0..100 {
-        let name = format!("guest-{i}");
-        let mut guest = server.connect(&name, &format!("/ws/chat/rust/{name}")).await?;
-        guest.says(says("hello")).await?;
-        guest.leaves().await?;
+        let name = format!("visitor-{i}");
+        let mut visitor = server.connect(&name, &format!("/ws/chat/rust/{name}")).await?;
+        visitor.says(says("hello")).await?;
+        visitor.leaves().await?;
         sleep(10 * INTERVAL).await;
     }
 

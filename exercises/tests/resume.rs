@@ -203,7 +203,7 @@ async fn step_5_resume_brings_what_was_missed() -> Check {
     ben.says(resume(2)).await?;
 
     ben.hears(resumed(true, &missed)).await.because(
-        "Ben heard numbers 1 and 2, and his line dropped. Ana said three more. Now he is \
+        "Ben heard numbers 1 and 2, and lost the connection. Ana said three more. Now he is \
          back, and asks for what came after number 2.",
     )?;
     ana.says(says("six")).await?;

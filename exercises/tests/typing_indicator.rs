@@ -208,12 +208,12 @@ async fn step_8_after_a_chat_it_begins_anew() -> Check {
 /// Nobody types who is not there. If the end comes late, pages show a ghost; if it comes
 /// after `user_left`, they meet somebody they have forgotten.
 async fn step_9_leaving_ends_it() -> Check {
-    for way in ["says goodbye", "loses his line"] {
+    for way in ["closes", "loses the connection"] {
         let (_server, [mut ana, mut ben]) = two_people().await?;
 
         ben.says(TYPING).await?;
         ana.hears(typing("ben", true)).await.because("Ben types.")?;
-        if way == "says goodbye" {
+        if way == "closes" {
             ben.leaves().await?;
         } else {
             ben.vanishes().await;

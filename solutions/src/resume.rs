@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -49,8 +49,9 @@ impl Room {
         let complete = missed.is_some_and(|missed| missed <= chats.len());
         let count = missed.unwrap_or(usize::MAX).min(chats.len());
 
-        let messages = chats.range(chats.len() - count..).map(ToClient::Chat).collect();
-        let resumed = ToClient::Resumed { complete, messages }.encode();
+        let messages =
+            chats.range(chats.len() - count..).map(ServerMessage::Chat).collect();
+        let resumed = ServerMessage::Resumed { complete, messages }.encode();
         self.send(member, resumed);
     }
 }

@@ -1,4 +1,4 @@
-//! What the learner starts from is a whole chat, with all the manners of lesson 07's.
+//! What the learner starts from is a whole chat, which conforms to lesson 07's rules.
 
 #[path = "../../exercises/src/client.rs"]
 mod client;
@@ -25,63 +25,62 @@ mod socket;
 #[path = "../../exercises/stubs/typing_indicator.rs"]
 mod typing_indicator;
 
-use probe::{ANY, Check, Expected, chat::Chat, manners::masked, serve};
+use probe::{Check, chat::Chat, conformance::masked, json::receives_error, serve};
 use serde_json::json;
 use server::app;
 
-probe::chat_manners!(chat(), names: chosen);
+probe::chat_conformance!(chat(), names: chosen, crowd: |i| format!("member-{i}"));
+probe::name_conformance!(app, |name| format!("/ws/chat/rust/{name}"));
+probe::room_conformance!(app, |room, name| format!("/ws/chat/{room}/{name}"), names: nfc);
 
-mod manners {
+mod conformance {
     use super::*;
 
-    probe::manners! { @each app(), "/ws/chat/rust/ana" =>
+    probe::conformance! { @each app(), "/ws/chat/rust/ana" =>
         a_clean_close_is_answered,
         nothing_harmless_disconnects,
-        faults_have_their_codes,
+        protocol_violations_have_their_codes,
         unfinished_fragments_cost_bounded_memory,
     }
 }
 
-fn chat() -> Chat {
-    Chat {
-        app,
-        names: ["ana", "ben", "cem"],
-        path: |name| format!("/ws/chat/rust/{name}"),
-        says: |text| json!({ "type": "chat", "content": text }).to_string(),
-        said: |name, text| {
-            Expected::Json(json!({
-                "type": "chat", "room": "rust", "from": name, "content": text, "timestamp": ANY,
-            }))
-        },
-        left: |name| Expected::Json(json!({ "type": "user_left", "username": name })),
-        hears_itself: true,
+mod json_conformance {
+    use super::*;
+
+    probe::json_conformance! { @each chat() =>
+        the_others_receive_who_joins_and_who_leaves,
+        everybody_receives_a_chat_the_sender_too,
+        the_timestamp_is_rfc_3339_in_utc,
+        a_ping_is_answered_to_the_sender_alone,
+        the_longest_content_passes,
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_unknown_type_is_answered_with_those_that_are_known() -> Check {
-    let mut ana = serve(app()).connect("Ana", "/ws/chat/rust/ana").await?;
-
-    ana.says(r#"{"type":"shout"}"#).await?;
-
-    ana.hears(json!({
-        "type": "error",
-        "message": "unknown message type \"shout\": \
-                    this server knows chat, ping, private, typing and resume",
-    }))
-    .await
+fn chat() -> Chat {
+    probe::rooms::chat(app, |name| format!("/ws/chat/rust/{name}"))
 }
 
+/// As in the lessons; but there are more types.
 #[tokio::test(start_paused = true)]
-async fn an_empty_room_vanishes() -> Check {
-    let server = serve(app());
-    let ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+async fn an_error_is_in_the_words_of_serde_and_short() -> Check {
+    let mut ana = serve(app()).connect("Ana", "/ws/chat/rust/ana").await?;
+    let known = "expected one of `chat`, `ping`, `private`, `typing`, `resume`";
+    let long = "\u{378}".repeat(10_000);
+    let mistakes = [
+        (json!({ "type": "shout" }), format!("unknown variant `shout`, {known}*")),
+        (json!({ "type": long }), format!("unknown variant `\u{378}*`, {known}*")),
+        (
+            json!({ "type": "resume", "after": long }),
+            r#"invalid type: string "\u{378}*", expected u64*"#.into(),
+        ),
+    ];
 
-    ana.leaves().await?;
-
-    let answer = server.get("/rooms").await?;
-    assert_eq!(answer.body, "[]", "nobody is in any room");
-    Ok(())
+    for (mistake, sentence) in mistakes {
+        let mistake = mistake.to_string();
+        ana.says(&mistake).await?;
+        receives_error(&mut ana, &mistake, &sentence).await?;
+    }
+    ana.leaves().await
 }
 
 /// As in the lessons; but the limit is higher, because a history needs it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use probe::{Check, Client, Hint, ONE_MINUTE, serve};
+use probe::{ANY, Check, Client, Hint, ONE_MINUTE, serve};
 use serde_json::{Value, json};
 use solutions::{app, app_with, rooms::RoomManager};
 
@@ -11,14 +11,14 @@ const ONE_SECOND: Duration = Duration::from_secs(1);
 mod copied_chat {
     use super::*;
 
-    probe::manners!(app(), "/ws/copied_chat");
+    probe::conformance!(app(), "/ws/copied_chat");
 }
 
 fn says(content: &str) -> String {
     json!({ "type": "chat", "content": content }).to_string()
 }
 
-/// The number of messages in the list that somebody hears next.
+/// The number of messages in the list that somebody receives next.
 async fn history_of(newcomer: &mut Client) -> Result<usize, Hint> {
     let heard: Value =
         serde_json::from_str(&newcomer.hears_any().await?).unwrap_or_default();
@@ -46,7 +46,7 @@ async fn fifty_of_the_longest_messages_fit_into_one_history() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_typist_who_is_thrown_out_stops_before_it_leaves() -> Check {
+async fn a_typist_who_is_too_slow_stops_before_it_leaves() -> Check {
     let no_limit = app_with(RoomManager::default());
     let server = serve(no_limit).ignoring(&["history", "online_users", "chat"]);
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
@@ -69,6 +69,29 @@ async fn a_typist_who_is_thrown_out_stops_before_it_leaves() -> Check {
         r#"{"type":"user_left","username":"ben"}"#,
     ];
     assert_eq!(heard, expected, "Ben stops, then leaves, and is not heard of again");
+    Ok(())
+}
+
+/// Whoever types a name may send it in another normal form than the one who has it.
+#[tokio::test(start_paused = true)]
+async fn the_name_in_a_private_message_may_be_in_nfd() -> Check {
+    let server = serve(app()).ignoring(&["history", "online_users", "user_joined"]);
+    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+    let mut jose = server.connect("José", "/ws/chat/rust/Jos%C3%A9").await?;
+    let psst = || {
+        json!({
+            "type": "private", "from": "ana", "to": "Jos\u{e9}", "content": "psst",
+            "timestamp": ANY,
+        })
+    };
+
+    ana.says(says("/pm Jose\u{301} psst")).await?;
+    ana.says(r#"{"type":"private","to":"Jose\u0301","content":"psst"}"#).await?;
+
+    for _ in ["a command", "a message"] {
+        jose.hears(psst()).await?;
+        ana.hears(psst()).await?;
+    }
     Ok(())
 }
 

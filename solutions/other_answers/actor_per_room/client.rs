@@ -1,52 +1,52 @@
-//! One client: what it says goes to its room, and what the room has for it goes to it.
+//! One client: what it sends goes to its room, and what the room sends goes to it.
 
 use axum::extract::ws::{Message, WebSocket};
 use tokio::select;
 
 use crate::{
-    protocol::{FromClient, RoomName, Username},
+    protocol::{ClientMessage, RoomName, Username},
     rooms::{Member, OUTBOX_SIZE, RoomManager},
-    socket::{Ending, send_all},
+    socket::{Disconnect, close, send_all},
 };
 
-pub async fn serve_client(
+pub async fn handle_socket(
     mut socket: WebSocket,
     rooms: RoomManager,
     room: RoomName,
     username: Username,
 ) {
     let Some(mut member) = rooms.join(room, username).await else {
-        return Ending::NAME_TAKEN.part(socket).await;
+        return close(socket, &Disconnect::NAME_TAKEN).await;
     };
-    let ending = converse(&mut socket, &mut member).await;
+    let disconnect = run(&mut socket, &mut member).await;
 
     member.leave().await;
-    ending.part(socket).await;
+    close(socket, &disconnect).await;
 }
 
-async fn converse(socket: &mut WebSocket, member: &mut Member) -> Ending {
-    let mut waiting = Vec::new();
+async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
+    let mut queued = Vec::new();
 
     loop {
         select! {
-            heard = socket.recv() => match heard {
+            received = socket.recv() => match received {
                 Some(Ok(Message::Text(text))) => {
-                    member.act(FromClient::parse(&text)).await;
+                    member.act(ClientMessage::parse(&text)).await;
                 }
                 Some(Ok(Message::Binary(_))) => {
                     member.act(Err("this server reads text, not binary".into())).await;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Ending::Closed(frame),
+                Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
                 Some(Err(error)) => return error.into(),
-                None => return Ending::Dropped,
+                None => return Disconnect::Lost,
             },
-            count = member.outbox.recv_many(&mut waiting, OUTBOX_SIZE) => {
+            count = member.outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
                 if count == 0 {
-                    return Ending::TOO_SLOW;
+                    return Disconnect::TOO_SLOW;
                 }
-                if let Err(ending) = send_all(socket, &mut waiting).await {
-                    return ending;
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
                 }
             }
         }

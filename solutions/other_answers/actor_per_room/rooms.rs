@@ -1,8 +1,8 @@
-//! Another design: each room is a task of its own.
+//! Another design: each room is a task of its own, an actor.
 //!
-//! The room is the only one to touch its members, its typists and its history, so there
-//! is nothing to lock. Who wants something sends a request, and the room takes them one
-//! after the other. It also has the clock for those who type.
+//! The task is the only one to touch the members, the typists and the history of its room,
+//! so there is nothing to lock. Who wants something sends a request, and the task handles
+//! them one after the other. It also has the clock for those who type.
 //!
 //! What it costs: a task for each room, a way there and back for each join, and a list of
 //! rooms that is still shared and so still has a lock.
@@ -10,7 +10,9 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
     future::pending,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::extract::ws::Utf8Bytes;
@@ -18,18 +20,19 @@ use serde::Serialize;
 use tokio::{
     select, spawn,
     sync::{mpsc, oneshot},
-    time::sleep_until,
+    time::{Instant, sleep_until},
 };
 
 use crate::{
     message_history::MessageHistory,
-    protocol::{Chat, FromClient, RoomName, ToClient, Username, now},
+    protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username, now},
     rate_limit::RateLimiter,
     resume::Logbook,
+    socket::Batch,
     typing_indicator::Typists,
 };
 
-/// How many messages may wait for one member. It loses its place with the next one.
+/// How many batches may wait for one member. With the next one it is removed.
 pub const OUTBOX_SIZE: usize = 256;
 
 /// How many requests may wait for one room. Whoever has the next one waits.
@@ -38,7 +41,10 @@ const REQUESTS: usize = 64;
 /// How many empty rooms we keep for their history.
 const KEPT_ROOMS: usize = 100;
 
-type Outbox = mpsc::Receiver<Utf8Bytes>;
+/// How long the news of a departure may wait, unless a message comes first.
+const NEWS_DELAY: Duration = Duration::from_millis(10);
+
+type Outbox = mpsc::Receiver<Batch>;
 
 /// The list of rooms. All clones share it.
 #[derive(Clone, Default)]
@@ -48,14 +54,14 @@ pub struct RoomManager {
 
 #[derive(Default)]
 struct RoomList {
-    all: BTreeMap<RoomName, Door>,
+    all: BTreeMap<RoomName, RoomHandle>,
     kept: VecDeque<RoomName>,
     limiter: Option<RateLimiter>,
 }
 
-/// The way into a room. When it is taken off the list, and the last member has gone, the
-/// room's task ends.
-struct Door {
+/// How to reach the task of a room. When this is removed from the list, and the last
+/// member has gone, the task ends.
+struct RoomHandle {
     requests: mpsc::Sender<Request>,
     /// Those who are in, and those who are about to come in.
     members: usize,
@@ -63,35 +69,66 @@ struct Door {
 
 enum Request {
     Join(Username, oneshot::Sender<Option<(u64, Outbox)>>),
-    Act(Username, u64, Result<FromClient, String>),
+    Act(Username, u64, Result<ClientMessage, String>),
     Leave(Username, u64),
 }
 
-/// One room, in the hands of its task.
-pub struct Room {
+/// The task of one room, and all that belongs to it.
+struct RoomTask {
     name: RoomName,
     list: RoomManager,
+    room: Room,
+    /// How many members the list believes to be in the room.
+    counted: usize,
+    /// When those who have left are announced, if nothing else is sent.
+    announce_at: Option<Instant>,
+}
+
+#[derive(Default)]
+pub struct Room {
     last_id: u64,
-    places: HashMap<Username, Place>,
+    connections: HashMap<Username, Connection>,
+    /// What has been sent and not yet delivered, in this order.
+    outgoing: Vec<(Recipients, Utf8Bytes)>,
+    /// Who has left, and has not yet been announced.
+    left: Vec<Username>,
     pub typists: Typists,
     pub history: MessageHistory,
     pub logbook: Logbook,
 }
 
-struct Place {
+struct Connection {
     /// Another member of the same name would have another one.
     id: u64,
-    outbox: mpsc::Sender<Utf8Bytes>,
+    outbox: mpsc::Sender<Batch>,
 }
 
-/// One line of `GET /rooms`.
+/// Whom a message is for.
+#[derive(PartialEq)]
+enum Recipients {
+    Everyone,
+    AllBut(Username),
+    Only(Username),
+}
+
+impl Recipients {
+    fn include(&self, username: &Username) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::AllBut(other) => username != other,
+            Self::Only(other) => username == other,
+        }
+    }
+}
+
+/// One entry of `GET /rooms`.
 #[derive(Serialize)]
 pub struct RoomSummary {
     room: RoomName,
     members: usize,
 }
 
-/// One person's place in a room.
+/// Somebody who is in a room.
 pub struct Member {
     username: Username,
     id: u64,
@@ -101,8 +138,8 @@ pub struct Member {
 
 impl Member {
     /// Waits until the room has taken the request, not until it is done.
-    pub async fn act(&self, heard: Result<FromClient, String>) {
-        let request = Request::Act(self.username.clone(), self.id, heard);
+    pub async fn act(&self, received: Result<ClientMessage, String>) {
+        let request = Request::Act(self.username.clone(), self.id, received);
         let _ = self.requests.send(request).await; // Or the room has panicked.
     }
 
@@ -123,7 +160,7 @@ impl RoomManager {
         self.lock().limiter.as_ref().map_or(0, RateLimiter::people)
     }
 
-    fn may_say(&self, from: &Username, message: &FromClient) -> Result<(), String> {
+    fn may_send(&self, from: &Username, message: &ClientMessage) -> Result<(), String> {
         match &mut self.lock().limiter {
             Some(limiter) => limiter.admit(from, message),
             None => Ok(()),
@@ -133,13 +170,13 @@ impl RoomManager {
     pub async fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let requests = {
             let mut list = self.lock();
-            let door = list.all.entry(name.clone()).or_insert_with(|| {
+            let handle = list.all.entry(name.clone()).or_insert_with(|| {
                 let (sender, requests) = mpsc::channel(REQUESTS);
-                spawn(Room::new(name, self.clone()).serve(requests));
-                Door { requests: sender, members: 0 }
+                spawn(RoomTask::new(name, self.clone()).run(requests));
+                RoomHandle { requests: sender, members: 0 }
             });
-            door.members += 1;
-            door.requests.clone()
+            handle.members += 1;
+            handle.requests.clone()
         };
 
         let (sender, reply) = oneshot::channel();
@@ -152,17 +189,20 @@ impl RoomManager {
         self.lock()
             .all
             .iter()
-            .filter(|(_, door)| door.members > 0)
-            .map(|(name, door)| RoomSummary { room: name.clone(), members: door.members })
+            .filter(|(_, handle)| handle.members > 0)
+            .map(|(name, handle)| RoomSummary {
+                room: name.clone(),
+                members: handle.members,
+            })
             .collect()
     }
 
-    /// Takes note that somebody has left a room, or did not get in.
-    fn left(&self, name: &RoomName, outlives: bool) {
+    /// Takes note that so many have left a room, or did not get in.
+    fn left(&self, name: &RoomName, count: usize, outlives: bool) {
         let mut list = self.lock();
-        let Some(door) = list.all.get_mut(name) else { return };
-        door.members -= 1;
-        if door.members > 0 {
+        let Some(handle) = list.all.get_mut(name) else { return };
+        handle.members -= count;
+        if handle.members > 0 {
             return;
         }
         list.kept.retain(|other| other != name);
@@ -173,7 +213,7 @@ impl RoomManager {
         }
         if list.kept.len() > KEPT_ROOMS
             && let Some(oldest) = list.kept.pop_front()
-            && list.all.get(&oldest).is_some_and(|door| door.members == 0)
+            && list.all.get(&oldest).is_some_and(|handle| handle.members == 0)
         {
             list.all.remove(&oldest);
         }
@@ -184,25 +224,18 @@ impl RoomManager {
     }
 }
 
-impl Room {
+impl RoomTask {
     fn new(name: RoomName, list: RoomManager) -> Self {
-        Self {
-            name,
-            list,
-            last_id: 0,
-            places: HashMap::new(),
-            typists: Typists::default(),
-            history: MessageHistory::default(),
-            logbook: Logbook::default(),
-        }
+        Self { name, list, room: Room::default(), counted: 0, announce_at: None }
     }
 
     /// The life of a room.
-    async fn serve(mut self, mut requests: mpsc::Receiver<Request>) {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         loop {
-            let deadline = self.typists.next_deadline();
+            let deadlines = [self.room.typists.next_deadline(), self.announce_at];
+            let next = deadlines.into_iter().flatten().min();
             let pause = async {
-                match deadline {
+                match next {
                     Some(deadline) => sleep_until(deadline).await,
                     None => pending().await,
                 }
@@ -210,113 +243,183 @@ impl Room {
 
             select! {
                 request = requests.recv() => match request {
-                    Some(request) => self.answer(request),
-                    None => break, // Off the list, and everybody is gone.
+                    Some(request) => self.handle_request(request),
+                    None => break, // Not on the list any more, and everybody is gone.
                 },
-                () = pause => self.end_pauses(),
+                () = pause => self.room.end_pauses(),
             }
+            self.deliver();
+            self.count();
         }
     }
 
-    fn answer(&mut self, request: Request) {
+    fn handle_request(&mut self, request: Request) {
         match request {
             Request::Join(username, reply) => {
-                let place = self.join(&username);
-                if place.is_none() {
-                    self.list.left(&self.name, false); // Somebody is there: it stays.
-                }
+                self.counted += 1;
                 // If the client is gone already, the next message finds its outbox closed.
-                let _ = reply.send(place);
+                let _ = reply.send(self.room.join(&username));
             }
-            Request::Act(username, id, heard) if self.is_here(&username, id) => {
-                let done = heard.and_then(|message| self.act(&username, message));
+            Request::Act(username, id, received) if self.room.is_here(&username, id) => {
+                let done = received.and_then(|message| self.act(&username, message));
                 if let Err(message) = done {
-                    self.send(&username, ToClient::Error { message }.encode());
+                    self.room.send(&username, ServerMessage::Error { message }.encode());
                 }
             }
-            Request::Leave(username, id) if self.is_here(&username, id) => {
-                self.remove(&username);
+            Request::Leave(username, id) if self.room.is_here(&username, id) => {
+                self.room.remove(&username);
             }
-            Request::Act(..) | Request::Leave(..) => {} // It has lost its place.
+            Request::Act(..) | Request::Leave(..) => {} // It has been removed.
         }
     }
 
-    fn join(&mut self, username: &Username) -> Option<(u64, Outbox)> {
-        let Entry::Vacant(place) = self.places.entry(username.clone()) else {
-            return None;
-        };
-        let (outbox, receiver) = mpsc::channel(OUTBOX_SIZE);
-        self.last_id += 1;
-        let id = self.last_id;
-        place.insert(Place { id, outbox });
-
-        self.send_history(username);
-        self.broadcast(ToClient::UserJoined { username }.encode(), Some(username));
-        self.after_join(username);
-        Some((id, receiver))
-    }
-
-    fn act(&mut self, from: &Username, message: FromClient) -> Result<(), String> {
-        self.list.may_say(from, &message)?;
+    fn act(&mut self, from: &Username, message: ClientMessage) -> Result<(), String> {
+        self.list.may_send(from, &message)?;
+        let room = &mut self.room;
         match message {
-            FromClient::Ping => self.send(from, ToClient::Pong.encode()),
-            FromClient::Chat { content } => {
-                let (room, from) = (self.name.clone(), from.clone());
-                let mut chat = Chat { room, from, content, timestamp: now(), seq: None };
-                self.stops_typing(&chat.from);
-                self.number(&mut chat);
-                self.broadcast(ToClient::Chat(&chat).encode(), None);
-                self.remember(chat);
+            ClientMessage::Ping => room.send(from, ServerMessage::Pong.encode()),
+            ClientMessage::Chat { content } => {
+                let (name, from) = (self.name.clone(), from.clone());
+                room.chat(Chat {
+                    room: name,
+                    from,
+                    content,
+                    timestamp: now(),
+                    seq: None,
+                });
             }
-            FromClient::Private { to, content } => {
-                self.stops_typing(from);
-                self.send_private(from, &to, &content)?;
+            ClientMessage::Private { to, content } => {
+                room.stops_typing(from);
+                room.send_private(from, &to, &content)?;
             }
-            FromClient::Typing => self.starts_typing(from),
-            FromClient::Resume { after } => self.resume(from, after),
+            ClientMessage::Typing => room.starts_typing(from),
+            ClientMessage::Resume { after } => room.resume(from, after),
         }
         Ok(())
     }
 
+    /// Delivers what has been sent. If there are only departures, they wait for others.
+    fn deliver(&mut self) {
+        let now = Instant::now();
+        if !self.room.outgoing.is_empty() || self.announce_at.is_some_and(|at| at <= now)
+        {
+            self.room.deliver();
+            self.announce_at = None;
+        } else if !self.room.left.is_empty() {
+            self.announce_at.get_or_insert(now + NEWS_DELAY);
+        }
+    }
+
+    /// Tells the list who has gone since the last time, or did not get in.
+    fn count(&mut self) {
+        let members = self.room.connections.len();
+        let gone = mem::replace(&mut self.counted, members) - members;
+        if gone > 0 {
+            let outlives = members == 0 && self.room.clear_up();
+            self.list.left(&self.name, gone, outlives);
+        }
+    }
+}
+
+impl Room {
+    fn join(&mut self, username: &Username) -> Option<(u64, Outbox)> {
+        self.deliver(); // Who has left before concerns only those who were there.
+        let outbox = self.add(username)?;
+        self.send_history(username);
+        self.broadcast(ServerMessage::UserJoined { username }.encode(), Some(username));
+        self.after_join(username);
+        Some((self.last_id, outbox))
+    }
+
     fn is_here(&self, username: &Username, id: u64) -> bool {
-        self.places.get(username).is_some_and(|place| place.id == id)
+        self.connections.get(username).is_some_and(|connection| connection.id == id)
     }
 
     pub fn has(&self, username: &Username) -> bool {
-        self.places.contains_key(username)
+        self.connections.contains_key(username)
     }
 
     pub fn members(&self) -> impl Iterator<Item = &Username> {
-        self.places.keys()
+        self.connections.keys()
     }
 
     pub fn send(&mut self, to: &Username, text: Utf8Bytes) {
-        let place = self.places.get(to);
-        if place.is_some_and(|place| place.outbox.try_send(text).is_err()) {
-            self.remove(to);
-        }
+        self.outgoing.push((Recipients::Only(to.clone()), text));
     }
 
     pub fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<&Username>) {
-        let mut too_slow = Vec::new();
-        for (username, place) in &self.places {
-            if Some(username) != exclude && place.outbox.try_send(text.clone()).is_err() {
-                too_slow.push(username.clone());
-            }
-        }
-        for username in &too_slow {
-            self.remove(username);
+        let recipients = match exclude {
+            Some(username) if self.has(username) => Recipients::AllBut(username.clone()),
+            _ => Recipients::Everyone,
+        };
+        self.outgoing.push((recipients, text));
+    }
+
+    fn chat(&mut self, mut chat: Chat) {
+        self.stops_typing(&chat.from);
+        self.number(&mut chat);
+        self.broadcast(ServerMessage::Chat(&chat).encode(), None);
+        self.remember(chat);
+    }
+
+    pub fn add(&mut self, username: &Username) -> Option<Outbox> {
+        let Entry::Vacant(entry) = self.connections.entry(username.clone()) else {
+            return None;
+        };
+        let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
+        self.last_id += 1;
+        entry.insert(Connection { id: self.last_id, outbox: sender });
+        Some(outbox)
+    }
+
+    pub fn remove(&mut self, username: &Username) {
+        if let Some((username, _)) = self.connections.remove_entry(username) {
+            self.left.push(username);
         }
     }
 
-    fn remove(&mut self, username: &Username) {
-        if self.places.remove(username).is_some() {
-            self.stops_typing(username);
-            self.broadcast(ToClient::UserLeft { username }.encode(), None);
-            self.after_leave(username);
-            let outlives = self.places.is_empty() && self.clear_up();
-            self.list.left(&self.name, outlives);
+    /// Puts all that has been sent in the outboxes, and announces who has left, as in the
+    /// given `rooms.rs`.
+    pub fn deliver(&mut self) {
+        loop {
+            self.announce_left();
+            if self.outgoing.is_empty() {
+                return;
+            }
+            let outgoing = mem::take(&mut self.outgoing);
+            for neighbours in outgoing.chunk_by(|(one, _), (next, _)| one == next) {
+                let recipients = &neighbours[0].0;
+                let batch = neighbours.iter().map(|(_, text)| text.clone()).collect();
+                self.enqueue(batch, recipients);
+            }
         }
+    }
+
+    fn announce_left(&mut self) {
+        let left = mem::take(&mut self.left);
+        for username in &left {
+            self.stops_typing(username);
+            self.broadcast(ServerMessage::UserLeft { username }.encode(), None);
+        }
+        if let Some(last) = left.last() {
+            self.after_leave(last);
+        }
+    }
+
+    fn enqueue(&mut self, batch: Batch, recipients: &Recipients) {
+        let is_full =
+            |connection: &Connection| connection.outbox.try_send(batch.clone()).is_err();
+
+        if let Recipients::Only(to) = recipients {
+            if self.connections.get(to).is_some_and(is_full) {
+                self.remove(to);
+            }
+            return;
+        }
+        let full = self.connections.extract_if(|username, connection| {
+            recipients.include(username) && is_full(connection)
+        });
+        self.left.extend(full.map(|(username, _)| username));
     }
 
     fn clear_up(&mut self) -> bool {

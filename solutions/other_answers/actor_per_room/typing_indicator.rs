@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
@@ -28,14 +28,14 @@ impl Room {
     pub fn starts_typing(&mut self, username: &Username) {
         let deadline = Instant::now() + PAUSE;
         if self.typists.deadlines.insert(username.clone(), deadline).is_none() {
-            let typing = ToClient::Typing { username, is_typing: true };
+            let typing = ServerMessage::Typing { username, is_typing: true };
             self.broadcast(typing.encode(), Some(username));
         }
     }
 
     pub fn stops_typing(&mut self, username: &Username) {
         if self.typists.deadlines.remove(username).is_some() {
-            let typing = ToClient::Typing { username, is_typing: false };
+            let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
         }
     }

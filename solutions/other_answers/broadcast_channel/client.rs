@@ -1,61 +1,61 @@
-//! One client: what it says, and what it hears.
+//! One client: what it sends, and what is sent to it.
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use tokio::{select, sync::broadcast::error::RecvError};
 
 use crate::{
-    protocol::{Chat, FromClient, RoomName, ToClient, Username, now},
-    rooms::{Letter, Member, Room, RoomManager},
-    socket::{Ending, send_all},
+    protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username, now},
+    rooms::{Envelope, Member, Room, RoomManager},
+    socket::{Batch, Disconnect, close, send_all},
     typing_indicator::TypingTimer,
 };
 
-/// Looks after one client, from the moment it joins to the moment it leaves.
-pub async fn serve_client(
+/// Handles one client, from the moment it joins to the moment it is gone.
+pub async fn handle_socket(
     mut socket: WebSocket,
     rooms: RoomManager,
     room: RoomName,
     username: Username,
 ) {
     let Some(mut member) = rooms.join(room, username) else {
-        return Ending::NAME_TAKEN.part(socket).await;
+        return close(socket, &Disconnect::NAME_TAKEN).await;
     };
-    let ending = converse(&mut socket, &mut member).await;
+    let disconnect = run(&mut socket, &mut member).await;
 
-    drop(member); // Now, not later: a goodbye can take a while.
-    ending.part(socket).await;
+    drop(member); // Now, not later: the closing handshake can take a while.
+    close(socket, &disconnect).await;
 }
 
-/// Carries messages both ways, until one of the two ends the conversation.
-async fn converse(socket: &mut WebSocket, member: &mut Member) -> Ending {
-    let mut waiting = Vec::new();
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
+    let mut queued = Vec::new();
     let mut timer = TypingTimer::default();
 
     loop {
         select! {
-            heard = socket.recv() => match heard {
+            received = socket.recv() => match received {
                 Some(Ok(Message::Text(text))) => {
-                    answer(member, &mut timer, FromClient::parse(&text));
+                    handle_message(member, &mut timer, ClientMessage::parse(&text));
                 }
                 Some(Ok(Message::Binary(_))) => {
-                    let refusal = "this server reads text, not binary".into();
-                    answer(member, &mut timer, Err(refusal));
+                    let error = "this server reads text, not binary".into();
+                    handle_message(member, &mut timer, Err(error));
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Ending::Closed(frame),
+                Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
                 Some(Err(error)) => return error.into(),
-                None => return Ending::Dropped,
+                None => return Disconnect::Lost,
             },
-            letter = member.letters.recv() => {
-                if take(letter, member, &mut waiting).is_err() {
-                    return Ending::TOO_SLOW;
+            envelope = member.channel.recv() => {
+                if take(envelope, member, &mut queued).is_err() {
+                    return Disconnect::TOO_SLOW;
                 }
                 // What else is there leaves in the same go.
-                while let Ok(letter) = member.letters.try_recv() {
-                    let _ = take(Ok(letter), member, &mut waiting); // It is Ok.
+                while let Ok(envelope) = member.channel.try_recv() {
+                    let _ = take(Ok(envelope), member, &mut queued); // It is Ok.
                 }
-                if let Err(ending) = send_all(socket, &mut waiting).await {
-                    return ending;
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
                 }
             }
             () = timer.runs_out() => {
@@ -65,26 +65,32 @@ async fn converse(socket: &mut WebSocket, member: &mut Member) -> Ending {
     }
 }
 
-/// Keeps a letter if it is for us. An error if we are too far behind.
+/// Queues what is in an envelope if it is for us. An error if we are too far behind.
 fn take(
-    letter: Result<Letter, RecvError>,
+    envelope: Result<Envelope, RecvError>,
     member: &Member,
-    waiting: &mut Vec<Utf8Bytes>,
+    queued: &mut Vec<Batch>,
 ) -> Result<(), RecvError> {
-    let letter = letter?;
-    if letter.is_for(&member.username) {
-        waiting.push(letter.text);
+    let Envelope { recipients, batch } = envelope?;
+    if recipients.include(&member.username) {
+        queued.push(batch);
     }
     Ok(())
 }
 
 /// Does what the client asks for, or tells it why not.
-fn answer(member: &Member, timer: &mut TypingTimer, heard: Result<FromClient, String>) {
-    let heard = heard.and_then(|message| member.may_say(&message).map(|()| message));
+fn handle_message(
+    member: &Member,
+    timer: &mut TypingTimer,
+    received: Result<ClientMessage, String>,
+) {
+    let allowed =
+        received.and_then(|message| member.may_send(&message).map(|()| message));
+
     member.in_room(|room| {
-        let done = heard.and_then(|message| act(member, room, timer, message));
+        let done = allowed.and_then(|message| act(member, room, timer, message));
         if let Err(message) = done {
-            room.send(&member.username, ToClient::Error { message }.encode());
+            room.send(&member.username, ServerMessage::Error { message }.encode());
         }
     });
 }
@@ -94,25 +100,25 @@ fn act(
     member: &Member,
     room: &mut Room,
     timer: &mut TypingTimer,
-    message: FromClient,
+    message: ClientMessage,
 ) -> Result<(), String> {
     let from = &member.username;
 
     match message {
-        FromClient::Ping => room.send(from, ToClient::Pong.encode()),
-        FromClient::Chat { content } => {
+        ClientMessage::Ping => room.send(from, ServerMessage::Pong.encode()),
+        ClientMessage::Chat { content } => {
             let (name, from) = (member.room.clone(), from.clone());
             room.chat(Chat { room: name, from, content, timestamp: now(), seq: None });
         }
-        FromClient::Private { to, content } => {
+        ClientMessage::Private { to, content } => {
             room.stops_typing(from);
             room.send_private(from, &to, &content)?;
         }
-        FromClient::Typing => {
+        ClientMessage::Typing => {
             timer.restart();
             room.starts_typing(from);
         }
-        FromClient::Resume { after } => room.resume(from, after),
+        ClientMessage::Resume { after } => room.resume(from, after),
     }
     Ok(())
 }

@@ -1,32 +1,43 @@
-//! Another design: one broadcast channel for each room, in place of a queue for each
+//! Another design: one broadcast channel for each room, in place of an outbox for each
 //! member.
 //!
 //! Every message passes every member's task, and each takes what is for it. The channel
 //! keeps the last messages, and whoever is further behind is told so (`Lagged`), and goes.
 //!
-//! What it costs: whispers take room in the backlog of all, and each task looks at each of
-//! them. What it gains: a message is put somewhere once, however many members there are.
+//! What it gains: a message is put somewhere once, however many members there are.
+//!
+//! What it costs: private messages take slots in the channel of all, and each task looks at
+//! each of them. And nobody but its own task finds that a member is too slow, when a write
+//! has taken too long. When thousands stall together, thousands of tasks end one by one. If
+//! each departure took a slot, those who still read would fall behind and be disconnected,
+//! too; so the delay, in which departures wait for each other, cannot be left out here.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    mem,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
+    time::Duration,
 };
 
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::{spawn, sync::broadcast, time::sleep};
 
 use crate::{
     message_history::MessageHistory,
-    protocol::{Chat, FromClient, RoomName, ToClient, Username},
+    protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username},
     rate_limit::RateLimiter,
     resume::Logbook,
+    socket::Batch,
     typing_indicator::Typists,
 };
 
-/// How many messages a room keeps for members that read slowly.
-const BACKLOG: usize = 256;
+/// How many batches a room keeps for members that read slowly.
+const CHANNEL_SIZE: usize = 256;
+
+/// How long the news of a departure may wait, unless a message comes first.
+const NEWS_DELAY: Duration = Duration::from_millis(10);
 
 /// How many empty rooms we keep for their history.
 const KEPT_ROOMS: usize = 100;
@@ -45,24 +56,46 @@ struct Rooms {
 
 pub struct Room {
     names: BTreeSet<Username>,
-    letters: broadcast::Sender<Letter>,
+    channel: broadcast::Sender<Envelope>,
+    /// What has been sent and not yet delivered, in this order.
+    outgoing: Vec<(Recipients, Utf8Bytes)>,
+    /// Who has left, and has not yet been announced.
+    left: Vec<Username>,
     pub typists: Typists,
     pub history: MessageHistory,
     pub logbook: Logbook,
 }
 
-/// A message, and whom it is for.
+/// Some messages, and whom they are for. It can be read like the batch.
 #[derive(Clone)]
-pub struct Letter {
-    pub text: Utf8Bytes,
-    address: Address,
+pub struct Envelope {
+    pub recipients: Recipients,
+    pub batch: Batch,
 }
 
-#[derive(Clone)]
-enum Address {
-    All,
+impl Deref for Envelope {
+    type Target = [Utf8Bytes];
+
+    fn deref(&self) -> &[Utf8Bytes] {
+        &self.batch
+    }
+}
+
+#[derive(Clone, PartialEq)]
+pub enum Recipients {
+    Everyone,
     AllBut(Username),
     Only(Username),
+}
+
+impl Recipients {
+    pub fn include(&self, username: &Username) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::AllBut(other) => username != other,
+            Self::Only(other) => username == other,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -76,39 +109,36 @@ pub struct Member {
     pub username: Username,
     rooms: RoomManager,
     /// All that is sent in the room.
-    pub letters: broadcast::Receiver<Letter>,
-}
-
-impl Letter {
-    pub fn is_for(&self, username: &Username) -> bool {
-        match &self.address {
-            Address::All => true,
-            Address::AllBut(other) => username != other,
-            Address::Only(other) => username == other,
-        }
-    }
+    pub channel: broadcast::Receiver<Envelope>,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        if !thread::panicking() {
-            self.in_room(|room| room.remove(&self.username));
+        let is_first = self.rooms.lock().change(&self.room, |room| {
+            room.remove(&self.username);
+            room.left.len() == 1
+        });
+        // The first one who leaves sees to it that all are announced.
+        if is_first == Some(true) {
+            let (rooms, name) = (self.rooms.clone(), self.room.clone());
+            spawn(async move {
+                sleep(NEWS_DELAY).await;
+                rooms.lock().change(&name, Room::deliver);
+            });
         }
     }
 }
 
 impl Member {
     pub fn in_room<R>(&self, act: impl FnOnce(&mut Room) -> R) -> Option<R> {
-        let mut rooms = self.rooms.lock();
-        let room = rooms.all.get_mut(&self.room)?;
-        let done = act(room);
-        if room.names.is_empty() {
-            rooms.keep_or_forget(&self.room);
-        }
-        Some(done)
+        self.rooms.lock().change(&self.room, |room| {
+            let done = act(room);
+            room.deliver();
+            done
+        })
     }
 
-    pub fn may_say(&self, message: &FromClient) -> Result<(), String> {
+    pub fn may_send(&self, message: &ClientMessage) -> Result<(), String> {
         match &mut self.rooms.lock().limiter {
             Some(limiter) => limiter.admit(&self.username, message),
             None => Ok(()),
@@ -130,17 +160,17 @@ impl RoomManager {
     pub fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let mut rooms = self.lock();
         let room = rooms.all.entry(name.clone()).or_default();
-        if !room.names.insert(username.clone()) {
-            return None;
-        }
-        // From here on it hears all; and while we hold the lock, nobody else speaks.
-        let letters = room.letters.subscribe();
+        room.deliver(); // Who has left before concerns only those who were there.
+
+        // From here on it receives all; and while we hold the lock, nobody else sends.
+        let channel = room.add(&username)?;
         room.send_history(&username);
-        let joined = ToClient::UserJoined { username: &username };
+        let joined = ServerMessage::UserJoined { username: &username };
         room.broadcast(joined.encode(), Some(&username));
         room.after_join(&username);
+        room.deliver();
 
-        Some(Member { room: name, username, rooms: self.clone(), letters })
+        Some(Member { room: name, username, rooms: self.clone(), channel })
     }
 
     pub fn list(&self) -> Vec<RoomSummary> {
@@ -161,6 +191,20 @@ impl RoomManager {
 }
 
 impl Rooms {
+    fn change<R>(
+        &mut self,
+        name: &RoomName,
+        change: impl FnOnce(&mut Room) -> R,
+    ) -> Option<R> {
+        let room = self.all.get_mut(name)?;
+        let was_empty = room.names.is_empty();
+        let done = change(room);
+        if room.names.is_empty() && !was_empty {
+            self.keep_or_forget(name);
+        }
+        Some(done)
+    }
+
     fn keep_or_forget(&mut self, name: &RoomName) {
         self.kept.retain(|other| other != name);
         if self.all.get_mut(name).is_some_and(Room::clear_up) {
@@ -182,7 +226,9 @@ impl Default for Room {
     fn default() -> Self {
         Self {
             names: BTreeSet::new(),
-            letters: broadcast::Sender::new(BACKLOG),
+            channel: broadcast::Sender::new(CHANNEL_SIZE),
+            outgoing: Vec::new(),
+            left: Vec::new(),
             typists: Typists::default(),
             history: MessageHistory::default(),
             logbook: Logbook::default(),
@@ -200,25 +246,51 @@ impl Room {
     }
 
     pub fn send(&mut self, to: &Username, text: Utf8Bytes) {
-        self.post(text, Address::Only(to.clone()));
+        self.outgoing.push((Recipients::Only(to.clone()), text));
     }
 
     pub fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<&Username>) {
-        self.post(text, exclude.cloned().map_or(Address::All, Address::AllBut));
+        let recipients = match exclude {
+            Some(username) if self.has(username) => Recipients::AllBut(username.clone()),
+            _ => Recipients::Everyone,
+        };
+        self.outgoing.push((recipients, text));
     }
 
     pub fn chat(&mut self, mut chat: Chat) {
         self.stops_typing(&chat.from);
         self.number(&mut chat);
-        self.broadcast(ToClient::Chat(&chat).encode(), None);
+        self.broadcast(ServerMessage::Chat(&chat).encode(), None);
         self.remember(chat);
     }
 
-    fn remove(&mut self, username: &Username) {
-        if self.names.remove(username) {
+    pub fn add(&mut self, username: &Username) -> Option<broadcast::Receiver<Envelope>> {
+        self.names.insert(username.clone()).then(|| self.channel.subscribe())
+    }
+
+    pub fn remove(&mut self, username: &Username) {
+        if let Some(username) = self.names.take(username) {
+            self.left.push(username);
+        }
+    }
+
+    /// Puts all that has been sent in the channel, and announces who has left. Neighbours
+    /// with the same recipients are one batch.
+    pub fn deliver(&mut self) {
+        let left = mem::take(&mut self.left);
+        for username in &left {
             self.stops_typing(username);
-            self.broadcast(ToClient::UserLeft { username }.encode(), None);
-            self.after_leave(username);
+            self.broadcast(ServerMessage::UserLeft { username }.encode(), None);
+        }
+        if let Some(last) = left.last() {
+            self.after_leave(last); // Once, however many have left.
+        }
+
+        let outgoing = mem::take(&mut self.outgoing);
+        for neighbours in outgoing.chunk_by(|(one, _), (next, _)| one == next) {
+            let recipients = neighbours[0].0.clone();
+            let batch = neighbours.iter().map(|(_, text)| text.clone()).collect();
+            let _ = self.channel.send(Envelope { recipients, batch }); // Or nobody is there.
         }
     }
 
@@ -232,9 +304,5 @@ impl Room {
             self.logbook = Logbook::default();
         }
         history || logbook
-    }
-
-    fn post(&self, text: Utf8Bytes, address: Address) {
-        let _ = self.letters.send(Letter { text, address }); // Or nobody is there.
     }
 }

@@ -1,6 +1,7 @@
-//! Another right answer: the two halves stay, and each learns its manners.
+//! Another right answer: the two halves stay, and each does its part of the closing
+//! handshake.
 //!
-//! - The reader reads on after a Close, until the line ends. While it does, the answer to
+//! - The reader reads on after a Close, until the connection ends. While it does, the answer to
 //!   the Close goes out.
 //! - It is the writer who ends with the reader, and never the other way round.
 //! - The list of names is locked for as long as it takes to look at it.
@@ -29,7 +30,7 @@ use tokio::{
 const BACKLOG: usize = 100;
 
 #[derive(Clone)]
-struct Chat {
+struct AppState {
     names: Arc<Mutex<HashSet<String>>>,
     messages: broadcast::Sender<String>,
 }
@@ -39,15 +40,18 @@ pub fn router() -> Router {
     let names = Arc::default();
 
     Router::new()
-        .route("/ws/copied_chat", any(open_socket))
-        .with_state(Chat { names, messages })
+        .route("/ws/copied_chat", any(ws_handler))
+        .with_state(AppState { names, messages })
 }
 
-async fn open_socket(State(chat): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(|socket| serve_client(socket, chat))
+async fn ws_handler(
+    State(state): State<AppState>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade.on_upgrade(|socket| handle_socket(socket, state))
 }
 
-async fn serve_client(socket: WebSocket, chat: Chat) {
+async fn handle_socket(socket: WebSocket, state: AppState) {
     let (mut to_client, mut from_client) = socket.split();
 
     let name = loop {
@@ -57,7 +61,7 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         if wanted.is_empty() {
             continue;
         }
-        if chat.take_name(wanted) {
+        if state.take_name(wanted) {
             break wanted.to_string();
         }
         if to_client.send("This name is taken.".into()).await.is_err() {
@@ -65,8 +69,8 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         }
     };
 
-    let mut messages = chat.messages.subscribe();
-    let _ = chat.messages.send(format!("{name} joined.")); // Or nobody is there.
+    let mut messages = state.messages.subscribe();
+    let _ = state.messages.send(format!("{name} joined.")); // Or nobody is there.
 
     let writing = async {
         loop {
@@ -79,12 +83,12 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
                 break;
             }
         }
-        std::future::pending().await // The reader sees the end of the line as well.
+        std::future::pending().await // The reader sees the end of the connection as well.
     };
     let reading = async {
         while let Some(Ok(message)) = from_client.next().await {
             if let Message::Text(text) = message {
-                let _ = chat.messages.send(format!("{name}: {text}"));
+                let _ = state.messages.send(format!("{name}: {text}"));
             }
         }
     };
@@ -93,11 +97,11 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         () = writing => {}
     }
 
-    let _ = chat.messages.send(format!("{name} left."));
-    chat.names().remove(&name);
+    let _ = state.messages.send(format!("{name} left."));
+    state.names().remove(&name);
 }
 
-impl Chat {
+impl AppState {
     fn take_name(&self, name: &str) -> bool {
         self.names().insert(name.to_string())
     }

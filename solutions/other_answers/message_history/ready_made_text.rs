@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use axum::extract::ws::Utf8Bytes;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -28,7 +28,7 @@ impl MessageHistory {
 
 impl Room {
     pub fn remember(&mut self, chat: Chat) {
-        self.history.texts.push_back(ToClient::Chat(&chat).encode());
+        self.history.texts.push_back(ServerMessage::Chat(&chat).encode());
         let too_many = self.history.texts.len().saturating_sub(HISTORY_SIZE);
         self.history.texts.drain(..too_many);
     }

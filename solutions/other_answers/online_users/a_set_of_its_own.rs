@@ -6,24 +6,24 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
 impl Room {
     pub fn after_join(&mut self, newcomer: &Username) {
-        let list = self.who_is_online();
+        let list = self.online_users();
         self.broadcast(list.clone(), Some(newcomer));
         self.send(newcomer, list);
     }
 
     pub fn after_leave(&mut self, _gone: &Username) {
-        let list = self.who_is_online();
+        let list = self.online_users();
         self.broadcast(list, None);
     }
 
-    fn who_is_online(&self) -> axum::extract::ws::Utf8Bytes {
+    fn online_users(&self) -> axum::extract::ws::Utf8Bytes {
         let users = self.members().collect::<BTreeSet<_>>().into_iter().collect();
-        ToClient::OnlineUsers { users }.encode()
+        ServerMessage::OnlineUsers { users }.encode()
     }
 }

@@ -1,20 +1,20 @@
 //! Another right answer: the command as a pattern, and the recipients as a list.
 
 use crate::{
-    protocol::{Content, FromClient, ToClient, Username, now},
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
     rooms::Room,
 };
 
-pub fn read_command(content: Content) -> Result<FromClient, String> {
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
     let Some(rest) = content.strip_prefix("/pm") else {
-        return Ok(FromClient::Chat { content });
+        return Ok(ClientMessage::Chat { content });
     };
     match rest.trim_start().split_once(char::is_whitespace) {
         _ if rest.starts_with(|c: char| !c.is_whitespace()) => {
-            Ok(FromClient::Chat { content })
+            Ok(ClientMessage::Chat { content })
         }
         None => Err("whom to write to, and what? /pm ben psst".into()),
-        Some((to, message)) => Ok(FromClient::Private {
+        Some((to, message)) => Ok(ClientMessage::Private {
             to: Username::try_from(to.to_string())?,
             content: Content::try_from(message.to_string())?,
         }),
@@ -28,7 +28,8 @@ impl Room {
         to: &Username,
         content: &Content,
     ) -> Result<(), String> {
-        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        let text =
+            ServerMessage::Private { from, to, content, timestamp: now() }.encode();
         let here: Vec<_> = self.members().filter(|name| *name == to).cloned().collect();
         if here.is_empty() {
             return Err(format!("nobody called {to} is here"));

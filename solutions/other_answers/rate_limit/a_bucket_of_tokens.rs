@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::protocol::{FromClient, Username};
+use crate::protocol::{ClientMessage, Username};
 
 /// How many tokens fit into a bucket.
 const CAPACITY: f64 = 20.0;
@@ -41,10 +41,16 @@ impl Bucket {
 }
 
 impl RateLimiter {
-    pub fn admit(&mut self, from: &Username, message: &FromClient) -> Result<(), String> {
+    pub fn admit(
+        &mut self,
+        from: &Username,
+        message: &ClientMessage,
+    ) -> Result<(), String> {
         match message {
-            FromClient::Chat { .. } | FromClient::Private { .. } => {}
-            FromClient::Ping | FromClient::Typing | FromClient::Resume { .. } => {
+            ClientMessage::Chat { .. } | ClientMessage::Private { .. } => {}
+            ClientMessage::Ping
+            | ClientMessage::Typing
+            | ClientMessage::Resume { .. } => {
                 return Ok(());
             }
         }

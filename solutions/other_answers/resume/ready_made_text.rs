@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use axum::extract::ws::Utf8Bytes;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -35,7 +35,7 @@ impl Room {
     pub fn number(&mut self, chat: &mut Chat) {
         chat.seq = Some(self.logbook.last() + 1);
 
-        self.logbook.texts.push_back(ToClient::Chat(chat).encode());
+        self.logbook.texts.push_back(ServerMessage::Chat(chat).encode());
         if self.logbook.texts.len() > KEPT {
             self.logbook.texts.pop_front();
             self.logbook.gone += 1;

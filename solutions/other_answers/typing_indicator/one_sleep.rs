@@ -8,7 +8,7 @@ use std::{collections::HashSet, future::pending, pin::Pin, time::Duration};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
@@ -23,18 +23,18 @@ pub struct Typists {
 impl Room {
     pub fn starts_typing(&mut self, username: &Username) {
         if self.typists.names.insert(username.clone()) {
-            self.tell_typing(username, true);
+            self.send_typing(username, true);
         }
     }
 
     pub fn stops_typing(&mut self, username: &Username) {
         if self.typists.names.remove(username) {
-            self.tell_typing(username, false);
+            self.send_typing(username, false);
         }
     }
 
-    fn tell_typing(&mut self, username: &Username, is_typing: bool) {
-        let typing = ToClient::Typing { username, is_typing };
+    fn send_typing(&mut self, username: &Username, is_typing: bool) {
+        let typing = ServerMessage::Typing { username, is_typing };
         self.broadcast(typing.encode(), Some(username));
     }
 }

@@ -1,7 +1,7 @@
-//! Wrong: pings are passed over, and bytes still end the conversation.
+//! Wrong: pings are passed over, and bytes still end the connection.
 //!
 //! Refused by step_2_a_ping_ends_nothing:
-//! "Bytes are no goodbye."
+//! "Bytes are no Close."
 
 use std::{
     collections::HashSet,
@@ -22,24 +22,26 @@ use tokio::{
     sync::broadcast::{self, error::RecvError},
 };
 
-use crate::socket::{Ending, send_all, sized};
+use crate::socket::{Disconnect, close, send_all, with_limits};
 
 /// How many messages we keep for clients that read slowly.
 const BACKLOG: usize = 100;
 
-/// What the line carries to us, in bytes. A longer message ends the connection.
-const LINE_LIMIT: usize = 64 * 1024;
+/// The longest message that the socket accepts, in bytes. A longer one ends the connection.
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[derive(Clone)]
-struct Chat {
+struct AppState {
     names: Arc<Mutex<HashSet<String>>>,
     messages: broadcast::Sender<Utf8Bytes>,
 }
 
-/// Somebody with a name, who gives it back when this is dropped.
-struct Guest {
+/// Somebody who is in the chat under a name, for as long as this lives.
+///
+/// This is a guard: when it is dropped, the others are told, and the name is free.
+struct Member {
     name: String,
-    chat: Chat,
+    state: AppState,
 }
 
 pub fn router() -> Router {
@@ -47,99 +49,111 @@ pub fn router() -> Router {
     let names = Arc::default();
 
     Router::new()
-        .route("/ws/copied_chat", any(open_socket))
-        .with_state(Chat { names, messages })
+        .route("/ws/copied_chat", any(ws_handler))
+        .with_state(AppState { names, messages })
 }
 
-async fn open_socket(State(chat): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
-    sized(upgrade, LINE_LIMIT).on_upgrade(|socket| serve_client(socket, chat))
+async fn ws_handler(
+    State(state): State<AppState>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    with_limits(upgrade, MAX_MESSAGE_SIZE)
+        .on_upgrade(|socket| handle_socket(socket, state))
 }
 
-async fn serve_client(mut socket: WebSocket, chat: Chat) {
-    let ending = match choose_name(&mut socket, &chat).await {
-        Ok(guest) => converse(&mut socket, guest).await,
-        Err(ending) => ending, // It has no name, so there is nobody to announce.
+async fn handle_socket(mut socket: WebSocket, state: AppState) {
+    let disconnect = match choose_name(&mut socket, &state).await {
+        Ok(member) => run(&mut socket, member).await,
+        Err(disconnect) => disconnect, // It has no name, so there is nobody to announce.
     };
-    ending.part(socket).await; // This answers a Close.
+    close(socket, &disconnect).await; // This answers a Close.
 }
 
 /// Waits for a name that nobody else has.
-async fn choose_name(socket: &mut WebSocket, chat: &Chat) -> Result<Guest, Ending> {
+async fn choose_name(
+    socket: &mut WebSocket,
+    state: &AppState,
+) -> Result<Member, Disconnect> {
     loop {
         let wanted = next_text(socket).await?;
         if wanted.trim().is_empty() {
             continue;
         }
-        if let Some(guest) = chat.admit(wanted.trim()) {
-            return Ok(guest);
+        if let Some(member) = state.join(wanted.trim()) {
+            return Ok(member);
         }
         // However long this takes, we hold no lock.
-        send_all(socket, &mut vec!["This name is taken.".into()]).await?;
+        send(socket, "This name is taken.".into()).await?;
     }
 }
 
-async fn converse(socket: &mut WebSocket, guest: Guest) -> Ending {
-    let mut messages = guest.chat.messages.subscribe();
-    guest.tell(" joined.");
+async fn run(socket: &mut WebSocket, member: Member) -> Disconnect {
+    let mut messages = member.state.messages.subscribe();
+    member.announce(" joined.");
 
     loop {
         let text = select! {
-            heard = next_text(socket) => match heard {
+            received = next_text(socket) => match received {
                 Ok(text) => {
-                    guest.tell(&format!(": {text}"));
+                    member.announce(&format!(": {text}"));
                     continue;
                 }
-                Err(ending) => return ending,
+                Err(disconnect) => return disconnect,
             },
-            news = messages.recv() => match news {
+            queued = messages.recv() => match queued {
                 Ok(text) => text,
                 Err(RecvError::Lagged(count)) => {
                     format!("You missed {count} messages.").into()
                 }
-                Err(RecvError::Closed) => unreachable!("the guest holds a sender"),
+                Err(RecvError::Closed) => unreachable!("the member holds a sender"),
             },
         };
-        if let Err(ending) = send_all(socket, &mut vec![text]).await {
-            return ending;
+        if let Err(disconnect) = send(socket, text).await {
+            return disconnect;
         }
     }
 }
 
-/// The next text, past pings, pongs and bytes. Or how the conversation ended.
-async fn next_text(socket: &mut WebSocket) -> Result<Utf8Bytes, Ending> {
+async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> Result<(), Disconnect> {
+    send_all(socket, &mut vec![[text].into()]).await
+}
+
+/// The next text, past pings, pongs and bytes. Or how the connection ended.
+async fn next_text(socket: &mut WebSocket) -> Result<Utf8Bytes, Disconnect> {
     loop {
         match socket.recv().await {
             Some(Ok(Message::Text(text))) => return Ok(text),
-            Some(Ok(Message::Close(frame))) => return Err(Ending::Closed(frame)),
+            Some(Ok(Message::Close(frame))) => return Err(Disconnect::ByClient(frame)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(Message::Binary(_))) => return Err(Ending::Dropped),
+            Some(Ok(Message::Binary(_))) => return Err(Disconnect::Lost),
             Some(Err(error)) => return Err(error.into()),
-            None => return Err(Ending::Dropped),
+            None => return Err(Disconnect::Lost),
         }
     }
 }
 
-impl Chat {
+impl AppState {
     /// `None` if the name is taken.
-    fn admit(&self, name: &str) -> Option<Guest> {
+    fn join(&self, name: &str) -> Option<Member> {
         let mut names = self.names.lock().expect("no task panics with the lock");
         names
             .insert(name.to_owned())
-            .then(|| Guest { name: name.to_owned(), chat: self.clone() })
+            .then(|| Member { name: name.to_owned(), state: self.clone() })
     }
 }
 
-impl Guest {
-    /// Tells everybody what this guest does.
-    fn tell(&self, what: &str) {
-        let _ = self.chat.messages.send(format!("{}{what}", self.name).into()); // Or nobody is there.
+impl Member {
+    /// Tells everybody what this member does.
+    fn announce(&self, what: &str) {
+        let text = format!("{}{what}", self.name).into();
+        let _ = self.state.messages.send(text); // Or nobody is there.
     }
 }
 
-impl Drop for Guest {
+impl Drop for Member {
     fn drop(&mut self) {
-        self.tell(" left.");
-        if let Ok(mut names) = self.chat.names.lock() {
+        self.announce(" left.");
+        if let Ok(mut names) = self.state.names.lock() {
             names.remove(&self.name);
         }
     }

@@ -1,7 +1,7 @@
-//! Wrong: the writer is told nothing of the goodbye, and waits for the next message.
+//! Wrong: the writer is not told of the Close, and waits for the next message.
 //!
-//! Refused by step_1_a_goodbye_is_answered:
-//! "Ben says goodbye, with code 1000."
+//! Refused by step_1_a_close_is_answered:
+//! "Ben closes with code 1000."
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -24,7 +24,7 @@ use tokio::{
 const BACKLOG: usize = 100;
 
 #[derive(Clone)]
-struct Chat {
+struct AppState {
     names: Arc<Mutex<HashSet<String>>>,
     messages: broadcast::Sender<String>,
 }
@@ -34,21 +34,24 @@ pub fn router() -> Router {
     let names = Arc::default();
 
     Router::new()
-        .route("/ws/copied_chat", any(open_socket))
-        .with_state(Chat { names, messages })
+        .route("/ws/copied_chat", any(ws_handler))
+        .with_state(AppState { names, messages })
 }
 
-async fn open_socket(State(chat): State<Chat>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(|socket| serve_client(socket, chat))
+async fn ws_handler(
+    State(state): State<AppState>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade.on_upgrade(|socket| handle_socket(socket, state))
 }
 
-async fn serve_client(socket: WebSocket, chat: Chat) {
+async fn handle_socket(socket: WebSocket, state: AppState) {
     let (mut to_client, mut from_client) = socket.split();
 
     let mut name = String::new();
     while let Some(Ok(message)) = from_client.next().await {
         if let Message::Text(wanted) = message {
-            let mut names = chat.names.lock().await;
+            let mut names = state.names.lock().await;
             if names.insert(wanted.to_string()) {
                 name = wanted.to_string();
                 break;
@@ -59,8 +62,8 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         }
     }
 
-    let mut messages = chat.messages.subscribe();
-    let _ = chat.messages.send(format!("{name} joined.")); // Or nobody is there.
+    let mut messages = state.messages.subscribe();
+    let _ = state.messages.send(format!("{name} joined.")); // Or nobody is there.
 
     let mut writing = spawn(async move {
         while let Ok(text) = messages.recv().await {
@@ -70,7 +73,7 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         }
     });
 
-    let (speaker, everybody) = (name.clone(), chat.messages.clone());
+    let (speaker, everybody) = (name.clone(), state.messages.clone());
     let mut reading = spawn(async move {
         while let Some(Ok(Message::Text(text))) = from_client.next().await {
             let _ = everybody.send(format!("{speaker}: {text}"));
@@ -84,6 +87,6 @@ async fn serve_client(socket: WebSocket, chat: Chat) {
         }
     }
 
-    let _ = chat.messages.send(format!("{name} left."));
-    chat.names.lock().await.remove(&name);
+    let _ = state.messages.send(format!("{name} left."));
+    state.names.lock().await.remove(&name);
 }

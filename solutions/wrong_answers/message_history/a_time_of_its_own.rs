@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username, now},
+    protocol::{Chat, ServerMessage, Username, now},
     rooms::Room,
 };
 
@@ -37,7 +37,7 @@ impl Room {
         let chats: Vec<_> = (self.history.said.iter())
             .map(|chat| Chat { timestamp: now(), ..chat.clone() })
             .collect();
-        let messages = chats.iter().map(ToClient::Chat).collect();
-        self.send(newcomer, ToClient::History { messages }.encode());
+        let messages = chats.iter().map(ServerMessage::Chat).collect();
+        self.send(newcomer, ServerMessage::History { messages }.encode());
     }
 }

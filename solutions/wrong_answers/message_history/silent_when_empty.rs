@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -43,8 +43,8 @@ impl Room {
         if self.history.chats.is_empty() {
             return;
         }
-        let messages = self.history.chats.iter().map(ToClient::Chat).collect();
-        let history = ToClient::History { messages }.encode();
+        let messages = self.history.chats.iter().map(ServerMessage::Chat).collect();
+        let history = ServerMessage::History { messages }.encode();
 
         self.send(newcomer, history);
     }

@@ -4,7 +4,7 @@
 //! "Your code panics at exercises/src/message_history.rs:"
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -36,8 +36,8 @@ impl Room {
     pub fn send_history(&mut self, newcomer: &Username) {
         let chats = &self.history.chats;
         let last = &chats[chats.len() - HISTORY_SIZE..];
-        let messages = last.iter().map(ToClient::Chat).collect();
-        let history = ToClient::History { messages }.encode();
+        let messages = last.iter().map(ServerMessage::Chat).collect();
+        let history = ServerMessage::History { messages }.encode();
 
         self.send(newcomer, history);
     }

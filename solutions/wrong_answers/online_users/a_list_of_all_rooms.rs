@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
@@ -22,16 +22,17 @@ fn online() -> MutexGuard<'static, BTreeSet<Username>> {
 impl Room {
     pub fn after_join(&mut self, newcomer: &Username) {
         online().insert(newcomer.clone());
-        self.tell_who_is_online();
+        self.send_online_users();
     }
 
     pub fn after_leave(&mut self, gone: &Username) {
         online().remove(gone);
-        self.tell_who_is_online();
+        self.send_online_users();
     }
 
-    fn tell_who_is_online(&mut self) {
-        let list = ToClient::OnlineUsers { users: online().iter().collect() }.encode();
+    fn send_online_users(&mut self) {
+        let list =
+            ServerMessage::OnlineUsers { users: online().iter().collect() }.encode();
         self.broadcast(list, None);
     }
 }

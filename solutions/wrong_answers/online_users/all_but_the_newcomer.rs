@@ -4,23 +4,23 @@
 //! "She is the first on its list."
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
 impl Room {
     pub fn after_join(&mut self, newcomer: &Username) {
-        self.tell_who_is_online(Some(newcomer));
+        self.send_online_users(Some(newcomer));
     }
 
     pub fn after_leave(&mut self, _gone: &Username) {
-        self.tell_who_is_online(None);
+        self.send_online_users(None);
     }
 
-    fn tell_who_is_online(&mut self, exclude: Option<&Username>) {
+    fn send_online_users(&mut self, exclude: Option<&Username>) {
         let mut users: Vec<_> = self.members().collect();
         users.sort();
-        let list = ToClient::OnlineUsers { users }.encode();
+        let list = ServerMessage::OnlineUsers { users }.encode();
 
         self.broadcast(list, exclude);
     }

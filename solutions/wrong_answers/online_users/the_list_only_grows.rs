@@ -4,23 +4,23 @@
 //! "Ana needs a list without him."
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
 impl Room {
     pub fn after_join(&mut self, _newcomer: &Username) {
-        self.tell_who_is_online();
+        self.send_online_users();
     }
 
     pub fn after_leave(&mut self, _gone: &Username) {}
 
     /// Sends the list that the room has anyway: one that we kept ourselves could come to
     /// differ from it.
-    fn tell_who_is_online(&mut self) {
+    fn send_online_users(&mut self) {
         let mut users: Vec<_> = self.members().collect();
         users.sort();
-        let list = ToClient::OnlineUsers { users }.encode();
+        let list = ServerMessage::OnlineUsers { users }.encode();
 
         self.broadcast(list, None);
     }

@@ -4,7 +4,7 @@
 //! "Ben joins Ana, who has an old list."
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
@@ -12,14 +12,14 @@ impl Room {
     pub fn after_join(&mut self, newcomer: &Username) {
         let mut users: Vec<_> = self.members().collect();
         users.sort();
-        let list = ToClient::OnlineUsers { users }.encode();
+        let list = ServerMessage::OnlineUsers { users }.encode();
         self.send(newcomer, list);
     }
 
     pub fn after_leave(&mut self, _gone: &Username) {
         let mut users: Vec<_> = self.members().collect();
         users.sort();
-        let list = ToClient::OnlineUsers { users }.encode();
+        let list = ServerMessage::OnlineUsers { users }.encode();
         self.broadcast(list, None);
     }
 }

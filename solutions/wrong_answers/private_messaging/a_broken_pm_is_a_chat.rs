@@ -4,17 +4,17 @@
 //! "There is no message in it."
 
 use crate::{
-    protocol::{Content, FromClient, ToClient, Username, now},
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
     rooms::Room,
 };
 
-pub fn read_command(content: Content) -> Result<FromClient, String> {
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
     match content.splitn(3, char::is_whitespace).collect::<Vec<_>>()[..] {
-        ["/pm", to, message] => Ok(FromClient::Private {
+        ["/pm", to, message] => Ok(ClientMessage::Private {
             to: Username::try_from(to.to_owned())?,
             content: Content::try_from(message.to_owned())?,
         }),
-        _ => Ok(FromClient::Chat { content }),
+        _ => Ok(ClientMessage::Chat { content }),
     }
 }
 
@@ -30,7 +30,8 @@ impl Room {
             return Err(format!("{to} is not in this room"));
         }
 
-        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        let text =
+            ServerMessage::Private { from, to, content, timestamp: now() }.encode();
         self.send(to, text.clone());
         if to != from {
             self.send(from, text);

@@ -4,20 +4,20 @@
 //! "it does not begin with /pm and a blank."
 
 use crate::{
-    protocol::{Content, FromClient, ToClient, Username, now},
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
     rooms::Room,
 };
 
-pub fn read_command(content: Content) -> Result<FromClient, String> {
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
     let Some((_, rest)) = content.split_once("/pm") else {
-        return Ok(FromClient::Chat { content });
+        return Ok(ClientMessage::Chat { content });
     };
     let (to, message) = rest
         .trim_start()
         .split_once(' ')
         .ok_or("write a name and a message, such as /pm ben psst")?;
 
-    Ok(FromClient::Private {
+    Ok(ClientMessage::Private {
         to: Username::try_from(to.to_owned())?,
         content: Content::try_from(message.to_owned())?,
     })
@@ -35,7 +35,8 @@ impl Room {
             return Err(format!("{to} is not in this room"));
         }
 
-        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        let text =
+            ServerMessage::Private { from, to, content, timestamp: now() }.encode();
         self.send(to, text.clone());
         if to != from {
             self.send(from, text);

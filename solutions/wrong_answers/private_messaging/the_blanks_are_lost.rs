@@ -4,19 +4,19 @@
 //! "All of them belong to it."
 
 use crate::{
-    protocol::{Content, FromClient, ToClient, Username, now},
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
     rooms::Room,
 };
 
-pub fn read_command(content: Content) -> Result<FromClient, String> {
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
     let mut words = content.split_whitespace();
     if words.next() != Some("/pm") {
-        return Ok(FromClient::Chat { content });
+        return Ok(ClientMessage::Chat { content });
     }
     let to = words.next().unwrap_or_default();
     let message = words.collect::<Vec<_>>().join(" ");
 
-    Ok(FromClient::Private {
+    Ok(ClientMessage::Private {
         to: Username::try_from(to.to_owned())?,
         content: Content::try_from(message)?,
     })
@@ -34,7 +34,8 @@ impl Room {
             return Err(format!("{to} is not in this room"));
         }
 
-        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        let text =
+            ServerMessage::Private { from, to, content, timestamp: now() }.encode();
         self.send(to, text.clone());
         if to != from {
             self.send(from, text);

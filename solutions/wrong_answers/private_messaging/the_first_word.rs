@@ -4,19 +4,19 @@
 //! "All of them belong to it."
 
 use crate::{
-    protocol::{Content, FromClient, ToClient, Username, now},
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
     rooms::Room,
 };
 
-pub fn read_command(content: Content) -> Result<FromClient, String> {
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
     let words: Vec<_> = content.split_whitespace().collect();
     match words[..] {
-        ["/pm", to, message, ..] => Ok(FromClient::Private {
+        ["/pm", to, message, ..] => Ok(ClientMessage::Private {
             to: Username::try_from(to.to_owned())?,
             content: Content::try_from(message.to_owned())?,
         }),
         ["/pm", ..] => Err("write a name and a message, such as /pm ben psst".into()),
-        _ => Ok(FromClient::Chat { content }),
+        _ => Ok(ClientMessage::Chat { content }),
     }
 }
 
@@ -32,7 +32,8 @@ impl Room {
             return Err(format!("{to} is not in this room"));
         }
 
-        let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+        let text =
+            ServerMessage::Private { from, to, content, timestamp: now() }.encode();
         self.send(to, text.clone());
         if to != from {
             self.send(from, text);

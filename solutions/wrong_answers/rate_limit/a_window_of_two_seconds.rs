@@ -8,7 +8,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::protocol::{FromClient, Username};
+use crate::protocol::{ClientMessage, Username};
 
 /// How many messages somebody may send in a window.
 const LIMIT: u32 = 20;
@@ -23,8 +23,13 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    pub fn admit(&mut self, from: &Username, message: &FromClient) -> Result<(), String> {
-        if !matches!(message, FromClient::Chat { .. } | FromClient::Private { .. }) {
+    pub fn admit(
+        &mut self,
+        from: &Username,
+        message: &ClientMessage,
+    ) -> Result<(), String> {
+        if !matches!(message, ClientMessage::Chat { .. } | ClientMessage::Private { .. })
+        {
             return Ok(());
         }
 

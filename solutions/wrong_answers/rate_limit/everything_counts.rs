@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::protocol::{FromClient, Username};
+use crate::protocol::{ClientMessage, Username};
 
 /// How many messages somebody may send at once, after a silence.
 const BURST: u32 = 20;
@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// With fewer people than this, nobody is forgotten.
 const A_FEW: usize = 25;
 
-/// Who has said how much lately.
+/// Who has sent how much lately.
 #[derive(Default)]
 pub struct RateLimiter {
     /// When each bucket is full again. Each message puts it off by one `INTERVAL`.
@@ -35,7 +35,7 @@ impl RateLimiter {
     pub fn admit(
         &mut self,
         from: &Username,
-        _message: &FromClient,
+        _message: &ClientMessage,
     ) -> Result<(), String> {
         let now = Instant::now();
         let full_at = self.full_at.get(from).map_or(now, |&time| time.max(now));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::protocol::{FromClient, Username};
+use crate::protocol::{ClientMessage, Username};
 
 /// How many messages somebody may send at once, after a silence.
 const BURST: u32 = 20;
@@ -15,7 +15,7 @@ const BURST: u32 = 20;
 /// How long it takes until somebody may send one more: ten come in a second.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Who has said how much lately.
+/// Who has sent how much lately.
 #[derive(Default)]
 pub struct RateLimiter {
     /// When the bucket is full again.
@@ -30,9 +30,10 @@ impl RateLimiter {
     pub fn admit(
         &mut self,
         _from: &Username,
-        message: &FromClient,
+        message: &ClientMessage,
     ) -> Result<(), String> {
-        if !matches!(message, FromClient::Chat { .. } | FromClient::Private { .. }) {
+        if !matches!(message, ClientMessage::Chat { .. } | ClientMessage::Private { .. })
+        {
             return Ok(());
         }
 

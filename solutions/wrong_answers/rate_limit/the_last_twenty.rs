@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::protocol::{FromClient, Username};
+use crate::protocol::{ClientMessage, Username};
 
 /// How many messages somebody may send within `SPAN`.
 const BURST: usize = 20;
@@ -25,8 +25,13 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    pub fn admit(&mut self, from: &Username, message: &FromClient) -> Result<(), String> {
-        if !matches!(message, FromClient::Chat { .. } | FromClient::Private { .. }) {
+    pub fn admit(
+        &mut self,
+        from: &Username,
+        message: &ClientMessage,
+    ) -> Result<(), String> {
+        if !matches!(message, ClientMessage::Chat { .. } | ClientMessage::Private { .. })
+        {
             return Ok(());
         }
 

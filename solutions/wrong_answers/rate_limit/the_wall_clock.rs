@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::protocol::{FromClient, Username};
+use crate::protocol::{ClientMessage, Username};
 
 /// How many messages somebody may send at once, after a silence.
 const BURST: u32 = 20;
@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// With fewer people than this, nobody is forgotten.
 const A_FEW: usize = 25;
 
-/// Who has said how much lately.
+/// Who has sent how much lately.
 #[derive(Default)]
 pub struct RateLimiter {
     /// When each bucket is full again. Each message puts it off by one `INTERVAL`.
@@ -33,8 +33,13 @@ impl RateLimiter {
     ///
     /// Why a time, and not a number of tokens? Nothing has to be filled up: time passes by
     /// itself. And a full bucket is a time that is over, the same as none at all.
-    pub fn admit(&mut self, from: &Username, message: &FromClient) -> Result<(), String> {
-        if !matches!(message, FromClient::Chat { .. } | FromClient::Private { .. }) {
+    pub fn admit(
+        &mut self,
+        from: &Username,
+        message: &ClientMessage,
+    ) -> Result<(), String> {
+        if !matches!(message, ClientMessage::Chat { .. } | ClientMessage::Private { .. })
+        {
             return Ok(());
         }
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -50,8 +50,9 @@ impl Room {
         let missed = last.checked_sub(after).map(|missed| missed as usize);
         let count = missed.unwrap_or(usize::MAX).min(chats.len());
 
-        let messages = chats.range(chats.len() - count..).map(ToClient::Chat).collect();
-        let resumed = ToClient::Resumed { complete: true, messages }.encode();
+        let messages =
+            chats.range(chats.len() - count..).map(ServerMessage::Chat).collect();
+        let resumed = ServerMessage::Resumed { complete: true, messages }.encode();
         self.send(member, resumed);
     }
 }

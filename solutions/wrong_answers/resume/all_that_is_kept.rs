@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -51,8 +51,8 @@ impl Room {
         // More than we keep? Or a number that is yet to come? Then it gets all we have.
         let complete = missed.is_some_and(|missed| missed <= chats.len());
 
-        let messages = chats.iter().map(ToClient::Chat).collect();
-        let resumed = ToClient::Resumed { complete, messages }.encode();
+        let messages = chats.iter().map(ServerMessage::Chat).collect();
+        let resumed = ServerMessage::Resumed { complete, messages }.encode();
         self.send(member, resumed);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -53,8 +53,9 @@ impl Room {
         let complete = (first..=last + 1).contains(&next);
         let count = if complete { (last + 1 - next) as usize } else { chats.len() };
 
-        let messages = chats.range(chats.len() - count..).map(ToClient::Chat).collect();
-        let resumed = ToClient::Resumed { complete, messages }.encode();
+        let messages =
+            chats.range(chats.len() - count..).map(ServerMessage::Chat).collect();
+        let resumed = ServerMessage::Resumed { complete, messages }.encode();
         self.send(member, resumed);
     }
 }

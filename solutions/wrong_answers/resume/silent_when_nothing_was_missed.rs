@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -55,8 +55,9 @@ impl Room {
         if complete && count == 0 {
             return;
         }
-        let messages = chats.range(chats.len() - count..).map(ToClient::Chat).collect();
-        let resumed = ToClient::Resumed { complete, messages }.encode();
+        let messages =
+            chats.range(chats.len() - count..).map(ServerMessage::Chat).collect();
+        let resumed = ServerMessage::Resumed { complete, messages }.encode();
         self.send(member, resumed);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -53,8 +53,8 @@ impl Room {
         let count = missed.unwrap_or(usize::MAX).min(chats.len());
 
         let messages =
-            chats.range(chats.len() - count..).rev().map(ToClient::Chat).collect();
-        let resumed = ToClient::Resumed { complete, messages }.encode();
+            chats.range(chats.len() - count..).rev().map(ServerMessage::Chat).collect();
+        let resumed = ServerMessage::Resumed { complete, messages }.encode();
         self.send(member, resumed);
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong: everybody hears the answer.
+//! Wrong: everybody receives the answer.
 //!
 //! Refused by step_6_it_is_an_answer_and_not_news:
 //! "Ana has missed nothing."
@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -52,8 +52,9 @@ impl Room {
         let complete = missed.is_some_and(|missed| missed <= chats.len());
         let count = missed.unwrap_or(usize::MAX).min(chats.len());
 
-        let messages = chats.range(chats.len() - count..).map(ToClient::Chat).collect();
-        let resumed = ToClient::Resumed { complete, messages }.encode();
+        let messages =
+            chats.range(chats.len() - count..).map(ServerMessage::Chat).collect();
+        let resumed = ServerMessage::Resumed { complete, messages }.encode();
         self.broadcast(resumed, None);
     }
 }

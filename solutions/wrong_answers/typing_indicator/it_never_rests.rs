@@ -8,7 +8,7 @@ use std::{collections::HashSet, future::pending, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
@@ -22,10 +22,10 @@ pub struct Typists {
 }
 
 impl Room {
-    /// `username` has pressed a key. The others hear of the first one.
+    /// `username` has pressed a key. The others are told of the first one.
     pub fn starts_typing(&mut self, username: &Username) {
         if self.typists.names.insert(username.clone()) {
-            let typing = ToClient::Typing { username, is_typing: true };
+            let typing = ServerMessage::Typing { username, is_typing: true };
             self.broadcast(typing.encode(), Some(username));
         }
     }
@@ -33,7 +33,7 @@ impl Room {
     /// `username` has paused, or is about to speak, or is gone.
     pub fn stops_typing(&mut self, username: &Username) {
         if self.typists.names.remove(username) {
-            let typing = ToClient::Typing { username, is_typing: false };
+            let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
         }
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use axum::extract::ws::Utf8Bytes;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -40,7 +40,7 @@ impl Room {
     pub fn send_history(&mut self, _newcomer: &Username) {}
 
     pub fn history(&self) -> Utf8Bytes {
-        let messages = self.history.chats.iter().map(ToClient::Chat).collect();
-        ToClient::History { messages }.encode()
+        let messages = self.history.chats.iter().map(ServerMessage::Chat).collect();
+        ServerMessage::History { messages }.encode()
     }
 }

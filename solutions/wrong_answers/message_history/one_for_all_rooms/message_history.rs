@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -47,8 +47,8 @@ impl Room {
     /// is either in the history, or it comes live.
     pub fn send_history(&mut self, newcomer: &Username) {
         let chats = self.history.chats();
-        let messages = chats.iter().map(ToClient::Chat).collect();
-        let history = ToClient::History { messages }.encode();
+        let messages = chats.iter().map(ServerMessage::Chat).collect();
+        let history = ServerMessage::History { messages }.encode();
         drop(chats);
 
         self.send(newcomer, history);

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    protocol::{Chat, ToClient, Username},
+    protocol::{Chat, ServerMessage, Username},
     rooms::Room,
 };
 
@@ -40,8 +40,8 @@ impl Room {
     /// No gap and no double: whoever joins and whoever speaks holds the lock. So a chat
     /// is either in the history, or it comes live.
     pub fn send_history(&mut self, newcomer: &Username) {
-        let messages = self.history.chats.iter().map(ToClient::Chat).collect();
-        let history = ToClient::History { messages }.encode();
+        let messages = self.history.chats.iter().map(ServerMessage::Chat).collect();
+        let history = ServerMessage::History { messages }.encode();
 
         self.send(newcomer, history);
     }

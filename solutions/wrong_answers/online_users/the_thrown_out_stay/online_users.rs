@@ -1,28 +1,28 @@
-//! Wrong: the list is sent by the connection that ends. Who is thrown out has lost its place before.
+//! Wrong: the list is sent when a member's task ends. Who is too slow is removed before.
 //!
-//! Refused by step_8_whoever_is_thrown_out_is_off_the_list:
-//! "until he is thrown out."
+//! Refused by step_8_whoever_is_too_slow_is_off_the_list:
+//! "until he is disconnected."
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::Room,
 };
 
 impl Room {
     pub fn after_join(&mut self, _newcomer: &Username) {
-        self.tell_who_is_online();
+        self.send_online_users();
     }
 
     pub fn after_leave(&mut self, _gone: &Username) {
-        self.tell_who_is_online();
+        self.send_online_users();
     }
 
     /// Sends the list that the room has anyway: one that we kept ourselves could come to
     /// differ from it.
-    fn tell_who_is_online(&mut self) {
+    fn send_online_users(&mut self) {
         let mut users: Vec<_> = self.members().collect();
         users.sort();
-        let list = ToClient::OnlineUsers { users }.encode();
+        let list = ServerMessage::OnlineUsers { users }.encode();
 
         self.broadcast(list, None);
     }

@@ -4,23 +4,23 @@
 //! "Another Ben is in the room tea."
 
 use crate::{
-    protocol::{Content, FromClient, ToClient, Username, now},
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
     rooms::Member,
 };
 
 /// Reads what somebody has said: a chat, or the command `/pm ben psst`.
-pub fn read_command(content: Content) -> Result<FromClient, String> {
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
     let (command, rest) =
         content.split_once(char::is_whitespace).unwrap_or((&content, ""));
     if command != "/pm" {
-        return Ok(FromClient::Chat { content });
+        return Ok(ClientMessage::Chat { content });
     }
     let (to, message) = rest
         .trim_start()
         .split_once(char::is_whitespace)
         .ok_or("write a name and a message, such as /pm ben psst")?;
 
-    Ok(FromClient::Private {
+    Ok(ClientMessage::Private {
         to: Username::try_from(to.to_owned())?,
         content: Content::try_from(message.to_owned())?,
     })
@@ -32,7 +32,7 @@ pub fn send_private(
     content: &Content,
 ) -> Result<(), String> {
     let from = &member.username;
-    let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+    let text = ServerMessage::Private { from, to, content, timestamp: now() }.encode();
     let mut found = false;
     member.in_all_rooms(|room| {
         found |= room.has(to);

@@ -6,23 +6,23 @@
 use tokio::sync::Mutex;
 
 use crate::{
-    protocol::{Content, FromClient, ToClient, Username, now},
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
     rooms::Member,
 };
 
 /// Reads what somebody has said: a chat, or the command `/pm ben psst`.
-pub fn read_command(content: Content) -> Result<FromClient, String> {
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
     let (command, rest) =
         content.split_once(char::is_whitespace).unwrap_or((&content, ""));
     if command != "/pm" {
-        return Ok(FromClient::Chat { content });
+        return Ok(ClientMessage::Chat { content });
     }
     let (to, message) = rest
         .trim_start()
         .split_once(char::is_whitespace)
         .ok_or("write a name and a message, such as /pm ben psst")?;
 
-    Ok(FromClient::Private {
+    Ok(ClientMessage::Private {
         to: Username::try_from(to.to_owned())?,
         content: Content::try_from(message.to_owned())?,
     })
@@ -37,14 +37,14 @@ pub async fn send_private(
     content: &Content,
 ) -> Result<(), String> {
     let from = &member.username;
-    let text = ToClient::Private { from, to, content, timestamp: now() }.encode();
+    let text = ServerMessage::Private { from, to, content, timestamp: now() }.encode();
     let _order = IN_ORDER.lock().await;
 
     let outbox = member.in_room(|room| room.outbox(to)).flatten();
     let Some(outbox) = outbox else {
         return Err(format!("{to} is not in this room"));
     };
-    let _ = outbox.send(text.clone()).await; // Or it left.
+    let _ = outbox.send([text.clone()].into()).await; // Or it left.
     if to != from {
         member.in_room(|room| room.send(from, text));
     }

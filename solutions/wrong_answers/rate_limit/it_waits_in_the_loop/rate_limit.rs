@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::protocol::{FromClient, Username};
+use crate::protocol::{ClientMessage, Username};
 
 /// How many messages somebody may send at once, after a silence.
 const BURST: u32 = 20;
@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// With fewer people than this, nobody is forgotten.
 const A_FEW: usize = 25;
 
-/// Who has said how much lately.
+/// Who has sent how much lately.
 #[derive(Default)]
 pub struct RateLimiter {
     /// When each bucket is full again. Each message puts it off by one `INTERVAL`.
@@ -32,8 +32,13 @@ impl RateLimiter {
     ///
     /// Why a time, and not a number of tokens? Nothing has to be filled up: time passes by
     /// itself. And a full bucket is a time that is over, the same as none at all.
-    pub fn admit(&mut self, from: &Username, message: &FromClient) -> Result<(), String> {
-        if !matches!(message, FromClient::Chat { .. } | FromClient::Private { .. }) {
+    pub fn admit(
+        &mut self,
+        from: &Username,
+        message: &ClientMessage,
+    ) -> Result<(), String> {
+        if !matches!(message, ClientMessage::Chat { .. } | ClientMessage::Private { .. })
+        {
             return Ok(());
         }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use axum::extract::ws::Utf8Bytes;
 
 use crate::{
-    protocol::{Chat, ToClient},
+    protocol::{Chat, ServerMessage},
     rooms::Room,
 };
 
@@ -51,7 +51,8 @@ impl Room {
         let complete = missed.is_some_and(|missed| missed <= chats.len());
         let count = missed.unwrap_or(usize::MAX).min(chats.len());
 
-        let messages = chats.range(chats.len() - count..).map(ToClient::Chat).collect();
-        ToClient::Resumed { complete, messages }.encode()
+        let messages =
+            chats.range(chats.len() - count..).map(ServerMessage::Chat).collect();
+        ServerMessage::Resumed { complete, messages }.encode()
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::HashMap, future::pending, time::Duration};
 use tokio::{spawn, task::JoinHandle, time::sleep};
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::{Member, Room},
 };
 
@@ -33,14 +33,14 @@ impl Room {
         if let Some(before) = self.typists.tasks.insert(username.clone(), task) {
             before.abort();
         } else {
-            let typing = ToClient::Typing { username, is_typing: true };
+            let typing = ServerMessage::Typing { username, is_typing: true };
             self.broadcast(typing.encode(), Some(username));
         }
     }
 
     pub fn stops_typing(&mut self, username: &Username) {
         if self.typists.tasks.remove(username).is_some() {
-            let typing = ToClient::Typing { username, is_typing: false };
+            let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
         }
     }

@@ -1,4 +1,4 @@
-//! Wrong: a task of its own tells the end. To drop its handle does not cancel it.
+//! Wrong: a task of its own announces the end. To drop its handle does not cancel it.
 //!
 //! Refused by step_9_leaving_ends_it:
 //! "Nothing of him should come after that."
@@ -8,7 +8,7 @@ use std::{collections::HashSet, future::pending, time::Duration};
 use tokio::{spawn, task::JoinHandle, time::sleep};
 
 use crate::{
-    protocol::{ToClient, Username},
+    protocol::{ServerMessage, Username},
     rooms::{Member, Room},
 };
 
@@ -22,10 +22,10 @@ pub struct Typists {
 }
 
 impl Room {
-    /// `username` has pressed a key. The others hear of the first one.
+    /// `username` has pressed a key. The others are told of the first one.
     pub fn starts_typing(&mut self, username: &Username) {
         if self.typists.names.insert(username.clone()) {
-            let typing = ToClient::Typing { username, is_typing: true };
+            let typing = ServerMessage::Typing { username, is_typing: true };
             self.broadcast(typing.encode(), Some(username));
         }
     }
@@ -33,7 +33,7 @@ impl Room {
     /// `username` has paused, or is about to speak, or is gone.
     pub fn stops_typing(&mut self, username: &Username) {
         if self.typists.names.remove(username) {
-            let typing = ToClient::Typing { username, is_typing: false };
+            let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
         }
     }
@@ -53,7 +53,8 @@ impl TypingTimer {
             sleep(PAUSE).await;
             rooms.in_room(&room, |room| {
                 room.typists.names.remove(&username);
-                let typing = ToClient::Typing { username: &username, is_typing: false };
+                let typing =
+                    ServerMessage::Typing { username: &username, is_typing: false };
                 room.broadcast(typing.encode(), Some(&username));
             });
         }));
