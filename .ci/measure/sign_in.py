@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from client import PASSWORDS, PING, PONG, Frames, Report, Server, build, frame
 
-LESSON = "lesson_08_auth"
+LESSON, IDLE = "lesson_08_auth", "lesson_01_echo"
 PROFILE = "release" if "--release" in sys.argv else "debug"
 
 LOGINS, AT_ONCE = 300, 20
@@ -30,7 +30,7 @@ MEMORY = 100  # MiB that may be resident after all these logins.
 PEAK = 150  # MiB that may ever be resident, after those that hang up.
 THREADS = 20  # Two for the sockets, four for the passwords, and some spare.
 CHECKED = 0.95  # The part of the guesses that must really be checked, not limited.
-PONG_WITHIN = 0.050  # Seconds within which 99 of 100 pongs come.
+PONG_WITHIN = 50  # Milliseconds for 99 of 100 pongs, unless an idle server needs half of it.
 GUESSES = 60  # After so many guesses, at the latest, the limit must be felt.
 ENTRY = 5.0  # Seconds after which the right password is accepted, at the latest.
 WAIT = 60  # Seconds that a client may be told to wait, at most.
@@ -46,11 +46,10 @@ def start():
     return Server(LESSON, profile=PROFILE)
 
 
-class Neighbour:
-    """Somebody in a room who sends pings all the time, in a process of its own."""
+class Pings:
+    """Somebody who sends pings all the time, in a process of its own."""
 
-    def __init__(self, server):
-        connection = server.upgrade(f"/ws/chat/tea?token={server.token('ben')}")
+    def __init__(self, connection):
         self.results, results = multiprocessing.Pipe(duplex=False)
         self.stop = multiprocessing.Event()
         arguments = (connection, self.stop, results)
@@ -69,18 +68,41 @@ class Neighbour:
             time.sleep(0.01)
         results.send(sorted(waits))
 
-    def pongs(self, report, meanwhile):
-        """Ends it, and tells how long its pongs took."""
+    def end(self):
+        """How long all pongs took, in seconds, the longest last."""
         self.stop.set()
         waits = self.results.recv() if self.results.poll(40) else []
         self.process.join(10)
-        worst, p99 = (waits[-1], waits[len(waits) * 99 // 100]) if waits else (99, 99)
-        told = f"99 of 100 within {1000 * p99:.0f} ms, the slowest {1000 * worst:.0f} ms"
-        row(report, "  meanwhile, a neighbour's pings", f"{told} ({len(waits)} pings)")
+        return waits or [99]
+
+
+class Neighbour:
+    """Somebody in a room who sends pings, and somebody else who does at an idle server.
+
+    The second one shows what is due to the machine: the passwords take all its cores, and
+    perhaps other programs do.
+    """
+
+    def __init__(self, server):
+        room = f"/ws/chat/tea?token={server.token('ben')}"
+        self.idle_server = Server(IDLE, profile=PROFILE)
+        self.here, self.there = Pings(server.upgrade(room)), Pings(self.idle_server.upgrade("/ws"))
+
+    def report(self, report, meanwhile):
+        """Ends it, and tells how long the pongs took."""
+        here, there = self.here.end(), self.there.end()
+        self.idle_server.stop()
+        p99, idle = (1000 * waits[len(waits) * 99 // 100] for waits in (here, there))
+        row(
+            report,
+            f"  a neighbour's {len(here)} pings",
+            f"99 of 100 in {p99:.0f} ms, the slowest in {1000 * here[-1]:.0f} ms "
+            f"(at an idle server: {idle:.0f} and {1000 * there[-1]:.0f} ms)",
+        )
         report.expect(
-            p99 < PONG_WITHIN and len(waits) > 20,
-            f"{meanwhile}, 99 of 100 pongs should come within {1000 * PONG_WITHIN:.0f} ms, "
-            f"but they need {1000 * p99:.0f} ms",
+            p99 < max(PONG_WITHIN, 2 * idle) and len(here) > 20,
+            f"{meanwhile}, 99 of 100 pongs should come within {PONG_WITHIN} ms, but they need "
+            f"{p99:.0f} ms (at an idle server: {idle:.0f} ms)",
         )
 
 
@@ -109,7 +131,7 @@ def memory(report):
         checked = answers.count(401)
         counts = ", ".join(f"{answers.count(code)} x {code}" for code in sorted(set(answers)))
         row(report, title, f"{counts}; {took:.1f} s, {1000 * cpu / LOGINS:.0f} ms of CPU each")
-        neighbour.pongs(report, f"During {title}")
+        neighbour.report(report, f"During {title}")
         time.sleep(10)
         later = server.memory("VmRSS")
         figures = f"{before:.0f} -> {after:.0f} MiB, {later:.0f} MiB 10 s later"
@@ -150,7 +172,7 @@ def hang_ups(report):
         most, peak = max(threads), server.memory("VmHWM")
         title = f"{HANG_UPS} logins that hang up"
         row(report, title, f"{most} threads, {cpu:.1f} s of CPU")
-        neighbour.pongs(report, f"During {title}")
+        neighbour.report(report, f"During {title}")
         row(report, "  peak of the memory", f"{before:.0f} -> {peak:.0f} MiB")
         report.expect(
             most <= THREADS, f"{title} should need at most {THREADS} threads, but need {most}"
@@ -253,7 +275,7 @@ def lock_out(report, title, sources, was_here=False):
         slowest = max(waits)
         told = f"in after {slowest:.1f} s" if slowest < ENTRY else f"not in after {ENTRY:.0f} s"
         row(report, title, f"Ana, from her address, is {told} (guesses: {guessed})")
-        neighbour.pongs(report, f"When {title}")
+        neighbour.report(report, f"When {title}")
         report.expect(
             slowest < ENTRY,
             f"When {title}, Ana should get in within {ENTRY:.0f} s from her own address",
@@ -271,7 +293,7 @@ def sign_in(server, name, source):
 
 
 def main():
-    build(LESSON, profile=PROFILE)
+    build(LESSON, IDLE, profile=PROFILE)
     parts = {"memory": memory, "hang-ups": hang_ups, "guesses": guesses}
     wanted = [word for word in sys.argv[1:] if not word.startswith("--")] or [*parts]
     report = Report("--check" in sys.argv)
