@@ -261,7 +261,11 @@ fn only_the_time_of_a_log_is_replaced() {
     let expected = format!(
         "Open it.\n{TIME}  INFO lesson: client gone\nat 2027-01-02T03:04:05.678901Z\n"
     );
-    assert_eq!(with_one_time(printed), expected, "a line of the log begins with its time");
+    assert_eq!(
+        with_one_time(printed),
+        expected,
+        "a line of the log begins with its time"
+    );
 }
 
 #[tokio::test]

@@ -67,7 +67,8 @@ fn every_link_leads_somewhere_and_no_word_is_rude() -> Result<(), Report> {
 }
 
 #[test]
-fn every_lesson_has_its_twelve_parts_and_no_more_words_than_it_may() -> Result<(), Report> {
+fn every_lesson_has_its_twelve_parts_and_no_more_words_than_it_may() -> Result<(), Report>
+{
     let pages = pages();
     let lessons = pages.iter().filter(|(file, _)| file.starts_with("book/src/lessons/"));
     report(lessons.flat_map(|(file, text)| check::chapter(file, text)).collect())

@@ -8,18 +8,18 @@ mod abort;
 mod colon;
 #[path = "../wrong/08_default_rules.rs"]
 mod default_rules;
-#[path = "../wrong/13_graceful_alone.rs"]
-mod graceful_alone;
-#[path = "../wrong/02_return_on_close.rs"]
-mod return_on_close;
-#[path = "../wrong/12_in_the_handler.rs"]
-mod in_the_handler;
 #[path = "../wrong/06_disconnect_on_error.rs"]
 mod disconnect_on_error;
+#[path = "../wrong/13_graceful_alone.rs"]
+mod graceful_alone;
+#[path = "../wrong/12_in_the_handler.rs"]
+mod in_the_handler;
 #[path = "../wrong/11_null_is_missing.rs"]
 mod null_is_missing;
 #[path = "../wrong/09_restless.rs"]
 mod restless;
+#[path = "../wrong/02_return_on_close.rs"]
+mod return_on_close;
 #[path = "../wrong/10_sleep.rs"]
 mod sleep;
 
@@ -145,9 +145,9 @@ async fn a_handler_that_returns_on_a_close_leaves_it_unanswered() -> Check {
 
     match ana.leaves().await {
         Err(_) => Ok(()),
-        Ok(()) => {
-            Err(Hint::new("book/wrong/02_return_on_close.rs:1: It answers the Close after all."))
-        }
+        Ok(()) => Err(Hint::new(
+            "book/wrong/02_return_on_close.rs:1: It answers the Close after all.",
+        )),
     }
 }
 
@@ -179,7 +179,9 @@ async fn one_message_that_cannot_be_read_ends_the_connection() -> Check {
 
     match ana.hears_nothing_for(ONE_MINUTE).await {
         Err(_) => Ok(()),
-        Ok(()) => Err(Hint::new("book/wrong/06_disconnect_on_error.rs:1: The connection is still open.")),
+        Ok(()) => Err(Hint::new(
+            "book/wrong/06_disconnect_on_error.rs:1: The connection is still open.",
+        )),
     }
 }
 

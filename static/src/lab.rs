@@ -257,10 +257,7 @@ mod tests {
     fn every_transcript_is_embedded_with_its_program() {
         let about = about("lesson_07_rooms");
 
-        assert!(
-            about.contains(r##"{"name":"two_rooms","text":"# "##),
-            "{about}"
-        );
+        assert!(about.contains(r##"{"name":"two_rooms","text":"# "##), "{about}");
         assert!(about.contains(r#""path":"/ws/chat/rust/{name}""#), "{about}");
     }
 
