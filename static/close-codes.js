@@ -11,7 +11,7 @@ const MEANINGS = {
   1002: "Protocol error: one side broke the rules of the WebSocket protocol.",
   1003: "Unsupported data: the server does not accept data of this kind.",
   1005: "No status received: the Close frame had no code.",
-  1006: "Abnormal closure: it was lost without a Close frame, or it never opened.",
+  1006: "Abnormal closure: no Close frame came.",
   1007: "Invalid payload data: a text was not valid UTF-8.",
   1008: "Policy violation: we did something that this server does not allow.",
   1009: "Message too big: this server does not accept messages of that size.",

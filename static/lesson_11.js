@@ -95,7 +95,10 @@ function drawState() {
   // Events may come before the list does. They say nothing about why we reconnect.
   if (now === "reconnecting" && news instanceof CloseEvent)
     state.value = [explain(news), problem, "We try again."].filter(Boolean).join(" ");
-  if (now === "signed out") leave(problem);
+  if (now === "signed out") {
+    state.value = "Not connected.";
+    leave(problem);
+  }
 }
 
 function drawPosts(posts) {

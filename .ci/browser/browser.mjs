@@ -117,7 +117,19 @@ export function lines(page, kind = "*") {
 }
 
 export async function press(page, name) {
-  await page.getByRole("button", { name, exact: true }).click();
+  const button = page.getByRole("button", { name, exact: true });
+  await button.click().catch(() => {
+    assert.fail(`the button “${name}” should be there, and one should be able to press it`);
+  });
+}
+
+/** Waits until the keyboard writes into the field that has this `name`. */
+export async function hasFocus(page, name, why) {
+  const isThere = (name) => document.activeElement.name === name;
+  await page.waitForFunction(isThere, name).catch(async () => {
+    const active = await page.evaluate(() => document.activeElement.outerHTML.slice(0, 80));
+    assert.fail(`${why}: the field “${name}” should have the focus, but ${active} has it`);
+  });
 }
 
 export async function fill(page, label, text) {
@@ -158,9 +170,9 @@ export function overflow(page, list = "#log") {
 /** Opens a bare socket in the page, closes it politely, and gives what came of it. */
 export function closePolitely(page, path) {
   return page.evaluate(
-    ([path, patience]) =>
+    ([path, timeout]) =>
       new Promise((resolve) => {
-        setTimeout(() => resolve("no close event came"), patience);
+        setTimeout(() => resolve("no close event came"), timeout);
         const socket = new WebSocket(path);
         socket.addEventListener("open", () => socket.close(1000, "bye"));
         socket.addEventListener("close", ({ code, wasClean }) =>

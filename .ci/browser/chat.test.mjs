@@ -421,7 +421,7 @@ describe("the chat room", LIMITS, () => {
 
     await press(page, "Sign in");
 
-    await sees(page, "#answer", "No server answers.", "the page does not stay silent");
+    await sees(page, "#answer", "No server answers.", "the page says so");
   });
 
   test("a room can be joined, used and left with the keyboard alone", async (t) => {

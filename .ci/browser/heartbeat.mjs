@@ -8,7 +8,7 @@ import { lines, openWindow, sees } from "./browser.mjs";
 import { enter } from "./users.mjs";
 import { startProxy } from "./proxy.mjs";
 
-/** How long the server may be silent before a page asks, in milliseconds. */
+/** How long the server may send nothing before a page asks, in milliseconds. */
 export const PING_AFTER = 20_000;
 
 /** How long the answer may take. */

@@ -230,7 +230,7 @@ describe("the lab", LIMITS, () => {
     await page
       .getByLabel("Or write one")
       .fill(
-        '# A story.\n\nana connects /ws\nana sends "hi"\nana receives "hi"\nana closes 1000',
+        '# An echo.\n\nana connects /ws\nana sends "hi"\nana receives "hi"\nana closes 1000',
       );
 
     await replay(page, "Line 5 is false.");

@@ -107,7 +107,7 @@ describe("lesson 06, JSON", LIMITS, () => {
     await sees(ana, "#log .received", "ben left.", "Ana sees Ben leave");
   });
 
-  test("a name that is taken is refused with a reason that the page can show", async (t) => {
+  test("a name that is taken gets a Close with a reason that the page can show", async (t) => {
     const ana = await lesson.open(t);
     const ben = await lesson.open(t);
     await enter(ana, "ana");

@@ -50,7 +50,8 @@ describe("lesson 07, rooms", LIMITS, () => {
       await type(page, "Your name", name);
       await type(page, "Room", name); // The same rule, but twice as long.
       await press(page, "Join");
-      await sees(page, "#state", `Connected as ${name.normalize()}.`, `${name} joins`);
+      const state = `Connected as ${name.normalize()}.`;
+      await sees(page, "#state", state, `${name} joins, in normal form C`);
       await say(page, `I am ${name}.`);
       await sees(page, "#log .sent", `I am ${name}.`, `${name} sees it as their own`);
       await press(page, "Leave");
@@ -63,7 +64,7 @@ describe("lesson 07, rooms", LIMITS, () => {
     const ben = await lesson.open(t);
     await type(ana, "Your name", "José".normalize("NFC"));
     await press(ana, "Join");
-    await sees(ana, "#state", "Connected as José.", "one of them joins");
+    await sees(ana, "#state", "Connected as José.", "one joins, in normal form C");
 
     await type(ben, "Your name", "José".normalize("NFD"));
     await press(ben, "Join");

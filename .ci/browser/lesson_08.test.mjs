@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import {
   closePolitely,
   fill,
+  hasFocus,
   openWindow,
   press,
   say,
@@ -138,7 +139,7 @@ describe("lesson 08, authentication", LIMITS, () => {
     await sees(page, "#answer", INVALID, "the server's own sentence");
     assert.equal(await page.locator("#sign-in").isVisible(), true, "the form is there");
     assert.equal(await page.locator("#room > *").count(), 0, "and the old room is gone");
-    await page.locator("input[name=password]:focus").waitFor(); // We can go on typing.
+    await hasFocus(page, "password", "we can type at once");
     await enter(page, "ana");
     await say(page, "I am back.");
     await sees(page, "#log .sent", "I am back.", "the chat works");

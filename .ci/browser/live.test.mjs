@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { Table, ask, follow } from "../../static/live.js";
 
-const STORIES = 500;
+const RUNS = 500;
 const STEPS = 60;
 
 /** Numbers that look random, and are the same in every run. */
@@ -52,7 +52,7 @@ function newServer(roll) {
 }
 
 test("who follows and loads in this order never shows a wrong state", () => {
-  for (let seed = 0; seed < STORIES; seed += 1) {
+  for (let seed = 0; seed < RUNS; seed += 1) {
     const roll = dice(seed);
     const server = newServer(roll);
     for (let i = roll(8); i > 0; i -= 1) server.change();
@@ -87,7 +87,7 @@ test("who follows and loads in this order never shows a wrong state", () => {
         after = null;
       }
       if (after === null && fence === Infinity)
-        assert.deepEqual(table.rows, server.rowsAt(latest), `story ${seed}, step ${i}`);
+        assert.deepEqual(table.rows, server.rowsAt(latest), `run ${seed}, step ${i}`);
     }
   }
 });
@@ -114,8 +114,8 @@ test("an answer that comes late does not bring back what is gone", () => {
 });
 
 test("a request that nobody answers ends after ten seconds", async (t) => {
-  const patience = new AbortController();
-  const timeout = t.mock.method(AbortSignal, "timeout", () => patience.signal);
+  const controller = new AbortController();
+  const timeout = t.mock.method(AbortSignal, "timeout", () => controller.signal);
   t.mock.method(globalThis, "fetch", (_, { signal }) => {
     return new Promise((_, reject) => {
       signal?.addEventListener("abort", () => reject(signal.reason));
@@ -123,7 +123,7 @@ test("a request that nobody answers ends after ten seconds", async (t) => {
   });
 
   const answer = ask("GET", "/users");
-  patience.abort(new Error("ten seconds are over"));
+  controller.abort(new Error("ten seconds are over"));
 
   await assert.rejects(answer, /ten seconds are over/);
   assert.deepEqual(timeout.mock.calls[0].arguments, [10_000]);
