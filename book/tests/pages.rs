@@ -165,7 +165,7 @@ const FOREIGN: [&str; 43] = [
     "/plain/",
     "/vue/",
     ":name",
-    "ADDR=127.0.0.1:8001 cargo run -p lesson_01_echo",
+    "ADDR=127.0.0.1:18000 cargo run -p lesson_01_echo",
     "ADDR=0.0.0.0:8000 cargo run -p lesson_07_rooms",
     "Arc<Mutex<WebSocket>>",
     "Cargo.toml",

@@ -252,7 +252,7 @@ fn parse_addr(wanted: &str) -> Result<SocketAddr, String> {
     wanted.parse().map_err(|_| {
         format!(
             "ADDR is {wanted:?}, but should be an IP address and a port, as in \
-             ADDR=127.0.0.1:8001."
+             ADDR=127.0.0.1:18000."
         )
     })
 }

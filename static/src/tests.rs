@@ -171,7 +171,7 @@ fn a_bad_address_is_answered_with_a_good_one() {
             sentence,
             format!(
                 "ADDR is {wanted:?}, but should be an IP address and a port, as in \
-                 ADDR=127.0.0.1:8001."
+                 ADDR=127.0.0.1:18000."
             ),
             "the sentence shows what was wrong and what would be right"
         );
