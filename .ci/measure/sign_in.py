@@ -298,6 +298,7 @@ def main():
     wanted = [word for word in sys.argv[1:] if not word.startswith("--")] or [*parts]
     report = Report("--check" in sys.argv)
     row(report, f"{LESSON}, {PROFILE} build", "")
+    problems = []
     for name in wanted:
         parts[name](report)
         if report.check and report.problems:
@@ -305,8 +306,9 @@ def main():
             print(f"Once more, because: {'; '.join(report.problems)}.")
             report.problems.clear()
             parts[name](report)
-            if report.problems:
-                break
+        problems += report.problems
+        report.problems.clear()
+    report.problems = problems
     return report.end()
 
 
