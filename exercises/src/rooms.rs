@@ -196,7 +196,7 @@ impl RoomManager {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rooms> {
-        // Should a task ever panic with the lock in hand, the others go on.
+        // Should a task ever panic while it holds the lock, the others go on.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

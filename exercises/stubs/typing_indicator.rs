@@ -2,7 +2,7 @@
 //!
 //! Read first: `client.rs`, the loop with `select!`, and where it uses the timer;
 //!             `rooms.rs`, `Room::chat` and `Room::remove`
-//! Edit:       this file, in four places
+//! Edit:       this file, in six places
 //! Check:      cargo test -p exercises -- typing_indicator
 //! Try it:     cargo run -p exercises, two windows; type in one, look at the other
 

@@ -33,7 +33,6 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-
 use tracing::info;
 
 use crate::socket::{Disconnect, close, with_limits};

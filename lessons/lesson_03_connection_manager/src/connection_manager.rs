@@ -30,7 +30,7 @@ pub struct ConnectionManager {
 struct Clients {
     last_id: ClientId,
     outboxes: HashMap<ClientId, mpsc::Sender<Batch>>,
-    /// Who has left, and the others have not been notified yet.
+    /// Who has left, and has not been announced yet.
     departed: Vec<ClientId>,
 }
 
@@ -51,12 +51,12 @@ impl Drop for Connection {
 }
 
 impl ConnectionManager {
-    /// Adds a client, and tells the others.
+    /// Adds a client, and notifies the others.
     pub fn connect(&self) -> Connection {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
         let mut clients = self.lock();
-        clients.announce_departed(); // Before: the new client never knew them.
+        clients.announce_departed(); // First: they left before this client came.
         clients.last_id += 1;
         let id = clients.last_id;
         clients.outboxes.insert(id, sender);
@@ -121,14 +121,14 @@ impl Clients {
 
     /// Announces those who have left to those who are still there.
     ///
-    /// When a network fails, a thousand clients may be gone at once. So the news of all of
-    /// them goes out as one batch: a thousand of them would fill every outbox.
+    /// When a network fails, a thousand clients may be gone at once. So all of them are
+    /// announced in one batch: a thousand batches would fill every outbox.
     fn announce_departed(&mut self) {
-        // Why a loop? The news may find one more outbox full.
+        // Why a loop? The announcement may find one more outbox full.
         while !self.departed.is_empty() {
             let left = |id| format!("Client {id} left.").into();
-            let news = self.departed.drain(..).map(left).collect();
-            self.enqueue(news, None);
+            let batch = self.departed.drain(..).map(left).collect();
+            self.enqueue(batch, None);
         }
     }
 

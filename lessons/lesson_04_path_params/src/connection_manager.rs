@@ -29,7 +29,7 @@ pub struct ConnectionManager {
 #[derive(Default)]
 struct Clients {
     outboxes: HashMap<ClientId, mpsc::Sender<Batch>>,
-    /// Who has left, and the others have not been notified yet.
+    /// Who has left, and has not been announced yet.
     departed: Vec<ClientId>,
 }
 
@@ -51,12 +51,12 @@ impl Drop for Connection {
 }
 
 impl ConnectionManager {
-    /// Adds a client, and tells the others. `None` if the id is in use.
+    /// Adds a client, and notifies the others. `None` if the id is in use.
     pub fn connect(&self, id: ClientId) -> Option<Connection> {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
         let mut clients = self.lock();
-        clients.announce_departed(); // Before: the new client never knew them.
+        clients.announce_departed(); // First: they left before this client came.
         let Entry::Vacant(entry) = clients.outboxes.entry(id) else {
             return None;
         };
@@ -126,8 +126,8 @@ impl Clients {
     fn announce_departed(&mut self) {
         while !self.departed.is_empty() {
             let left = |id| format!("Client {id} left.").into();
-            let news = self.departed.drain(..).map(left).collect();
-            self.enqueue(news, None);
+            let batch = self.departed.drain(..).map(left).collect();
+            self.enqueue(batch, None);
         }
     }
 

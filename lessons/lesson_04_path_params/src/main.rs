@@ -1,4 +1,4 @@
-//! Lesson 04: who are you? The path says it.
+//! Lesson 04: path parameters.
 //!
 //! Before: the server numbered its clients, and each connection got another number.
 //! Now:    the client brings its own id, as in `/ws/7`, and keeps it.

@@ -1,4 +1,4 @@
-//! Lesson 05: options, and a token.
+//! Lesson 05: query parameters and a token.
 //!
 //! Before: everybody could connect, and every client was treated alike.
 //! Now:    the query has options, as in `/ws/7?token=…&echo=false`, and a token decides

@@ -58,7 +58,7 @@ async fn run(socket: &mut WebSocket, connection: &mut Connection) -> Disconnect 
     }
 }
 
-/// Does what the client asks for, or tells it why not.
+/// Does what the client asks for, or sends it an error that says why not.
 fn handle_message(connection: &Connection, received: Result<ClientMessage, String>) {
     let Connection { manager, username, .. } = connection;
 

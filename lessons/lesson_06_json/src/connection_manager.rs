@@ -29,7 +29,7 @@ pub struct ConnectionManager {
 #[derive(Default)]
 struct Clients {
     outboxes: HashMap<Username, mpsc::Sender<Batch>>,
-    /// Who has left, and the others have not been notified yet.
+    /// Who has left, and has not been announced yet.
     departed: Vec<Username>,
 }
 
@@ -51,12 +51,12 @@ impl Drop for Connection {
 }
 
 impl ConnectionManager {
-    /// Adds a client, and tells the others. `None` if the name is taken.
+    /// Adds a client, and notifies the others. `None` if the name is taken.
     pub fn connect(&self, username: Username) -> Option<Connection> {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
         let mut clients = self.lock();
-        clients.announce_departed(); // Before: the new client never knew them.
+        clients.announce_departed(); // First: they left before this client came.
         let Entry::Vacant(entry) = clients.outboxes.entry(username.clone()) else {
             return None;
         };
@@ -133,8 +133,8 @@ impl Clients {
         while !self.departed.is_empty() {
             let left =
                 |username| ServerMessage::UserLeft { username: &username }.encode();
-            let news = self.departed.drain(..).map(left).collect();
-            self.enqueue(news, None);
+            let batch = self.departed.drain(..).map(left).collect();
+            self.enqueue(batch, None);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Lesson 06: messages with a shape.
+//! Lesson 06: a protocol in JSON.
 //!
 //! Before: a message was a line of text, and only people knew what it meant.
 //! Now:    a message is a JSON object with a `type`, and a mistake gets an answer.

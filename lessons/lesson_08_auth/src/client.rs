@@ -67,7 +67,7 @@ async fn run(
     }
 }
 
-/// Does what the client asks for, or tells it why not.
+/// Does what the client asks for, or sends it an error that says why not.
 fn handle_message(member: &Member, received: Result<ClientMessage, String>) {
     let Member { rooms, room, username, .. } = member;
 

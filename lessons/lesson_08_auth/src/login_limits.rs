@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 use crate::protocol::Username;
 
+/// How often we remove the guesses that are forgiven.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Limits wrong passwords for an account, for an address, and for both together.
 ///
 /// Why three? A limit for accounts alone would be a weapon: whoever guesses at an account
@@ -23,11 +26,13 @@ pub struct LoginLimits {
 
 #[derive(Default)]
 struct Memory {
-    /// When all wrong guesses will be forgiven. Who is not in it has none.
+    /// When all wrong guesses will be forgiven. A key that is not in it has none. (This is a
+    /// token bucket, kept as the time at which it is full again: the algorithm GCRA.)
     ///
-    /// It cannot grow without end: each entry costs its guesser a check of a password,
-    /// and vanishes some minutes later.
+    /// It cannot grow without end: one address adds a few entries for each guess that it
+    /// still has, and a minute or two later they are removed.
     forgiven: HashMap<Key, Instant>,
+    last_cleanup: Option<Instant>,
     /// From where each account was last signed in to. That address is trusted: guesses
     /// from other addresses cannot keep it out.
     trusted: HashMap<Username, IpAddr>,
@@ -85,10 +90,11 @@ impl LoginLimits {
                 return Err(TooManyGuesses { wait });
             }
         }
-        memory.forgiven.retain(|_, forgiven| *forgiven > now);
+        memory.clean_up(now);
         for key in keys {
             let (_, each) = key.quota();
-            *memory.forgiven.entry(key).or_insert(now) += each;
+            let forgiven = memory.forgiven.entry(key).or_insert(now);
+            *forgiven = now.max(*forgiven) + each;
         }
         Ok(Guess { limits: self.clone(), username: username.clone(), address })
     }
@@ -99,6 +105,14 @@ impl LoginLimits {
 }
 
 impl Memory {
+    /// Removes what is forgiven. Not for each guess: it looks at all entries.
+    fn clean_up(&mut self, now: Instant) {
+        if self.last_cleanup.is_none_or(|last| now - last >= CLEANUP_INTERVAL) {
+            self.forgiven.retain(|_, forgiven| *forgiven > now);
+            self.last_cleanup = Some(now);
+        }
+    }
+
     /// Which limits hold for this guess.
     fn keys(&self, username: &Username, address: IpAddr) -> Vec<Key> {
         let mut keys = vec![Key::Both(username.clone(), address), Key::Address(address)];

@@ -24,8 +24,9 @@ pub const OUTBOX_SIZE: usize = 256;
 
 /// How long the news of who joined and who left may wait, unless a message comes first.
 ///
-/// Nobody notices. But when a crowd comes or goes, its news go out together: a thousand
-/// times one message to a thousand members would keep the server busy for seconds.
+/// Nobody notices. But when a crowd comes or goes, all of it is announced together: a
+/// thousand times one message to a thousand members would keep the server busy for
+/// seconds.
 const NEWS_DELAY: Duration = Duration::from_millis(10);
 
 /// All rooms. A room appears with its first member, and vanishes with its last.
@@ -41,7 +42,8 @@ struct Room {
     outboxes: HashMap<Username, mpsc::Sender<Batch>>,
     /// Who has joined and who has left, as messages that wait to be sent.
     news: Vec<Utf8Bytes>,
-    /// Who has joined meanwhile, and how many of the news are older than that.
+    /// Who has joined meanwhile, and how many of `news` each of them skips: those up to
+    /// its own.
     newcomers: HashMap<Username, usize>,
 }
 
@@ -71,7 +73,7 @@ impl Drop for Member {
 }
 
 impl RoomManager {
-    /// Adds a member, and tells the others. `None` if the name is taken in this room.
+    /// Adds a member, and notifies the others. `None` if the name is taken in this room.
     pub fn join(&self, room: RoomName, username: Username) -> Option<Member> {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
@@ -99,7 +101,7 @@ impl RoomManager {
         });
     }
 
-    /// Sees to it that the news of a room are sent, once for all that come meanwhile.
+    /// Sends the news of a room a moment later, in one batch with what comes meanwhile.
     fn announce_soon(&self, name: &RoomName, room: &Room) {
         if room.news.len() == 1 {
             let (rooms, name) = (self.clone(), name.clone());
@@ -159,7 +161,7 @@ impl RoomManager {
 }
 
 impl Room {
-    /// Puts `message` in the outbox of everyone, after the news that wait.
+    /// Puts `message` in the outbox of everyone, after the news that waits.
     ///
     /// A member whose outbox is full is removed, and the others are notified.
     fn broadcast(&mut self, message: &ServerMessage) {
@@ -169,20 +171,20 @@ impl Room {
         self.announce();
     }
 
-    /// Removes a member, and keeps the news of it.
+    /// Removes a member, and adds to the news that it has left.
     fn remove(&mut self, username: &Username) {
         if self.outboxes.remove(username).is_some() {
             self.news.push(ServerMessage::UserLeft { username }.encode());
         }
     }
 
-    /// Sends the news that wait. A newcomer gets those that are younger than itself.
+    /// Sends the news that waits. A newcomer gets only what came after it.
     fn announce(&mut self) {
         while !self.news.is_empty() {
             let news: Batch = mem::take(&mut self.news).into();
             let newcomers = mem::take(&mut self.newcomers);
             self.enqueue(|username| match newcomers.get(username) {
-                Some(&older) => news[older..].into(),
+                Some(&skipped) => news[skipped..].into(),
                 None => news.clone(),
             });
         }

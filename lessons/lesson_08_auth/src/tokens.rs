@@ -115,8 +115,8 @@ impl Tokens {
 
         let left = token.claims.exp.saturating_sub(get_current_timestamp());
         let left = Duration::from_secs(left);
-        // We sign no token that lasts longer, and none with demands (RFC 7515, section
-        // 4.1.11). An `exp` in milliseconds would last for 50,000 years.
+        // We sign no token that lasts longer, and none with critical extensions (`crit`, RFC
+        // 7515, section 4.1.11). An `exp` in milliseconds would last for 50,000 years.
         if left > TOKEN_LIFETIME || token.header.crit.is_some() {
             return Err(TokenError::Invalid);
         }

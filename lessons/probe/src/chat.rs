@@ -61,7 +61,7 @@ impl Chat {
     }
 }
 
-/// However a connection ends, the others are told, and they are told once.
+/// However a connection ends, the others are notified, and they are notified once.
 pub async fn every_disconnect_is_announced_once(chat: Chat) -> Check {
     for way in ["a Close", "a lost connection", "a protocol violation"] {
         let (_server, [mut ana, mut ben, cem]) = chat.connect().await?;

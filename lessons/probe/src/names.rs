@@ -41,17 +41,17 @@ impl Names {
 
     /// Somebody connects as `name` and leaves. The others receive it as `shown`.
     async fn comes_and_goes(&self, server: &Server, name: &str, shown: &str) -> Check {
-        let story = format!(
+        let sentence = format!(
             "Somebody connects as \"{}\". This name is valid, and the others should receive it \
              as \"{}\".",
             name.escape_default(), // Or one could not see what they differ in.
             shown.escape_default(),
         );
         let mut ana = server.connect("Ana", &(self.path)("ana")).await?;
-        let visitor = server.connect(name, &self.path(name)).await.because(&story)?;
-        ana.hears(joined(shown)).await.because(&story)?;
+        let visitor = server.connect(name, &self.path(name)).await.because(&sentence)?;
+        ana.hears(joined(shown)).await.because(&sentence)?;
         visitor.leaves().await?;
-        ana.hears(left(shown)).await.because(&story)?;
+        ana.hears(left(shown)).await.because(&sentence)?;
         ana.leaves().await
     }
 }
@@ -128,10 +128,10 @@ pub async fn characters_are_counted_in_nfc(names: Names) -> Check {
 
 async fn rejects(server: &Server, names: &Names, name: &str, why: &str) -> Check {
     let path = names.path(name);
-    let story = format!("The name \"{}\" is invalid: {why}.", name.escape_default());
-    let response = server.rejects("Eve", &path, 400).await.because(&story)?;
+    let sentence = format!("The name \"{}\" is invalid: {why}.", name.escape_default());
+    let response = server.rejects("Eve", &path, 400).await.because(&sentence)?;
     if response.body.is_empty() {
-        return Err(server.hint(format!("{story} The response should say so.")));
+        return Err(server.hint(format!("{sentence} The response should say so.")));
     }
     Ok(())
 }
