@@ -64,8 +64,8 @@ async fn a_member_whose_task_panics_has_left() {
     });
 
     assert!(task.await.is_err(), "the task panics");
-    let news = ana.outbox.recv().await.expect("the news of him");
-    let texts: Vec<_> = news.iter().map(|text| text.as_str()).collect();
+    let batch = ana.outbox.recv().await.expect("he joined and left");
+    let texts: Vec<_> = batch.iter().map(|text| text.as_str()).collect();
     let expected = [
         r#"{"type":"user_joined","username":"ben"}"#,
         r#"{"type":"user_left","username":"ben"}"#,
@@ -83,19 +83,6 @@ async fn nobody_without_a_name_is_announced() -> Check {
     server.rejects("Nobody", "/ws/chat/rust/%20", 400).await?;
 
     ana.hears_nothing_for(ONE_MINUTE).await
-}
-
-/// The next message that is queued for this member, if there is one.
-fn queued(member: &mut Member) -> Option<Utf8Bytes> {
-    member.outbox.try_recv().ok().map(|batch| batch[0].clone())
-}
-
-fn room() -> RoomName {
-    RoomName::try_from("rust".to_owned()).expect("a good name")
-}
-
-fn name(name: &str) -> Username {
-    Username::try_from(name.to_owned()).expect("a good name")
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,4 +115,17 @@ async fn a_message_does_not_overtake_the_news_of_who_joined() -> Check {
     ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
     ana.hears(probe::rooms::chat_from("ben", "Hello!")).await?;
     ben.hears(probe::rooms::chat_from("ben", "Hello!")).await
+}
+
+/// The next message that is queued for this member, if there is one.
+fn queued(member: &mut Member) -> Option<Utf8Bytes> {
+    member.outbox.try_recv().ok().map(|batch| batch[0].clone())
+}
+
+fn room() -> RoomName {
+    RoomName::try_from("rust".to_owned()).expect("a good name")
+}
+
+fn name(name: &str) -> Username {
+    Username::try_from(name.to_owned()).expect("a good name")
 }
