@@ -30,11 +30,11 @@ use crate::{
 /// How many batches may wait for one member. With the next one it is removed.
 pub const OUTBOX_SIZE: usize = 256;
 
-/// How long the news of a departure may wait, unless a message comes first.
+/// How long the announcement of a departure may wait, unless a message comes first.
 ///
 /// Nobody notices. But when the connections of a crowd are lost, all who leave meanwhile
 /// are announced together.
-const NEWS_DELAY: Duration = Duration::from_millis(10);
+const ANNOUNCE_DELAY: Duration = Duration::from_millis(10);
 
 /// How many empty rooms we keep for their history. With one more, the room that has
 /// been empty for the longest time is forgotten.
@@ -117,7 +117,7 @@ impl Drop for Member {
         if is_first == Some(true) {
             let (rooms, name) = (self.rooms.clone(), self.room.clone());
             spawn(async move {
-                sleep(NEWS_DELAY).await;
+                sleep(ANNOUNCE_DELAY).await;
                 rooms.lock().change(&name, Room::deliver);
             });
         }

@@ -225,6 +225,7 @@ fn is_allowed(origin: &str, host: &str, listed: &[String]) -> bool {
 }
 
 /// The origins that `ALLOWED_ORIGINS` lists, separated by commas, and those of the book.
+/// Browsers send them in lower case.
 fn listed(configured: &str, with_book: bool) -> Vec<String> {
     let book = if with_book { &BOOK_ORIGINS[..] } else { &[] };
     configured
@@ -232,7 +233,7 @@ fn listed(configured: &str, with_book: bool) -> Vec<String> {
         .map(|origin| origin.trim().trim_end_matches('/'))
         .filter(|origin| !origin.is_empty())
         .chain(book.iter().copied())
-        .map(String::from)
+        .map(str::to_lowercase)
         .collect()
 }
 

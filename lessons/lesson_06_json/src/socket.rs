@@ -1,4 +1,5 @@
-//! The socket itself, whatever it is used for: its limits, and how it is closed.
+//! The socket itself, whatever it is used for: its limits, how it is written to, and how
+//! it is closed.
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -22,12 +22,13 @@ use crate::{
 /// the outboxes of others.
 pub const OUTBOX_SIZE: usize = 256;
 
-/// How long the news of who joined and who left may wait, unless a message comes first.
+/// How long the announcement of who joined and who left may wait, unless a message comes
+/// first.
 ///
 /// Nobody notices. But when a crowd comes or goes, all of it is announced together: a
 /// thousand times one message to a thousand members would keep the server busy for
 /// seconds.
-const NEWS_DELAY: Duration = Duration::from_millis(10);
+const ANNOUNCE_DELAY: Duration = Duration::from_millis(10);
 
 /// All rooms. A room appears with its first member, and vanishes with its last.
 ///
@@ -41,8 +42,8 @@ pub struct RoomManager {
 struct Room {
     outboxes: HashMap<Username, mpsc::Sender<Batch>>,
     /// Who has joined and who has left, as messages that wait to be sent.
-    news: Vec<Utf8Bytes>,
-    /// Who has joined meanwhile, and how many of `news` each of them skips: those up to
+    announcements: Vec<Utf8Bytes>,
+    /// Who has joined meanwhile, and how many of `announcements` each of them skips: those up to
     /// its own.
     newcomers: HashMap<Username, usize>,
 }
@@ -83,8 +84,10 @@ impl RoomManager {
             return None; // And so the room is not new: somebody is in it.
         };
         entry.insert(sender);
-        joined.news.push(ServerMessage::UserJoined { username: &username }.encode());
-        joined.newcomers.insert(username.clone(), joined.news.len());
+        joined
+            .announcements
+            .push(ServerMessage::UserJoined { username: &username }.encode());
+        joined.newcomers.insert(username.clone(), joined.announcements.len());
         self.announce_soon(&room, joined);
 
         Some(Member { room, username, rooms: self.clone(), outbox })
@@ -101,12 +104,12 @@ impl RoomManager {
         });
     }
 
-    /// Sends the news of a room a moment later, in one batch with what comes meanwhile.
+    /// Announces a moment later who joined and left, in one batch with what comes meanwhile.
     fn announce_soon(&self, name: &RoomName, room: &Room) {
-        if room.news.len() == 1 {
+        if room.announcements.len() == 1 {
             let (rooms, name) = (self.clone(), name.clone());
             spawn(async move {
-                sleep(NEWS_DELAY).await;
+                sleep(ANNOUNCE_DELAY).await;
                 rooms.change(&name, Room::announce);
             });
         }
@@ -161,7 +164,7 @@ impl RoomManager {
 }
 
 impl Room {
-    /// Puts `message` in the outbox of everyone, after the news that waits.
+    /// Puts `message` in the outbox of everyone, after the announcements that wait.
     ///
     /// A member whose outbox is full is removed, and the others are notified.
     fn broadcast(&mut self, message: &ServerMessage) {
@@ -171,21 +174,21 @@ impl Room {
         self.announce();
     }
 
-    /// Removes a member, and adds to the news that it has left.
+    /// Removes a member. That it has left waits to be announced.
     fn remove(&mut self, username: &Username) {
         if self.outboxes.remove(username).is_some() {
-            self.news.push(ServerMessage::UserLeft { username }.encode());
+            self.announcements.push(ServerMessage::UserLeft { username }.encode());
         }
     }
 
-    /// Sends the news that waits. A newcomer gets only what came after it.
+    /// Sends the announcements that wait. A newcomer gets only those that came after its own.
     fn announce(&mut self) {
-        while !self.news.is_empty() {
-            let news: Batch = mem::take(&mut self.news).into();
+        while !self.announcements.is_empty() {
+            let batch: Batch = mem::take(&mut self.announcements).into();
             let newcomers = mem::take(&mut self.newcomers);
             self.enqueue(|username| match newcomers.get(username) {
-                Some(&skipped) => news[skipped..].into(),
-                None => news.clone(),
+                Some(&skipped) => batch[skipped..].into(),
+                None => batch.clone(),
             });
         }
     }
@@ -201,7 +204,7 @@ impl Room {
 
         let left =
             |(username, _)| ServerMessage::UserLeft { username: &username }.encode();
-        self.news.extend(slow.map(left));
+        self.announcements.extend(slow.map(left));
     }
 }
 

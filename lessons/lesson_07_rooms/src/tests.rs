@@ -105,7 +105,7 @@ async fn those_who_join_at_the_same_moment_are_announced_to_those_who_were_there
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_does_not_overtake_the_news_of_who_joined() -> Check {
+async fn a_message_does_not_overtake_the_announcement_of_who_joined() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;

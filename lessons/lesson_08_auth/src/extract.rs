@@ -55,13 +55,15 @@ impl AllowedOrigins {
     }
 
     pub fn parse(list: &str) -> Result<Self, String> {
-        let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        let origins = list
+            .split(',')
+            .map(|origin| origin.trim().trim_end_matches('/'))
+            .filter(|origin| !origin.is_empty());
         for origin in origins.clone() {
             let uri: Option<Uri> = origin.parse().ok();
-            // The browser sends scheme, host and port, and no path, not even "/".
-            let is_whole = uri.is_some_and(|uri| {
-                uri.scheme().is_some() && uri.path() == "/" && !origin.ends_with('/')
-            });
+            // The browser sends scheme, host and port, and no path.
+            let is_whole =
+                uri.is_some_and(|uri| uri.scheme().is_some() && uri.path() == "/");
             if !is_whole {
                 return Err(format!(
                     "ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme and a host, \
@@ -158,7 +160,7 @@ fn unauthorized(sentence: &'static str) -> Rejection {
 /// cookie and, as a last resort, the query, which ends up in the logs of proxies.
 fn token(parts: &Parts) -> Option<String> {
     #[derive(Deserialize)]
-    struct Credentials {
+    struct TokenQuery {
         token: String,
     }
 
@@ -170,7 +172,7 @@ fn token(parts: &Parts) -> Option<String> {
             offered.split(',').find_map(|name| name.trim().strip_prefix("bearer."))?;
         Some(token.into())
     };
-    let query = || Some(Query::<Credentials>::try_from_uri(&parts.uri).ok()?.0.token);
+    let query = || Some(Query::<TokenQuery>::try_from_uri(&parts.uri).ok()?.0.token);
     let cookie =
         || Some(CookieJar::from_headers(&parts.headers).get(COOKIE)?.value().into());
 

@@ -18,14 +18,14 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// Why three? A limit for accounts alone would be a weapon: whoever guesses at an account
 /// would lock its owner out. One address uses up its own limit for the account long
-/// before it uses up the account's. All clones share the same memory.
+/// before it uses up the account's. All clones share the same guesses.
 #[derive(Clone, Default)]
 pub struct LoginLimits {
-    memory: Arc<Mutex<Memory>>,
+    guesses: Arc<Mutex<Guesses>>,
 }
 
 #[derive(Default)]
-struct Memory {
+struct Guesses {
     /// When all wrong guesses will be forgiven. A key that is not in it has none. (This is a
     /// token bucket, kept as the time at which it is full again: the algorithm GCRA.)
     ///
@@ -65,6 +65,7 @@ pub struct TooManyGuesses {
 /// A guess that is allowed. It counts as wrong, unless it turns out to be right.
 pub struct Guess {
     limits: LoginLimits,
+    keys: Vec<Key>,
     username: Username,
     address: IpAddr,
 }
@@ -80,31 +81,31 @@ impl LoginLimits {
         address: IpAddr,
     ) -> Result<Guess, TooManyGuesses> {
         let (now, address) = (Instant::now(), network(address));
-        let mut memory = self.lock();
-        let keys = memory.keys(username, address);
+        let mut guesses = self.lock();
+        let keys = guesses.keys(username, address);
         for key in &keys {
             let (free, each) = key.quota();
-            let forgiven = memory.forgiven.get(key).map_or(now, |at| now.max(*at));
+            let forgiven = guesses.forgiven.get(key).map_or(now, |at| now.max(*at));
             let wait = (forgiven + each).saturating_duration_since(now + each * free);
             if !wait.is_zero() {
                 return Err(TooManyGuesses { wait });
             }
         }
-        memory.clean_up(now);
-        for key in keys {
+        guesses.clean_up(now);
+        for key in &keys {
             let (_, each) = key.quota();
-            let forgiven = memory.forgiven.entry(key).or_insert(now);
+            let forgiven = guesses.forgiven.entry(key.clone()).or_insert(now);
             *forgiven = now.max(*forgiven) + each;
         }
-        Ok(Guess { limits: self.clone(), username: username.clone(), address })
+        Ok(Guess { limits: self.clone(), keys, username: username.clone(), address })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Guesses> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Memory {
+impl Guesses {
     /// Removes what is forgiven. Not for each guess: it looks at all entries.
     fn clean_up(&mut self, now: Instant) {
         if self.last_cleanup.is_none_or(|last| now - last >= CLEANUP_INTERVAL) {
@@ -126,15 +127,14 @@ impl Memory {
 impl Guess {
     /// Takes the guess back: the password was right.
     pub fn was_right(self) {
-        let Self { limits, username, address } = self;
-        let mut memory = limits.lock();
-        for key in memory.keys(&username, address) {
+        let mut guesses = self.limits.lock();
+        for key in &self.keys {
             let (_, each) = key.quota();
-            if let Some(forgiven) = memory.forgiven.get_mut(&key) {
+            if let Some(forgiven) = guesses.forgiven.get_mut(key) {
                 *forgiven -= each;
             }
         }
-        memory.trusted.insert(username, address);
+        guesses.trusted.insert(self.username, self.address);
     }
 }
 

@@ -21,8 +21,10 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// The shortest secret that we sign with, in bytes (RFC 7518, section 3.2).
 const SECRET_SIZE: usize = 32;
 
-/// Who signs, and for whom. A token for another service must not be valid here.
+/// Who signs our tokens.
 pub const ISSUER: &str = env!("CARGO_PKG_NAME");
+
+/// For whom they are. A token for another service must not be valid here.
 pub const AUDIENCE: &str = "lesson_08_chat";
 
 /// What a token says about somebody (RFC 7519, section 4.1).

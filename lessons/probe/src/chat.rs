@@ -21,8 +21,8 @@ const FLOOD: usize = 1_000;
 /// holds, so that their departures do not fit into one, either, if they come one by one.
 const CROWD: usize = 300;
 
-/// Longer than the news of who joined may wait.
-const GREETINGS: Duration = Duration::from_millis(100);
+/// Longer than the announcement of who joined may wait.
+const ANNOUNCE_DELAY: Duration = Duration::from_millis(100);
 
 /// On a paused clock, this is until every task waits.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -53,7 +53,7 @@ impl Chat {
             clients.push(server.connect(name, &(self.path)(name)).await?);
         }
         for client in &mut clients {
-            client.hears_out(GREETINGS).await;
+            client.hears_out(ANNOUNCE_DELAY).await;
         }
         let clients =
             clients.try_into().map_err(|_| Hint::new("There should be three."))?;
@@ -300,7 +300,7 @@ impl Meeting {
             }
         }
         for reader in &mut readers {
-            reader.hears_out(GREETINGS).await;
+            reader.hears_out(ANNOUNCE_DELAY).await;
         }
         Ok(Self { chat, server, readers, received: Default::default(), crowd })
     }

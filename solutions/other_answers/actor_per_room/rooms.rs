@@ -41,8 +41,8 @@ const REQUESTS: usize = 64;
 /// How many empty rooms we keep for their history.
 const KEPT_ROOMS: usize = 100;
 
-/// How long the news of a departure may wait, unless a message comes first.
-const NEWS_DELAY: Duration = Duration::from_millis(10);
+/// How long the announcement of a departure may wait, unless a message comes first.
+const ANNOUNCE_DELAY: Duration = Duration::from_millis(10);
 
 type Outbox = mpsc::Receiver<Batch>;
 
@@ -306,7 +306,7 @@ impl RoomTask {
             self.room.deliver();
             self.announce_at = None;
         } else if !self.room.left.is_empty() {
-            self.announce_at.get_or_insert(now + NEWS_DELAY);
+            self.announce_at.get_or_insert(now + ANNOUNCE_DELAY);
         }
     }
 

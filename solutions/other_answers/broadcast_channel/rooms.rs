@@ -36,8 +36,8 @@ use crate::{
 /// How many batches a room keeps for members that read slowly.
 const CHANNEL_SIZE: usize = 256;
 
-/// How long the news of a departure may wait, unless a message comes first.
-const NEWS_DELAY: Duration = Duration::from_millis(10);
+/// How long the announcement of a departure may wait, unless a message comes first.
+const ANNOUNCE_DELAY: Duration = Duration::from_millis(10);
 
 /// How many empty rooms we keep for their history.
 const KEPT_ROOMS: usize = 100;
@@ -122,7 +122,7 @@ impl Drop for Member {
         if is_first == Some(true) {
             let (rooms, name) = (self.rooms.clone(), self.room.clone());
             spawn(async move {
-                sleep(NEWS_DELAY).await;
+                sleep(ANNOUNCE_DELAY).await;
                 rooms.lock().change(&name, Room::deliver);
             });
         }

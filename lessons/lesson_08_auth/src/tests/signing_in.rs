@@ -283,7 +283,7 @@ async fn a_token_of_another_issuer_or_for_another_audience_is_rejected() -> Chec
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_with_demands_we_do_not_know_is_rejected() -> Check {
+async fn a_token_with_an_unknown_critical_extension_is_rejected() -> Check {
     let server = serve(app());
     let mut header = Header::new(Algorithm::HS256);
     header.crit = Some(vec!["moon-phase".into()]);
@@ -429,7 +429,7 @@ async fn our_own_page_and_those_of_the_book_may_connect() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn pages_of_allowed_origins_may_connect() -> Check {
-    let list = " https://Chat.example.com , http://10.0.0.5:8080,";
+    let list = " https://Chat.example.com/ , http://10.0.0.5:8080,";
     let server = serve(app_for(AllowedOrigins::parse(list).expect("two origins")));
     let room = path("rust", "ana");
 
@@ -452,8 +452,8 @@ async fn pages_of_allowed_origins_may_connect() -> Check {
 fn an_origin_that_is_not_whole_gets_a_sentence() {
     let no_origins = [
         "chat.example.com",
-        "https://",
-        "https://chat.example.com/",
+        "https:",
+        "https://chat.example.com/chat",
         "*",
         "http:/x",
         "a b",
