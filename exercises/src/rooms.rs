@@ -98,7 +98,7 @@ pub struct RoomSummary {
 
 /// Somebody who is in a room, for as long as this lives.
 ///
-/// This is a guard: when it is dropped, the member leaves, and the others are told.
+/// This is a guard: when it is dropped, the member leaves, and the others are notified.
 pub struct Member {
     pub room: RoomName,
     pub username: Username,
