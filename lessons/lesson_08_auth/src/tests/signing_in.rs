@@ -40,7 +40,7 @@ fn claims_without(claim: &str) -> String {
     sign(&claims)
 }
 
-async fn log_in(
+async fn login(
     server: &Server,
     username: &str,
     password: &str,
@@ -55,9 +55,9 @@ async fn log_in(
 
 async fn rejects(server: &Server, token: &str, sentence: &str) -> Check {
     let path = format!("/ws/chat/rust?token={token}");
-    let answer = server.rejects("Eve", &path, 401).await?;
-    assert_eq!(answer.body, sentence, "this token: {token}");
-    assert_eq!(answer.headers["www-authenticate"], "Bearer", "RFC 6750, section 3");
+    let response = server.rejects("Eve", &path, 401).await?;
+    assert_eq!(response.body, sentence, "this token: {token}");
+    assert_eq!(response.headers["www-authenticate"], "Bearer", "RFC 6750, section 3");
     Ok(())
 }
 
@@ -69,14 +69,14 @@ pub const MISSING: &str = "Sign in first: a token is missing.";
 async fn the_right_password_brings_a_token_and_a_cookie() -> Check {
     let server = serve(app());
 
-    let answer = log_in(&server, "ana", "ana-likes-tea").await?;
+    let response = login(&server, "ana", "ana-likes-tea").await?;
 
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    assert_eq!(response.status, 200, "{}", response.body);
+    let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
     assert_eq!(body["expires_in"], TOKEN_LIFETIME.as_secs(), "the page can plan ahead");
     assert_eq!(body["username"], "ana", "and knows who it is");
     let token = body["token"].as_str().unwrap_or_default();
-    let cookie = answer.headers["set-cookie"].to_str().unwrap_or_default();
+    let cookie = response.headers["set-cookie"].to_str().unwrap_or_default();
     for part in [
         &format!("lesson_08_auth_token={token}"),
         "HttpOnly",
@@ -98,8 +98,8 @@ async fn every_demo_user_can_sign_in() -> Check {
     for (name, password) in
         [("ana", "ana-likes-tea"), ("ben", "ben-likes-jam"), ("cem", "cem-likes-figs")]
     {
-        let answer = log_in(&server, name, password).await?;
-        assert_eq!(answer.status, 200, "{name} has this password");
+        let response = login(&server, name, password).await?;
+        assert_eq!(response.status, 200, "{name} has this password");
     }
     Ok(())
 }
@@ -107,15 +107,15 @@ async fn every_demo_user_can_sign_in() -> Check {
 #[tokio::test(start_paused = true)]
 async fn a_wrong_name_and_a_wrong_password_look_the_same() -> Check {
     let server = serve(app());
-    let wrong_password = log_in(&server, "ana", "ben-likes-jam").await?;
-    let wrong_name = log_in(&server, "eve", "ben-likes-jam").await?;
-    let no_name = log_in(&server, "", "").await?;
-    let not_mine = log_in(&server, "nobody", "nobody-knows-this").await?;
+    let wrong_password = login(&server, "ana", "ben-likes-jam").await?;
+    let wrong_name = login(&server, "eve", "ben-likes-jam").await?;
+    let no_name = login(&server, "", "").await?;
+    let not_mine = login(&server, "nobody", "nobody-knows-this").await?;
 
-    for answer in [&wrong_password, &wrong_name, &no_name, &not_mine] {
-        assert_eq!(answer.status, 401, "{}", answer.body);
-        assert_eq!(answer.body, "Wrong name or password.", "no hint at what was wrong");
-        assert!(!answer.headers.contains_key("set-cookie"), "and no cookie");
+    for response in [&wrong_password, &wrong_name, &no_name, &not_mine] {
+        assert_eq!(response.status, 401, "{}", response.body);
+        assert_eq!(response.body, "Wrong name or password.", "no hint at what was wrong");
+        assert!(!response.headers.contains_key("set-cookie"), "and no cookie");
     }
     assert_eq!(
         wrong_name.headers.len(),
@@ -137,8 +137,8 @@ async fn a_login_that_is_no_json_gets_an_answer() -> Check {
     for (kind, body, status) in bad {
         let request =
             Request::post("/login").header("content-type", kind).body(body.into());
-        let answer = server.request(request.expect("a good request")).await?;
-        assert_eq!(answer.status, status, "{kind} {body}: {}", answer.body);
+        let response = server.request(request.expect("a good request")).await?;
+        assert_eq!(response.status, status, "{kind} {body}: {}", response.body);
     }
     Ok(())
 }
@@ -174,8 +174,8 @@ async fn the_token_may_come_in_four_ways() -> Check {
 async fn without_a_token_there_is_no_upgrade() -> Check {
     let server = serve(app());
 
-    let answer = server.rejects("Eve", "/ws/chat/rust", 401).await?;
-    assert_eq!(answer.body, MISSING, "the sentence says what to do");
+    let response = server.rejects("Eve", "/ws/chat/rust", 401).await?;
+    assert_eq!(response.body, MISSING, "the sentence says what to do");
     let headers = [
         ("authorization", "Basic YW5hOnRlYQ=="),
         ("cookie", "theme=dark"),
@@ -313,8 +313,8 @@ async fn a_token_that_expires_ends_the_session_with_4001() -> Check {
     ana.hears_nothing_for(half).await?;
     ana.is_closed(4001, "token expired").await?;
 
-    let answer = server.get("/rooms").await?;
-    assert_eq!(answer.body, "[]", "she is no longer in the room");
+    let response = server.get("/rooms").await?;
+    assert_eq!(response.body, "[]", "she is no longer in the room");
     Ok(())
 }
 
@@ -325,12 +325,12 @@ async fn blanks_and_capital_letters_in_the_name_do_not_matter() -> Check {
     let server = serve(app());
 
     for name in ["Ana", " ana ", "ANA", "\tAna\n"] {
-        let response = log_in(&server, name, "ana-likes-tea").await?;
+        let response = login(&server, name, "ana-likes-tea").await?;
         assert_eq!(response.status, 200, "{name:?} is ana: {}", response.body);
         let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
         assert_eq!(body["username"], "ana", "the page learns the name that others see");
     }
-    let response = log_in(&server, "ana", "Ana-likes-tea").await?;
+    let response = login(&server, "ana", "Ana-likes-tea").await?;
     assert_eq!(response.status, 401, "but they do in the password");
     Ok(())
 }
@@ -361,20 +361,20 @@ async fn me_says_who_is_signed_in() -> Check {
 async fn too_many_wrong_passwords_get_429_and_a_time_to_wait() -> Check {
     let server = serve(app());
     for _ in 0..5 {
-        let typo = log_in(&server, "ana", "ana-likes-teh").await?;
+        let typo = login(&server, "ana", "ana-likes-teh").await?;
         assert_eq!(typo.status, 401, "five typos are nothing");
     }
 
-    let sixth = log_in(&server, "ana", "ana-likes-tea").await?;
+    let sixth = login(&server, "ana", "ana-likes-tea").await?;
 
     assert_eq!(sixth.status, 429, "not even the right password is checked now");
     let sentence = "Too many wrong passwords. Try again in 10 seconds.";
     assert_eq!(sixth.body, sentence, "a person knows how long to wait");
     assert_eq!(sixth.headers["retry-after"], "10", "and so does a program");
-    let other = log_in(&server, "ben", "ben-likes-jam").await?;
+    let other = login(&server, "ben", "ben-likes-jam").await?;
     assert_eq!(other.status, 200, "Ben, at the same address, is not affected");
     tokio::time::sleep(11 * SECOND).await;
-    let ana = log_in(&server, "ana", "ana-likes-tea").await?;
+    let ana = login(&server, "ana", "ana-likes-tea").await?;
     assert_eq!(ana.status, 200, "and Ana gets in after ten seconds");
     Ok(())
 }
@@ -383,7 +383,7 @@ async fn too_many_wrong_passwords_get_429_and_a_time_to_wait() -> Check {
 async fn a_login_that_is_too_long_is_not_even_read() -> Check {
     let server = serve(app());
 
-    let response = log_in(&server, "ana", &"x".repeat(5_000)).await?;
+    let response = login(&server, "ana", &"x".repeat(5_000)).await?;
 
     assert_eq!(response.status, 413, "no password is so long: {}", response.body);
     Ok(())
