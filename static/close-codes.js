@@ -5,6 +5,9 @@
 /** The code of a connection that was lost, or never opened. */
 export const ABNORMAL_CLOSURE = 1006;
 
+/** The code with which a server closes when we are not, or no longer, signed in. */
+export const NOT_AUTHENTICATED = 4001;
+
 const MEANINGS = {
   1000: "Normal closure: the connection has done what it was opened for.",
   1001: "Going away: the server is shutting down.",

@@ -4,12 +4,9 @@
 // The socket tells first how all our tasks stand, and then what changes. So this page
 // remembers nothing: after a reload, or in a second window, it shows the same.
 
-import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
 import { keepAlive } from "./heartbeat.js";
 import { whoAmI } from "./server.js";
-
-/** The code with which a server closes when we are not, or no longer, signed in. */
-const NOT_AUTHENTICATED = 4001;
 
 /** Where we remember who has signed in: the cookie itself is hidden from scripts. */
 const GUEST = "lesson_12_guest";

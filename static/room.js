@@ -3,12 +3,9 @@
 // It draws what the server sends, and only that: who is online, who is typing, private
 // messages and the history appear when a server sends them.
 
-import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
 import { write } from "./log.js";
 import { askServer } from "./server.js";
-
-/** The code with which a server closes when we are not, or no longer, signed in. */
-const NOT_AUTHENTICATED = 4001;
 
 /** How often we tell the server, at most, that we are typing. */
 const ONE_SECOND = 1000;

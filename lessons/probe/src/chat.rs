@@ -258,9 +258,7 @@ pub async fn a_crowd_that_is_lost_at_once_disconnects_nobody_else(
 ) -> Check {
     let mut meeting = Meeting::of(chat, name).await?;
 
-    for (_, connection) in &mut meeting.crowd {
-        *connection = None;
-    }
+    meeting.connections.clear();
 
     meeting.reads_on(ONE_MINUTE).await?;
     meeting.each_departure_was_received_once("lost their connections")
@@ -273,26 +271,26 @@ struct Meeting {
     readers: [Client; 3],
     /// What each reader has received since the crowd stopped reading.
     received: [Vec<String>; 3],
-    /// The crowd, by name.
-    crowd: Vec<(String, Option<RawConnection>)>,
+    /// What the members of the crowd are called.
+    crowd: Vec<String>,
+    connections: Vec<RawConnection>,
 }
 
 impl Meeting {
     async fn of(chat: Chat, name: fn(usize) -> String) -> Result<Self, Hint> {
         let (server, mut readers) = chat.connect().await?;
-        let mut crowd = Vec::new();
-        for name in (0..CROWD).map(name) {
-            let member = server.opens_a_websocket(&(chat.path)(&name)).await?;
-            crowd.push((name, Some(member)));
-            if crowd.len() % 50 == 0 {
+        let crowd: Vec<String> = (0..CROWD).map(name).collect();
+        let mut connections = Vec::new();
+        for name in &crowd {
+            connections.push(server.opens_a_websocket(&(chat.path)(name)).await?);
+            if connections.len() % 50 == 0 {
                 for reader in &mut readers {
                     reader.hears_out(MOMENT).await;
                 }
             }
         }
-        for (name, member) in &mut crowd {
-            let Some(member) = member else { continue };
-            let head = member.hears_out(MOMENT).await; // The last that it reads.
+        for (name, connection) in crowd.iter().zip(&mut connections) {
+            let head = connection.hears_out(MOMENT).await; // The last that it reads.
             if !head.starts_with("HTTP/1.1 101 ") {
                 let sentence =
                     format!("{name} should get a WebSocket, but got {head:?}.");
@@ -302,7 +300,8 @@ impl Meeting {
         for reader in &mut readers {
             reader.hears_out(ANNOUNCE_DELAY).await;
         }
-        Ok(Self { chat, server, readers, received: Default::default(), crowd })
+        let received = Default::default();
+        Ok(Self { chat, server, readers, received, crowd, connections })
     }
 
     /// Keeps what comes for each reader until nothing has come for `pause`.
@@ -332,7 +331,7 @@ impl Meeting {
         for (reader, received) in self.chat.names.iter().zip(&self.received) {
             let short: Vec<_> =
                 received.iter().filter(|text| text.len() < long(0).len()).collect();
-            for (name, _) in &self.crowd {
+            for name in &self.crowd {
                 let is_departure =
                     |text: &&&String| text.contains(name) && left(name).matches(text);
                 let times = short.iter().filter(is_departure).count();
