@@ -189,7 +189,10 @@ async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint
     }
     if let Some(text) = act.strip_prefix("sends ") {
         socket.send(Message::text(text)).await.map_err(|e| failed(&e))?;
-        let _ = socket.next().await;
+        if let Some(Ok(Message::Close(_))) = socket.next().await {
+            // Reading on answers the Close. Without an answer the server would wait.
+            while let Some(Ok(_)) = socket.next().await {}
+        }
     }
     Ok((act != "vanishes").then_some(socket))
 }
