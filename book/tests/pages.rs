@@ -203,6 +203,7 @@ fn code_in_a_sentence_is_code_of_the_course() -> Result<(), Report> {
     let mut known = read("Cargo.toml").expect("the workspace has one");
     for (folder, endings) in [
         (".ci/browser", ".mjs"),
+        ("book/examples", ".rs"),
         ("book/fastapi", ".py"),
         ("book/outputs", ".txt"),
         ("book/transcripts", ".txt"),
