@@ -2,16 +2,23 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Fault, ROOT, heading_ids, prose, read, words};
+use crate::{Fault, ROOT, expand, heading_ids, prose, read, said_minutes, words};
 
-/// The most words that a lesson's chapter may have, as [`words`] counts them.
+/// The most words that the chapter of a lesson from 09 on may have, as [`words`] counts
+/// them. One of the core is as long as its code needs.
 pub const WORD_LIMIT: usize = 1_200;
+
+/// How many words may stand before the first code of a chapter of the core.
+pub const FIRST_SCREEN: usize = 150;
+
+/// How many lessons there are. Their numbers change, so a chapter names no other.
+const LAST_LESSON: u32 = 13;
 
 /// Words that make a reader feel slow who does not find it so.
 const BANNED: [&str; 5] = ["simply", "just", "obviously", "easy", "easily"];
 
-/// The parts of a lesson's chapter, in their order. The twelfth has three sections.
-pub const PARTS: [&str; 12] = [
+/// The parts that the chapter of a lesson may have, in their order.
+pub const PARTS: [&str; 15] = [
     "At a glance",
     "You will be able to",
     "See it fail",
@@ -20,25 +27,38 @@ pub const PARTS: [&str; 12] = [
     "What changed",
     "A wrong way",
     "The conversation",
+    "Try it",
+    "Break it",
     "Try it, then break it",
     "Coming from FastAPI",
     "Check yourself",
     "In production",
+    "If it does not work",
+];
+
+/// Those that it must have. One of several will do.
+const OBLIGATORY: [&str; 4] = [
+    "At a glance",
+    "The code",
+    "Try it or Break it or Try it, then break it",
+    "Check yourself",
 ];
 
 /// What a part must have in it, beside words.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 9] = [
     ("At a glance", " minutes to read"),
     ("At a glance", "{{#version "),
     ("See it fail", "{{#output or {{#says"),
     ("The idea", "{{#drawing "),
     ("The code", "{{#item "),
+    ("What changed", "{{#diff "),
     ("A wrong way", "{{#item book/wrong/"),
     ("A wrong way", "{{#says "),
     ("The conversation", "{{#transcript "),
-    ("In production", "\n## If it does not work\n"),
-    ("In production", "<summary>For the teacher</summary>"),
 ];
+
+/// The last part of a chapter, folded.
+const TEACHER: &str = "<summary>For the teacher</summary>";
 
 /// Every page must hold to this.
 pub fn page(file: &str, text: &str) -> Vec<Fault> {
@@ -110,53 +130,160 @@ fn follow(file: &str, link: &str) -> Result<(), String> {
 }
 
 /// A lesson's chapter must hold to this as well.
-///
-/// The first lesson has no lesson before it, so it needs no diff.
 pub fn chapter(file: &str, text: &str) -> Vec<Fault> {
+    let mut faults = parts(file, text);
+    let number = file.rsplit('/').next().and_then(|name| name.get(..2)?.parse().ok());
+    let in_core = number.is_some_and(|number: u32| number < 9);
+    let count = words(text);
+    if !in_core && count > WORD_LIMIT {
+        faults.push(Fault {
+            file: file.into(),
+            line: text.lines().count(),
+            sentence: format!(
+                "This chapter has {count} words of prose, the limit is {WORD_LIMIT}."
+            ),
+        });
+    }
+    if in_core {
+        faults.extend(first_screen(file, text));
+        faults.extend(reading_time(file, text));
+        faults.extend(numbers(file, text));
+    }
+    faults
+}
+
+/// The parts of a chapter: which there are, in which order, and what is in them.
+fn parts(file: &str, text: &str) -> Vec<Fault> {
     let fault = |line, sentence| Fault { file: file.into(), line, sentence };
     let mut faults = Vec::new();
 
-    let count = words(text);
-    if count > WORD_LIMIT {
-        faults.push(fault(
-            text.lines().count(),
-            format!(
-                "This chapter has {count} words of prose, the limit is {WORD_LIMIT}."
-            ),
-        ));
-    }
-
-    let mut rest = text;
-    let line_of = |rest: &str| text[..text.len() - rest.len()].lines().count() + 1;
-    for (i, part) in PARTS.iter().enumerate() {
-        let Some((_, found)) = rest.split_once(&format!("\n## {part}\n")) else {
+    let headings: Vec<(usize, String)> = prose(text)
+        .into_iter()
+        .filter_map(|(line, words)| Some((line, words.strip_prefix("## ")?.to_owned())))
+        .collect();
+    let mut latest = None;
+    for (i, (line, part)) in headings.iter().enumerate() {
+        let Some(place) = PARTS.iter().position(|known| known == part) else {
+            let known = PARTS.join(", ");
             faults.push(fault(
-                line_of(rest),
-                format!("Part {} of 12, “{part}”, is missing after this line.", i + 1),
+                *line,
+                format!("“{part}” is no part of a chapter. These are: {known}."),
             ));
             continue;
         };
-        let next = PARTS.get(i + 1).map(|next| format!("\n## {next}\n"));
-        let body =
-            next.and_then(|next| found.split_once(&next)).map_or(found, |(b, _)| b);
-        let first_lesson = file.contains("/01-");
-        let missing = NEEDED
-            .into_iter()
-            .chain((!first_lesson).then_some(("What changed", "{{#diff ")))
-            .filter(|(name, needed)| {
-                name == part && !needed.split(" or ").any(|needed| body.contains(needed))
-            });
-        for (_, needed) in missing {
-            faults.push(fault(
-                line_of(found),
-                format!("The part “{part}” lacks {:?}.", needed.trim()),
-            ));
+        if let Some(before) = latest.filter(|before| *before >= place) {
+            let before = PARTS[before];
+            faults.push(fault(*line, format!("“{part}” comes before “{before}”.")));
         }
-        if *part == "Check yourself" && body.matches("<details>").count() != 2 {
-            let sentence = "“Check yourself” asks two questions, with folded answers.";
-            faults.push(fault(line_of(found), sentence.into()));
+        latest = latest.max(Some(place));
+
+        let end = headings.get(i + 1).map_or(usize::MAX, |(next, _)| next - 1);
+        let body: Vec<&str> = text.lines().take(end).skip(*line).collect();
+        let body = body.join("\n");
+        for (_, needed) in NEEDED.into_iter().filter(|(name, _)| name == part) {
+            if !needed.split(" or ").any(|needed| body.contains(needed)) {
+                let needed = needed.trim();
+                faults.push(fault(*line, format!("The part “{part}” lacks {needed:?}.")));
+            }
         }
-        rest = found;
+        if part == "Check yourself" {
+            let questions: Vec<&str> = body.split("<details>").skip(1).collect();
+            if questions.len() < 2 {
+                let sentence = "“Check yourself” asks two questions or more.";
+                faults.push(fault(*line, sentence.into()));
+            }
+            let answered = |question: &&str| {
+                let (question, rest) = question.split_once("</summary>")?;
+                let (answer, _) = rest.split_once("</details>")?;
+                (words(question) > 0 && words(answer) > 0).then_some(())
+            };
+            if questions.iter().any(|question| answered(question).is_none()) {
+                let sentence = "A question of “Check yourself” needs its answer, folded: \
+                    <details>, <summary>, the question, </summary>, the answer, </details>.";
+                faults.push(fault(*line, sentence.into()));
+            }
+        }
+    }
+    for needed in OBLIGATORY {
+        if !needed.split(" or ").any(|part| headings.iter().any(|(_, has)| has == part)) {
+            faults.push(fault(1, format!("This chapter lacks the part “{needed}”.")));
+        }
+    }
+    if let Some((before, after)) = text.split_once(TEACHER)
+        && after.contains("\n## ")
+    {
+        let sentence = "The part for the teacher comes last.";
+        faults.push(fault(before.lines().count() + 1, sentence.into()));
+    }
+    faults
+}
+
+/// The first code stands on the first screen.
+fn first_screen(file: &str, text: &str) -> Option<Fault> {
+    let shows = |line: &str| {
+        let line = line.trim_start();
+        let starts = ["{{#item ", "{{#output ", "{{#says ", "{{#transcript ", "```"];
+        starts.iter().any(|start| line.starts_with(start))
+    };
+    let before: Vec<&str> = text.lines().take_while(|line| !shows(line)).collect();
+    let count = words(&before.join("\n"));
+    (count > FIRST_SCREEN).then(|| Fault {
+        file: file.into(),
+        line: before.len() + 1,
+        sentence: format!(
+            "The first code stands after {count} words, where {FIRST_SCREEN} fit the first \
+             screen."
+        ),
+    })
+}
+
+/// People read 220 words in a minute, or 40 lines of code. Some take twice as long.
+fn reading_time(file: &str, text: &str) -> Option<Fault> {
+    let said = said_minutes(text)?.0;
+    // The differences are folded, and for those who want them.
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !line.trim_start().starts_with("{{#diff ")).collect();
+    let (filled, _) = expand(file, &lines.join("\n"));
+    let (mut code, mut in_fence) = (0, false);
+    for line in filled.lines() {
+        if line.trim_start().starts_with("```") {
+            in_fence = !in_fence;
+        } else if in_fence {
+            code += 1;
+        }
+    }
+    let count = words(text);
+    let least = (count as f64 / 220.0 + f64::from(code) / 40.0).round().max(1.0) as u32;
+    let line = text.lines().position(|line| line.contains(" minutes to read"));
+    (said < least || said > 2 * least).then(|| Fault {
+        file: file.into(),
+        line: line.unwrap_or(0) + 1,
+        sentence: format!(
+            "{said} minutes to read are not honest: {count} words and {code} lines of code \
+             take {least} to {}.",
+            2 * least
+        ),
+    })
+}
+
+/// No promise of a lesson that is not there.
+fn numbers(file: &str, text: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (line, text) in prose(text) {
+        let mut before = String::new();
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()) {
+            let is_lesson = ["lesson", "lessons", "chapter", "chapters"];
+            if let Ok(number) = word.parse::<u32>()
+                && is_lesson.contains(&before.as_str())
+                && number > LAST_LESSON
+            {
+                let sentence = format!(
+                    "There is no lesson {number}: say what it is about, without a number."
+                );
+                faults.push(Fault { file: file.into(), line, sentence });
+            }
+            before = word.to_lowercase();
+        }
     }
     faults
 }

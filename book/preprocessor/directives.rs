@@ -1,6 +1,6 @@
 //! The directives, and what becomes of them.
 
-use crate::{Fault, diff::diff, item, read, schedule};
+use crate::{Fault, breaks::Break, coverage, diff::diff, item, read, schedule};
 
 /// Fills the directives of a page. What cannot be filled is a fault.
 ///
@@ -21,8 +21,12 @@ pub fn expand(page: &str, text: &str) -> (String, Vec<Fault>) {
                 }
             }
         }
-        match fill(&block) {
-            Ok(text) => filled.push_str(&text),
+        // Inside of a list, a directive stands to the right, and so does what it becomes.
+        let left = &line[..line.len() - line.trim_start().len()];
+        block[0] = line.trim_start();
+        match fill(page, text, &block) {
+            Ok(text) if left.is_empty() => filled.push_str(&text),
+            Ok(text) => filled.push_str(&indented(left, &text)),
             Err(sentence) => {
                 faults.push(Fault { file: page.into(), line: i + 1, sentence });
             }
@@ -32,7 +36,12 @@ pub fn expand(page: &str, text: &str) -> (String, Vec<Fault>) {
     (filled, faults)
 }
 
-fn fill(block: &[&str]) -> Result<String, String> {
+fn indented(left: &str, text: &str) -> String {
+    let line = |line: &str| format!("{left}{line}").trim_end().to_owned();
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn fill(page: &str, text: &str, block: &[&str]) -> Result<String, String> {
     let line = block[0];
     if block.len() > 1 {
         let (name, rest) = split(line.trim_start_matches("{{#"));
@@ -42,7 +51,10 @@ fn fill(block: &[&str]) -> Result<String, String> {
         };
     }
     match line.strip_prefix("{{#").and_then(|rest| rest.strip_suffix("}}")) {
-        Some(inside) if !inside.contains("}}") && !is_inline(inside) => directive(inside),
+        Some(inside) if !inside.contains("}}") && !is_inline(inside) => match inside {
+            "left_out" => left_out(page, text),
+            inside => directive(inside),
+        },
         _ => inline(line),
     }
 }
@@ -69,7 +81,7 @@ fn inline(line: &str) -> Result<String, String> {
 }
 
 fn is_inline(inside: &str) -> bool {
-    matches!(split(inside).0, "version" | "minutes")
+    matches!(split(inside).0, "version" | "minutes" | "new_lines")
 }
 
 fn directive(inside: &str) -> Result<String, String> {
@@ -101,6 +113,7 @@ fn directive(inside: &str) -> Result<String, String> {
                 text.trim_end().replace("\n\n", "\n&#10;")
             ))
         }
+        "break" => Break::read(rest)?.show(rest),
         "lab" => lab(),
         "steps" => steps(rest),
         "hints" => hints(rest),
@@ -114,9 +127,24 @@ fn directive(inside: &str) -> Result<String, String> {
             Ok(format!("<figure class=\"drawing\">\n{}\n</figure>", lines.join("\n")))
         }
         "minutes" => schedule::sum(rest).map(|sum| sum.to_string()),
+        "new_lines" => {
+            let number = rest.trim_start_matches("lesson_").get(..2).unwrap_or_default();
+            match coverage::shown_by(number, "", "") {
+                Ok(step) if step.lesson == rest => Ok(step.new_lines().to_string()),
+                _ => Err(format!("There is no lesson {rest} with a number up to 08.")),
+            }
+        }
         "version" => version(rest),
         _ => Err(format!("There is no directive {{{{#{name}}}}}.")),
     }
+}
+
+/// The new code of a lesson that its chapter does not show.
+fn left_out(page: &str, text: &str) -> Result<String, String> {
+    let chapter = page.strip_prefix("book/src/").unwrap_or(page);
+    let number = chapter.strip_prefix("lessons/").and_then(|name| name.get(..2));
+    let number = number.ok_or("{{#left_out}} is for the chapter of a lesson.")?;
+    Ok(coverage::shown_by(number, chapter, text)?.left_out())
 }
 
 /// The script that replays transcripts, in one piece: a page from the disk may not

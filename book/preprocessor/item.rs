@@ -1,56 +1,73 @@
 //! Cutting items out of source files.
 
+use std::ops::Range;
+
 /// Cuts one item out of a source file: its comments, its head and its body.
 ///
 /// `heads` is how its first line begins, without `pub` or `export`. `A > B` looks for B
-/// inside of A. The error is a sentence.
+/// inside of A, `//!` is the comment at the top of a file. The error is a sentence.
 pub fn item(source: &str, heads: &str, is_python: bool) -> Result<String, String> {
-    let mut lines: Vec<&str> = source.lines().collect();
-    for head in heads.split(" > ") {
-        lines = cut(&lines, head.trim(), is_python)?;
-    }
-    Ok(lines.join("\n"))
+    let lines: Vec<&str> = source.lines().collect();
+    let (range, left) = find(&lines, heads, is_python)?;
+
+    // The item moves to the left, but no line loses more than its spaces.
+    let moved = |line: &&str| line.get(left.min(depth(line))..).map(ToOwned::to_owned);
+    Ok(lines[range].iter().filter_map(moved).collect::<Vec<_>>().join("\n"))
 }
 
-fn depth(line: &str) -> usize {
+/// Where an item stands in a source file, and how far to the right.
+pub fn find(
+    lines: &[&str],
+    heads: &str,
+    is_python: bool,
+) -> Result<(Range<usize>, usize), String> {
+    let header = lines.iter().take_while(|line| line.starts_with("//!")).count();
+    if heads == "//!" && header > 0 {
+        return Ok((0..header, 0));
+    }
+    let (mut range, mut left) = (0..lines.len(), 0);
+    for head in heads.split(" > ") {
+        let head = head.trim();
+        let found: Vec<usize> =
+            range.clone().filter(|&i| begins(lines[i], head)).collect();
+        let first = match found[..] {
+            [] => return Err(format!("there is no item `{head}`")),
+            [first] => first,
+            _ => return Err(format!("{} items begin with `{head}`", found.len())),
+        };
+        left = depth(lines[first]);
+        let last = end(&lines[..range.end], first, is_python)
+            .ok_or_else(|| format!("the item `{head}` has no end"))?;
+        range = first - comments_above(&lines[range.start..first])..last + 1;
+    }
+    Ok((range, left))
+}
+
+pub fn depth(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
+/// The last line of the item that begins here.
+///
 /// rustfmt makes this easy, and so does prettier: an item ends at the first `}` or `;`
 /// that stands as far to the left as its head. In Python it ends where the next line
 /// stands as far to the left.
-fn cut<'a>(
-    lines: &[&'a str],
-    head: &str,
-    is_python: bool,
-) -> Result<Vec<&'a str>, String> {
-    let found: Vec<usize> =
-        (0..lines.len()).filter(|&i| begins(lines[i], head)).collect();
-    let first = match found[..] {
-        [] => return Err(format!("there is no item `{head}`")),
-        [first] => first,
-        _ => return Err(format!("{} items begin with `{head}`", found.len())),
-    };
-
+pub fn end(lines: &[&str], first: usize, is_python: bool) -> Option<usize> {
     let left = depth(lines[first]);
-    let length = if is_python {
+    if is_python {
         let next = |line: &&str| !line.is_empty() && depth(line) <= left;
         let body = lines[first + 1..].iter().position(next);
         let body = &lines[first + 1..body.map_or(lines.len(), |next| first + 1 + next)];
-        body.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1)
-    } else {
-        let ends = |line: &&str| depth(line) == left && line.ends_with(['}', ';']);
-        lines[first..]
-            .iter()
-            .position(ends)
-            .ok_or_else(|| format!("the item `{head}` has no end"))?
-    };
-    let comments =
-        lines[..first].iter().rev().take_while(|line| is_comment(line)).count();
+        let last = body.iter().rposition(|line| !line.is_empty());
+        return Some(first + last.map_or(0, |last| last + 1));
+    }
+    let ends = |line: &&str| depth(line) == left && line.ends_with(['}', ';']);
+    lines[first..].iter().position(ends).map(|length| first + length)
+}
 
-    // The item moves to the left, but no line loses more than its spaces.
-    let moved = |line: &&'a str| line.get(left.min(depth(line))..).unwrap_or_default();
-    Ok(lines[first - comments..=first + length].iter().map(moved).collect())
+/// How many lines of comments and attributes end here.
+pub fn comments_above(lines: &[&str]) -> usize {
+    lines.iter().rev().take_while(|line| is_comment(line)).count()
 }
 
 fn begins(line: &str, head: &str) -> bool {
@@ -65,7 +82,7 @@ fn begins(line: &str, head: &str) -> bool {
         .is_some_and(|rest| !(head.ends_with(in_word) && rest.starts_with(in_word)))
 }
 
-fn is_comment(line: &str) -> bool {
+pub fn is_comment(line: &str) -> bool {
     let line = line.trim_start();
     let module = line.starts_with("//!");
     let starts = ["//", "#", "@", "/**", "* ", "*/"];
@@ -114,6 +131,15 @@ impl Clients {
         let expected =
             "// Why? We ask.\npub fn join(\n    &mut self,\n) -> u32 {\n    self.last\n}";
         assert_eq!(found, expected, "the indentation of the impl is gone");
+    }
+
+    #[test]
+    fn the_header_of_a_file_is_an_item_too() {
+        let found = item(&format!("//! Lists.\n//!\n{SOURCE}"), "//!", false);
+        let none = item(SOURCE, "//!", false);
+
+        assert_eq!(found, Ok("//! Lists.\n//!".into()), "no more than the header");
+        assert_eq!(none, Err("there is no item `//!`".into()), "there is no header");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! The book's own preprocessor. The pages say where code comes from, and this brings it.
 //!
-//! A directive stands on a line of its own, but for `version`, which stands in a
-//! sentence. Paths begin at the root of the repository.
+//! A directive stands on a line of its own, but for `version`, `minutes` and `new_lines`,
+//! which stand in a sentence. In a list, the line is indented as the text of its entry is.
+//! Paths begin at the root of the repository.
 //!
 //! | directive | becomes |
 //! |---|---|
-//! | `{{#item FILE HEAD}}` | an item of Rust, JavaScript or Python, by the beginning of its first line; `A > B` is B inside of A, `A ++ B` is both |
+//! | `{{#item FILE HEAD}}` | an item of Rust, JavaScript or Python, by the beginning of its first line; `A > B` is B inside of A, `A ++ B` is both, `//!` is the file's own comment |
 //! | `{{#file FILE}}` | the whole file |
 //! | `{{#diff OLD NEW}}` | what changed between two lessons |
+//! | `{{#break NAME}}` | a change that breaks the lesson, the test that notices it, and what it prints: `breaks.rs` has the form, `.ci/book/breaks` runs it |
+//! | `{{#left_out}}` | the new code of the lesson that this chapter does not show, by name |
+//! | `{{#new_lines LESSON}}` | how many lines of a lesson are new or changed, inside a sentence |
 //! | `{{#transcript NAME}}` | a conversation that the tests of its lesson run |
 //! | `{{#lab}}` | the script that replays the transcripts of this page |
 //! | `{{#output NAME}}` | a command and what it printed, run by a test |
@@ -19,7 +23,9 @@
 //! | `{{#minutes PAGE…}}` | their sum, inside a sentence |
 //! | `{{#version CRATE}}` | what `Cargo.lock` has; `rust` is the oldest that will do |
 
+pub mod breaks;
 pub mod check;
+pub mod coverage;
 mod diff;
 mod directives;
 mod item;
@@ -31,7 +37,7 @@ use std::{fmt, fs, path::Path};
 pub use directives::expand;
 pub use item::item;
 pub use page::{heading_ids, prose, words};
-pub use schedule::minutes;
+pub use schedule::{minutes, said_minutes};
 
 /// The root of the repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

@@ -6,12 +6,19 @@ use std::{
     process::ExitCode,
 };
 
-use book::{Fault, expand, read, words};
-use serde_json::Value;
+use book::{
+    Fault,
+    breaks::{self, Break},
+    coverage, expand, read, words,
+};
+use serde_json::{Value, json};
 
 fn main() -> ExitCode {
-    if env::args().nth(1).as_deref() == Some("words") {
-        return count();
+    match env::args().nth(1).as_deref() {
+        Some("words") => return count(),
+        Some("steps") => return steps(env::args().nth(2).as_deref()),
+        Some("breaks") => return list_breaks(),
+        _ => {}
     }
     // mdBook asks for which kinds of output we are good: for all.
     if env::args().nth(1).as_deref() == Some("supports") {
@@ -38,6 +45,51 @@ fn count() -> ExitCode {
         let text = read(&format!("book/src/{page}")).unwrap_or_default();
         println!("{:5} {page}", words(&text));
     }
+    ExitCode::SUCCESS
+}
+
+/// Prints how large each step is, and how much of it is shown: `cargo run -p book -- steps`.
+/// With a number, such as `02`, prints what is not shown.
+fn steps(number: Option<&str>) -> ExitCode {
+    println!("{}", coverage::TABLE);
+    for (known, _) in coverage::BUDGETS {
+        if number.is_some_and(|number| number != known) {
+            continue;
+        }
+        match coverage::step(known) {
+            Err(sentence) => {
+                eprintln!("{sentence}");
+                return ExitCode::FAILURE;
+            }
+            Ok(step) if number.is_some() => {
+                println!("{step}\n\nNew, but not in {}:\n", step.chapter);
+                println!("{}\n", step.left_out().trim_end());
+                step.missing().iter().for_each(|line| println!("{line}"));
+            }
+            Ok(step) => println!("{step}"),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Prints the steps that break something, in JSON, for `.ci/book/breaks`.
+fn list_breaks() -> ExitCode {
+    let steps = breaks::names().into_iter().map(|name| {
+        let step = Break::read(&name).and_then(|step| Ok((step.apply()?, step)));
+        match step {
+            Err(fault) => json!({ "name": name, "fault": fault }),
+            Ok((files, step)) => json!({
+                "name": name,
+                "lesson": step.lesson,
+                "command": step.command(),
+                "files": files,
+                "tests": step.tests,
+                "error": step.error,
+                "printed": step.printed,
+            }),
+        }
+    });
+    println!("{}", Value::Array(steps.collect()));
     ExitCode::SUCCESS
 }
 

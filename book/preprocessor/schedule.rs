@@ -5,19 +5,21 @@ use std::fmt::Write;
 use crate::read;
 
 /// How long a page takes: to read, and to do.
-///
-/// It says so in words: `8 minutes to read, 12 minutes to do`.
 pub fn minutes(page: &str) -> Result<(u32, u32), String> {
-    let text = read(&format!("book/src/{page}"))?;
-    let said = |what: &str| {
-        let before = text.split_once(what)?.0;
-        before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-    };
-    said(" minutes to read").zip(said(" minutes to do")).ok_or_else(|| {
+    said_minutes(&read(&format!("book/src/{page}"))?).ok_or_else(|| {
         format!(
             "book/src/{page} does not say how many “minutes to read” and “minutes to do”."
         )
     })
+}
+
+/// What a page says about that: `8 minutes to read, 12 minutes to do`.
+pub fn said_minutes(text: &str) -> Option<(u32, u32)> {
+    let said = |what: &str| {
+        let before = text.split_once(what)?.0;
+        before.rsplit(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    said(" minutes to read").zip(said(" minutes to do"))
 }
 
 /// All minutes of some pages.

@@ -129,7 +129,7 @@ fn a_page_without_a_title() {
 /// A chapter with nothing wrong in it.
 fn chapter() -> String {
     let parts = [
-        "{{#version axum}}, 1 minutes to read",
+        "{{#version axum}}, 1 minutes to read, 2 minutes to do",
         "Read.",
         "{{#output a}}",
         "{{#drawing a}}",
@@ -138,9 +138,13 @@ fn chapter() -> String {
         "{{#item book/wrong/a.rs b}}\n{{#says a}}",
         "{{#transcript a}}",
         "Try.",
+        "Break.",
+        "Both.",
         "Python.",
-        "<details>1</details> <details>2</details>",
-        "Slow.\n\n## If it does not work\n\n<summary>For the teacher</summary>",
+        "<details>\n<summary>1?</summary>\n\n1.\n\n</details>\n\n\
+         <details>\n<summary>2?</summary>\n\n2.\n\n</details>",
+        "Slow.",
+        "Look.\n\n<details>\n<summary>For the teacher</summary>\n\nAsk.\n\n</details>",
     ];
     let mut text = String::from("# Title\n");
     for (name, part) in check::PARTS.iter().zip(parts) {
@@ -149,61 +153,170 @@ fn chapter() -> String {
     text
 }
 
-#[test]
-fn a_chapter_as_it_should_be() {
-    let said = sentences(check::chapter(FILE, &chapter()));
+/// What is said about a chapter of the core.
+fn chapter_faults(text: &str) -> Vec<String> {
+    sentences(check::chapter(FILE, text))
+}
 
-    assert_eq!(said, [""; 0], "nothing is wrong");
+/// The chapter without one of its parts.
+fn without(part: &str) -> String {
+    let text = chapter();
+    let (before, rest) = text.split_once(&format!("\n## {part}\n")).unwrap_or_default();
+    let (_, after) = rest.split_once("\n## ").unwrap_or_default();
+    format!("{before}\n## {after}")
 }
 
 #[test]
-fn a_chapter_that_is_too_long() {
+fn a_chapter_as_it_should_be() {
+    assert_eq!(chapter_faults(&chapter()), [""; 0], "nothing is wrong");
+}
+
+#[test]
+fn a_chapter_of_production_that_is_too_long() {
     let long = chapter().replace("Slow.", &"word ".repeat(check::WORD_LIMIT));
     let count = words(&long);
 
-    let said = sentences(check::chapter(FILE, &long));
+    let said = sentences(check::chapter("book/src/lessons/09-long.md", &long));
 
     let sentence = format!("This chapter has {count} words of prose, the limit is 1200.");
-    assert_eq!(said.len(), 1, "one fault");
+    assert_eq!(said.len(), 1, "one fault: {said:?}");
     assert!(said[0].ends_with(&sentence), "{said:?} should end with {sentence}");
 }
 
 #[test]
-fn a_part_that_is_missing_or_out_of_order() {
-    let missing = chapter().replace("## The idea", "## Ideas");
+fn a_part_that_may_be_missing_and_one_that_may_not() {
+    let idea = chapter_faults(&without("The idea"));
+    let code = chapter_faults(&without("The code"));
+    let one_of_three = chapter_faults(
+        &without("Try it")
+            .replace("## Break it\n", "")
+            .replace("## Try it, then", "## Then"),
+    );
+
+    assert_eq!(idea, [""; 0], "a part that has nothing to say is left out");
+    assert_eq!(
+        code,
+        [format!("{FILE}:1: This chapter lacks the part “The code”.")],
+        "how?"
+    );
+    let sentence =
+        "This chapter lacks the part “Try it or Break it or Try it, then break it”.";
+    assert!(one_of_three.concat().contains(sentence), "{one_of_three:?}: nothing to do");
+}
+
+#[test]
+fn a_part_that_nobody_knows_or_that_is_out_of_order() {
+    let unknown = chapter_faults(&chapter().replace("## The idea", "## Ideas"));
     let swapped = chapter()
-        .replace("## Try it, then break it", "## X")
-        .replace("## The conversation", "## Try it, then break it")
-        .replace("## X", "## The conversation");
+        .replace("## Try it\n", "## X\n")
+        .replace("## The conversation", "## Try it")
+        .replace("## X\n", "## The conversation\n\n{{#transcript a}}\n");
 
-    let missing = sentences(check::chapter(FILE, &missing));
-    let swapped = sentences(check::chapter(FILE, &swapped));
+    let swapped = chapter_faults(&swapped);
 
-    assert!(
-        missing[0].contains("Part 4 of 12, “The idea”, is missing after this line."),
-        "{missing:?} should name the idea"
-    );
-    assert!(
-        swapped.iter().any(|line| line.contains("“Try it, then break it”, is missing")),
-        "{swapped:?} should name the part that comes too early"
-    );
+    let sentence =
+        format!("{FILE}:15: “Ideas” is no part of a chapter. These are: At a gl");
+    assert!(unknown[0].starts_with(&sentence), "{unknown:?} should name the parts");
+    let sentence = format!("{FILE}:36: “The conversation” comes before “Try it”.");
+    assert_eq!(swapped, [sentence], "first it is read, then tried");
 }
 
 #[test]
 fn a_part_without_its_evidence() {
-    let said =
-        sentences(check::chapter(FILE, &chapter().replace("{{#output a}}", "It fails.")));
-    let quiz = chapter().replace("<details>2</details>", "");
-
-    let quiz = sentences(check::chapter(FILE, &quiz));
+    let said = chapter_faults(&chapter().replace("{{#output a}}", "It fails."));
 
     assert!(
         said[0].ends_with("The part “See it fail” lacks \"{{#output or {{#says\"."),
         "{said:?} should ask for the output"
     );
+}
+
+#[test]
+fn a_question_without_its_answer_or_without_another() {
+    let answer = chapter_faults(&chapter().replace("\n2.\n", ""));
+    let open = chapter_faults(&chapter().replace("<summary>2?</summary>", "2?"));
+    let second = "<details>\n<summary>2?</summary>\n\n2.\n\n</details>";
+    let alone = chapter_faults(&chapter().replace(second, ""));
+
+    let sentence = "A question of “Check yourself” needs its answer, folded: <details>, \
+                    <summary>, the question, </summary>, the answer, </details>.";
     assert!(
-        quiz[0].ends_with("“Check yourself” asks two questions, with folded answers."),
-        "{quiz:?} should ask for two"
+        answer.concat().ends_with(sentence),
+        "{answer:?}: nothing below the question"
+    );
+    assert!(open.concat().ends_with(sentence), "{open:?}: no question to unfold");
+    let sentence = "“Check yourself” asks two questions or more.";
+    assert!(alone.concat().ends_with(sentence), "{alone:?}: one question");
+}
+
+#[test]
+fn a_part_after_the_one_for_the_teacher() {
+    let teacher = "<details>\n<summary>For the teacher</summary>\n\nAsk.\n\n</details>";
+    let early = chapter().replace(teacher, "").replace("Slow.", teacher);
+
+    let said = chapter_faults(&early);
+
+    assert!(said.concat().ends_with("The part for the teacher comes last."), "{said:?}");
+}
+
+#[test]
+fn a_first_screen_without_code() {
+    let words = |count| chapter().replace("Read.", &"word ".repeat(count));
+    let late = chapter_faults(&words(150).replace(" 1 minutes", " 2 minutes"));
+    let in_time = chapter_faults(&words(120).replace(" 1 minutes", " 2 minutes"));
+    let fence =
+        chapter().replace("Read.", &format!("```rust\n```\n{}", "word ".repeat(150)));
+    let fence = chapter_faults(&fence.replace(" 1 minutes", " 2 minutes"));
+
+    let sentence = format!(
+        "{FILE}:13: The first code stands after 170 words, where 150 fit the first screen."
+    );
+    assert_eq!(late, [sentence], "words, words");
+    assert_eq!(in_time, [""; 0], "code within the first screen");
+    assert_eq!(fence, [""; 0], "a block of its own is code, too");
+}
+
+#[test]
+fn minutes_that_are_not_honest() {
+    let item = "{{#item lessons/lesson_02_disconnect/src/socket.rs async fn close}}";
+    let code = format!("{}\n{}", "word ".repeat(400), [item; 10].join("\n"));
+    let long = chapter().replace("{{#item a b}}", &code);
+
+    let short = chapter_faults(&long);
+    let slow = chapter_faults(&chapter().replace(" 1 minutes", " 3 minutes"));
+
+    let said = short.concat();
+    assert!(said.starts_with(&format!("{FILE}:5: 1 minutes to read are not honest: 4")));
+    assert!(!said.contains(" and 0 lines"), "{said}: the items have lines, too");
+    assert!(slow.concat().contains("3 minutes to read are not honest: "), "{slow:?}");
+}
+
+#[test]
+fn a_lesson_that_is_not_there() {
+    let said = chapter_faults(&chapter().replace("Slow.", "Lesson 17 adds it, as 9 do."));
+    let known =
+        chapter_faults(&chapter().replace("Slow.", "Lesson 9 adds it in 20 lines."));
+
+    let sentence = "There is no lesson 17: say what it is about, without a number.";
+    assert!(said.concat().ends_with(sentence), "{said:?}");
+    assert_eq!(known, [""; 0], "that one is there");
+}
+
+#[test]
+fn a_step_that_is_not_there_or_left_out_of_nothing() {
+    let step = directive("1. Break it:\n\n   {{#break 99_no_such}}");
+    let lesson = directive("It has {{#new_lines lesson_99}} lines.");
+    let page = sentences(expand("book/src/SUMMARY.md", "# Title\n\n{{#left_out}}\n").1);
+
+    let sentence = "There is no file book/breaks/99_no_such.txt.";
+    assert_eq!(step, [format!("{FILE}:5: {sentence}")], "no such step");
+    let sentence = "There is no lesson lesson_99 with a number up to 08.";
+    assert_eq!(lesson, [format!("{FILE}:3: {sentence}")], "no such lesson");
+    let sentence = "{{#left_out}} is for the chapter of a lesson.";
+    assert_eq!(
+        page,
+        [format!("book/src/SUMMARY.md:3: {sentence}")],
+        "no lesson's chapter"
     );
 }
 

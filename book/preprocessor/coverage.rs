@@ -1,0 +1,397 @@
+//! How large the step to a lesson is, and how much of it its chapter shows.
+
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write},
+    fs,
+    ops::Range,
+    path::Path,
+};
+
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+use crate::{
+    ROOT,
+    item::{comments_above, depth, end, find, is_comment},
+    minutes, read,
+};
+
+/// The lessons that are a chain, and how many new lines each may have.
+///
+/// A chapter whose lesson has more says so, under a heading with "larger" in it.
+pub const BUDGETS: [(&str, usize); 8] = [
+    ("01", usize::MAX),
+    ("02", 100),
+    ("03", 160),
+    ("04", 60),
+    ("05", 100),
+    ("06", 260),
+    ("07", 200),
+    ("08", 350),
+];
+
+/// A file that goes on under another name: lesson, its name there, and the one before.
+const RENAMED: [(&str, &str, &str); 1] = [("07", "rooms.rs", "connection_manager.rs")];
+
+/// What a lesson adds to the one before it.
+pub struct Step {
+    pub lesson: String,
+    /// The page, as a path from `book/src`.
+    pub chapter: String,
+    pub files: Vec<File>,
+}
+
+/// A file of a lesson, without its tests.
+pub struct File {
+    pub path: String,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    text: String,
+    is_test: bool,
+    is_new: bool,
+    is_shown: bool,
+}
+
+impl Line {
+    fn is_missing(&self) -> bool {
+        self.is_new && !self.is_shown
+    }
+}
+
+/// The step to the lesson with this number, such as `02`, and what its chapter shows.
+pub fn step(number: &str) -> Result<Step, String> {
+    let chapter = file_that_begins("book/src/lessons", &format!("{number}-"))?;
+    let text = read(&format!("book/src/lessons/{chapter}"))?;
+    shown_by(number, &format!("lessons/{chapter}"), &text)
+}
+
+/// The same, for a chapter whose text is at hand.
+pub fn shown_by(number: &str, chapter: &str, text: &str) -> Result<Step, String> {
+    let lesson = lesson(number)?;
+    let before = match BUDGETS.iter().position(|(known, _)| *known == number) {
+        None => return Err(format!("Lesson {number} has no budget.")),
+        Some(0) => None,
+        Some(i) => Some(self::lesson(BUDGETS[i - 1].0)?),
+    };
+    let mut files = Vec::new();
+    for name in sources(&lesson)? {
+        let old_name = RENAMED
+            .iter()
+            .find(|(lesson, new, _)| *lesson == number && *new == name)
+            .map_or(&name[..], |(_, _, old)| old);
+        let old = before
+            .as_ref()
+            .and_then(|before| read(&format!("lessons/{before}/src/{old_name}")).ok())
+            .unwrap_or_default();
+        let path = format!("lessons/{lesson}/src/{name}");
+        let new = read(&path)?;
+        let normal = |text: &str, lesson: &str| text.replace(lesson, "lesson");
+        let old = normal(&old, before.as_deref().unwrap_or("none"));
+        let mut lines = compare(&old, &normal(&new, &lesson), &new);
+        for range in shown(text, &path, &new) {
+            lines[range].iter_mut().for_each(|line| line.is_shown = true);
+        }
+        files.push(File { path, lines });
+    }
+    Ok(Step { lesson, chapter: chapter.to_owned(), files })
+}
+
+fn lesson(number: &str) -> Result<String, String> {
+    file_that_begins("lessons", &format!("lesson_{number}_"))
+}
+
+fn file_that_begins(folder: &str, start: &str) -> Result<String, String> {
+    let entries = fs::read_dir(Path::new(ROOT).join(folder))
+        .map_err(|_| format!("There is no folder {folder}."))?;
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .find(|name| name.starts_with(start))
+        .ok_or_else(|| format!("{folder} has nothing that begins with {start}."))
+}
+
+/// The files of a lesson, tests apart, as paths from its `src`.
+fn sources(lesson: &str) -> Result<BTreeSet<String>, String> {
+    fn visit(root: &Path, below: &str, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(root.join(below)).into_iter().flatten().flatten() {
+            let name = format!("{below}{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() && name != "tests" {
+                visit(root, &format!("{name}/"), found);
+            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+                found.insert(name);
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    visit(&Path::new(ROOT).join("lessons").join(lesson).join("src"), "", &mut found);
+    if found.is_empty() { Err(format!("{lesson} has no code.")) } else { Ok(found) }
+}
+
+/// Marks the lines that are new. `old` and `new` are compared, `text` is what is shown.
+fn compare(old: &str, new: &str, text: &str) -> Vec<Line> {
+    let old_lines: Vec<&str> = old.lines().collect();
+    let new_lines: Vec<&str> = new.lines().collect();
+    // Blank lines and tests do not count, so they are not compared.
+    let kept = |lines: &[&str]| -> Vec<usize> {
+        let tests = tests(lines);
+        let counts = |i: &usize| {
+            !lines[*i].trim().is_empty() && !tests.iter().any(|range| range.contains(i))
+        };
+        (0..lines.len()).filter(counts).collect()
+    };
+    let (old_kept, new_kept) = (kept(&old_lines), kept(&new_lines));
+    let pick = |lines: &[&str], kept: &[usize]| -> Vec<String> {
+        kept.iter().map(|&i| lines[i].to_owned()).collect()
+    };
+    let ops = capture_diff_slices(
+        Algorithm::Myers,
+        &pick(&old_lines, &old_kept),
+        &pick(&new_lines, &new_kept),
+    );
+
+    let tests = tests(&new_lines);
+    let mut lines: Vec<Line> = text
+        .lines()
+        .enumerate()
+        .map(|(i, line)| Line {
+            text: line.to_owned(),
+            is_test: tests.iter().any(|range| range.contains(&i)),
+            is_new: false,
+            is_shown: false,
+        })
+        .collect();
+    for op in ops {
+        if let DiffOp::Insert { new_index, new_len, .. }
+        | DiffOp::Replace { new_index, new_len, .. } = op
+        {
+            for &i in &new_kept[new_index..new_index + new_len] {
+                lines[i].is_new = true;
+            }
+        }
+    }
+    lines
+}
+
+/// What is compiled for the tests only.
+fn tests(lines: &[&str]) -> Vec<Range<usize>> {
+    let starts = (0..lines.len()).filter(|&i| lines[i].trim() == "#[cfg(test)]");
+    starts
+        .filter_map(|start| {
+            let first = (start..lines.len()).find(|&i| !is_comment(lines[i]))?;
+            Some(start..end(lines, first, false)? + 1)
+        })
+        .collect()
+}
+
+/// The parts of a file that a chapter shows. That each is there, others check.
+fn shown(chapter: &str, path: &str, source: &str) -> Vec<Range<usize>> {
+    let lines: Vec<&str> = source.lines().collect();
+    let mut ranges = Vec::new();
+    for line in chapter.lines() {
+        let inside =
+            |name| line.trim().strip_prefix(name)?.strip_prefix(path)?.strip_suffix("}}");
+        if let Some(heads) = inside("{{#item ") {
+            let found = heads.split(" ++ ").filter_map(|h| find(&lines, h, false).ok());
+            ranges.extend(found.map(|(range, _)| range));
+        } else if inside("{{#file ").is_some() {
+            ranges.push(0..lines.len());
+        }
+    }
+    ranges
+}
+
+impl Step {
+    fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.files.iter().flat_map(|file| &file.lines)
+    }
+
+    /// How many lines are new or changed, without tests and blank lines.
+    pub fn new_lines(&self) -> usize {
+        self.lines().filter(|line| line.is_new).count()
+    }
+
+    /// How much of that the chapter shows, of a hundred.
+    pub fn share(&self) -> usize {
+        let missing = self.lines().filter(|line| line.is_missing()).count();
+        match self.new_lines() {
+            0 => 100,
+            new => (new - missing) * 100 / new,
+        }
+    }
+
+    pub fn budget(&self) -> usize {
+        let found =
+            BUDGETS.iter().find(|(n, _)| self.chapter.contains(&format!("/{n}-")));
+        found.map_or(usize::MAX, |(_, budget)| *budget)
+    }
+
+    /// The function with the most lines, from its head to its end.
+    pub fn longest_function(&self) -> (usize, String) {
+        let mut longest = (0, String::new());
+        for file in &self.files {
+            let lines: Vec<&str> = file.lines.iter().map(|line| &line.text[..]).collect();
+            for (i, line) in lines.iter().enumerate() {
+                let head = line.split('(').next().unwrap_or_default();
+                let mut words = head.split(' ').skip_while(|word| word.is_empty());
+                let is_function = words.any(|word| word == "fn")
+                    && !is_comment(line)
+                    && !head.contains('"');
+                if is_function
+                    && !file.lines[i].is_test
+                    && let Some(last) = end(&lines, i, false)
+                    && last + 1 - i > longest.0
+                {
+                    longest = (last + 1 - i, name(line));
+                }
+            }
+        }
+        longest
+    }
+
+    /// Lines of comments for each line of code.
+    pub fn comments(&self) -> f64 {
+        let counted = |line: &&Line| !line.is_test && !line.text.trim().is_empty();
+        let (comments, code): (Vec<&Line>, Vec<&Line>) = self
+            .lines()
+            .filter(counted)
+            .partition(|line| line.text.trim_start().starts_with("//"));
+        comments.len() as f64 / code.len().max(1) as f64
+    }
+
+    /// The new lines that the chapter does not show, as `file:line: text`.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for file in &self.files {
+            for (i, line) in file.lines.iter().enumerate().filter(|(_, l)| l.is_missing())
+            {
+                missing.push(format!("{}:{}: {}", file.path, i + 1, line.text));
+            }
+        }
+        missing
+    }
+
+    /// The same by name, as a list for the chapter.
+    pub fn left_out(&self) -> String {
+        let mut list = String::new();
+        for file in &self.files {
+            let items: Vec<String> = file
+                .missing_items()
+                .iter()
+                .map(|(name, count)| {
+                    let lines = if *count == 1 { "line" } else { "lines" };
+                    format!("{name} ({count} {lines})")
+                })
+                .collect();
+            let name = file.path.splitn(3, '/').nth(2).unwrap_or(&file.path);
+            if !items.is_empty() {
+                let _ = writeln!(list, "- `{name}`: {}", items.join(", "));
+            }
+        }
+        if list.is_empty() { "Nothing is left out.".into() } else { list }
+    }
+}
+
+impl File {
+    /// The items with new lines that are not shown, and how many these are.
+    fn missing_items(&self) -> Vec<(String, usize)> {
+        let lines: Vec<&str> = self.lines.iter().map(|line| &line.text[..]).collect();
+        let mut found = Vec::new();
+        let header = lines.iter().take_while(|line| line.starts_with("//!")).count();
+        self.note("the header", 0..header, &mut found);
+        let all = outline(&lines, header..lines.len(), 0);
+        let is_use =
+            |name: &str| ["use ", "mod "].iter().any(|word| name.starts_with(word));
+        let uses = all.iter().filter(|(_, name)| is_use(name));
+        let uses: usize = uses.map(|(range, _)| self.count(range.clone())).sum();
+        if uses > 0 {
+            found.push(("the `use` and `mod` lines".into(), uses));
+        }
+        for (range, name) in all.iter().filter(|(_, name)| !is_use(name)) {
+            let parts = outline(&lines, range.clone(), 4);
+            let is_shown = self.lines[range.clone()].iter().any(|line| line.is_shown);
+            if is_shown && !parts.is_empty() {
+                // Its own head and its last brace stand around what is shown.
+                for (range, part) in parts {
+                    self.note(&format!("`{part}` in `{name}`"), range, &mut found);
+                }
+            } else {
+                self.note(&format!("`{name}`"), range.clone(), &mut found);
+            }
+        }
+        found
+    }
+
+    fn count(&self, range: Range<usize>) -> usize {
+        self.lines[range].iter().filter(|line| line.is_missing()).count()
+    }
+
+    fn note(&self, name: &str, range: Range<usize>, found: &mut Vec<(String, usize)>) {
+        let count = self.count(range);
+        if count > 0 {
+            found.push((name.to_owned(), count));
+        }
+    }
+}
+
+/// The items that stand this far to the right: their lines with their comments, and names.
+fn outline(
+    lines: &[&str],
+    range: Range<usize>,
+    left: usize,
+) -> Vec<(Range<usize>, String)> {
+    let mut found = Vec::new();
+    let mut i = range.start;
+    while i < range.end {
+        let line = lines[i];
+        let begins = !line.is_empty() && depth(line) == left && !is_comment(line);
+        match end(&lines[..range.end], i, false) {
+            // With the comments above it, and not the brace that ends what is around it.
+            Some(last) if begins && !line.trim().starts_with('}') => {
+                let first = i - comments_above(&lines[range.start..i]);
+                found.push((first..last + 1, name(line)));
+                i = last + 1;
+            }
+            _ => i += 1,
+        }
+    }
+    found
+}
+
+/// How an item is called, so that `{{#item}}` would find it.
+fn name(head: &str) -> String {
+    let mut head = head.trim();
+    for word in ["pub(crate) ", "pub "] {
+        head = head.strip_prefix(word).unwrap_or(head);
+    }
+    let ends: &[char] =
+        if head.starts_with("impl") { &['{'] } else { &['(', '<', '{', ':', '=', ';'] };
+    let ends = if head.starts_with("use ") { &['{', ';'] } else { ends };
+    head.split(ends).next().unwrap_or(head).trim().to_owned()
+}
+
+/// A table row: the lesson, and all that we measure.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let budget = match self.budget() {
+            usize::MAX => "–".into(),
+            budget => budget.to_string(),
+        };
+        let (length, name) = self.longest_function();
+        let (read, act) = minutes(&self.chapter).unwrap_or_default();
+        write!(
+            f,
+            "| {} | {} | {budget} | {} % | {length}, `{name}` | {:.2} | {read} + {act} |",
+            self.lesson,
+            self.new_lines(),
+            self.share(),
+            self.comments()
+        )
+    }
+}
+
+/// The head of the table.
+pub const TABLE: &str = "\
+| lesson | new lines | budget | shown | longest function | comments per line of code | minutes |
+|---|---|---|---|---|---|---|";
