@@ -16,9 +16,6 @@ use crate::{
     socket::with_limits,
 };
 
-/// The longest message that the socket accepts, in bytes. A longer one ends the connection.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
-
 /// The longest message that we send, in bytes: fifty of the longest chats in one. Pongs
 /// that a client does not read may fill as much.
 const MAX_WRITE_BUFFER_SIZE: usize = 640 * 1024;
@@ -56,7 +53,7 @@ async fn ws_handler(
     State(rooms): State<RoomManager>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    with_limits(upgrade, MAX_MESSAGE_SIZE)
+    with_limits(upgrade)
         .max_write_buffer_size(MAX_WRITE_BUFFER_SIZE)
         .on_upgrade(|socket| handle_socket(socket, rooms, room, username))
 }

@@ -25,9 +25,6 @@ use crate::socket::{Disconnect, close, send_all, with_limits};
 /// How many messages we keep for clients that read slowly.
 const BACKLOG: usize = 100;
 
-/// The longest message that the socket accepts, in bytes. A longer one ends the connection.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
-
 #[derive(Clone)]
 struct AppState {
     names: Arc<Mutex<HashSet<String>>>,
@@ -55,8 +52,7 @@ async fn ws_handler(
     State(state): State<AppState>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    with_limits(upgrade, MAX_MESSAGE_SIZE)
-        .on_upgrade(|socket| handle_socket(socket, state))
+    with_limits(upgrade).on_upgrade(|socket| handle_socket(socket, state))
 }
 
 async fn handle_socket(mut socket: WebSocket, state: AppState) {
@@ -121,7 +117,9 @@ async fn next_text(socket: &mut WebSocket) -> Result<Utf8Bytes, Disconnect> {
     loop {
         match socket.recv().await {
             Some(Ok(Message::Text(text))) => return Ok(text),
-            Some(Ok(Message::Close(frame))) => return Err(Disconnect::ByClient(frame)),
+            Some(Ok(Message::Close(frame))) => {
+                return Err(Disconnect::ByClient(frame.map(|frame| frame.code)));
+            }
             Some(Ok(_)) => {}
             Some(Err(error)) => return Err(error.into()),
             None => return Err(Disconnect::Lost),

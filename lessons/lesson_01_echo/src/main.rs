@@ -13,6 +13,8 @@
 //! Open:  http://127.0.0.1:8000/lesson_01.html
 //! Check: cargo test -p lesson_01_echo
 
+mod socket;
+
 use std::io;
 
 use axum::{
@@ -22,17 +24,7 @@ use axum::{
     routing::any,
 };
 
-/// The longest message that we accept, in bytes. A longer one ends the connection.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
-
-/// How much we read from a connection at a time, in bytes.
-///
-/// Each connection keeps a buffer of this size for as long as it lives, and the library
-/// would make it 128 KiB. Chat messages are short.
-const READ_BUFFER_SIZE: usize = 1024;
-
-/// How much may gather before it is written, in bytes. The buffer grows when it is used.
-const WRITE_BUFFER_SIZE: usize = 16 * 1024;
+use crate::socket::with_limits;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -52,18 +44,10 @@ fn app() -> Router {
 }
 
 async fn ws_handler(upgrade: WebSocketUpgrade) -> Response {
-    upgrade
-        .read_buffer_size(READ_BUFFER_SIZE)
-        .write_buffer_size(WRITE_BUFFER_SIZE)
-        // What if a client sends pings all the time, and reads none of our pongs? They
-        // wait here. Without this limit they would fill the memory.
-        .max_write_buffer_size(2 * MAX_MESSAGE_SIZE)
-        .max_message_size(MAX_MESSAGE_SIZE)
-        .max_frame_size(MAX_MESSAGE_SIZE)
-        .on_upgrade(handle_socket)
+    with_limits(upgrade).on_upgrade(handle_socket)
 }
 
-/// Handles one client, from its first message to its last.
+/// Handles one client, from the moment it connects to the moment it is gone.
 async fn handle_socket(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         let reply = match message {

@@ -10,17 +10,12 @@ use tokio::{spawn, sync::mpsc, task::yield_now};
 
 use crate::socket::Batch;
 
-/// How many batches may wait for one client. With the next one it is removed.
-///
-/// A burst of honest messages must fit. Somebody who floods on purpose can still fill
-/// the outboxes of others.
+/// How many batches may wait for one client. It is disconnected when one more comes.
 pub const OUTBOX_SIZE: usize = 256;
 
 pub type ClientId = u32;
 
-/// Everyone who is connected right now.
-///
-/// This is only a handle. Clone it freely: all clones share one list.
+/// Everyone who is connected right now. All clones share one list.
 #[derive(Clone, Default)]
 pub struct ConnectionManager {
     clients: Arc<Mutex<Clients>>,
@@ -29,14 +24,15 @@ pub struct ConnectionManager {
 #[derive(Default)]
 struct Clients {
     last_id: ClientId,
-    outboxes: HashMap<ClientId, mpsc::Sender<Batch>>,
+    outboxes: HashMap<ClientId, Outbox>,
     /// Who has left, and has not been announced yet.
     departed: Vec<ClientId>,
 }
 
-/// A client that is on the list, for as long as this lives.
-///
-/// This is a guard: when it is dropped, the client is removed, and the others are notified.
+/// The sending half of one client's queue. `None` once the queue was full.
+struct Outbox(Option<mpsc::Sender<Batch>>);
+
+/// A client that is on the list, for as long as this guard lives.
 pub struct Connection {
     pub id: ClientId,
     pub manager: ConnectionManager,
@@ -59,15 +55,16 @@ impl ConnectionManager {
         clients.announce_departed(); // First: they left before this client came.
         clients.last_id += 1;
         let id = clients.last_id;
-        clients.outboxes.insert(id, sender);
-        clients.broadcast(format!("Client {id} joined.").into(), Some(id));
+        clients.outboxes.insert(id, Outbox(Some(sender)));
+        clients.broadcast([format!("Client {id} joined.").into()].into(), Some(id));
 
         Connection { id, manager: self.clone(), outbox }
     }
 
     fn disconnect(&self, id: ClientId) {
         let mut clients = self.lock();
-        clients.remove(id);
+        clients.outboxes.remove(&id);
+        clients.departed.push(id);
         if clients.departed.len() == 1 {
             // Why not notify the others at once? More clients may be leaving at this moment.
             // When their tasks have had a turn, all of them are announced together.
@@ -80,71 +77,52 @@ impl ConnectionManager {
     }
 
     pub fn send_personal(&self, to: ClientId, text: impl Into<Utf8Bytes>) {
-        let mut clients = self.lock();
-        let outbox = clients.outboxes.get(&to);
-        if outbox.is_some_and(|outbox| outbox.try_send([text.into()].into()).is_err()) {
-            clients.remove(to);
-            clients.announce_departed();
+        if let Some(outbox) = self.lock().outboxes.get_mut(&to) {
+            outbox.send([text.into()].into());
         }
     }
 
-    /// Sends `text` to everyone, or to everyone but `exclude`.
-    ///
-    /// All clients receive all broadcasts in the same order.
+    /// Sends `text` to everyone but `exclude`. All clients receive the same order.
     pub fn broadcast(&self, text: impl Into<Utf8Bytes>, exclude: Option<ClientId>) {
-        self.lock().broadcast(text.into(), exclude);
+        let mut clients = self.lock();
+        clients.announce_departed();
+        clients.broadcast([text.into()].into(), exclude);
     }
 
     fn lock(&self) -> MutexGuard<'_, Clients> {
-        // Should a task ever panic while it holds the lock, the others go on: no change
-        // is left half done.
+        // If a task panics while it holds the lock, the others go on with the list.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clients {
-    /// Puts `text` in the outbox of everyone but `exclude`.
-    ///
-    /// A client whose outbox is full is removed, and the others are notified.
-    fn broadcast(&mut self, text: Utf8Bytes, exclude: Option<ClientId>) {
-        self.announce_departed();
-        self.enqueue([text].into(), exclude);
-        self.announce_departed();
-    }
-
-    /// Removes a client. Whoever calls this has to notify the others.
-    fn remove(&mut self, id: ClientId) {
-        if self.outboxes.remove(&id).is_some() {
-            self.departed.push(id);
-        }
-    }
-
-    /// Announces those who have left to those who are still there.
-    ///
-    /// When a network fails, a thousand clients may be gone at once. So all of them are
-    /// announced in one batch: a thousand batches would fill every outbox.
+    /// Announces those who have left to those who are still there, in one batch: when a
+    /// network fails, a thousand batches would fill every outbox.
     fn announce_departed(&mut self) {
-        // Why a loop? The announcement may find one more outbox full.
-        while !self.departed.is_empty() {
+        if !self.departed.is_empty() {
             let left = |id| format!("Client {id} left.").into();
             let batch = self.departed.drain(..).map(left).collect();
-            self.enqueue(batch, None);
+            self.broadcast(batch, None);
         }
     }
 
-    /// Puts `batch` in the outbox of everyone but `exclude`.
-    ///
-    /// Clients whose outbox is full are removed.
-    fn enqueue(&mut self, batch: Batch, exclude: Option<ClientId>) {
-        // Why `try_send` and not `send`? `send` waits for room in the outbox, and we would
-        // wait while we hold the lock: one slow client would stop everybody.
-        let is_full =
-            |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
-        let slow = self
-            .outboxes
-            .extract_if(|&id, outbox| Some(id) != exclude && is_full(outbox));
+    fn broadcast(&mut self, batch: Batch, exclude: Option<ClientId>) {
+        for (&id, outbox) in &mut self.outboxes {
+            if Some(id) != exclude {
+                outbox.send(batch.clone());
+            }
+        }
+    }
+}
 
-        self.departed.extend(slow.map(|(id, _)| id));
+impl Outbox {
+    /// Queues a batch. If the queue is full, it is closed, and the client's task ends.
+    fn send(&mut self, batch: Batch) {
+        // Why `try_send` and not `send`? `send` waits for room in the queue, and we would
+        // wait while we hold the lock: one slow client would stop everybody.
+        if self.0.as_ref().is_some_and(|queue| queue.try_send(batch).is_err()) {
+            self.0 = None;
+        }
     }
 }
 
@@ -158,29 +136,39 @@ mod tests {
     use super::*;
 
     /// A client whose outbox takes so many batches.
-    fn insert(clients: &mut Clients, id: ClientId, size: usize) -> mpsc::Receiver<Batch> {
+    fn insert(
+        manager: &ConnectionManager,
+        id: ClientId,
+        size: usize,
+    ) -> mpsc::Receiver<Batch> {
         let (sender, outbox) = mpsc::channel(size);
-        clients.outboxes.insert(id, sender);
+        manager.lock().outboxes.insert(id, Outbox(Some(sender)));
         outbox
     }
 
-    #[test]
-    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_announced_once() {
-        let mut clients = Clients::default();
+    #[tokio::test]
+    async fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_announced_once()
+    {
+        let manager = ConnectionManager::default();
         let mut readers: Vec<_> =
-            (0..3).map(|id| insert(&mut clients, id, OUTBOX_SIZE)).collect();
-        let _stalled: Vec<_> =
-            (3..10_003).map(|id| insert(&mut clients, id, 1)).collect();
-        clients.broadcast("hello".into(), None); // Now 10,000 outboxes are full.
+            (0..3).map(|id| insert(&manager, id, OUTBOX_SIZE)).collect();
+        let mut stalled: Vec<_> = (3..10_003).map(|id| insert(&manager, id, 1)).collect();
+        manager.broadcast("hello", None); // Now 10,000 outboxes are full.
 
         let start = Instant::now();
-        clients.broadcast("still here?".into(), None);
+        manager.broadcast("still here?", None);
+        (3..10_003).for_each(|id| manager.disconnect(id)); // Their tasks end.
+        yield_now().await;
+        yield_now().await; // The announcement has had its turn.
         let duration = start.elapsed();
 
         let limit =
             Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
         assert!(duration < limit, "10,000 departures took {duration:?}");
-        assert_eq!(clients.outboxes.len(), 3, "those who read are still there");
+        for outbox in &mut stalled {
+            assert!(outbox.try_recv().is_ok(), "what was queued is still sent");
+            assert!(outbox.is_closed(), "then the task finds its outbox closed");
+        }
         for reader in &mut readers {
             let mut left = Vec::new();
             while let Ok(batch) = reader.try_recv() {

@@ -5,7 +5,7 @@
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. `select!`, which waits for the socket and for the outbox at once (`client.rs`);
+//! 1. `select!`, which waits for the socket and for the outbox at once;
 //! 2. the *outbox*, a bounded queue of messages that wait for one client;
 //! 3. `ConnectionManager`, the list of all outboxes (`connection_manager.rs`).
 //!
@@ -13,7 +13,6 @@
 //! Open:  http://127.0.0.1:8000/lesson_03.html in two windows
 //! Check: cargo test -p lesson_03_connection_manager
 
-mod client;
 mod connection_manager;
 mod socket;
 
@@ -21,20 +20,24 @@ use std::io;
 
 use axum::{
     Router,
-    extract::{State, ws::WebSocketUpgrade},
+    extract::{
+        State,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
     response::Response,
     routing::any,
 };
+use tokio::select;
+use tracing::info;
 
 use crate::{
-    client::handle_socket, connection_manager::ConnectionManager, socket::with_limits,
+    connection_manager::{Connection, ConnectionManager, OUTBOX_SIZE},
+    socket::{Disconnect, close, send_all, with_limits},
 };
-
-/// The longest message that we accept, in bytes. A longer one ends the connection.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    // A thread of its own writes the log, so that the log never holds up the server.
     let (log, _guard) = tracing_appender::non_blocking(io::stdout());
     tracing_subscriber::fmt().with_writer(log).init();
 
@@ -57,8 +60,50 @@ async fn ws_handler(
     upgrade: WebSocketUpgrade,
     State(manager): State<ConnectionManager>,
 ) -> Response {
-    with_limits(upgrade, MAX_MESSAGE_SIZE)
-        .on_upgrade(|socket| handle_socket(socket, manager))
+    with_limits(upgrade).on_upgrade(|socket| handle_socket(socket, manager))
+}
+
+/// Handles one client, from the moment it connects to the moment it is gone.
+async fn handle_socket(mut socket: WebSocket, manager: ConnectionManager) {
+    let mut connection = manager.connect();
+    let id = connection.id;
+    manager.send_personal(id, format!("You are client {id}."));
+    let disconnect = run(&mut socket, &mut connection).await;
+
+    drop(connection); // Now, not later: the closing handshake can take a while.
+    close(socket, &disconnect).await;
+    info!(id, ?disconnect, "client disconnected");
+}
+
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(socket: &mut WebSocket, connection: &mut Connection) -> Disconnect {
+    let Connection { id, manager, outbox } = connection;
+    let mut queued = Vec::new();
+
+    loop {
+        // We cannot know what happens next: our client may send something, or another
+        // task may have a message for our client. So we wait for both.
+        select! {
+            received = socket.recv() => match received {
+                Some(Ok(Message::Text(text))) => {
+                    manager.broadcast(format!("Client {id}: {text}"), Some(*id));
+                }
+                Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(frame))) => {
+                    return Disconnect::ByClient(frame.map(|frame| frame.code));
+                }
+                Some(Err(_)) | None => return Disconnect::Lost,
+            },
+            count = outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
+                if count == 0 {
+                    return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
+                }
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

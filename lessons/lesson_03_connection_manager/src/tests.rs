@@ -4,8 +4,29 @@ use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 use super::app;
 use crate::connection_manager::{Connection, ConnectionManager};
 
-probe::conformance!(app(), "/ws");
-probe::chat_conformance!(chat(), crowd: |i| (i + 4).to_string());
+// What every server of the course does. The probe has these tests, in
+// `lessons/probe/src/conformance.rs`.
+probe::conformance! { app(), "/ws" =>
+    a_clean_close_is_answered,
+    nothing_harmless_disconnects,
+    unfinished_fragments_cost_bounded_memory,
+    unread_pongs_cost_bounded_memory,
+    it_works_over_tcp,
+}
+
+// What every chat of the course does (`lessons/probe/src/chat.rs`).
+probe::chat_conformance! { chat() =>
+    every_disconnect_is_announced_once,
+    all_receive_the_same_order,
+    a_burst_disconnects_nobody,
+    a_burst_takes_few_writes,
+    a_slow_client_harms_only_itself,
+    a_client_that_never_reads_again_is_disconnected,
+    a_crowd_that_stalls_at_once_disconnects_nobody_else,
+    a_crowd_that_is_lost_at_once_disconnects_nobody_else,
+}
+
+// The conversations of the book, in `book/transcripts`.
 probe::transcripts!(app());
 
 fn chat() -> Chat {
@@ -17,6 +38,7 @@ fn chat() -> Chat {
         said: |name, text| format!("Client {name}: {text}").into(),
         left: |name| format!("Client {name} left.").into(),
         hears_itself: false,
+        crowd: |i| (i + 4).to_string(),
     }
 }
 

@@ -15,7 +15,6 @@
 //! Open:  http://127.0.0.1:8000/lesson_05.html in two windows
 //! Check: cargo test -p lesson_05_query_params
 
-mod client;
 mod connection_manager;
 mod query;
 mod socket;
@@ -24,24 +23,27 @@ use std::io;
 
 use axum::{
     Router,
-    extract::{Path, Query, State, rejection::PathRejection, ws::WebSocketUpgrade},
+    extract::{
+        Path, Query, State,
+        rejection::PathRejection,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::any,
 };
+use tokio::select;
+use tracing::info;
 
 use crate::{
-    client::handle_socket,
-    connection_manager::{ClientId, ConnectionManager},
+    connection_manager::{ClientId, Connection, ConnectionManager, OUTBOX_SIZE},
     query::{Options, Rejection, ValidToken},
-    socket::{Disconnect, NOT_AUTHENTICATED, close, with_limits},
+    socket::{Disconnect, NOT_AUTHENTICATED, close, send_all, with_limits},
 };
-
-/// The longest message that we accept, in bytes. A longer one ends the connection.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    // A thread of its own writes the log, so that the log never holds up the server.
     let (log, _guard) = tracing_appender::non_blocking(io::stdout());
     tracing_subscriber::fmt().with_writer(log).init();
 
@@ -79,14 +81,13 @@ async fn ws_handler(
         return (StatusCode::CONFLICT, sentence).into_response();
     };
 
-    with_limits(upgrade, MAX_MESSAGE_SIZE)
-        .on_upgrade(|socket| handle_socket(socket, connection, options))
+    with_limits(upgrade).on_upgrade(|socket| handle_socket(socket, connection, options))
 }
 
 /// Accepts every client, and then closes those that have no token.
 ///
-/// Why? A browser hides the status of a rejected upgrade from scripts. It shows them
-/// the code and the reason of a Close.
+/// Why? A browser hides the status of a rejected upgrade from scripts. It shows them the
+/// code and the reason of a Close.
 async fn ws_handler_polite(
     token: Result<ValidToken, Rejection>,
     id: Result<Path<ClientId>, PathRejection>,
@@ -96,11 +97,58 @@ async fn ws_handler_polite(
 ) -> Response {
     match token {
         Ok(token) => ws_handler(token, id, options, manager, upgrade).await,
-        Err((_, sentence)) => {
-            with_limits(upgrade, MAX_MESSAGE_SIZE).on_upgrade(async |socket| {
-                let disconnect = Disconnect::ByUs(NOT_AUTHENTICATED, sentence);
-                close(socket, &disconnect).await;
-            })
+        Err((_, sentence)) => with_limits(upgrade).on_upgrade(async |socket| {
+            let disconnect = Disconnect::ByUs(NOT_AUTHENTICATED, sentence);
+            close(socket, &disconnect).await;
+        }),
+    }
+}
+
+/// Handles one client, from the moment it connects to the moment it is gone.
+async fn handle_socket(
+    mut socket: WebSocket,
+    mut connection: Connection,
+    options: Options,
+) {
+    let id = connection.id;
+    connection.manager.send_personal(id, format!("You are client {id}."));
+    let disconnect = run(&mut socket, &mut connection, &options).await;
+
+    drop(connection); // Now, not later: the closing handshake can take a while.
+    close(socket, &disconnect).await;
+    info!(id, ?disconnect, "client disconnected");
+}
+
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(
+    socket: &mut WebSocket,
+    connection: &mut Connection,
+    options: &Options,
+) -> Disconnect {
+    let Connection { id, manager, outbox } = connection;
+    let exclude = (!options.echo).then_some(*id);
+    let mut queued = Vec::new();
+
+    loop {
+        select! {
+            received = socket.recv() => match received {
+                Some(Ok(Message::Text(text))) => {
+                    manager.broadcast(format!("Client {id}: {text}"), exclude);
+                }
+                Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(frame))) => {
+                    return Disconnect::ByClient(frame.map(|frame| frame.code));
+                }
+                Some(Err(_)) | None => return Disconnect::Lost,
+            },
+            count = outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
+                if count == 0 {
+                    return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
+                }
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
+                }
+            }
         }
     }
 }

@@ -2,8 +2,29 @@ use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 
 use super::app;
 
-probe::conformance!(app(), "/ws/7?token=let-me-in");
-probe::chat_conformance!(chat(), names: chosen, crowd: |i| (i + 100).to_string());
+// What every server of the course does (`lessons/probe/src/conformance.rs`).
+probe::conformance! { app(), "/ws/7?token=let-me-in" =>
+    a_clean_close_is_answered,
+    nothing_harmless_disconnects,
+    unfinished_fragments_cost_bounded_memory,
+    unread_pongs_cost_bounded_memory,
+    it_works_over_tcp,
+}
+
+// What every chat of the course does (`lessons/probe/src/chat.rs`).
+probe::chat_conformance! { chat() =>
+    every_disconnect_is_announced_once,
+    all_receive_the_same_order,
+    a_burst_disconnects_nobody,
+    a_burst_takes_few_writes,
+    a_slow_client_harms_only_itself,
+    a_client_that_never_reads_again_is_disconnected,
+    an_old_connection_does_not_remove_the_new_one,
+    a_crowd_that_stalls_at_once_disconnects_nobody_else,
+    a_crowd_that_is_lost_at_once_disconnects_nobody_else,
+}
+
+// The conversations of the book, in `book/transcripts`.
 probe::transcripts!(app());
 
 fn chat() -> Chat {
@@ -15,6 +36,7 @@ fn chat() -> Chat {
         said: |name, text| format!("Client {name}: {text}").into(),
         left: |name| format!("Client {name} left.").into(),
         hears_itself: true,
+        crowd: |i| (i + 100).to_string(),
     }
 }
 

@@ -12,15 +12,10 @@ use crate::{
     socket::Batch,
 };
 
-/// How many batches may wait for one client. With the next one it is removed.
-///
-/// A burst of honest messages must fit. Somebody who floods on purpose can still fill
-/// the outboxes of others.
+/// How many batches may wait for one client. It is disconnected when one more comes.
 pub const OUTBOX_SIZE: usize = 256;
 
-/// Everyone who is connected right now.
-///
-/// This is only a handle. Clone it freely: all clones share one list.
+/// Everyone who is connected right now. All clones share one list.
 #[derive(Clone, Default)]
 pub struct ConnectionManager {
     clients: Arc<Mutex<Clients>>,
@@ -28,14 +23,15 @@ pub struct ConnectionManager {
 
 #[derive(Default)]
 struct Clients {
-    outboxes: HashMap<Username, mpsc::Sender<Batch>>,
+    outboxes: HashMap<Username, Outbox>,
     /// Who has left, and has not been announced yet.
     departed: Vec<Username>,
 }
 
-/// A client that is on the list, for as long as this lives.
-///
-/// This is a guard: when it is dropped, the client is removed, and the others are notified.
+/// The sending half of one client's queue. `None` once the queue was full.
+struct Outbox(Option<mpsc::Sender<Batch>>);
+
+/// A client that is on the list, for as long as this guard lives.
 pub struct Connection {
     pub username: Username,
     pub manager: ConnectionManager,
@@ -45,7 +41,6 @@ pub struct Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.outbox.close();
         self.manager.disconnect(&self.username);
     }
 }
@@ -60,22 +55,17 @@ impl ConnectionManager {
         let Entry::Vacant(entry) = clients.outboxes.entry(username.clone()) else {
             return None;
         };
-        entry.insert(sender);
-        clients.broadcast(
-            &ServerMessage::UserJoined { username: &username },
-            Some(&username),
-        );
+        entry.insert(Outbox(Some(sender)));
+        let joined = ServerMessage::UserJoined { username: &username };
+        clients.broadcast(&[joined.encode()].into(), Some(&username));
 
         Some(Connection { username, manager: self.clone(), outbox })
     }
 
     fn disconnect(&self, username: &Username) {
         let mut clients = self.lock();
-        // Why look whether it is closed? A client that was removed may find another one
-        // under its name, whose outbox is open.
-        if clients.outboxes.get(username).is_some_and(mpsc::Sender::is_closed) {
-            clients.remove(username);
-        }
+        clients.outboxes.remove(username);
+        clients.departed.push(username.clone());
         if clients.departed.len() == 1 {
             let manager = self.clone();
             spawn(async move {
@@ -86,69 +76,50 @@ impl ConnectionManager {
     }
 
     pub fn send_personal(&self, to: &Username, message: &ServerMessage) {
-        let mut clients = self.lock();
-        let outbox = clients.outboxes.get(to);
-        if outbox
-            .is_some_and(|outbox| outbox.try_send([message.encode()].into()).is_err())
-        {
-            clients.remove(to);
-            clients.announce_departed();
+        if let Some(outbox) = self.lock().outboxes.get_mut(to) {
+            outbox.send([message.encode()].into());
         }
     }
 
-    /// Sends `message` to everyone, or to everyone but `exclude`.
-    ///
-    /// All clients receive all broadcasts in the same order.
-    pub fn broadcast(&self, message: &ServerMessage, exclude: Option<&Username>) {
-        self.lock().broadcast(message, exclude);
+    /// Sends `message` to everyone. All clients receive the same order.
+    pub fn broadcast(&self, message: &ServerMessage) {
+        let batch = [message.encode()].into(); // Once, for all of them.
+        let mut clients = self.lock();
+        clients.announce_departed();
+        clients.broadcast(&batch, None);
     }
 
     fn lock(&self) -> MutexGuard<'_, Clients> {
-        // Should a task ever panic while it holds the lock, the others go on: no change
-        // is left half done.
+        // If a task panics while it holds the lock, the others go on with the list.
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clients {
-    /// Puts `message` in the outbox of everyone but `exclude`.
-    ///
-    /// A client whose outbox is full is removed, and the others are notified.
-    fn broadcast(&mut self, message: &ServerMessage, exclude: Option<&Username>) {
-        self.announce_departed();
-        let text = message.encode(); // Once, for all of them.
-        self.enqueue([text].into(), exclude);
-        self.announce_departed();
-    }
-
-    /// Removes a client. Whoever calls this has to notify the others.
-    fn remove(&mut self, username: &Username) {
-        if let Some((username, _)) = self.outboxes.remove_entry(username) {
-            self.departed.push(username);
-        }
-    }
-
-    /// Announces those who have left to those who are still there.
+    /// Announces those who have left to those who are still there, in one batch.
     fn announce_departed(&mut self) {
-        while !self.departed.is_empty() {
-            let left =
-                |username| ServerMessage::UserLeft { username: &username }.encode();
+        if !self.departed.is_empty() {
+            let left = |name| ServerMessage::UserLeft { username: &name }.encode();
             let batch = self.departed.drain(..).map(left).collect();
-            self.enqueue(batch, None);
+            self.broadcast(&batch, None);
         }
     }
 
-    /// Puts `batch` in the outbox of everyone but `exclude`.
-    ///
-    /// Clients whose outbox is full are removed.
-    fn enqueue(&mut self, batch: Batch, exclude: Option<&Username>) {
-        let is_full =
-            |outbox: &mpsc::Sender<Batch>| outbox.try_send(batch.clone()).is_err();
-        let slow = self
-            .outboxes
-            .extract_if(|username, outbox| Some(username) != exclude && is_full(outbox));
+    fn broadcast(&mut self, batch: &Batch, exclude: Option<&Username>) {
+        for (username, outbox) in &mut self.outboxes {
+            if Some(username) != exclude {
+                outbox.send(batch.clone());
+            }
+        }
+    }
+}
 
-        self.departed.extend(slow.map(|(username, _)| username));
+impl Outbox {
+    /// Queues a batch. If the queue is full, it is closed, and the client's task ends.
+    fn send(&mut self, batch: Batch) {
+        if self.0.as_ref().is_some_and(|queue| queue.try_send(batch).is_err()) {
+            self.0 = None;
+        }
     }
 }
 
@@ -166,29 +137,39 @@ mod tests {
     }
 
     /// A client whose outbox takes so many batches.
-    fn insert(clients: &mut Clients, id: usize, size: usize) -> mpsc::Receiver<Batch> {
+    fn insert(
+        manager: &ConnectionManager,
+        id: usize,
+        size: usize,
+    ) -> mpsc::Receiver<Batch> {
         let (sender, outbox) = mpsc::channel(size);
-        clients.outboxes.insert(name(id), sender);
+        manager.lock().outboxes.insert(name(id), Outbox(Some(sender)));
         outbox
     }
 
-    #[test]
-    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_announced_once() {
-        let mut clients = Clients::default();
+    #[tokio::test]
+    async fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_announced_once()
+    {
+        let manager = ConnectionManager::default();
         let mut readers: Vec<_> =
-            (0..3).map(|id| insert(&mut clients, id, OUTBOX_SIZE)).collect();
-        let _stalled: Vec<_> =
-            (3..10_003).map(|id| insert(&mut clients, id, 1)).collect();
-        clients.broadcast(&ServerMessage::Pong, None); // Now 10,000 outboxes are full.
+            (0..3).map(|id| insert(&manager, id, OUTBOX_SIZE)).collect();
+        let mut stalled: Vec<_> = (3..10_003).map(|id| insert(&manager, id, 1)).collect();
+        manager.broadcast(&ServerMessage::Pong); // Now 10,000 outboxes are full.
 
         let start = Instant::now();
-        clients.broadcast(&ServerMessage::Pong, None);
+        manager.broadcast(&ServerMessage::Pong);
+        (3..10_003).for_each(|id| manager.disconnect(&name(id))); // Their tasks end.
+        yield_now().await;
+        yield_now().await; // The announcement has had its turn.
         let duration = start.elapsed();
 
         let limit =
             Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
         assert!(duration < limit, "10,000 departures took {duration:?}");
-        assert_eq!(clients.outboxes.len(), 3, "those who read are still there");
+        for outbox in &mut stalled {
+            assert!(outbox.try_recv().is_ok(), "what was queued is still sent");
+            assert!(outbox.is_closed(), "then the task finds its outbox closed");
+        }
         for reader in &mut readers {
             let mut left = Vec::new();
             while let Ok(batch) = reader.try_recv() {

@@ -13,7 +13,6 @@
 //! Open:  http://127.0.0.1:8000/lesson_06.html in two windows
 //! Check: cargo test -p lesson_06_json
 
-mod client;
 mod connection_manager;
 mod protocol;
 mod socket;
@@ -22,24 +21,25 @@ use std::io;
 
 use axum::{
     Router,
-    extract::{Path, State, ws::WebSocketUpgrade},
+    extract::{
+        Path, State,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
     response::Response,
     routing::any,
 };
+use tokio::select;
+use tracing::info;
 
 use crate::{
-    client::handle_socket, connection_manager::ConnectionManager, protocol::Username,
-    socket::with_limits,
+    connection_manager::{Connection, ConnectionManager, OUTBOX_SIZE},
+    protocol::{ClientMessage, ServerMessage, Username, now},
+    socket::{Disconnect, close, send_all, with_limits},
 };
-
-/// The longest message that we accept, in bytes. A longer one ends the connection.
-///
-/// It is twice what the protocol allows, so that somebody who is a little over that limit
-/// gets an error message and can go on.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    // A thread of its own writes the log, so that the log never holds up the server.
     let (log, _guard) = tracing_appender::non_blocking(io::stdout());
     tracing_subscriber::fmt().with_writer(log).init();
 
@@ -63,8 +63,74 @@ async fn ws_handler(
     State(manager): State<ConnectionManager>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    with_limits(upgrade, MAX_MESSAGE_SIZE)
-        .on_upgrade(|socket| handle_socket(socket, manager, username))
+    with_limits(upgrade).on_upgrade(|socket| handle_socket(socket, manager, username))
+}
+
+/// Handles one client, from the moment it connects to the moment it is gone.
+async fn handle_socket(
+    mut socket: WebSocket,
+    manager: ConnectionManager,
+    username: Username,
+) {
+    // Why not before the upgrade? The page should ask for another name, and all that a
+    // page can read is the code and the reason of a Close.
+    let Some(mut connection) = manager.connect(username.clone()) else {
+        return close(socket, &Disconnect::NAME_TAKEN).await;
+    };
+    let disconnect = run(&mut socket, &mut connection).await;
+
+    drop(connection); // Now, not later: the closing handshake can take a while.
+    close(socket, &disconnect).await;
+    info!(%username, ?disconnect, "client disconnected");
+}
+
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(socket: &mut WebSocket, connection: &mut Connection) -> Disconnect {
+    let mut queued = Vec::new();
+
+    loop {
+        select! {
+            received = socket.recv() => match received {
+                Some(Ok(Message::Text(text))) => {
+                    handle_message(connection, ClientMessage::parse(&text));
+                }
+                Some(Ok(Message::Binary(_))) => {
+                    handle_message(connection, Err("this server reads text, not binary".into()));
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(frame))) => {
+                    return Disconnect::ByClient(frame.map(|frame| frame.code));
+                }
+                Some(Err(error)) => return error.into(),
+                None => return Disconnect::Lost,
+            },
+            count = connection.outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
+                if count == 0 {
+                    return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
+                }
+                if let Err(disconnect) = send_all(socket, &mut queued).await {
+                    return disconnect;
+                }
+            }
+        }
+    }
+}
+
+/// Does what the client asks for, or sends it an error that says why not.
+fn handle_message(connection: &Connection, received: Result<ClientMessage, String>) {
+    let Connection { manager, username, .. } = connection;
+
+    match received {
+        Ok(ClientMessage::Chat { content }) => manager.broadcast(&ServerMessage::Chat {
+            from: username,
+            content: &content,
+            timestamp: now(),
+        }),
+        Ok(ClientMessage::Ping) => manager.send_personal(username, &ServerMessage::Pong),
+        Err(message) => {
+            manager.send_personal(username, &ServerMessage::Error { message });
+        }
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use self::guests::{SECRET, path};
 use crate::{limits::Limits, serving, tokens::Tokens};
 
 probe::conformance!(app(), &path("rust", "ana"));
-probe::chat_conformance!(chat(), names: chosen);
+probe::chat_conformance!(chat());
 probe::json_conformance!(chat());
 probe::room_conformance!(app, path);
 probe::transcripts!(app());

@@ -32,7 +32,7 @@ use crate::{
 };
 
 probe::conformance!(app(), &path("rust", "ana"));
-probe::chat_conformance!(chat(), names: chosen);
+probe::chat_conformance!(chat());
 probe::json_conformance!(chat());
 probe::room_conformance!(app, path);
 probe::transcripts!(app());

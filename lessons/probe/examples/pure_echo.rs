@@ -28,9 +28,6 @@ use axum::{
 
 use crate::socket::{Disconnect, close, with_limits};
 
-/// The longest message, in bytes, as in the lessons, unless `--limit` says otherwise.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
-
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let limit =
@@ -40,23 +37,34 @@ async fn main() -> io::Result<()> {
     axum::serve(listener, app(limit)).await
 }
 
-/// Reads the command line.
-fn limit(args: impl Iterator<Item = String>) -> Result<usize, String> {
+/// Reads the command line: the longest message, in bytes, if it is not that of the lessons.
+fn limit(args: impl Iterator<Item = String>) -> Result<Option<usize>, String> {
     match args.collect::<Vec<_>>().as_slice() {
-        [] => Ok(MAX_MESSAGE_SIZE),
-        [name, bytes] if name == "--limit" => bytes.parse().map_err(|_| {
+        [] => Ok(None),
+        [name, bytes] if name == "--limit" => bytes.parse().map(Some).map_err(|_| {
             format!("--limit is {bytes:?}, but should be a number of bytes.")
         }),
         other => Err(format!("We know --limit BYTES, but not {other:?}.")),
     }
 }
 
-fn app(limit: usize) -> Router {
+fn app(limit: Option<usize>) -> Router {
     Router::new().route("/ws", any(ws_handler)).with_state(limit)
 }
 
-async fn ws_handler(State(limit): State<usize>, upgrade: WebSocketUpgrade) -> Response {
-    with_limits(upgrade, limit).on_upgrade(handle_socket)
+async fn ws_handler(
+    State(limit): State<Option<usize>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let upgrade = with_limits(upgrade);
+    let upgrade = match limit {
+        None => upgrade,
+        Some(limit) => upgrade
+            .max_message_size(limit)
+            .max_frame_size(limit)
+            .max_write_buffer_size(2 * limit),
+    };
+    upgrade.on_upgrade(handle_socket)
 }
 
 async fn handle_socket(mut socket: WebSocket) {
@@ -70,7 +78,9 @@ async fn run(socket: &mut WebSocket) -> Disconnect {
         let message = match socket.recv().await {
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => message,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
+            Some(Ok(Message::Close(frame))) => {
+                return Disconnect::ByClient(frame.map(|frame| frame.code));
+            }
             Some(Err(error)) => return error.into(),
             None => return Disconnect::Lost,
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 
-use crate::{Check, Client, Hint, ONE_MINUTE, serve, serve_tcp};
+use crate::{Check, Client, Hint, ONE_MINUTE, Server, serve, serve_tcp};
 
 /// More than any lesson accepts in one message, in bytes.
 const TOO_MUCH: usize = 100_000;
@@ -63,8 +63,21 @@ pub async fn protocol_violations_have_their_codes(app: Router, path: &str) -> Ch
     Ok(())
 }
 
-/// A message that never ends is read up to the limit. Then the server closes with 1009.
+/// A message that never ends is read up to the limit, and no further.
 pub async fn unfinished_fragments_cost_bounded_memory(app: Router, path: &str) -> Check {
+    sends_a_message_without_an_end(app, path).await.map(drop)
+}
+
+/// After a message that never ends the server closes with 1009.
+pub async fn an_unfinished_message_is_closed_with_1009(app: Router, path: &str) -> Check {
+    let (_server, mut ana) = sends_a_message_without_an_end(app, path).await?;
+    closed_with(&mut ana, 1009).await
+}
+
+async fn sends_a_message_without_an_end(
+    app: Router,
+    path: &str,
+) -> Result<(Server, Client), Hint> {
     let server = serve(app);
     let mut ana = server.connect("Ana", path).await?;
     ana.hears_out(Duration::from_millis(10)).await;
@@ -84,7 +97,7 @@ pub async fn unfinished_fragments_cost_bounded_memory(app: Router, path: &str) -
              limit."
         )));
     }
-    closed_with(&mut ana, 1009).await
+    Ok((server, ana))
 }
 
 /// A client that pings for ever and reads no pong does not fill the server's memory.
@@ -151,33 +164,41 @@ pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// All of these rules as tests. The router and the path may be any expressions.
+/// These rules as tests, in a module `conformance`: `conformance! { app(), "/ws" => a, b }`
+/// for those that are named, and without names for all. Both may be any expressions.
 #[macro_export]
 macro_rules! conformance {
     ($app:expr, $path:expr) => {
+        $crate::conformance! { $app, $path =>
+            a_clean_close_is_answered,
+            nothing_harmless_disconnects,
+            protocol_violations_have_their_codes,
+            an_unfinished_message_is_closed_with_1009,
+            unfinished_fragments_cost_bounded_memory,
+            unread_pongs_cost_bounded_memory,
+            it_works_over_tcp,
+        }
+    };
+    ($app:expr, $path:expr => $($rule:ident),* $(,)?) => {
         mod conformance {
             use super::*;
 
-            $crate::conformance! { @each $app, $path =>
-                a_clean_close_is_answered,
-                nothing_harmless_disconnects,
-                protocol_violations_have_their_codes,
-                unfinished_fragments_cost_bounded_memory,
-                unread_pongs_cost_bounded_memory,
-            }
-
-            #[tokio::test]
-            async fn it_works_over_tcp() -> $crate::Check {
-                $crate::conformance::it_works_over_tcp($app, $path).await
-            }
+            $crate::conformance! { @each $app, $path => $($rule,)* }
         }
     };
     (@each $app:expr, $path:expr => $($rule:ident,)*) => {
-        $(
-            #[tokio::test(start_paused = true)]
-            async fn $rule() -> $crate::Check {
-                $crate::conformance::$rule($app, $path).await
-            }
-        )*
+        $($crate::conformance! { @one $app, $path, $rule })*
+    };
+    (@one $app:expr, $path:expr, it_works_over_tcp) => {
+        #[tokio::test]
+        async fn it_works_over_tcp() -> $crate::Check {
+            $crate::conformance::it_works_over_tcp($app, $path).await
+        }
+    };
+    (@one $app:expr, $path:expr, $rule:ident) => {
+        #[tokio::test(start_paused = true)]
+        async fn $rule() -> $crate::Check {
+            $crate::conformance::$rule($app, $path).await
+        }
     };
 }

@@ -27,6 +27,7 @@ pub fn chat(app: fn() -> Router, path: fn(name: &str) -> String) -> Chat {
         said: |name, text| chat_from(name, text).into(),
         left: |name| Expected::Json(json!({ "type": "user_left", "username": name })),
         hears_itself: true,
+        crowd: |i| format!("member-{i}"),
     }
 }
 
@@ -161,29 +162,28 @@ async fn lists(server: &Server, list: &str) -> Check {
     Err(server.hint(format!("GET /rooms should return {list}, but returns {body}.")))
 }
 
-/// All of these rules as tests, for an application and the path to a room and a name.
-///
-/// `names: nfc` adds the rule for servers that bring names into that normal form.
+/// These rules as tests, for an application and the path to a room and a name: those that
+/// are named after `=>`, or all but `nfd_and_nfc_are_one_room`, which is for servers that
+/// bring names into that normal form.
 #[macro_export]
 macro_rules! room_conformance {
-    ($app:expr, $path:expr $(, names: $names:ident)?) => {
+    ($app:expr, $path:expr) => {
+        $crate::room_conformance! { $app, $path =>
+            a_name_in_use_is_accepted_and_closed_with_4009,
+            a_message_stays_in_its_room,
+            a_name_is_taken_in_one_room_only,
+            get_rooms_lists_the_rooms_and_their_members,
+            an_empty_room_is_removed,
+            a_room_whose_only_member_is_too_slow_is_removed,
+            an_invalid_room_gets_400_and_a_sentence,
+        }
+    };
+    ($app:expr, $path:expr => $($rule:ident),* $(,)?) => {
         mod room_conformance {
             use super::*;
 
-            $crate::room_conformance! { @each $app, $path =>
-                a_name_in_use_is_accepted_and_closed_with_4009,
-                a_message_stays_in_its_room,
-                a_name_is_taken_in_one_room_only,
-                get_rooms_lists_the_rooms_and_their_members,
-                an_empty_room_is_removed,
-                a_room_whose_only_member_is_too_slow_is_removed,
-                an_invalid_room_gets_400_and_a_sentence,
-            }
-            $($crate::room_conformance! { @$names $app, $path })?
+            $crate::room_conformance! { @each $app, $path => $($rule,)* }
         }
-    };
-    (@nfc $app:expr, $path:expr) => {
-        $crate::room_conformance! { @each $app, $path => nfd_and_nfc_are_one_room, }
     };
     (@each $app:expr, $path:expr => $($rule:ident,)*) => {
         $(

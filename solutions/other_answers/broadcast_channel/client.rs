@@ -42,7 +42,9 @@ async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
                     handle_message(member, &mut timer, Err(error));
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
+                Some(Ok(Message::Close(frame))) => {
+                    return Disconnect::ByClient(frame.map(|frame| frame.code));
+                }
                 Some(Err(error)) => return error.into(),
                 None => return Disconnect::Lost,
             },
