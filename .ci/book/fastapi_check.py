@@ -263,5 +263,99 @@ uvicorn.run(lesson_11.app, port={port})
         holds("a handler whose client has gone runs to its end", event["data"]["name"], "Dora")
 
 
-for program in sorted(FOLDER.glob("lesson_*.py")):
+def from_fastapi():
+    def end(client):
+        """The code and the reason of the Close, or None if there was no Close."""
+        try:
+            return f"heard {client.recv(timeout=5)!r}"
+        except ConnectionClosed as closed:
+            return closed.rcvd and (closed.rcvd.code, closed.rcvd.reason)
+
+    with Server("from_fastapi") as server:
+        url = f"http://127.0.0.1:{server.port}"
+
+        def log():
+            with urllib.request.urlopen(f"{url}/log") as answer:
+                return [line for line in json.load(answer) if line != "middleware /log"]
+
+        ana = server.connect("/ws/json")
+        ana.send('{"message":"hello"}')
+        answer = {"type": "response", "data": {"message": "hello"}}
+        holds("JSON comes back", json.loads(ana.recv(timeout=5)), answer)
+        ana.send("hello")
+        holds("what is no JSON ends it, without a Close", end(ana), None)
+        ana = server.connect("/ws/json/processed")
+        ana.send('{"message":"hello"}')
+        answer = {"received": {"message": "hello"}, "processed": True, "echo": "hello"}
+        holds("and comes back in another form", json.loads(ana.recv(timeout=5)), answer)
+        ana.send("[1]")
+        holds("a list has no `get`, which ends it, too", end(ana), None)
+        ana = server.connect("/ws/bytes")
+        ana.send(b"\x00\xff")
+        holds("bytes come back", ana.recv(timeout=5), b"\x00\xff")
+        ana.send("text")
+        holds("text is an exception for receive_bytes", end(ana), None)
+
+        holds("a path that is not there gets 403", server.status("/ws/nothing"), 403)
+        holds("close before accept is 403", server.answer("/ws/auth/closed?token=guess"), (403, ""))
+        holds("so is an exception, without its reason", server.answer("/ws/auth?token=guess"), (403, ""))
+        holds("a dependency runs before the handler, which did not run", log(), ["dependency"])
+        holds("a missing query gets 403", server.status("/ws/auth"), 403)
+        ana = server.connect("/ws/auth?token=secret-token")
+        holds("a token", ana.recv(timeout=5), "Authenticated with token: secret-token")
+        holds("HTTP middleware sees no upgrade", log(), ["dependency", "dependency", "handler"])
+        eve = server.connect("/ws/auth/polite?token=guess")
+        holds("after accept it is a Close", end(eve), (1008, "Invalid token"))
+
+        cookie, header = {"Cookie": "session=anas-session"}, {"X-Token": "secret-token"}
+        ana = server.connect("/ws/session", additional_headers=cookie | header)
+        holds("a cookie and a header", ana.recv(timeout=5), "Authenticated")
+        for one in cookie, header:
+            try:
+                server.connect("/ws/session", additional_headers=one)
+                status = 101
+            except InvalidStatus as rejected:
+                status = rejected.response.status_code
+            holds(f"only {[*one][0]} gets 403", status, 403)
+
+        ana = server.connect("/api/v1/notifications", origin="https://evil.example")
+        holds("CORS stops no socket", json.loads(ana.recv(timeout=5)), {"type": "connected"})
+        with urllib.request.urlopen(f"{url}/api/v1/users") as answer:
+            holds("a missing slash is redirected", answer.url, f"{url}/api/v1/users/")
+
+        ana, ben = server.connect("/ws/user/ana"), server.connect("/ws/user/ben")
+        again = server.connect("/ws/user/ben")
+        message, heard = '{"to":"ben","content":"psst"}', {"from": "ana", "content": "psst"}
+        ana.send(message)
+        holds("the second of a name replaces the first", json.loads(again.recv(timeout=5)), heard)
+        ben.close()
+        time.sleep(0.5)
+        ana.send(message)
+        try:
+            came = again.recv(timeout=1)
+        except TimeoutError:
+            came = None
+        holds("and when the first leaves, the second is off the map", came, None)
+
+    sys.path.insert(0, str(FOLDER))
+    import fastapi
+    import uvicorn
+    from fastapi.testclient import TestClient
+    from from_fastapi import app
+
+    page = (FOLDER.parent / "src" / "reference" / "fastapi.md").read_text()
+    versions = f"FastAPI {fastapi.__version__} and uvicorn {uvicorn.__version__}"
+    holds(f"the page says {versions}", versions in page, True)
+
+    client = TestClient(app)
+    with client.websocket_connect("/api/v1/notifications") as socket:
+        holds("TestClient", socket.receive_json(), {"type": "connected"})
+    for path, code in ("/ws/auth?token=guess", 1008), ("/ws/auth/closed?token=guess", 4001):
+        try:
+            client.websocket_connect(path).__enter__()
+        except fastapi.WebSocketDisconnect as disconnect:
+            holds(f"TestClient sees {code}, where others see 403", disconnect.code, code)
+
+
+for program in sorted(FOLDER.glob("*.py")):
     globals()[program.stem]()
