@@ -231,7 +231,7 @@ test("lessons 02 and 03: a closed window sends 1001", { timeout: 60_000 }, async
 
   await page.close();
 
-  const expected = "client disconnected: closed by the client with 1001";
+  const expected = "client disconnected disconnect=ByClient(Some(1001))";
   const deadline = Date.now() + 10_000;
   while (!lesson.output().includes(expected)) {
     assert.ok(Date.now() < deadline, `the log should have it: ${lesson.output()}`);

@@ -149,7 +149,7 @@ describe("the lab", LIMITS, () => {
     await page.waitForTimeout(200);
     assert.match(
       server.output(),
-      /disconnected: .*room=rust username=ben/,
+      /client disconnected room=rust username=ben/,
       "the server notices that Ben is gone",
     );
     await connect(page, "Ben");
