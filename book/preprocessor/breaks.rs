@@ -165,9 +165,12 @@ impl Break {
             }
             page.push_str("```\n\n");
         }
+        // The words of a test are sentences, which may be wrapped. Those of the compiler
+        // point at columns.
+        let language = if self.error.is_some() { "text" } else { "text,sentences" };
         let (command, printed) = (self.command(), &self.printed);
         page.push_str(&format!(
-            "```console\n$ {command}\n```\n\n```text\n{printed}\n```"
+            "```console\n$ {command}\n```\n\n```{language}\n{printed}\n```"
         ));
         Ok(page)
     }

@@ -2,7 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Fault, ROOT, expand, heading_ids, prose, read, said_minutes, words};
+use crate::{
+    Fault, ROOT, coverage, expand, heading_ids, prose, read, said_minutes, words,
+};
 
 /// The most words that the chapter of a lesson from 09 on may have, as [`words`] counts
 /// them. One of the core is as long as its code needs.
@@ -10,9 +12,6 @@ pub const WORD_LIMIT: usize = 1_200;
 
 /// How many words may stand before the first code of a chapter of the core.
 pub const FIRST_SCREEN: usize = 150;
-
-/// How many lessons there are. Their numbers change, so a chapter names no other.
-const LAST_LESSON: u32 = 13;
 
 /// Words that make a reader feel slow who does not find it so.
 const BANNED: [&str; 5] = ["simply", "just", "obviously", "easy", "easily"];
@@ -275,7 +274,7 @@ fn numbers(file: &str, text: &str) -> Vec<Fault> {
             let is_lesson = ["lesson", "lessons", "chapter", "chapters"];
             if let Ok(number) = word.parse::<u32>()
                 && is_lesson.contains(&before.as_str())
-                && number > LAST_LESSON
+                && coverage::lesson(&format!("{number:02}")).is_err()
             {
                 let sentence = format!(
                     "There is no lesson {number}: say what it is about, without a number."

@@ -98,7 +98,8 @@ pub fn shown_by(number: &str, chapter: &str, text: &str) -> Result<Step, String>
     Ok(Step { lesson, chapter: chapter.to_owned(), files })
 }
 
-fn lesson(number: &str) -> Result<String, String> {
+/// The lesson with this number, such as `02`.
+pub fn lesson(number: &str) -> Result<String, String> {
     file_that_begins("lessons", &format!("lesson_{number}_"))
 }
 
@@ -395,3 +396,111 @@ impl fmt::Display for Step {
 pub const TABLE: &str = "\
 | lesson | new lines | budget | shown | longest function | comments per line of code | minutes |
 |---|---|---|---|---|---|---|";
+
+#[cfg(test)]
+mod tests {
+    use super::{File, compare, shown};
+
+    const OLD: &str = "\
+//! lesson: one.
+
+use std::io;
+
+struct Guest;
+
+impl Guest {
+    fn enter(&self) {
+        greet();
+    }
+
+    fn leave(&self) {}
+}
+";
+
+    const NEW: &str = "\
+//! lesson: two.
+
+use std::{io, time};
+
+struct Guest;
+
+impl Guest {
+    fn enter(&self) {
+        greet();
+        seat();
+    }
+
+    fn leave(&self) {}
+
+    fn wait(&self) {}
+}
+
+/// Why?
+const SEATS: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    fn it_works() {}
+}
+";
+
+    /// The file after a step, of which the chapter shows something.
+    fn file(chapter: &str) -> File {
+        let path = "lessons/lesson_99/src/main.rs";
+        let mut lines = compare(OLD, NEW, NEW);
+        for range in shown(chapter, path, NEW) {
+            lines[range].iter_mut().for_each(|line| line.is_shown = true);
+        }
+        File { path: path.into(), lines }
+    }
+
+    fn missing(file: &File) -> Vec<&str> {
+        let missing = file.lines.iter().filter(|line| line.is_missing());
+        missing.map(|line| line.text.trim()).collect()
+    }
+
+    #[test]
+    fn new_are_changed_lines_without_tests_and_blank_ones() {
+        let new = [
+            "//! lesson: two.",
+            "use std::{io, time};",
+            "seat();",
+            "fn wait(&self) {}",
+            "/// Why?",
+            "const SEATS: u32 = 2;",
+        ];
+        assert_eq!(missing(&file("")), new, "nothing is shown");
+    }
+
+    #[test]
+    fn what_an_item_shows_is_not_missing() {
+        let chapter = "Look:\n\n\
+            1. It enters:\n\n   {{#item lessons/lesson_99/src/main.rs const SEATS ++ fn enter}}\n\
+            {{#item lessons/lesson_99/src/main.rs fn gone}}\n\
+            {{#item lessons/lesson_98/src/main.rs fn wait}}\n\
+            {{#diff lesson_98 lesson_99}}\n";
+
+        let file = file(chapter);
+
+        let left = ["//! lesson: two.", "use std::{io, time};", "fn wait(&self) {}"];
+        assert_eq!(missing(&file), left, "neither a diff nor another file shows it");
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_name() {
+        let all = file("").missing_items();
+        let rest =
+            file("{{#item lessons/lesson_99/src/main.rs fn enter}}").missing_items();
+
+        let name = |(name, count): &(String, usize)| format!("{name} {count}");
+        let all: Vec<String> = all.iter().map(name).collect();
+        let rest: Vec<String> = rest.iter().map(name).collect();
+        let (header, uses) = ("the header 1", "the `use` and `mod` lines 1");
+        assert_eq!(all, [header, uses, "`impl Guest` 2", "`const SEATS` 2"], "by item");
+        assert_eq!(
+            rest,
+            [header, uses, "`fn wait` in `impl Guest` 1", "`const SEATS` 2"],
+            "one of its functions is shown, so the other has its own name"
+        );
+    }
+}

@@ -2,7 +2,8 @@
 
 use std::{
     env,
-    io::{self, Read},
+    fmt::Write as _,
+    io::{self, Read, Write as _},
     process::ExitCode,
 };
 
@@ -51,24 +52,26 @@ fn count() -> ExitCode {
 /// Prints how large each step is, and how much of it is shown: `cargo run -p book -- steps`.
 /// With a number, such as `02`, prints what is not shown.
 fn steps(number: Option<&str>) -> ExitCode {
-    println!("{}", coverage::TABLE);
-    for (known, _) in coverage::BUDGETS {
-        if number.is_some_and(|number| number != known) {
-            continue;
-        }
+    let wanted = |known: &str| number.is_none_or(|number| number == known);
+    let mut text = format!("{}\n", coverage::TABLE);
+    for (known, _) in coverage::BUDGETS.into_iter().filter(|(known, _)| wanted(known)) {
         match coverage::step(known) {
             Err(sentence) => {
                 eprintln!("{sentence}");
                 return ExitCode::FAILURE;
             }
-            Ok(step) if number.is_some() => {
-                println!("{step}\n\nNew, but not in {}:\n", step.chapter);
-                println!("{}\n", step.left_out().trim_end());
-                step.missing().iter().for_each(|line| println!("{line}"));
+            Ok(step) => {
+                let _ = writeln!(text, "{step}");
+                if number.is_some() {
+                    let (chapter, list) = (&step.chapter, step.left_out());
+                    let lines = step.missing().join("\n");
+                    let _ = writeln!(text, "\nNot in {chapter}:\n\n{list}\n{lines}");
+                }
             }
-            Ok(step) => println!("{step}"),
         }
     }
+    // Whoever reads the first lines only, as with `| head`, closes the pipe.
+    let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
 
