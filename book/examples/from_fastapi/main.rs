@@ -18,10 +18,12 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::Response,
     routing::any,
+    serve::ListenerExt,
 };
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::{
     channels::{Channels, channels_handler},
@@ -31,7 +33,9 @@ use crate::{
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let listener = pages::listen().await;
+    let listener = TcpListener::bind("127.0.0.1:8000").await?.tap_io(|stream| {
+        let _ = stream.set_nodelay(true); // Slower without, and no reason to stop.
+    });
 
     axum::serve(listener, app()).await
 }
