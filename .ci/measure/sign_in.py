@@ -1,7 +1,7 @@
 """Measures what somebody who guesses passwords can do to lesson 08, and to the others.
 
     .ci/measure/sign_in                    all of it: some 50 seconds
-    .ci/measure/sign_in memory hang-ups    these parts alone; the third is guesses
+    .ci/measure/sign_in memory hang-ups    these parts alone; the others are names and guesses
     .ci/measure/sign_in --release          the release build; otherwise it is the debug build
     .ci/measure/sign_in --check            the exit code is 1 if a limit is exceeded
 
@@ -12,7 +12,9 @@ shows it; the first figure is from before the first login.
 
 import itertools
 import multiprocessing
+import os
 import re
+import statistics
 import sys
 import threading
 import time
@@ -26,9 +28,9 @@ PROFILE = "release" if "--release" in sys.argv else "debug"
 LOGINS, AT_ONCE = 300, 20
 HANG_UPS, PATIENCE = 320, 0.005  # How many, and after how many seconds each hangs up.
 
-MEMORY = 100  # MiB that may be resident after all these logins.
-PEAK = 150  # MiB that may ever be resident, after those that hang up.
-THREADS = 20  # Two for the sockets, four for the passwords, and some spare.
+MEMORY = 60  # MiB that may be resident after all these logins.
+PEAK = 60  # MiB that may ever be resident, after those that hang up.
+THREADS = os.cpu_count() + 8  # One for each core, one for the passwords, and some spare.
 CHECKED = 0.95  # The part of the guesses that must really be checked, not limited.
 PONG_WITHIN = 50  # Milliseconds for 99 of 100 pongs, unless an idle server needs half of it.
 GUESSES = 60  # After so many guesses, at the latest, the limit must be felt.
@@ -195,6 +197,24 @@ def hang_up(server, name, source):
     connection.close()
 
 
+def names(report):
+    """Whether the time until the answer tells which names exist."""
+    with start() as server:
+        times = {"ana": [], "eve": []}
+        for _, source in zip(range(10), addresses()):
+            for name, waits in times.items():
+                begin = time.monotonic()
+                server.log_in(name, "a guess", source)
+                waits.append(1000 * (time.monotonic() - begin))
+        known, unknown = map(statistics.median, times.values())
+        row(report, "a wrong password, and a wrong name", f"{known:.0f} ms, and {unknown:.0f} ms")
+        report.expect(
+            known / 2 < unknown < 2 * known,
+            f"A wrong name should take as long as a wrong password ({known:.0f} ms), but takes "
+            f"{unknown:.0f} ms",
+        )
+
+
 def guesses(report):
     """How many guesses are allowed, and whether the limit is a weapon."""
     with start() as server:
@@ -294,7 +314,7 @@ def sign_in(server, name, source):
 
 def main():
     build(LESSON, IDLE, profile=PROFILE)
-    parts = {"memory": memory, "hang-ups": hang_ups, "guesses": guesses}
+    parts = {"memory": memory, "hang-ups": hang_ups, "names": names, "guesses": guesses}
     wanted = [word for word in sys.argv[1:] if not word.startswith("--")] or [*parts]
     report = Report("--check" in sys.argv)
     row(report, f"{LESSON}, {PROFILE} build", "")

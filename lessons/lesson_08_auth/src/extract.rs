@@ -1,16 +1,13 @@
 //! Extractors that run before the upgrade: from which page the request comes, and who
 //! sends it.
 
-use std::{
-    env::{self, VarError},
-    sync::Arc,
-};
+use std::{collections::HashMap, env, sync::Arc};
 
 use axum::{
     extract::{FromRef, FromRequestParts, Query},
     http::{
-        HeaderName, StatusCode, Uri,
-        header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE},
+        StatusCode, Uri,
+        header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL},
         request::Parts,
     },
 };
@@ -18,7 +15,6 @@ use axum_extra::{
     extract::CookieJar,
     headers::{Authorization, HeaderMapExt, authorization::Bearer},
 };
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::{
@@ -47,31 +43,23 @@ impl AllowedOrigins {
     ///
     /// The error is a sentence for the person who started the program.
     pub fn from_env() -> Result<Self, String> {
-        match env::var("ALLOWED_ORIGINS") {
-            Ok(list) => Self::parse(&list),
-            Err(VarError::NotPresent) => Ok(Self::default()),
-            Err(VarError::NotUnicode(_)) => Err("ALLOWED_ORIGINS should be text.".into()),
-        }
+        let list = env::var_os("ALLOWED_ORIGINS").unwrap_or_default();
+        Self::parse(&list.to_string_lossy())
     }
 
     pub fn parse(list: &str) -> Result<Self, String> {
-        let origins = list
-            .split(',')
-            .map(|origin| origin.trim().trim_end_matches('/'))
-            .filter(|origin| !origin.is_empty());
-        for origin in origins.clone() {
-            let uri: Option<Uri> = origin.parse().ok();
-            // The browser sends scheme, host and port, and no path.
-            let is_whole =
-                uri.is_some_and(|uri| uri.scheme().is_some() && uri.path() == "/");
-            if !is_whole {
-                return Err(format!(
-                    "ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme and a host, \
-                     as in https://chat.example.com or http://127.0.0.1:3000."
-                ));
+        let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        let origins = origins.map(|origin| match origin.parse::<Uri>() {
+            // A browser sends scheme, host and port, in small letters, and no path.
+            Ok(uri) if uri.scheme().is_some() && uri.path() == "/" => {
+                Ok(origin.trim_end_matches('/').to_lowercase())
             }
-        }
-        Ok(Self(origins.map(str::to_lowercase).collect()))
+            _ => Err(format!(
+                "ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme and a host, as \
+                 in https://chat.example.com or http://127.0.0.1:3000."
+            )),
+        });
+        Ok(Self(origins.collect::<Result<_, _>>()?))
     }
 
     fn contains(&self, origin: &str) -> bool {
@@ -85,7 +73,7 @@ impl AllowedOrigins {
 /// Why? A browser lets every page open a WebSocket to us, and may send our cookie along
 /// (cross-site WebSocket hijacking). It also sends the origin of the page, and no script
 /// can change that.
-pub struct AllowedOrigin(());
+pub struct AllowedOrigin;
 
 impl<S: Sync> FromRequestParts<S> for AllowedOrigin
 where
@@ -97,19 +85,15 @@ where
         parts: &mut Parts,
         state: &S,
     ) -> Result<Self, Self::Rejection> {
-        let Some(origin) = parts.headers.get(ORIGIN) else {
-            return Ok(Self(())); // Not a browser, so there is no cookie to abuse.
+        let header = |name| Some(parts.headers.get(name)?.to_str().unwrap_or_default());
+        let Some(origin) = header(ORIGIN) else {
+            return Ok(Self); // Not a browser, so there is no cookie to abuse.
         };
-        let origin = origin.to_str().unwrap_or_default();
         // Behind a proxy that speaks HTTPS, list the proxy's origin: we cannot see it.
-        let is_own = parts
-            .headers
-            .get(HOST)
-            .and_then(|host| host.to_str().ok())
-            .is_some_and(|host| origin == format!("http://{host}"));
+        let is_own = header(HOST).is_some_and(|host| origin == format!("http://{host}"));
 
         if is_own || AllowedOrigins::from_ref(state).contains(origin) {
-            Ok(Self(()))
+            Ok(Self)
         } else {
             let sentence = "Pages of this origin may not connect. ALLOWED_ORIGINS lists \
                             those that may.";
@@ -124,57 +108,42 @@ pub struct CurrentUser {
     pub expires: Instant,
 }
 
-/// What a client without a valid token gets (RFC 6750, section 3).
-type Rejection = (StatusCode, [(HeaderName, &'static str); 1], &'static str);
-
 impl<S: Sync> FromRequestParts<S> for CurrentUser
 where
     Tokens: FromRef<S>,
     Users: FromRef<S>,
 {
-    type Rejection = Rejection;
+    type Rejection = TokenError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let token = token(parts)
-            .ok_or_else(|| unauthorized("Sign in first: a token is missing."))?;
-
-        match Tokens::from_ref(state).verify(&token) {
-            Ok((username, left)) if Users::from_ref(state).contains(&username) => {
-                Ok(Self { username, expires: Instant::now() + left })
-            }
-            Err(TokenError::Expired) => {
-                Err(unauthorized("Sign in again: the token has expired."))
-            }
-            _ => Err(unauthorized("Sign in again: this token is not valid.")),
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &S,
+    ) -> Result<Self, TokenError> {
+        let token = token(parts).ok_or(TokenError::Missing)?;
+        let (username, left) = Tokens::from_ref(state).verify(&token)?;
+        if !Users::from_ref(state).contains(&username) {
+            return Err(TokenError::Invalid); // It was somebody, when we signed it.
         }
+        Ok(Self { username, expires: Instant::now() + left })
     }
-}
-
-fn unauthorized(sentence: &'static str) -> Rejection {
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], sentence)
 }
 
 /// The token, wherever the client was able to put it.
 ///
 /// A script in a browser cannot set `Authorization`, so it has a subprotocol, the
 /// cookie and, as a last resort, the query, which ends up in the logs of proxies.
-fn token(parts: &Parts) -> Option<String> {
-    #[derive(Deserialize)]
-    struct TokenQuery {
-        token: String,
-    }
-
-    let header =
-        || Some(parts.headers.typed_get::<Authorization<Bearer>>()?.token().into());
+fn token(Parts { headers, uri, .. }: &Parts) -> Option<String> {
+    let header = || Some(headers.typed_get::<Authorization<Bearer>>()?.token().into());
     let subprotocol = || {
-        let offered = parts.headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
-        let token =
-            offered.split(',').find_map(|name| name.trim().strip_prefix("bearer."))?;
-        Some(token.into())
+        let mut offered = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split(',');
+        Some(offered.find_map(|name| name.trim().strip_prefix("bearer."))?.into())
     };
-    let query = || Some(Query::<TokenQuery>::try_from_uri(&parts.uri).ok()?.0.token);
-    let cookie =
-        || Some(CookieJar::from_headers(&parts.headers).get(COOKIE)?.value().into());
+    let query = || {
+        let Query(mut query) =
+            Query::<HashMap<String, String>>::try_from_uri(uri).ok()?;
+        query.remove("token")
+    };
+    let cookie = || Some(CookieJar::from_headers(headers).get(COOKIE)?.value().into());
 
     header().or_else(subprotocol).or_else(query).or_else(cookie)
 }

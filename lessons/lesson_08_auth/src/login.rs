@@ -1,6 +1,6 @@
 //! `POST /login`: a name and a password for a token. `GET /me`: who is signed in.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Json,
@@ -12,12 +12,13 @@ use axum_extra::extract::{
     CookieJar,
     cookie::{Cookie, SameSite},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
     extract::{COOKIE, CurrentUser},
-    login_limits::{LoginLimits, TooManyGuesses},
+    login_limits::LoginLimits,
     protocol::Username,
     tokens::{TOKEN_LIFETIME, Tokens},
     users::Users,
@@ -32,18 +33,11 @@ pub struct Credentials {
     password: String,
 }
 
-#[derive(Serialize)]
-pub struct LoginResponse {
-    token: String,
-    username: Username,
-    /// In seconds.
-    expires_in: u64,
-}
-
 /// Why somebody got no token.
 pub enum LoginError {
     WrongCredentials,
-    TooManyGuesses(TooManyGuesses),
+    /// The next one is allowed after this time.
+    TooManyAttempts(Duration),
 }
 
 impl IntoResponse for LoginError {
@@ -53,7 +47,7 @@ impl IntoResponse for LoginError {
             Self::WrongCredentials => {
                 (StatusCode::UNAUTHORIZED, "Wrong name or password.").into_response()
             }
-            Self::TooManyGuesses(TooManyGuesses { wait }) => {
+            Self::TooManyAttempts(wait) => {
                 let seconds = wait.as_millis().div_ceil(1_000);
                 let header = [(RETRY_AFTER, seconds.to_string())];
                 let sentence =
@@ -74,16 +68,16 @@ pub async fn login(
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     cookies: CookieJar,
     Json(Credentials { username, password }): Json<Credentials>,
-) -> Result<(CookieJar, Json<LoginResponse>), LoginError> {
+) -> Result<(CookieJar, Json<Value>), LoginError> {
     let username = Username::try_from(username.trim().to_lowercase())
         .map_err(|_| LoginError::WrongCredentials)?;
+    let address = address.ip();
 
-    let guess =
-        limits.guess(&username, address.ip()).map_err(LoginError::TooManyGuesses)?;
+    limits.attempt(&username, address).map_err(LoginError::TooManyAttempts)?;
     if !users.verify_password(&username, password).await {
         return Err(LoginError::WrongCredentials);
     }
-    guess.was_right();
+    limits.succeeded(&username, address);
 
     let token = tokens.issue(username.clone());
     // Scripts cannot read it, and other sites cannot make the browser send it. Over
@@ -94,22 +88,17 @@ pub async fn login(
         .same_site(SameSite::Strict)
         .max_age(TOKEN_LIFETIME.try_into().expect("some minutes are no overflow"));
     let expires_in = TOKEN_LIFETIME.as_secs();
+    let answer =
+        json!({ "token": token, "username": username, "expires_in": expires_in });
 
-    Ok((cookies.add(cookie), Json(LoginResponse { token, username, expires_in })))
+    Ok((cookies.add(cookie), Json(answer)))
 }
 
-#[derive(Serialize)]
-pub struct Me {
-    username: Username,
-    /// In seconds.
-    expires_in: u64,
-}
-
-/// Answers who is signed in.
+/// Answers who is signed in, and for how many seconds.
 ///
 /// Why? After a failed upgrade a page knows nothing. Over HTTP it can ask whether the
 /// server is there, and whether its token is still valid.
-pub async fn me(user: CurrentUser) -> Json<Me> {
-    let left = user.expires.saturating_duration_since(Instant::now());
-    Json(Me { username: user.username, expires_in: left.as_secs() })
+pub async fn me(CurrentUser { username, expires }: CurrentUser) -> Json<Value> {
+    let expires_in = expires.saturating_duration_since(Instant::now()).as_secs();
+    Json(json!({ "username": username, "expires_in": expires_in }))
 }

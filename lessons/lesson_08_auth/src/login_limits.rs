@@ -11,135 +11,100 @@ use tokio::time::Instant;
 
 use crate::protocol::Username;
 
-/// How often we remove the guesses that are forgiven.
-const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Limits wrong passwords for an account, for an address, and for both together.
+/// Limits failed logins for an account, for an address, and for both together.
 ///
 /// Why three? A limit for accounts alone would be a weapon: whoever guesses at an account
 /// would lock its owner out. One address uses up its own limit for the account long
-/// before it uses up the account's. All clones share the same guesses.
+/// before it uses up the account's. All clones share the same limits.
 #[derive(Clone, Default)]
-pub struct LoginLimits {
-    guesses: Arc<Mutex<Guesses>>,
-}
+pub struct LoginLimits(Arc<Mutex<Buckets>>);
 
 #[derive(Default)]
-struct Guesses {
-    /// When all wrong guesses will be forgiven. A key that is not in it has none. (This is a
-    /// token bucket, kept as the time at which it is full again: the algorithm GCRA.)
+struct Buckets {
+    /// A token bucket for each key, kept as the time at which it is full again (the
+    /// algorithm GCRA). A bucket that is not in here is full.
     ///
-    /// It cannot grow without end: one address adds a few entries for each guess that it
-    /// still has, and a minute or two later they are removed.
-    forgiven: HashMap<Key, Instant>,
+    /// It cannot grow without end: one address adds a few entries for each attempt that
+    /// it still has, and a minute or two later they are removed.
+    full_at: HashMap<Key, Instant>,
     last_cleanup: Option<Instant>,
-    /// From where each account was last signed in to. That address is trusted: guesses
-    /// from other addresses cannot keep it out.
+    /// From where each account was last signed in to. The limit of the account does not
+    /// hold there, so that others cannot keep its owner out.
     trusted: HashMap<Username, IpAddr>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 enum Key {
-    Account(Username),
-    Address(IpAddr),
     Both(Username, IpAddr),
+    Address(IpAddr),
+    Account(Username),
 }
 
-impl Key {
-    /// How many wrong guesses are free, and how long it takes until one is forgiven.
-    fn quota(&self) -> (u32, Duration) {
-        match self {
-            Self::Both(..) => (5, Duration::from_secs(10)),
-            Self::Account(_) => (20, Duration::from_secs(3)),
-            Self::Address(_) => (50, Duration::from_secs(3)), // A whole classroom, perhaps.
-        }
-    }
-}
-
-/// Why a guess is not allowed now.
-#[derive(Debug)]
-pub struct TooManyGuesses {
-    pub wait: Duration,
-}
-
-/// A guess that is allowed. It counts as wrong, unless it turns out to be right.
-pub struct Guess {
-    limits: LoginLimits,
-    keys: Vec<Key>,
-    username: Username,
-    address: IpAddr,
+/// The buckets of an attempt: how many attempts each holds when it is full, and how long
+/// it takes until one is added.
+fn limits(username: &Username, address: IpAddr) -> [(Key, u32, Duration); 3] {
+    let seconds = Duration::from_secs;
+    [
+        (Key::Both(username.clone(), address), 5, seconds(10)),
+        (Key::Address(address), 50, seconds(3)), // A whole classroom, perhaps.
+        (Key::Account(username.clone()), 20, seconds(3)),
+    ]
 }
 
 impl LoginLimits {
-    /// Counts a guess, or says how long to wait for the next one.
+    /// Counts an attempt. The error is how long to wait for the next one.
     ///
-    /// Why count it now, and not when the password was wrong? A thousand guesses that
+    /// Why count it now, and not when the password was wrong? A thousand attempts that
     /// come at once would all be allowed before the first of them is checked.
-    pub fn guess(
-        &self,
-        username: &Username,
-        address: IpAddr,
-    ) -> Result<Guess, TooManyGuesses> {
-        let (now, address) = (Instant::now(), network(address));
-        let mut guesses = self.lock();
-        let keys = guesses.keys(username, address);
-        for key in &keys {
-            let (free, each) = key.quota();
-            let forgiven = guesses.forgiven.get(key).map_or(now, |at| now.max(*at));
-            let wait = (forgiven + each).saturating_duration_since(now + each * free);
-            if !wait.is_zero() {
-                return Err(TooManyGuesses { wait });
+    pub fn attempt(&self, username: &Username, address: IpAddr) -> Result<(), Duration> {
+        let (now, address) = (Instant::now(), subnet(address));
+        let limits = limits(username, address);
+        let mut buckets = self.lock();
+        buckets.clean_up(now);
+
+        let is_trusted = buckets.trusted.get(username) == Some(&address);
+        for &(ref key, burst, each) in &limits {
+            let full_at = *buckets.full_at.get(key).unwrap_or(&now);
+            let wait = (full_at + each).saturating_duration_since(now + each * burst);
+            let is_exempt = is_trusted && matches!(key, Key::Account(_));
+            if !wait.is_zero() && !is_exempt {
+                return Err(wait);
             }
         }
-        guesses.clean_up(now);
-        for key in &keys {
-            let (_, each) = key.quota();
-            let forgiven = guesses.forgiven.entry(key.clone()).or_insert(now);
-            *forgiven = now.max(*forgiven) + each;
+        for (key, _, each) in limits {
+            let full_at = buckets.full_at.entry(key).or_insert(now);
+            *full_at = now.max(*full_at) + each;
         }
-        Ok(Guess { limits: self.clone(), keys, username: username.clone(), address })
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Guesses> {
-        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes an attempt back, because the password was right, and trusts the address.
+    pub fn succeeded(&self, username: &Username, address: IpAddr) {
+        let address = subnet(address);
+        let mut buckets = self.lock();
+        for (key, _, each) in limits(username, address) {
+            buckets.full_at.entry(key).and_modify(|full_at| *full_at -= each);
+        }
+        buckets.trusted.insert(username.clone(), address);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Guesses {
-    /// Removes what is forgiven. Not for each guess: it looks at all entries.
+impl Buckets {
+    /// Removes full buckets, at most once a second, because it looks at all of them.
     fn clean_up(&mut self, now: Instant) {
-        if self.last_cleanup.is_none_or(|last| now - last >= CLEANUP_INTERVAL) {
-            self.forgiven.retain(|_, forgiven| *forgiven > now);
+        if self.last_cleanup.is_none_or(|last| now - last >= Duration::from_secs(1)) {
+            self.full_at.retain(|_, full_at| *full_at > now);
             self.last_cleanup = Some(now);
         }
     }
-
-    /// Which limits hold for this guess.
-    fn keys(&self, username: &Username, address: IpAddr) -> Vec<Key> {
-        let mut keys = vec![Key::Both(username.clone(), address), Key::Address(address)];
-        if self.trusted.get(username) != Some(&address) {
-            keys.push(Key::Account(username.clone()));
-        }
-        keys
-    }
 }
 
-impl Guess {
-    /// Takes the guess back: the password was right.
-    pub fn was_right(self) {
-        let mut guesses = self.limits.lock();
-        for key in &self.keys {
-            let (_, each) = key.quota();
-            if let Some(forgiven) = guesses.forgiven.get_mut(key) {
-                *forgiven -= each;
-            }
-        }
-        guesses.trusted.insert(self.username, self.address);
-    }
-}
-
-/// What counts as one address. A home or an office has many of IPv6, with one prefix.
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one address: a home or an office has many of IPv6, with one prefix.
+fn subnet(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
         v4 => v4,
@@ -166,7 +131,13 @@ mod tests {
         address: impl Into<IpAddr>,
     ) -> usize {
         let address = address.into();
-        (0..100).filter(|_| limits.guess(&name(username), address).is_ok()).count()
+        (0..100).filter(|_| limits.attempt(&name(username), address).is_ok()).count()
+    }
+
+    fn sign_in(limits: &LoginLimits, username: &str, address: impl Into<IpAddr>) {
+        let (username, address) = (name(username), address.into());
+        limits.attempt(&username, address).expect("an attempt that is allowed");
+        limits.succeeded(&username, address);
     }
 
     #[tokio::test(start_paused = true)]
@@ -174,8 +145,8 @@ mod tests {
         let limits = LoginLimits::default();
 
         assert_eq!(allowed(&limits, "ana", EVE), 5, "five typos are nothing");
-        let refused = limits.guess(&name("ana"), EVE.into()).err().expect("too many");
-        assert_eq!(refused.wait, Duration::from_secs(10), "Eve is told how long to wait");
+        let refused = limits.attempt(&name("ana"), EVE.into());
+        assert_eq!(refused, Err(Duration::from_secs(10)), "Eve is told how long to wait");
         advance(Duration::from_secs(10)).await;
         assert_eq!(allowed(&limits, "ana", EVE), 1, "one more after ten seconds");
         advance(Duration::from_secs(3600)).await;
@@ -197,7 +168,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_addresses_share_the_limit_of_an_account_but_a_trusted_one_does_not() {
         let limits = LoginLimits::default();
-        limits.guess(&name("ana"), ANA.into()).expect("the first guess").was_right();
+        sign_in(&limits, "ana", ANA);
 
         let all: usize = (1..=100).map(|n| allowed(&limits, "ana", [10, 9, 9, n])).sum();
 
@@ -222,7 +193,7 @@ mod tests {
         let limits = LoginLimits::default();
 
         for _ in 0..1_000 {
-            limits.guess(&name("ana"), ANA.into()).expect("no limit").was_right();
+            sign_in(&limits, "ana", ANA);
         }
 
         assert_eq!(allowed(&limits, "ana", ANA), 5, "she has all her guesses left");
@@ -242,12 +213,12 @@ mod tests {
         advance(Duration::from_secs(600)).await;
         allowed(&limits, "ana", ANA);
 
-        assert_eq!(limits.lock().forgiven.len(), 3, "only Ana's guesses are left");
+        assert_eq!(limits.lock().full_at.len(), 3, "only Ana's guesses are left");
     }
 
     #[test]
     fn one_prefix_of_ipv6_is_one_address() {
-        let ip = |text: &str| network(text.parse().expect("an address"));
+        let ip = |text: &str| subnet(text.parse().expect("an address"));
 
         assert_eq!(ip("2001:db8:1:2::5"), ip("2001:db8:1:2:ffff::1"), "one prefix");
         assert_ne!(ip("2001:db8:1:2::5"), ip("2001:db8:1:3::5"), "another prefix");

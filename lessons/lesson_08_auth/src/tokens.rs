@@ -1,11 +1,11 @@
 //! Tokens: who somebody is, signed by us, for a while.
 
-use std::{
-    env::{self, VarError},
-    sync::Arc,
-    time::Duration,
-};
+use std::{env, sync::Arc, time::Duration};
 
+use axum::{
+    http::{StatusCode, header::WWW_AUTHENTICATE},
+    response::{IntoResponse, Response},
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode,
     errors::ErrorKind, get_current_timestamp,
@@ -28,8 +28,8 @@ pub const ISSUER: &str = env!("CARGO_PKG_NAME");
 pub const AUDIENCE: &str = "lesson_08_chat";
 
 /// What a token says about somebody (RFC 7519, section 4.1).
-#[derive(Debug, Deserialize, Serialize)]
-pub struct Claims {
+#[derive(Deserialize, Serialize)]
+struct Claims {
     sub: Username,
     /// When it ends, in seconds since 1970.
     exp: u64,
@@ -37,11 +37,24 @@ pub struct Claims {
     aud: String,
 }
 
-/// Why a token is not valid.
-#[derive(Debug, PartialEq)]
+/// Why somebody does not count as signed in.
 pub enum TokenError {
+    Missing,
     Expired,
     Invalid,
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
+        let sentence = match self {
+            Self::Missing => "Sign in first: a token is missing.",
+            Self::Expired => "Sign in again: the token has expired.",
+            Self::Invalid => "Sign in again: this token is not valid.",
+        };
+        // The header tells which kind of token is missing (RFC 6750, section 3).
+        (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], sentence)
+            .into_response()
+    }
 }
 
 /// Signs tokens, and verifies them. All clones share one secret.
@@ -55,36 +68,28 @@ impl Tokens {
     ///
     /// The error is a sentence for the person who started the program.
     pub fn from_env() -> Result<Self, String> {
-        match env::var("JWT_SECRET") {
-            Ok(secret) => Self::from_secret(&secret),
-            Err(VarError::NotUnicode(_)) => Err("JWT_SECRET should be text.".into()),
-            Err(VarError::NotPresent) => {
-                warn!("JWT_SECRET is not set: tokens are valid until this program ends");
-                let mut secret = [0; SECRET_SIZE];
-                getrandom::fill(&mut secret).map_err(|error| {
-                    format!("We have no randomness to sign with: {error}.")
-                })?;
-                Ok(Self::new(&secret))
-            }
+        if let Some(secret) = env::var_os("JWT_SECRET") {
+            return Self::new(secret.as_encoded_bytes());
         }
+        warn!("JWT_SECRET is not set: tokens are valid until this program ends");
+        let mut secret = [0; SECRET_SIZE];
+        getrandom::fill(&mut secret)
+            .map_err(|error| format!("We have no randomness to sign with: {error}."))?;
+        Self::new(&secret)
     }
 
-    pub fn from_secret(secret: &str) -> Result<Self, String> {
+    pub fn new(secret: &[u8]) -> Result<Self, String> {
         let size = secret.len();
         if size < SECRET_SIZE {
-            Err(format!(
+            return Err(format!(
                 "JWT_SECRET has {size} bytes, but should have {SECRET_SIZE} or more."
-            ))
-        } else {
-            Ok(Self::new(secret.as_bytes()))
+            ));
         }
-    }
-
-    pub fn new(secret: &[u8]) -> Self {
         let keys = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
-        Self { keys: Arc::new(keys) }
+        Ok(Self { keys: Arc::new(keys) })
     }
 
+    /// A token that says for `TOKEN_LIFETIME` that its bearer is this user.
     pub fn issue(&self, username: Username) -> String {
         let claims = Claims {
             sub: username,
@@ -107,18 +112,15 @@ impl Tokens {
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
 
-        let token =
-            decode::<Claims>(token, &self.keys.1, &rules).map_err(|error| match error
-                .kind()
-            {
-                ErrorKind::ExpiredSignature => TokenError::Expired,
-                _ => TokenError::Invalid,
-            })?;
-
-        let left = token.claims.exp.saturating_sub(get_current_timestamp());
-        let left = Duration::from_secs(left);
-        // We sign no token that lasts longer, and none with critical extensions (`crit`, RFC
-        // 7515, section 4.1.11). An `exp` in milliseconds would last for 50,000 years.
+        let token = decode::<Claims>(token, &self.keys.1, &rules);
+        let token = token.map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => TokenError::Expired,
+            _ => TokenError::Invalid,
+        })?;
+        let seconds = token.claims.exp.saturating_sub(get_current_timestamp());
+        let left = Duration::from_secs(seconds);
+        // We sign no token that lasts longer (an `exp` in milliseconds would for 50,000
+        // years), and none with a critical extension (RFC 7515, section 4.1.11).
         if left > TOKEN_LIFETIME || token.header.crit.is_some() {
             return Err(TokenError::Invalid);
         }

@@ -10,7 +10,11 @@ pub fn path(room: &str, name: &str) -> String {
 }
 
 pub fn token(name: &str) -> String {
-    Tokens::new(SECRET).issue(username(name))
+    tokens().issue(username(name))
+}
+
+pub fn tokens() -> Tokens {
+    Tokens::new(SECRET).expect("a secret that is long enough")
 }
 
 pub fn username(name: &str) -> Username {

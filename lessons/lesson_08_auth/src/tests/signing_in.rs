@@ -469,7 +469,7 @@ fn an_origin_that_is_not_whole_gets_a_sentence() {
 
 #[test]
 fn a_secret_that_is_too_short_gets_a_sentence() {
-    let problem = Tokens::from_secret("short").err();
+    let problem = Tokens::new(b"short").err();
 
     let sentence = "JWT_SECRET has 5 bytes, but should have 32 or more.";
     assert_eq!(problem.as_deref(), Some(sentence), "five bytes can be guessed");
