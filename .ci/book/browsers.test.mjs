@@ -113,43 +113,52 @@ test("a browser offers compression, and can unpack gzip", { timeout: 60_000 }, a
   assert.equal(unpacked, "hello", "what gzip has packed");
 });
 
-test("over HTTP/2, a WebSocket is a stream of it", { timeout: 60_000 }, async (t) => {
-  const folder = mkdtempSync(`${tmpdir()}/choosing-`);
+/** A key and a certificate that nobody knows, for one test. */
+function certificate(t) {
+  const folder = mkdtempSync(`${tmpdir()}/browsers-`);
   t.after(() => rmSync(folder, { recursive: true }));
-  const [key, cert] = [`${folder}/key.pem`, `${folder}/cert.pem`];
+  const files = ["-keyout", `${folder}/key.pem`, "-out", `${folder}/cert.pem`];
   const request = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1";
-  execFileSync("openssl", [...request.split(" "), "-keyout", key, "-out", cert], {
-    stdio: "ignore",
-  });
-  const server = createSecureServer({
-    key: readFileSync(key),
-    cert: readFileSync(cert),
-    settings: { enableConnectProtocol: true },
-  });
-  const requests = [];
-  let connections = 0;
-  server.on("session", () => (connections += 1));
-  server.on("stream", (stream, headers) => {
-    requests.push(`${headers[":method"]} ${headers[":protocol"] ?? ""}`.trim());
-    stream.respond({ ":status": 200, "content-type": "text/html" });
-    if (headers[":method"] === "GET") stream.end("<title>a page</title>");
-  });
-  const port = await listen(t, server);
-  const page = await openWindow(t, `https://127.0.0.1:${port}/`, {
-    ignoreHTTPSErrors: true,
-    excused: [/ERR_/], // The server ends before the page.
-  });
+  execFileSync("openssl", [...request.split(" "), ...files], { stdio: "ignore" });
+  return { key: readFileSync(files[1]), cert: readFileSync(files[3]) };
+}
 
-  const opened = await page.evaluate(
-    () =>
-      new Promise((resolve) => {
-        const socket = new WebSocket("/ws");
-        socket.onopen = () => resolve("open");
-        socket.onclose = ({ code }) => resolve(code);
-      }),
-  );
+for (const [enableConnectProtocol, expected] of [
+  [true, ["GET over HTTP/2", "CONNECT websocket over HTTP/2"]],
+  [false, ["GET over HTTP/2", "GET websocket over HTTP/1.1"]],
+]) {
+  const says = enableConnectProtocol ? "knows" : "does not know";
+  const name = `a WebSocket beside a page over HTTP/2, if the server ${says} extended CONNECT`;
+  test(name, { timeout: 60_000 }, async (t) => {
+    const requests = [];
+    const settings = { enableConnectProtocol };
+    const server = createSecureServer({ ...certificate(t), settings, allowHTTP1: true });
+    server.on("stream", (stream, headers) => {
+      const kind = [headers[":method"], headers[":protocol"]].filter(Boolean).join(" ");
+      requests.push(`${kind} over HTTP/2`);
+      stream.respond({ ":status": 200, "content-type": "text/html" });
+      if (kind === "GET") stream.end("<title>a page</title>");
+    });
+    server.on("upgrade", ({ method, headers }, socket) => {
+      requests.push(`${method} ${headers.upgrade} over HTTP/1.1`);
+      socket.destroy();
+    });
+    const port = await listen(t, server);
+    const page = await openWindow(t, `https://127.0.0.1:${port}/`, {
+      ignoreHTTPSErrors: true,
+      excused: [/ERR_/, /closed before/], // The server ends before the page.
+    });
 
-  assert.equal(opened, "open", "the server answered 200");
-  assert.deepEqual(requests, ["GET", "CONNECT websocket"], "a page, then a WebSocket");
-  assert.equal(connections, 1, "they share a connection");
-});
+    const opened = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const socket = new WebSocket("/ws");
+          socket.addEventListener("open", () => resolve(true));
+          socket.addEventListener("close", () => resolve(false));
+        }),
+    );
+
+    assert.deepEqual(requests, expected, "the page, then the WebSocket");
+    assert.equal(opened, enableConnectProtocol, "only the stream is answered here");
+  });
+}
