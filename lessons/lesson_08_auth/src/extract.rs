@@ -138,11 +138,7 @@ fn token(Parts { headers, uri, .. }: &Parts) -> Option<String> {
         let mut offered = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split(',');
         Some(offered.find_map(|name| name.trim().strip_prefix("bearer."))?.into())
     };
-    let query = || {
-        let Query(mut query) =
-            Query::<HashMap<String, String>>::try_from_uri(uri).ok()?;
-        query.remove("token")
-    };
+    let query = || Query::<HashMap<String, _>>::try_from_uri(uri).ok()?.0.remove("token");
     let cookie = || Some(CookieJar::from_headers(headers).get(COOKIE)?.value().into());
 
     header().or_else(subprotocol).or_else(query).or_else(cookie)
