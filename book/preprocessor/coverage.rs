@@ -194,7 +194,8 @@ fn shown(chapter: &str, path: &str, source: &str) -> Vec<Range<usize>> {
         let inside =
             |name| line.trim().strip_prefix(name)?.strip_prefix(path)?.strip_suffix("}}");
         if let Some(heads) = inside("{{#item ") {
-            let found = heads.split(" ++ ").filter_map(|h| find(&lines, h, false).ok());
+            let found =
+                heads.split(" ++ ").filter_map(|h| find(&lines, h.trim(), false).ok());
             ranges.extend(found.map(|(range, _)| range));
         } else if inside("{{#file ").is_some() {
             ranges.push(0..lines.len());

@@ -194,7 +194,7 @@ const FOREIGN: [&str; 58] = [
     "exclude_client",
     "exclude_unset",
     "export JWT_SECRET=0123456789abcdef0123456789abcdef",
-    "git checkout .",
+    "git checkout lessons",
     "is_active",
     "join_room",
     "leave_room",

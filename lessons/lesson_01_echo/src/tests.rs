@@ -2,6 +2,7 @@ use probe::{Check, conformance, serve};
 
 use super::app;
 
+// The conversations of the book, in `book/transcripts`.
 probe::transcripts!(app());
 
 #[tokio::test(start_paused = true)]
