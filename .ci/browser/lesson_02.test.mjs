@@ -20,10 +20,10 @@ describe("lesson 02, disconnect", LIMITS, () => {
     await sees(page, "#clean", "true", "the closing handshake is complete");
   });
 
-  test("closing politely ends cleanly, and one can connect again", async (t) => {
+  test("a Close with 1000 is answered, and one can connect again", async (t) => {
     const page = await lesson.open(t);
 
-    await press(page, "Close politely");
+    await press(page, "Close with 1000");
 
     await sees(page, "#code", "1000", "our own code comes back");
     await sees(page, "#clean", "true", "the server answered our Close");

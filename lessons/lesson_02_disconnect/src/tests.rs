@@ -48,13 +48,13 @@ async fn connections_counts_everyone_who_is_here() -> Check {
     let server = serve(app());
     let ana = server.connect("Ana", "/ws").await?;
     let ben = server.connect("Ben", "/ws").await?;
-    counts(&server, 2).await?;
+    counts(&server, 2, "Ana and Ben are connected").await?;
 
     ana.leaves().await?;
-    counts(&server, 1).await?;
+    counts(&server, 1, "Ana has closed her connection").await?;
     ben.vanishes().await;
 
-    counts(&server, 0).await
+    counts(&server, 0, "Ben's connection is lost").await
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn a_client_that_does_not_answer_our_close_is_no_longer_counted() -> Check
     ana.says("bye").await?;
     ana.hears_nothing_for(Duration::from_millis(1)).await?;
 
-    counts(&server, 0).await
+    counts(&server, 0, "Ana's connection is closing, so she no longer counts").await
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,7 +77,7 @@ async fn after_a_protocol_violation_a_client_is_no_longer_counted() -> Check {
     ana.writes_raw(b"this is no frame").await?;
     ana.finds_the_connection_lost().await?;
 
-    counts(&server, 0).await
+    counts(&server, 0, "Ana's connection is dropped").await
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_connection_that_is_reset_is_no_longer_counted() -> Check {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    counts(&server, 1).await
+    counts(&server, 1, "Ana has reset her connection, and Ben is connected").await
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,12 +120,8 @@ async fn heard_back(client: &mut Client) -> Check {
     client.hears("Echo: hello").await
 }
 
-async fn counts(server: &Server, expected: usize) -> Check {
+async fn counts(server: &Server, expected: usize, reason: &str) -> Check {
     let response = server.get("/connections").await?;
-    assert_eq!(
-        response.body,
-        expected.to_string(),
-        "GET /connections counts who is here"
-    );
+    assert_eq!(response.body, expected.to_string(), "{reason}");
     Ok(())
 }
