@@ -31,7 +31,8 @@ pub const BUDGETS: [(&str, usize); 8] = [
 ];
 
 /// A file that goes on under another name: lesson, its name there, and the one before.
-const RENAMED: [(&str, &str, &str); 1] = [("07", "rooms.rs", "connection_manager.rs")];
+const RENAMED: [(&str, &str, &str); 2] =
+    [("07", "rooms.rs", "connection_manager.rs"), ("08", "client.rs", "main.rs")];
 
 /// What a lesson adds to the one before it.
 pub struct Step {

@@ -14,7 +14,7 @@ use crate::{
     socket::{Disconnect, close, send_all},
 };
 
-/// Handles one client, from the moment it joins to the moment it is gone.
+/// Handles one client, from the moment it connects to the moment it is gone.
 pub async fn handle_socket(
     mut socket: WebSocket,
     rooms: RoomManager,
@@ -29,7 +29,7 @@ pub async fn handle_socket(
 
     drop(member); // Now, not later: the closing handshake can take a while.
     close(socket, &disconnect).await;
-    info!(%room, %username, "disconnected: {disconnect}");
+    info!(%room, %username, ?disconnect, "client disconnected");
 }
 
 /// Carries messages both ways, until one of the two ends the connection.
@@ -50,13 +50,15 @@ async fn run(
                     handle_message(member, Err("this server reads text, not binary".into()));
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(frame))) => return Disconnect::ByClient(frame),
+                Some(Ok(Message::Close(frame))) => {
+                    return Disconnect::ByClient(frame.map(|frame| frame.code));
+                }
                 Some(Err(error)) => return error.into(),
                 None => return Disconnect::Lost,
             },
             count = member.outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
                 if count == 0 {
-                    return Disconnect::TOO_SLOW;
+                    return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
                 }
                 if let Err(disconnect) = send_all(socket, &mut queued).await {
                     return disconnect;
@@ -82,7 +84,7 @@ fn handle_message(member: &Member, received: Result<ClientMessage, String>) {
             },
         ),
         Ok(ClientMessage::Ping) => {
-            rooms.send_personal(room, username, &ServerMessage::Pong)
+            rooms.send_personal(room, username, &ServerMessage::Pong);
         }
         Err(message) => {
             rooms.send_personal(room, username, &ServerMessage::Error { message });

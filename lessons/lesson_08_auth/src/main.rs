@@ -44,12 +44,6 @@ use crate::{
     users::Users,
 };
 
-/// The longest message that we accept, in bytes. A longer one ends the connection.
-///
-/// It is twice what the protocol allows, so that somebody who is a little over that limit
-/// gets an error message and can go on.
-const MAX_MESSAGE_SIZE: usize = 64 * 1024;
-
 /// What all requests share. It is only a handle: clone it freely.
 ///
 /// `FromRef` lets a handler ask for the part that it needs, as in `State<Users>`.
@@ -108,7 +102,7 @@ async fn ws_handler(
     State(rooms): State<RoomManager>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    with_limits(upgrade, MAX_MESSAGE_SIZE)
+    with_limits(upgrade)
         .protocols([SUBPROTOCOL])
         .on_upgrade(|socket| handle_socket(socket, rooms, room, user))
 }

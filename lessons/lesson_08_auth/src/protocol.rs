@@ -12,8 +12,8 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 /// of its characters is escaped, as in `\ud83d\udc4b`.
 pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
-/// How much of a long error we keep at either end, in characters.
-const HALF_SENTENCE: usize = 100;
+/// How much we keep of an error, in characters: it may repeat a word of the client.
+const ERROR_LIMIT: usize = 200;
 
 /// The longest content of a chat message, in characters.
 const CONTENT_LIMIT: usize = 2_000;
@@ -76,15 +76,15 @@ impl ClientMessage {
     }
 }
 
-/// Cuts out the middle of a sentence that is too long: it repeats a word of the client.
+/// Cuts out the middle of a sentence that is too long.
 fn shortened(sentence: &str) -> String {
-    let length = sentence.chars().count();
-    if length <= 2 * HALF_SENTENCE {
+    let chars: Vec<char> = sentence.chars().collect();
+    if chars.len() <= ERROR_LIMIT {
         return sentence.into();
     }
-    let head: String = sentence.chars().take(HALF_SENTENCE).collect();
-    let tail: String = sentence.chars().skip(length - HALF_SENTENCE).collect();
-    format!("{head} … {tail}")
+    let (head, rest) = chars.split_at(ERROR_LIMIT / 2);
+    let (_, tail) = rest.split_at(rest.len() - ERROR_LIMIT / 2);
+    format!("{} … {}", String::from_iter(head), String::from_iter(tail))
 }
 
 impl ServerMessage<'_> {
@@ -128,6 +128,12 @@ impl TryFrom<String> for RoomName {
     }
 }
 
+impl Username {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A name in its one normal form, NFC, in which "é" is one character and not two.
 ///
 /// Why? A keyboard may send either, and both should be the same name.
@@ -145,12 +151,6 @@ fn normalized(name: &str, limit: usize) -> Result<String, String> {
         Ok(name)
     } else {
         Err(format!("a name has 1 to {limit} letters, digits, - and _"))
-    }
-}
-
-impl Username {
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

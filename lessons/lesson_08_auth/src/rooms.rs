@@ -16,23 +16,15 @@ use crate::{
     socket::Batch,
 };
 
-/// How many batches may wait for one member. With the next one it is removed.
-///
-/// A burst of honest messages must fit. Somebody who floods on purpose can still fill
-/// the outboxes of others.
+/// How many batches may wait for one member. It is disconnected when one more comes.
 pub const OUTBOX_SIZE: usize = 256;
 
 /// How long the announcement of who joined and who left may wait, unless a message comes
-/// first.
-///
-/// Nobody notices. But when a crowd comes or goes, all of it is announced together: a
-/// thousand times one message to a thousand members would keep the server busy for
-/// seconds.
+/// first. A crowd that comes or goes is announced together, and not a thousand times.
 const ANNOUNCE_DELAY: Duration = Duration::from_millis(10);
 
-/// All rooms. A room appears with its first member, and vanishes with its last.
-///
-/// This is only a handle. Clone it freely: all clones share the same rooms.
+/// All rooms. A room appears with its first member, and vanishes with its last. All clones
+/// share the same rooms.
 #[derive(Clone, Default)]
 pub struct RoomManager {
     rooms: Arc<Mutex<BTreeMap<RoomName, Room>>>,
@@ -40,12 +32,17 @@ pub struct RoomManager {
 
 #[derive(Default)]
 struct Room {
-    outboxes: HashMap<Username, mpsc::Sender<Batch>>,
+    outboxes: HashMap<Username, Outbox>,
     /// Who has joined and who has left, as messages that wait to be sent.
     announcements: Vec<Utf8Bytes>,
-    /// Who has joined meanwhile, and how many of `announcements` each of them skips: those up to
-    /// its own.
-    newcomers: HashMap<Username, usize>,
+}
+
+/// The sending half of one member's queue.
+struct Outbox {
+    /// `None` once the queue was full.
+    queue: Option<mpsc::Sender<Batch>>,
+    /// How many of the announcements that wait are older than this member, or its own.
+    skipped: usize,
 }
 
 /// One entry of `GET /rooms`.
@@ -55,9 +52,7 @@ pub struct RoomSummary {
     members: usize,
 }
 
-/// Somebody who is in a room, for as long as this lives.
-///
-/// This is a guard: when it is dropped, the member leaves, and the others are notified.
+/// Somebody who is in a room, for as long as this guard lives.
 pub struct Member {
     pub room: RoomName,
     pub username: Username,
@@ -68,143 +63,107 @@ pub struct Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.outbox.close();
         self.rooms.leave(&self.room, &self.username);
     }
 }
 
 impl RoomManager {
     /// Adds a member, and notifies the others. `None` if the name is taken in this room.
-    pub fn join(&self, room: RoomName, username: Username) -> Option<Member> {
+    pub fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
 
         let mut rooms = self.lock();
-        let joined = rooms.entry(room.clone()).or_default();
-        let Entry::Vacant(entry) = joined.outboxes.entry(username.clone()) else {
+        let room = rooms.entry(name.clone()).or_default();
+        let Entry::Vacant(entry) = room.outboxes.entry(username.clone()) else {
             return None; // And so the room is not new: somebody is in it.
         };
-        entry.insert(sender);
-        joined
-            .announcements
-            .push(ServerMessage::UserJoined { username: &username }.encode());
-        joined.newcomers.insert(username.clone(), joined.announcements.len());
-        self.announce_soon(&room, joined);
+        let skipped = room.announcements.len() + 1;
+        entry.insert(Outbox { queue: Some(sender), skipped });
+        self.announce(&name, room, &ServerMessage::UserJoined { username: &username });
 
-        Some(Member { room, username, rooms: self.clone(), outbox })
+        Some(Member { room: name, username, rooms: self.clone(), outbox })
     }
 
     fn leave(&self, name: &RoomName, username: &Username) {
-        self.change(name, |room| {
-            // Why look whether it is closed? A member that was removed may find another
-            // one under its name, whose outbox is open.
-            if room.outboxes.get(username).is_some_and(mpsc::Sender::is_closed) {
-                room.remove(username);
-                self.announce_soon(name, room);
+        let mut rooms = self.lock();
+        if let Some(room) = rooms.get_mut(name) {
+            room.outboxes.remove(username);
+            if room.outboxes.is_empty() {
+                rooms.remove(name);
+            } else {
+                self.announce(name, room, &ServerMessage::UserLeft { username });
             }
-        });
+        }
     }
 
-    /// Announces a moment later who joined and left, in one batch with what comes meanwhile.
-    fn announce_soon(&self, name: &RoomName, room: &Room) {
+    /// Tells the room a moment later, in one batch with what comes meanwhile.
+    fn announce(&self, name: &RoomName, room: &mut Room, message: &ServerMessage) {
+        room.announcements.push(message.encode());
         if room.announcements.len() == 1 {
             let (rooms, name) = (self.clone(), name.clone());
             spawn(async move {
                 sleep(ANNOUNCE_DELAY).await;
-                rooms.change(&name, Room::announce);
+                if let Some(room) = rooms.lock().get_mut(&name) {
+                    room.flush_announcements();
+                }
             });
         }
     }
 
     pub fn send_personal(&self, name: &RoomName, to: &Username, message: &ServerMessage) {
-        self.change(name, |room| {
-            let outbox = room.outboxes.get(to);
-            if outbox
-                .is_some_and(|outbox| outbox.try_send([message.encode()].into()).is_err())
-            {
-                room.remove(to);
-                self.announce_soon(name, room);
-            }
-        });
-    }
-
-    /// Sends `message` to everyone in `room`.
-    ///
-    /// All members receive all broadcasts in the same order.
-    pub fn broadcast_to_room(&self, room: &RoomName, message: &ServerMessage) {
-        self.change(room, |room| room.broadcast(message));
-    }
-
-    /// All rooms, in the order of their names.
-    pub fn list(&self) -> Vec<RoomSummary> {
-        self.lock()
-            .iter()
-            .map(|(name, room)| RoomSummary {
-                room: name.clone(),
-                members: room.outboxes.len(),
-            })
-            .collect()
-    }
-
-    /// Changes a room. If nobody is in it afterwards, the room vanishes.
-    fn change(&self, name: &RoomName, change: impl FnOnce(&mut Room)) {
         let mut rooms = self.lock();
-        if let Some(room) = rooms.get_mut(name) {
-            change(room);
-            if room.outboxes.is_empty() {
-                rooms.remove(name);
+        let room = rooms.get_mut(name);
+        if let Some(outbox) = room.and_then(|room| room.outboxes.get_mut(to)) {
+            outbox.send([message.encode()].into());
+        }
+    }
+
+    /// Sends `message` to everyone in `room`. All members receive the same order.
+    pub fn broadcast_to_room(&self, name: &RoomName, message: &ServerMessage) {
+        let batch: Batch = [message.encode()].into(); // Once, for all of them.
+        if let Some(room) = self.lock().get_mut(name) {
+            room.flush_announcements();
+            for outbox in room.outboxes.values_mut() {
+                outbox.send(batch.clone());
             }
         }
     }
 
+    /// All rooms, in the order of their names.
+    pub fn list(&self) -> Vec<RoomSummary> {
+        let summary = |(name, room): (&RoomName, &Room)| RoomSummary {
+            room: name.clone(),
+            members: room.outboxes.len(),
+        };
+        self.lock().iter().map(summary).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomName, Room>> {
-        // Should a task ever panic while it holds the lock, the others go on: no change
-        // is left half done.
+        // If a task panics while it holds the lock, the others go on with the rooms.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Room {
-    /// Puts `message` in the outbox of everyone, after the announcements that wait.
-    ///
-    /// A member whose outbox is full is removed, and the others are notified.
-    fn broadcast(&mut self, message: &ServerMessage) {
-        self.announce();
-        let batch: Batch = [message.encode()].into(); // Once, for all of them.
-        self.enqueue(|_| batch.clone());
-        self.announce();
-    }
-
-    /// Removes a member. That it has left waits to be announced.
-    fn remove(&mut self, username: &Username) {
-        if self.outboxes.remove(username).is_some() {
-            self.announcements.push(ServerMessage::UserLeft { username }.encode());
+    /// Sends the announcements that wait, to each member those that came after its own.
+    fn flush_announcements(&mut self) {
+        let batch: Batch = mem::take(&mut self.announcements).into();
+        for outbox in self.outboxes.values_mut() {
+            match mem::take(&mut outbox.skipped) {
+                0 => outbox.send(batch.clone()),
+                skipped => outbox.send(batch[skipped..].into()),
+            }
         }
     }
+}
 
-    /// Sends the announcements that wait. A newcomer gets only those that came after its own.
-    fn announce(&mut self) {
-        while !self.announcements.is_empty() {
-            let batch: Batch = mem::take(&mut self.announcements).into();
-            let newcomers = mem::take(&mut self.newcomers);
-            self.enqueue(|username| match newcomers.get(username) {
-                Some(&skipped) => batch[skipped..].into(),
-                None => batch.clone(),
-            });
+impl Outbox {
+    /// Queues a batch. If the queue is full, it is closed, and the member's task ends.
+    fn send(&mut self, batch: Batch) {
+        let Some(queue) = &self.queue else { return };
+        if !batch.is_empty() && queue.try_send(batch).is_err() {
+            self.queue = None;
         }
-    }
-
-    /// Puts a batch in the outbox of everyone.
-    ///
-    /// Members whose outbox is full are removed.
-    fn enqueue(&mut self, batch_for: impl Fn(&Username) -> Batch) {
-        let slow = self.outboxes.extract_if(|username, outbox| {
-            let batch = batch_for(username);
-            !batch.is_empty() && outbox.try_send(batch).is_err()
-        });
-
-        let left =
-            |(username, _)| ServerMessage::UserLeft { username: &username }.encode();
-        self.announcements.extend(slow.map(left));
     }
 }
 
@@ -222,34 +181,48 @@ mod tests {
     }
 
     /// A member whose outbox takes so many batches.
-    fn insert(room: &mut Room, id: usize, size: usize) -> mpsc::Receiver<Batch> {
+    fn insert(
+        rooms: &RoomManager,
+        room: &RoomName,
+        id: usize,
+        size: usize,
+    ) -> mpsc::Receiver<Batch> {
         let (sender, outbox) = mpsc::channel(size);
-        room.outboxes.insert(name(id), sender);
+        let mut all = rooms.lock();
+        let outboxes = &mut all.entry(room.clone()).or_default().outboxes;
+        outboxes.insert(name(id), Outbox { queue: Some(sender), skipped: 0 });
         outbox
     }
 
-    #[test]
-    fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_announced_once() {
-        let mut room = Room::default();
+    #[tokio::test]
+    async fn a_crowd_that_stalls_at_once_is_removed_and_each_departure_is_announced_once()
+    {
+        let rooms = RoomManager::default();
+        let room = RoomName::try_from("rust".to_owned()).expect("a good name");
         let mut readers: Vec<_> =
-            (0..3).map(|id| insert(&mut room, id, OUTBOX_SIZE)).collect();
-        let _stalled: Vec<_> = (3..10_003).map(|id| insert(&mut room, id, 1)).collect();
-        room.broadcast(&ServerMessage::Pong); // Now 10,000 outboxes are full.
+            (0..3).map(|id| insert(&rooms, &room, id, OUTBOX_SIZE)).collect();
+        let mut stalled: Vec<_> =
+            (3..10_003).map(|id| insert(&rooms, &room, id, 1)).collect();
+        rooms.broadcast_to_room(&room, &ServerMessage::Pong); // Now 10,000 are full.
 
         let start = Instant::now();
-        room.broadcast(&ServerMessage::Pong);
+        rooms.broadcast_to_room(&room, &ServerMessage::Pong);
+        (3..10_003).for_each(|id| rooms.leave(&room, &name(id))); // Their tasks end.
+        rooms.broadcast_to_room(&room, &ServerMessage::Pong); // After the announcements.
         let duration = start.elapsed();
 
         let limit =
             Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
         assert!(duration < limit, "10,000 departures took {duration:?}");
-        assert_eq!(room.outboxes.len(), 3, "those who read are still there");
+        for outbox in &mut stalled {
+            assert!(outbox.try_recv().is_ok(), "what was queued is still sent");
+            assert!(outbox.is_closed(), "then the task finds its outbox closed");
+        }
         for reader in &mut readers {
             let mut left = Vec::new();
             while let Ok(batch) = reader.try_recv() {
-                left.extend(
-                    batch.iter().filter(|text| text.contains("user_left")).cloned(),
-                );
+                let is_departure = |text: &&Utf8Bytes| text.contains("user_left");
+                left.extend(batch.iter().filter(is_departure).cloned());
             }
             assert_eq!(left.len(), 10_000, "each departure is announced");
             let different: HashSet<&str> =

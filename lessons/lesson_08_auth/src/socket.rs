@@ -1,7 +1,7 @@
 //! The socket itself, whatever it is used for: its limits, how it is written to, and how
 //! it is closed.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::{
     CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code,
@@ -10,17 +10,11 @@ use futures_util::SinkExt;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
-/// How much we read from a connection at a time, in bytes.
+/// The longest message that we accept, in bytes. A longer one ends the connection.
 ///
-/// Each connection keeps a buffer of this size for as long as it lives, so this is most
-/// of what an idle client costs. Chat messages are short.
-const READ_BUFFER_SIZE: usize = 1024;
-
-/// How much may gather before it is written, in bytes.
-///
-/// The more messages leave in one system call, the less each of them costs. The buffer
-/// grows when it is used, so an idle client does not pay for it.
-const WRITE_BUFFER_SIZE: usize = 16 * 1024;
+/// It is twice what the protocol allows, so that somebody who is a little over that limit
+/// gets an error message and can go on.
+const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
 /// How long one write may take. A client that does not read for so long is too slow.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,39 +25,24 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection lingers between our Close and its end, after a violation.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// The close code for a client whose token is no longer valid. From 4000 on, codes are
-/// ours to choose (RFC 6455, section 7.4.2).
-const NOT_AUTHENTICATED: u16 = 4001;
-
-/// The close code for a client that does not keep up.
-const TOO_SLOW: u16 = 4008;
-
-/// The close code for a client whose name is in use.
-const NAME_TAKEN: u16 = 4009;
-
-/// Sets the limits of a new socket. `max_message_size` is the longest message that we
-/// accept, in bytes.
-pub fn with_limits(
-    upgrade: WebSocketUpgrade,
-    max_message_size: usize,
-) -> WebSocketUpgrade {
+/// Sets the limits of a new socket: how long a message may be, and how large its buffers.
+///
+/// The defaults are for large messages: 64 MiB, and a read buffer of 128 KiB for each
+/// connection. Chat messages are short.
+pub fn with_limits(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
-        .read_buffer_size(READ_BUFFER_SIZE)
-        .write_buffer_size(WRITE_BUFFER_SIZE)
-        .max_write_buffer_size(2 * max_message_size)
-        .max_message_size(max_message_size)
-        .max_frame_size(max_message_size)
+        .max_message_size(MAX_MESSAGE_SIZE)
+        .max_frame_size(MAX_MESSAGE_SIZE)
+        .read_buffer_size(1024)
+        .write_buffer_size(16 * 1024)
+        // What if a client sends pings, and reads none of our pongs? They wait here.
+        .max_write_buffer_size(2 * MAX_MESSAGE_SIZE)
 }
 
-/// Messages that are sent to a client together. Mostly it is one.
-///
-/// A clone is cheap: all clones share the same texts.
+/// Messages that are sent to a client together, mostly one. All clones share the texts.
 pub type Batch = Arc<[Utf8Bytes]>;
 
 /// Writes everything that is queued for a client, in one go.
-///
-/// `feed` only fills the buffer, `flush` writes it: one system call for a burst, where
-/// `send` would make one for each message.
 pub async fn send_all(
     socket: &mut WebSocket,
     queued: &mut Vec<Batch>,
@@ -77,16 +56,18 @@ pub async fn send_all(
         socket.flush().await
     };
 
-    // A client that does not read would keep us here for ever.
-    timeout(SEND_TIMEOUT, sending).await.map_err(|_| Disconnect::TOO_SLOW)??;
-    Ok(())
+    match timeout(SEND_TIMEOUT, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Disconnect::TOO_SLOW),
+    }
 }
 
 /// How a connection ended.
 #[derive(Debug, PartialEq)]
 pub enum Disconnect {
-    /// The client sent a Close, perhaps with a code and a reason.
-    ByClient(Option<CloseFrame>),
+    /// The client sent a Close, perhaps with a code.
+    ByClient(Option<u16>),
     /// The connection was lost: it ended without a Close.
     Lost,
     /// The client violated the protocol. We close with this code and this reason.
@@ -95,10 +76,11 @@ pub enum Disconnect {
     ByUs(u16, &'static str),
 }
 
+/// Codes from 4000 on are for us to choose (RFC 6455, section 7.4.2).
 impl Disconnect {
-    pub const TOKEN_EXPIRED: Self = Self::ByUs(NOT_AUTHENTICATED, "token expired");
-    pub const TOO_SLOW: Self = Self::ByUs(TOO_SLOW, "too slow");
-    pub const NAME_TAKEN: Self = Self::ByUs(NAME_TAKEN, "this name is taken");
+    pub const TOO_SLOW: Self = Self::ByUs(4008, "too slow");
+    pub const TOKEN_EXPIRED: Self = Self::ByUs(4001, "token expired");
+    pub const NAME_TAKEN: Self = Self::ByUs(4009, "this name is taken");
 }
 
 /// Carries out the closing handshake (RFC 6455, section 7.1.2), and drops the connection.
@@ -116,8 +98,7 @@ pub async fn close(mut socket: WebSocket, disconnect: &Disconnect) {
         while let Some(Ok(_)) = socket.recv().await {}
 
         // After a violation the library reads no more. If we drop the connection while
-        // bytes of the client are unread, TCP resets it, and the reset overtakes our
-        // Close.
+        // bytes of the client are unread, TCP resets it, and the reset overtakes our Close.
         if let Disconnect::Violation(..) = disconnect {
             sleep(LINGER).await;
         }
@@ -143,22 +124,6 @@ impl From<axum::Error> for Disconnect {
             }
             Some(Capacity(_)) => Self::Violation(close_code::SIZE, "message too big"),
             _ => Self::Lost,
-        }
-    }
-}
-
-impl fmt::Display for Disconnect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ByClient(Some(CloseFrame { code, .. })) => {
-                write!(f, "closed by the client with {code}")
-            }
-            Self::ByClient(None) => write!(f, "closed by the client without a code"),
-            Self::Lost => write!(f, "connection lost"),
-            Self::Violation(code, reason) => {
-                write!(f, "protocol violation, closed by us with {code} ({reason})")
-            }
-            Self::ByUs(code, reason) => write!(f, "closed by us with {code} ({reason})"),
         }
     }
 }
