@@ -14,6 +14,8 @@ mod disconnect_on_error;
 mod graceful_alone;
 #[path = "../wrong/12_in_the_handler.rs"]
 mod in_the_handler;
+#[path = "../wrong/03_not_cancel_safe.rs"]
+mod not_cancel_safe;
 #[path = "../wrong/11_null_is_missing.rs"]
 mod null_is_missing;
 #[path = "../wrong/09_restless.rs"]
@@ -22,6 +24,8 @@ mod restless;
 mod return_on_close;
 #[path = "../wrong/10_sleep.rs"]
 mod sleep;
+#[path = "../wrong/03_two_tasks.rs"]
+mod two_tasks;
 
 use std::{
     collections::BTreeMap, env, fs, panic, path::Path, process::Command, time::Duration,
@@ -149,6 +153,64 @@ async fn a_handler_that_returns_on_a_close_leaves_it_unanswered() -> Check {
             "book/wrong/02_return_on_close.rs:1: It answers the Close after all.",
         )),
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_a_dropped_future_had_taken_is_lost() -> Check {
+    let server = serve(not_cancel_safe::app());
+    let mut ana = server.connect("Ana", "/ws").await?;
+    let mut said = String::new();
+
+    for messages in [&["Ana"][..], &["hello", "how are you?"]] {
+        for message in messages {
+            ana.says(*message).await?;
+            said.push_str(&format!("the client sends    {message:?}\n"));
+        }
+        let reply = ana.hears_any().await?;
+        said.push_str(&format!("the client receives {reply:?}\n"));
+    }
+
+    compare("03_not_cancel_safe", &said)
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_tasks_neither_learns_how_the_other_ended() -> Check {
+    let mut said = String::new();
+
+    for aborts in [false, true] {
+        let server = serve(two_tasks::app(aborts));
+        let mut ana = server.connect("Ana", "/ws").await?;
+        let mut ben = server.connect("Ben", "/ws").await?;
+        let cem = server.connect("Cem", "/ws").await?;
+
+        let cem = match cem.leaves().await {
+            Ok(()) => "ends",
+            Err(_) => "is still open ten seconds later",
+        };
+        ben.stops_reading();
+        for i in 0..1_000 {
+            ana.says(format!("message {i}, {}", "and so on ".repeat(5))).await?;
+            ana.hears_any().await?;
+        }
+        ben.reads_again();
+        let ben = match ben.finds_the_connection_lost().await {
+            Ok(()) => "is lost, without a Close",
+            Err(_) => {
+                ben.says("Ana?").await?;
+                ana.hears("Ana?").await?;
+                "stays open, and Ana receives what he sends. He receives nothing"
+            }
+        };
+
+        said.push_str(match aborts {
+            false => "Without `abort`\n",
+            true => "\nWith `abort`\n",
+        });
+        said.push_str(&format!("Cem closes with 1000. His connection {cem}.\n"));
+        said.push_str(&format!("Ben reads too slowly. His connection {ben}.\n"));
+    }
+
+    compare("03_two_tasks", &said)
 }
 
 #[test]

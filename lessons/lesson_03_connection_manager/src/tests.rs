@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use axum::extract::ws::Utf8Bytes;
-use probe::{Check, ONE_MINUTE, chat::Chat, serve};
+use probe::{Check, ONE_MINUTE, chat::Chat, conformance::masked, serve};
 
 use super::app;
 use crate::connection_manager::{Connection, ConnectionManager};
@@ -80,6 +82,61 @@ async fn a_message_does_not_come_back_to_its_sender() -> Check {
 
     ben.hears("Client 1: hi").await?;
     ana.hears_nothing_for(ONE_MINUTE).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_half_received_is_not_lost_when_another_is_sent() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws").await?;
+    ana.hears("You are client 1.").await?;
+    let mut ben = server.connect("Ben", "/ws").await?;
+    ana.hears("Client 2 joined.").await?;
+    ben.hears("You are client 2.").await?;
+    let frame = masked(0x81, b"still here?");
+    let (half, rest) = frame.split_at(frame.len() / 2);
+
+    ana.writes_raw(half).await?;
+    ben.says("hi").await?;
+    ana.hears("Client 2: hi").await?;
+    ana.writes_raw(rest).await?;
+
+    ben.hears("Client 1: still here?").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_write_waits_for_a_client_its_messages_are_not_read() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws").await?;
+    let mut ben = server.connect("Ben", "/ws").await?;
+    ana.hears("You are client 1.").await?;
+    ana.hears("Client 2 joined.").await?;
+    ben.stops_reading();
+    for _ in 0..20 {
+        ana.says("a long story ".repeat(200)).await?;
+    }
+
+    ben.says("Wait!").await?;
+
+    ana.hears_nothing_for(Duration::from_secs(9)).await?;
+    ben.reads_again();
+    ana.hears("Client 2: Wait!").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_for_ten_seconds_has_left() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws").await?;
+    let mut ben = server.connect("Ben", "/ws").await?;
+    ana.hears("You are client 1.").await?;
+    ana.hears("Client 2 joined.").await?;
+
+    ben.stops_reading();
+    for _ in 0..20 {
+        ana.says("a long story ".repeat(200)).await?;
+    }
+
+    ana.hears_nothing_for(Duration::from_secs(9)).await?;
+    ana.hears("Client 2 left.").await
 }
 
 #[tokio::test(start_paused = true)]
