@@ -198,7 +198,7 @@ async fn of_two_tasks_neither_learns_how_the_other_ended() -> Check {
             Err(_) => {
                 ben.says("Ana?").await?;
                 ana.hears("Ana?").await?;
-                "stays open, and Ana receives what he sends. He receives nothing"
+                "stays open.\n  Ana receives what he sends, but he receives nothing"
             }
         };
 
