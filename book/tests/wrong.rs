@@ -14,6 +14,8 @@ mod disconnect_on_error;
 mod graceful_alone;
 #[path = "../wrong/12_in_the_handler.rs"]
 mod in_the_handler;
+#[path = "../wrong/06_letters.rs"]
+mod letters;
 #[path = "../wrong/03_not_cancel_safe.rs"]
 mod not_cancel_safe;
 #[path = "../wrong/11_null_is_missing.rs"]
@@ -245,6 +247,11 @@ async fn one_message_that_cannot_be_read_ends_the_connection() -> Check {
             "book/wrong/06_disconnect_on_error.rs:1: The connection is still open.",
         )),
     }
+}
+
+#[test]
+fn a_letter_has_several_lengths_as_the_book_shows() -> Check {
+    compare("06_letters", &letters::report())
 }
 
 #[test]

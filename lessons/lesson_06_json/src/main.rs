@@ -7,7 +7,8 @@
 //!
 //! 1. `Username`, a type whose values are valid names (`protocol.rs`);
 //! 2. `ClientMessage` and `ServerMessage`, all messages that there are (`protocol.rs`);
-//! 3. the error message: bad input is answered, and the connection stays open.
+//! 3. what wrong input gets: an error message, and the connection stays open, or, if it is
+//!    the frames that are wrong, a Close with the code for it (`socket.rs`).
 //!
 //! Run:   cargo run -p lesson_06_json
 //! Open:  http://127.0.0.1:8000/lesson_06.html in two windows
