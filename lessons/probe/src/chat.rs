@@ -166,8 +166,8 @@ pub async fn a_slow_client_harms_only_itself(chat: Chat) -> Check {
 
     let mut cem_left = false;
     for i in 0..FLOOD {
-        ana.says((chat.says)(&wordy(i))).await?;
-        let said = (chat.said)(chat.names[0], &wordy(i));
+        ana.says((chat.says)(&message(i))).await?;
+        let said = (chat.said)(chat.names[0], &message(i));
         let heard = ben.hears_any().await?;
         if !cem_left && left.matches(&heard) {
             cem_left = true;
@@ -201,7 +201,7 @@ pub async fn a_client_that_never_reads_again_is_disconnected(chat: Chat) -> Chec
     cem.stops_reading();
 
     for i in 0..FLOOD {
-        ana.says((chat.says)(&wordy(i))).await?;
+        ana.says((chat.says)(&message(i))).await?;
         ana.hears_out(MOMENT).await;
     }
     ana.hears_out(ONE_MINUTE).await;
@@ -217,7 +217,7 @@ pub async fn an_old_connection_does_not_remove_the_new_one(chat: Chat) -> Check 
     let name = chat.names[2];
     cem.stops_reading();
     for i in 0..FLOOD {
-        ana.says((chat.says)(&wordy(i))).await?;
+        ana.says((chat.says)(&message(i))).await?;
         ana.hears_out(MOMENT).await;
     }
     cem.reads_again();
@@ -235,34 +235,34 @@ pub async fn an_old_connection_does_not_remove_the_new_one(chat: Chat) -> Check 
 /// When a crowd stalls at once, each of its members is disconnected, and the others receive
 /// each departure once. None of the others is disconnected.
 pub async fn a_crowd_that_stalls_at_once_disconnects_nobody_else(chat: Chat) -> Check {
-    let mut meeting = Meeting::of(chat).await?;
+    let mut test = CrowdTest::of(chat).await?;
 
     for i in 0..FLOOD {
-        let message = (meeting.chat.says)(&long(i));
-        meeting.readers[0].says(message).await?;
-        meeting.reads_on(MOMENT).await?;
-        if meeting.received[1].len() > i + 1 {
+        let message = (test.chat.says)(&longest_message(i));
+        test.readers[0].says(message).await?;
+        test.reads_on(MOMENT).await?;
+        if test.received[1].len() > i + 1 {
             break; // The first departure has come.
         }
     }
 
-    meeting.reads_on(ONE_MINUTE).await?;
-    meeting.each_departure_was_received_once("stopped reading")
+    test.reads_on(ONE_MINUTE).await?;
+    test.each_departure_was_received_once("stopped reading")
 }
 
 /// When the connections of a crowd are lost at once, the others receive each departure
 /// once, and none of them is disconnected.
 pub async fn a_crowd_that_is_lost_at_once_disconnects_nobody_else(chat: Chat) -> Check {
-    let mut meeting = Meeting::of(chat).await?;
+    let mut test = CrowdTest::of(chat).await?;
 
-    meeting.connections.clear();
+    test.connections.clear();
 
-    meeting.reads_on(ONE_MINUTE).await?;
-    meeting.each_departure_was_received_once("lost their connections")
+    test.reads_on(ONE_MINUTE).await?;
+    test.each_departure_was_received_once("lost their connections")
 }
 
 /// Three people who read, and a crowd that has stopped reading.
-struct Meeting {
+struct CrowdTest {
     chat: Chat,
     server: Server,
     readers: [Client; 3],
@@ -273,7 +273,7 @@ struct Meeting {
     connections: Vec<RawConnection>,
 }
 
-impl Meeting {
+impl CrowdTest {
     async fn of(chat: Chat) -> Result<Self, Hint> {
         let (server, mut readers) = chat.connect().await?;
         let crowd: Vec<String> = (0..CROWD).map(chat.crowd).collect();
@@ -326,8 +326,10 @@ impl Meeting {
     fn each_departure_was_received_once(&self, what: &str) -> Check {
         let left = self.chat.left;
         for (reader, received) in self.chat.names.iter().zip(&self.received) {
-            let short: Vec<_> =
-                received.iter().filter(|text| text.len() < long(0).len()).collect();
+            let short: Vec<_> = received
+                .iter()
+                .filter(|text| text.len() < longest_message(0).len())
+                .collect();
             for name in &self.crowd {
                 let is_departure =
                     |text: &&&String| text.contains(name) && left(name).matches(text);
@@ -345,12 +347,12 @@ impl Meeting {
 }
 
 /// As long as a message may be, so that a few of them fill the buffers.
-fn long(i: usize) -> String {
+fn longest_message(i: usize) -> String {
     format!("{i} {}", "x".repeat(1_900))
 }
 
 /// A message that fills the buffers faster than a bare number would.
-fn wordy(i: usize) -> String {
+fn message(i: usize) -> String {
     format!("message {i}, and some more words to make it as long as people make them")
 }
 

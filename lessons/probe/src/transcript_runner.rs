@@ -184,22 +184,22 @@ impl Replay<'_> {
                     {
                         Ok(())
                     }
-                    came => Err(told(came)),
+                    came => Err(description(came)),
                 }
             }
             Act::ReceivesNothing(time) => match self.client(who)?.next(*time).await {
                 None => Ok(()),
-                came => Err(told(came)),
+                came => Err(description(came)),
             },
             Act::IsClosed { code, reason } => {
                 let mut client = self.clients.remove(who).ok_or("nobody was there")?;
                 let (came, why) = match client.next(WAIT).await {
                     Some(Event::Close(frame)) => match client.next(WAIT).await {
                         Some(Event::End { .. }) => frame.unwrap_or((1005, String::new())),
-                        other => return Err(told(other)),
+                        other => return Err(description(other)),
                     },
                     Some(Event::End { .. }) => (1006, String::new()),
-                    other => return Err(told(other)),
+                    other => return Err(description(other)),
                 };
                 if came == *code && reason.as_ref().is_none_or(|reason| *reason == why) {
                     Ok(())
@@ -236,7 +236,7 @@ fn sentence(hint: Hint) -> String {
     line.trim_end_matches('.').to_owned()
 }
 
-fn told(came: Option<Event>) -> String {
+fn description(came: Option<Event>) -> String {
     match came {
         None => format!("nothing came for {} s", WAIT.as_secs()),
         Some(Event::Text(text)) => format!("{text} came"),
