@@ -1,6 +1,7 @@
 use axum::extract::ws::Utf8Bytes;
 use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::app;
 use crate::{
@@ -165,6 +166,29 @@ async fn a_message_does_not_overtake_the_announcement_of_who_joined() -> Check {
     ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
     ana.hears(probe::rooms::chat_from("ben", "Hello!")).await?;
     ben.hears(probe::rooms::chat_from("ben", "Hello!")).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_who_join_one_by_one_are_announced_in_few_writes() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+
+    let start = Instant::now();
+    let mut crowd = Vec::new();
+    for i in 0..100 {
+        let path = format!("/ws/chat/rust/member-{i}");
+        crowd.push(server.connect("Somebody", &path).await?);
+    }
+    let took = start.elapsed();
+
+    assert_eq!(ana.hears_out(ONE_MINUTE).await.len(), 100, "Ana was there all the time");
+    let writes = server.writes();
+    let sentence = format!(
+        "100 people joined within {took:?}, and the server wrote {writes} times. If those \
+         who join within a moment are announced together, it writes far less often."
+    );
+    assert!(writes < 1_000, "{sentence}");
+    Ok(())
 }
 
 /// The next message that is queued for this member, if there is one.
