@@ -25,7 +25,7 @@ struct Buckets {
     /// algorithm GCRA). A bucket that is not in here is full.
     ///
     /// It cannot grow without end: one address adds a few entries for each attempt that
-    /// it still has, and a minute or two later they are removed.
+    /// it still has, and an entry is removed when its bucket is full, within minutes.
     full_at: HashMap<Key, Instant>,
     last_cleanup: Option<Instant>,
     /// From where each account was last signed in to. The limit of the account does not
