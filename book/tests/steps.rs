@@ -11,7 +11,6 @@ const SHARE: usize = 80;
 const BREAKS: usize = 2;
 
 #[test]
-#[ignore = "until the chapters are rewritten"]
 fn the_chapters_of_the_core_show_their_code() -> Result<(), String> {
     let mut faults = String::new();
     println!("{}", coverage::TABLE);
