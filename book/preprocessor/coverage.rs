@@ -12,7 +12,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use crate::{
     ROOT,
-    item::{comments_above, depth, end, find, is_comment},
+    item::{comments_above, depth, end, find, is_comment, tests},
     minutes, read,
 };
 
@@ -174,17 +174,6 @@ fn compare(old: &str, new: &str, text: &str) -> Vec<Line> {
         }
     }
     lines
-}
-
-/// What is compiled for the tests only.
-fn tests(lines: &[&str]) -> Vec<Range<usize>> {
-    let starts = (0..lines.len()).filter(|&i| lines[i].trim() == "#[cfg(test)]");
-    starts
-        .filter_map(|start| {
-            let first = (start..lines.len()).find(|&i| !is_comment(lines[i]))?;
-            Some(start..end(lines, first, false)? + 1)
-        })
-        .collect()
 }
 
 /// The parts of a file that a chapter shows. That each is there, others check.

@@ -90,6 +90,17 @@ pub fn is_comment(line: &str) -> bool {
     !module && (line == "*" || starts.iter().any(|start| line.starts_with(start)))
 }
 
+/// What is compiled for the tests only.
+pub fn tests(lines: &[&str]) -> Vec<Range<usize>> {
+    let starts = (0..lines.len()).filter(|&i| lines[i].trim() == "#[cfg(test)]");
+    starts
+        .filter_map(|start| {
+            let first = (start..lines.len()).find(|&i| !is_comment(lines[i]))?;
+            Some(start..end(lines, first, false)? + 1)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::item;
@@ -140,6 +151,29 @@ impl Clients {
 
         assert_eq!(found, Ok("//! Lists.\n//!".into()), "no more than the header");
         assert_eq!(none, Err("there is no item `//!`".into()), "there is no header");
+    }
+
+    #[test]
+    fn a_value_may_continue_on_lines_further_to_the_right() {
+        let source = "\
+const HASH: &str = \"one$\\
+     two\";
+
+static KEYS: Keys =
+    Keys::new(|| {
+        read();
+    });
+
+struct Users {
+    hash: u32,
+}
+";
+        let constant = item(source, "const HASH", false);
+        let closure = item(source, "static KEYS", false);
+
+        let lines: Vec<&str> = source.lines().collect();
+        assert_eq!(constant, Ok(lines[0..2].join("\n")), "the next item is not part of it");
+        assert_eq!(closure, Ok(lines[3..7].join("\n")), "a line inside does not end it");
     }
 
     #[test]
