@@ -5,8 +5,8 @@
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. `select!`, which waits for the socket and for the outbox at once;
-//! 2. the *outbox*, a bounded queue of messages that wait for one client;
+//! 1. the *outbox*, a bounded queue of messages that wait for one client;
+//! 2. `select!`, which waits for the socket and for the outbox at once;
 //! 3. `ConnectionManager`, the list of all outboxes (`connection_manager.rs`).
 //!
 //! Run:   cargo run -p lesson_03_connection_manager
