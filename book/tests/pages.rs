@@ -150,7 +150,7 @@ fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 59] = [
+const FOREIGN: [&str; 61] = [
     "#[async_trait]",
     "0.0.0.0:8000",
     "1000 0001",
@@ -167,6 +167,7 @@ const FOREIGN: [&str; 59] = [
     "/vue/",
     "/ws/{room_id}",
     ":name",
+    "[...text].length",
     "ADDR=127.0.0.1:18000 cargo run -p lesson_01_echo",
     "ADDR=0.0.0.0:8000 cargo run -p lesson_07_rooms",
     "Arc<Mutex<WebSocket>>",
@@ -191,6 +192,7 @@ const FOREIGN: [&str; 59] = [
     "cargo run --release",
     "cargo test -p lesson_12_tasks -- the_async_threads",
     "cargo tree -d",
+    "cargo tree -i tokio-tungstenite",
     "created_at",
     "exclude_client",
     "exclude_unset",

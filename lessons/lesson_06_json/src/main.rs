@@ -5,8 +5,8 @@
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. `Username`, a type whose values are valid names (`protocol.rs`);
-//! 2. `ClientMessage` and `ServerMessage`, all messages that there are (`protocol.rs`);
+//! 1. `ClientMessage` and `ServerMessage`, all messages that there are (`protocol.rs`);
+//! 2. `Content` and `Username`, types whose values are valid (`protocol.rs`);
 //! 3. what wrong input gets: an error message, and the connection stays open, or, if it is
 //!    the frames that are wrong, a Close with the code for it (`socket.rs`).
 //!
