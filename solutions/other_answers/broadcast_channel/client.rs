@@ -1,7 +1,10 @@
 //! One client: what it sends, and what is sent to it.
 
 use axum::extract::ws::{Message, WebSocket};
-use tokio::{select, sync::broadcast::error::RecvError};
+use tokio::{
+    select,
+    sync::broadcast::error::{RecvError, TryRecvError},
+};
 
 use crate::{
     protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username, now},
@@ -53,8 +56,14 @@ async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
                     return Disconnect::TOO_SLOW;
                 }
                 // What else is there leaves in the same go.
-                while let Ok(envelope) = member.channel.try_recv() {
-                    let _ = take(Ok(envelope), member, &mut queued); // It is Ok.
+                loop {
+                    match member.channel.try_recv() {
+                        Ok(envelope) => {
+                            let _ = take(Ok(envelope), member, &mut queued); // It is Ok.
+                        }
+                        Err(TryRecvError::Lagged(_)) => return Disconnect::TOO_SLOW,
+                        Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                    }
                 }
                 if let Err(disconnect) = send_all(socket, &mut queued).await {
                     return disconnect;
