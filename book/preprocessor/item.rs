@@ -50,7 +50,7 @@ pub fn depth(line: &str) -> usize {
 /// The last line of the item that begins here.
 ///
 /// rustfmt makes this easy, and so does prettier: an item ends at the first `}` or `;`
-/// that stands as far to the left as its head. In Python it ends where the next line
+/// that stands as far to the left as its head, or as a value below its head. In Python it ends where the next line
 /// stands as far to the left.
 pub fn end(lines: &[&str], first: usize, is_python: bool) -> Option<usize> {
     let left = depth(lines[first]);
@@ -61,7 +61,17 @@ pub fn end(lines: &[&str], first: usize, is_python: bool) -> Option<usize> {
         let last = body.iter().rposition(|line| !line.is_empty());
         return Some(first + last.map_or(0, |last| last + 1));
     }
-    let ends = |line: &&str| depth(line) == left && line.ends_with(['}', ';']);
+    // An arm of a `match` or a `select!` may be one line.
+    if lines[first].contains(" => ") && lines[first].ends_with(',') {
+        return Some(first);
+    }
+    // A value may stand on lines of its own, further to the right: then one of those is
+    // the last.
+    let has_value = ["const", "static", "type"].iter().any(|w| begins(lines[first], w));
+    let continues = has_value && !lines[first].ends_with(['{', '(', '[', ';']);
+    let right = if continues { depth(lines.get(first + 1)?) } else { left };
+    let ends =
+        |line: &&str| (left..=right).contains(&depth(line)) && line.ends_with(['}', ';']);
     lines[first..].iter().position(ends).map(|length| first + length)
 }
 
@@ -172,8 +182,32 @@ struct Users {
         let closure = item(source, "static KEYS", false);
 
         let lines: Vec<&str> = source.lines().collect();
-        assert_eq!(constant, Ok(lines[0..2].join("\n")), "the next item is not part of it");
+        assert_eq!(
+            constant,
+            Ok(lines[0..2].join("\n")),
+            "the next item is not part of it"
+        );
         assert_eq!(closure, Ok(lines[3..7].join("\n")), "a line inside does not end it");
+    }
+
+    #[test]
+    fn an_arm_may_be_one_line() {
+        let source = "\
+fn run() {
+    select! {
+        text = recv() => {
+            send(text);
+        }
+        () = sleep() => return Lost,
+    }
+}
+";
+        let long = item(source, "fn run > text = recv", false);
+        let short = item(source, "fn run > () = sleep", false);
+
+        let expected = "text = recv() => {\n    send(text);\n}";
+        assert_eq!(long, Ok(expected.into()), "it ends as any block does");
+        assert_eq!(short, Ok("() = sleep() => return Lost,".into()), "its comma ends it");
     }
 
     #[test]
