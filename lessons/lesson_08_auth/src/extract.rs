@@ -55,8 +55,8 @@ impl AllowedOrigins {
                 Ok(origin.trim_end_matches('/').to_lowercase())
             }
             _ => Err(format!(
-                "ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme and a host, as \
-                 in https://chat.example.com or http://127.0.0.1:3000."
+                "ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme and a host, \
+                 as in https://chat.example.com or http://127.0.0.1:3000."
             )),
         });
         Ok(Self(origins.collect::<Result<_, _>>()?))

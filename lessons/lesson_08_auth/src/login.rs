@@ -51,7 +51,7 @@ impl IntoResponse for LoginError {
                 let seconds = wait.as_millis().div_ceil(1_000);
                 let header = [(RETRY_AFTER, seconds.to_string())];
                 let sentence =
-                    format!("Too many wrong passwords. Try again in {seconds} seconds.");
+                    format!("Too many wrong passwords. Try again in {seconds} s.");
                 (StatusCode::TOO_MANY_REQUESTS, header, sentence).into_response()
             }
         }
@@ -60,7 +60,7 @@ impl IntoResponse for LoginError {
 
 /// Answers with a token, and leaves a copy in a cookie for the browser.
 ///
-/// Blanks around the name do not matter, nor do capital letters: phones add both.
+/// Spaces around the name do not matter, nor do capital letters: phones add both.
 pub async fn login(
     State(users): State<Users>,
     State(tokens): State<Tokens>,

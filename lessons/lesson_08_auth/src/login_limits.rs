@@ -13,9 +13,9 @@ use crate::protocol::Username;
 
 /// Limits failed logins for an account, for an address, and for both together.
 ///
-/// Why three? A limit for accounts alone would be a weapon: whoever guesses at an account
-/// would lock its owner out. One address uses up its own limit for the account long
-/// before it uses up the account's. All clones share the same limits.
+/// Why three? With a limit for accounts alone, whoever guesses at an account would lock
+/// its owner out. One address uses up its own limit for the account long before it uses
+/// up the account's. All clones share the same limits.
 #[derive(Clone, Default)]
 pub struct LoginLimits(Arc<Mutex<Buckets>>);
 
@@ -43,11 +43,10 @@ enum Key {
 /// The buckets of an attempt: how many attempts each holds when it is full, and how long
 /// it takes until one is added.
 fn limits(username: &Username, address: IpAddr) -> [(Key, u32, Duration); 3] {
-    let seconds = Duration::from_secs;
     [
-        (Key::Both(username.clone(), address), 5, seconds(10)),
-        (Key::Address(address), 50, seconds(3)), // A whole classroom, perhaps.
-        (Key::Account(username.clone()), 20, seconds(3)),
+        (Key::Both(username.clone(), address), 5, Duration::from_secs(10)),
+        (Key::Address(address), 50, Duration::from_secs(3)), // A whole classroom, perhaps.
+        (Key::Account(username.clone()), 20, Duration::from_secs(3)),
     ]
 }
 
@@ -63,9 +62,10 @@ impl LoginLimits {
         buckets.clean_up(now);
 
         let is_trusted = buckets.trusted.get(username) == Some(&address);
-        for &(ref key, burst, each) in &limits {
+        for (key, burst, each) in &limits {
             let full_at = *buckets.full_at.get(key).unwrap_or(&now);
-            let wait = (full_at + each).saturating_duration_since(now + each * burst);
+            let latest = now + *each * *burst;
+            let wait = (full_at + *each).saturating_duration_since(latest);
             let is_exempt = is_trusted && matches!(key, Key::Account(_));
             if !wait.is_zero() && !is_exempt {
                 return Err(wait);

@@ -40,7 +40,7 @@ impl Users {
         let mut memory = Arc::clone(&self.memory).lock_owned().await;
 
         // Why `spawn_blocking`? The check computes for a while, and the async threads
-        // have sockets to handle. If the client hangs up, the check goes on without us:
+        // have sockets to handle. If the client disconnects, the check goes on without us:
         // so the lock moves into it, and lasts as long.
         let check = move || {
             matches(&password, hash.unwrap_or(DUMMY_HASH), &mut memory) && hash.is_some()
@@ -63,8 +63,9 @@ fn matches(password: &str, hash: &str, memory: &mut Vec<Block>) -> bool {
     // the allocator would keep much of it.
     memory.resize(params.block_count(), Block::new());
     let mut computed = vec![0; expected.len()];
-    Argon2::from(params)
-        .hash_password_into_with_memory(password.as_bytes(), &salt, &mut computed, memory)
-        // `Output` compares in constant time.
-        .is_ok_and(|()| Output::new(&computed) == Ok(expected))
+    let (argon2, password) = (Argon2::from(params), password.as_bytes());
+    let done =
+        argon2.hash_password_into_with_memory(password, &salt, &mut computed, memory);
+    // `Output` compares in constant time.
+    done.is_ok() && Output::new(&computed) == Ok(expected)
 }

@@ -321,7 +321,7 @@ async fn a_token_that_expires_ends_the_session_with_4001() -> Check {
 const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn blanks_and_capital_letters_in_the_name_do_not_matter() -> Check {
+async fn spaces_and_capital_letters_in_the_name_do_not_matter() -> Check {
     let server = serve(app());
 
     for name in ["Ana", " ana ", "ANA", "\tAna\n"] {
@@ -368,7 +368,7 @@ async fn too_many_wrong_passwords_get_429_and_a_time_to_wait() -> Check {
     let sixth = login(&server, "ana", "ana-likes-tea").await?;
 
     assert_eq!(sixth.status, 429, "not even the right password is checked now");
-    let sentence = "Too many wrong passwords. Try again in 10 seconds.";
+    let sentence = "Too many wrong passwords. Try again in 10 s.";
     assert_eq!(sixth.body, sentence, "a person knows how long to wait");
     assert_eq!(sixth.headers["retry-after"], "10", "and so does a program");
     let other = login(&server, "ben", "ben-likes-jam").await?;
