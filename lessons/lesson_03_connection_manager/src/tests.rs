@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use axum::extract::ws::Utf8Bytes;
 use probe::{Check, ONE_MINUTE, chat::Chat, conformance::masked, serve};
@@ -161,6 +161,28 @@ async fn a_personal_message_reaches_one_client() {
 
     assert_eq!(queued(&mut ana).as_deref(), Some("for Ana"), "and not Ben's");
     assert_eq!(queued(&mut ana), None, "nothing else is queued for Ana");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_does_not_overtake_the_announcement_of_who_left() {
+    let manager = ConnectionManager::default();
+    let mut ana = manager.connect();
+    drop(manager.connect());
+
+    manager.broadcast("hi", None);
+    drop(manager.connect());
+    let _dan = manager.connect();
+
+    let queued: Vec<_> = iter::from_fn(|| queued(&mut ana)).collect();
+    let expected = [
+        "Client 2 joined.",
+        "Client 2 left.",
+        "hi",
+        "Client 3 joined.",
+        "Client 3 left.",
+        "Client 4 joined.",
+    ];
+    assert_eq!(queued, expected, "each departure comes before what happened after it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 /// The longest message that we accept, in bytes. A longer one ends the connection.
 const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
-/// How long one write may take. A client that does not read for so long is too slow.
+/// How long it may take to write what is queued. A client that needs longer is too slow.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the closing handshake may take before we drop the connection.

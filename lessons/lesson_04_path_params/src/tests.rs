@@ -1,7 +1,10 @@
+use std::iter;
+
+use axum::extract::ws::Utf8Bytes;
 use probe::{Check, ONE_MINUTE, chat::Chat, serve};
 
 use super::app;
-use crate::connection_manager::ConnectionManager;
+use crate::connection_manager::{Connection, ConnectionManager};
 
 // What every server of the course does (`lessons/probe/src/conformance.rs`).
 probe::conformance! { app(), "/ws/7" =>
@@ -104,6 +107,25 @@ async fn an_upgrade_that_comes_to_nothing_frees_the_id() {
         manager.connect(7).is_some(),
         "the closure that held the connection is dropped, and the connection with it"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_at_once_has_left_before() {
+    let manager = ConnectionManager::default();
+    let mut ana = manager.connect(7).expect("nobody has this id");
+    drop(manager.connect(8));
+    let mut ben = manager.connect(8).expect("the id is free again");
+
+    let expected = ["Client 8 joined.", "Client 8 left.", "Client 8 joined."];
+    assert_eq!(queued(&mut ana), expected, "he left before he came back");
+    assert_eq!(queued(&mut ben), [""; 0], "nobody is told what he did himself");
+}
+
+/// All messages that are queued for this client.
+fn queued(client: &mut Connection) -> Vec<Utf8Bytes> {
+    iter::from_fn(|| client.outbox.try_recv().ok())
+        .flat_map(|batch| batch.to_vec())
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -157,6 +157,8 @@ mod tests {
         yield_now().await; // The announcement has had its turn.
         let duration = start.elapsed();
 
+        let members = manager.lock().outboxes.len();
+        assert_eq!(members, 3, "those who read are still there");
         let limit =
             Duration::from_millis(if cfg!(debug_assertions) { 1_000 } else { 50 });
         assert!(duration < limit, "10,000 departures took {duration:?}");

@@ -14,7 +14,7 @@ const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 /// choose (RFC 6455, section 7.4.2).
 pub const NOT_AUTHENTICATED: u16 = 4001;
 
-/// How long one write may take. A client that does not read for so long is too slow.
+/// How long it may take to write what is queued. A client that needs longer is too slow.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the closing handshake may take before we drop the connection.

@@ -2,6 +2,7 @@ use probe::{ANY, Check, Expected, ONE_MINUTE, chat::Chat, serve};
 use serde_json::{Value, json};
 
 use super::app;
+use crate::{connection_manager::ConnectionManager, protocol::Username};
 
 // What every server of the course does (`lessons/probe/src/conformance.rs`).
 probe::conformance! { app(), "/ws/ana" =>
@@ -93,6 +94,27 @@ async fn a_name_in_use_is_accepted_and_closed_with_4009() -> Check {
     ana.hears_nothing_for(ONE_MINUTE).await?;
     ana.leaves().await?;
     server.connect("Eve", "/ws/ana").await?.leaves().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_comes_back_at_once_has_left_before() {
+    let manager = ConnectionManager::default();
+    let name = |name: &str| Username::try_from(name.to_owned()).expect("a good name");
+    let mut ana = manager.connect(name("ana")).expect("nobody has this name");
+    drop(manager.connect(name("ben")));
+    let mut ben = manager.connect(name("ben")).expect("the name is free again");
+
+    let mut queued = Vec::new();
+    while let Ok(batch) = ana.outbox.try_recv() {
+        queued.extend(batch.to_vec());
+    }
+    let expected = [
+        r#"{"type":"user_joined","username":"ben"}"#,
+        r#"{"type":"user_left","username":"ben"}"#,
+        r#"{"type":"user_joined","username":"ben"}"#,
+    ];
+    assert_eq!(queued, expected, "he left before he came back");
+    assert!(ben.outbox.try_recv().is_err(), "nobody is told what he did himself");
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 /// gets an error message and can go on.
 const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
-/// How long one write may take. A client that does not read for so long is too slow.
+/// How long it may take to write what is queued. A client that needs longer is too slow.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the closing handshake may take before we drop the connection.

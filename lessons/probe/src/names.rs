@@ -13,11 +13,12 @@ pub struct Names {
 }
 
 /// Names in NFC, as they should be: with vowel signs and other marks, in any script.
-pub(crate) const WELCOME: [&str; 12] = [
+pub(crate) const WELCOME: [&str; 13] = [
     "प्रिया",
     "தமிழ்",
     "সুচিত্রা",
     "ภาษาไทย",
+    "ที่นี่", // Two marks on one letter.
     "小明",
     "Zoë",
     "Çem",
