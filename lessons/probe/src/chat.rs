@@ -5,6 +5,7 @@
 use std::{panic::Location, time::Duration};
 
 use axum::Router;
+use tokio::time::Instant;
 
 use crate::{
     Check, Client, Expected, Hint, ONE_MINUTE, RawConnection, Server, client::Event,
@@ -81,8 +82,16 @@ pub async fn every_disconnect_is_announced_once(chat: Chat) -> Check {
 
         let left = || (chat.left)(chat.names[2]);
         let after = |hint| Hint::new(format!("After {way}: {hint}"));
+        let start = Instant::now();
         ana.hears(left()).await.map_err(after)?;
         ben.hears(left()).await.map_err(after)?;
+        let waited = start.elapsed();
+        if waited > ANNOUNCE_DELAY {
+            return Err(Hint::new(format!(
+                "After {way}: the others should receive at once that he left, but received it \
+                 after {waited:?}. Is he still on the list during the closing handshake?"
+            )));
+        }
         ana.hears_nothing_for(ONE_MINUTE).await.map_err(after)?;
         drop(cem);
     }
