@@ -1028,7 +1028,7 @@ class Lesson08OverHttp(Conversation):
 
         self.assertEqual([status for status, *_ in answers], 5 * [401] + [429])
         _, headers, body = answers[-1]
-        sentence = f"Too many wrong passwords. Try again in {headers['Retry-After']} seconds."
+        sentence = f"Too many attempts to sign in. Try again in {headers['Retry-After']} s."
         self.assertEqual(body, sentence)
 
     async def test_an_origin_is_compared_as_a_whole(self):

@@ -6,9 +6,10 @@ use std::{collections::HashMap, env, sync::Arc};
 use axum::{
     extract::{FromRef, FromRequestParts, Query},
     http::{
-        StatusCode, Uri,
+        StatusCode,
         header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL},
         request::Parts,
+        uri::Authority,
     },
 };
 use axum_extra::{
@@ -49,15 +50,20 @@ impl AllowedOrigins {
 
     pub fn parse(list: &str) -> Result<Self, String> {
         let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-        let origins = origins.map(|origin| match origin.parse::<Uri>() {
-            // A browser sends scheme, host and port, in small letters, and no path.
-            Ok(uri) if uri.scheme().is_some() && uri.path() == "/" => {
-                Ok(origin.trim_end_matches('/').to_lowercase())
+        let origins = origins.map(|entry| {
+            let origin = entry.trim_end_matches('/').to_lowercase();
+            // A browser leaves out the port that is the default of the scheme.
+            let http = origin.strip_prefix("http://").filter(|host| !host.ends_with(":80"));
+            let https =
+                origin.strip_prefix("https://").filter(|host| !host.ends_with(":443"));
+            match http.or(https).map(str::parse::<Authority>) {
+                Some(Ok(host)) if !host.as_str().contains(['@', '*']) => Ok(origin),
+                _ => Err(format!(
+                    "ALLOWED_ORIGINS has {entry:?}, but an origin has a scheme (http or https), \
+                     a host, and a port if it is not the default, as in \
+                     https://chat.example.com or http://127.0.0.1:3000."
+                )),
             }
-            _ => Err(format!(
-                "ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme and a host, \
-                 as in https://chat.example.com or http://127.0.0.1:3000."
-            )),
         });
         Ok(Self(origins.collect::<Result<_, _>>()?))
     }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The longest body of a login, in bytes. Names and passwords are short.
-pub const LOGIN_LIMIT: usize = 4 * 1024;
+pub const MAX_LOGIN_SIZE: usize = 4 * 1024;
 
 #[derive(Deserialize)]
 pub struct Credentials {
@@ -51,7 +51,7 @@ impl IntoResponse for LoginError {
                 let seconds = wait.as_millis().div_ceil(1_000);
                 let header = [(RETRY_AFTER, seconds.to_string())];
                 let sentence =
-                    format!("Too many wrong passwords. Try again in {seconds} s.");
+                    format!("Too many attempts to sign in. Try again in {seconds} s.");
                 (StatusCode::TOO_MANY_REQUESTS, header, sentence).into_response()
             }
         }

@@ -200,6 +200,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_right_password_does_not_forgive_the_wrong_ones_before_it() {
+        let limits = LoginLimits::default();
+
+        for _ in 0..3 {
+            limits.attempt(&name("ana"), ANA.into()).expect("fewer than five guesses");
+        }
+        sign_in(&limits, "ana", ANA);
+
+        assert_eq!(allowed(&limits, "ana", ANA), 2, "five less the three wrong ones");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_addresses_of_one_prefix_share_their_limits() {
+        let limits = LoginLimits::default();
+        let laptop = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 0, 0, 0, 5);
+        let phone = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 0, 0, 0, 6);
+
+        sign_in(&limits, "ana", laptop);
+
+        assert_eq!(allowed(&limits, "ana", phone), 5, "a right password cost nothing");
+        assert_eq!(allowed(&limits, "ana", laptop), 0, "the phone has used them all up");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_is_forgiven_takes_no_memory() {
         let limits = LoginLimits::default();
         for n in 0..1_000 {

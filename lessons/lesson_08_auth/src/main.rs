@@ -35,7 +35,7 @@ use axum::{
 use crate::{
     client::handle_socket,
     extract::{AllowedOrigin, AllowedOrigins, CurrentUser, SUBPROTOCOL},
-    login::{LOGIN_LIMIT, login, me},
+    login::{MAX_LOGIN_SIZE, login, me},
     login_limits::LoginLimits,
     protocol::RoomName,
     rooms::{RoomManager, RoomSummary},
@@ -77,7 +77,7 @@ async fn main() -> io::Result<()> {
 /// `main` serves.
 fn app(tokens: Tokens, origins: AllowedOrigins) -> Router {
     Router::new()
-        .route("/login", post(login).layer(DefaultBodyLimit::max(LOGIN_LIMIT)))
+        .route("/login", post(login).layer(DefaultBodyLimit::max(MAX_LOGIN_SIZE)))
         .route("/me", get(me))
         .route("/ws/chat/{room}", any(ws_handler))
         .route("/rooms", get(list_rooms))

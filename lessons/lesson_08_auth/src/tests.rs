@@ -65,8 +65,11 @@ fn app() -> Router {
     app_for(AllowedOrigins::default())
 }
 
-/// The server, for clients that all come from one address.
 fn app_for(origins: AllowedOrigins) -> Router {
-    let address = SocketAddr::from(([192, 0, 2, 1], 50_000));
-    super::app(tokens(), origins).layer(MockConnectInfo(address))
+    seen_from([192, 0, 2, 1], super::app(tokens(), origins))
+}
+
+/// The server, for clients that all come from this address.
+fn seen_from(address: [u8; 4], app: Router) -> Router {
+    app.layer(MockConnectInfo(SocketAddr::from((address, 50_000))))
 }

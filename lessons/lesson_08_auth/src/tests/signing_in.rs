@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     app, app_for,
-    people::{SECRET, path, token},
+    people::{SECRET, path, token, tokens},
+    seen_from,
 };
 use crate::{
     extract::{AllowedOrigins, COOKIE},
@@ -111,8 +112,9 @@ async fn a_wrong_name_and_a_wrong_password_look_the_same() -> Check {
     let wrong_name = login(&server, "eve", "ben-likes-jam").await?;
     let no_name = login(&server, "", "").await?;
     let not_mine = login(&server, "nobody", "nobody-knows-this").await?;
+    let part_of_a_name = login(&server, "an", "ana-likes-tea").await?;
 
-    for response in [&wrong_password, &wrong_name, &no_name, &not_mine] {
+    for response in [&wrong_password, &wrong_name, &no_name, &not_mine, &part_of_a_name] {
         assert_eq!(response.status, 401, "{}", response.body);
         assert_eq!(response.body, "Wrong name or password.", "no hint at what was wrong");
         assert!(!response.headers.contains_key("set-cookie"), "and no cookie");
@@ -168,6 +170,39 @@ async fn the_token_may_come_in_four_ways() -> Check {
         "never the token"
     );
     ana.leaves().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_place_with_a_token_decides() -> Check {
+    let server = serve(app());
+    let ana = token("ana");
+    // In place number `good` is Ana's token, in the other places from `first` on is garbage.
+    let ask = async |first: usize, good: usize| {
+        let token = |place| if place == good { &*ana } else { "garbage" };
+        let query =
+            if first <= 2 { format!("?token={}", token(2)) } else { String::new() };
+        let mut request = Request::get(format!("/me{query}"))
+            .header("cookie", format!("{COOKIE}={}", token(3)));
+        if first <= 1 {
+            let offered = format!("chat.v1, bearer.{}", token(1));
+            request = request.header("sec-websocket-protocol", offered);
+        }
+        if first == 0 {
+            request = request.header("authorization", format!("Bearer {}", token(0)));
+        }
+        server.request(request.body(String::new()).expect("a good request")).await
+    };
+
+    let places = ["the header Authorization", "a subprotocol", "the query", "the cookie"];
+    for (first, place) in places.iter().enumerate() {
+        let status = ask(first, first).await?.status;
+        assert_eq!(status, 200, "{place} comes before all that follow it: {places:?}");
+        for (good, later) in places.iter().enumerate().skip(first + 1) {
+            let status = ask(first, good).await?.status;
+            assert_eq!(status, 401, "{place} has a bad token, and {later} is too late");
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -297,6 +332,7 @@ async fn a_user_who_no_longer_exists_is_rejected() -> Check {
     let server = serve(app());
 
     rejects(&server, &claims_with("sub", json!("dora")), NOT_VALID).await?;
+    rejects(&server, &claims_with("sub", json!("an")), NOT_VALID).await?;
     rejects(&server, &claims_with("sub", json!("no spaces")), NOT_VALID).await?;
     rejects(&server, &claims_without("sub"), NOT_VALID).await
 }
@@ -316,6 +352,17 @@ async fn a_token_that_expires_ends_the_session_with_4001() -> Check {
     let response = server.get("/rooms").await?;
     assert_eq!(response.body, "[]", "she is no longer in the room");
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_lasts_as_long_as_its_own_token() -> Check {
+    let server = serve(app());
+    let a_minute_left = sign(&claims());
+    let path = format!("/ws/chat/rust?token={a_minute_left}");
+    let mut ana = server.connect("Ana", &path).await?;
+
+    ana.hears_nothing_for(55 * SECOND).await?;
+    ana.is_closed(4001, "token expired").await
 }
 
 const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
@@ -368,7 +415,7 @@ async fn too_many_wrong_passwords_get_429_and_a_time_to_wait() -> Check {
     let sixth = login(&server, "ana", "ana-likes-tea").await?;
 
     assert_eq!(sixth.status, 429, "not even the right password is checked now");
-    let sentence = "Too many wrong passwords. Try again in 10 s.";
+    let sentence = "Too many attempts to sign in. Try again in 10 s.";
     assert_eq!(sixth.body, sentence, "a person knows how long to wait");
     assert_eq!(sixth.headers["retry-after"], "10", "and so does a program");
     let other = login(&server, "ben", "ben-likes-jam").await?;
@@ -376,6 +423,34 @@ async fn too_many_wrong_passwords_get_429_and_a_time_to_wait() -> Check {
     tokio::time::sleep(11 * SECOND).await;
     let ana = login(&server, "ana", "ana-likes-tea").await?;
     assert_eq!(ana.status, 200, "and Ana gets in after ten seconds");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn right_passwords_are_not_limited() -> Check {
+    let server = serve(app());
+
+    for number in 1..=10 {
+        let response = login(&server, "ana", "ana-likes-tea").await?;
+        assert_eq!(response.status, 200, "right password number {number} costs nothing");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_are_counted_for_the_address_that_they_come_from() -> Check {
+    let app = crate::app(tokens(), AllowedOrigins::default());
+    let from_eve = serve(seen_from([192, 0, 2, 66], app.clone()));
+    let from_ana = serve(seen_from([192, 0, 2, 1], app));
+
+    for _ in 0..6 {
+        login(&from_eve, "ana", "a guess").await?;
+    }
+
+    let eve = login(&from_eve, "ana", "ana-likes-tea").await?;
+    assert_eq!(eve.status, 429, "Eve's address has used up its attempts");
+    let ana = login(&from_ana, "ana", "ana-likes-tea").await?;
+    assert_eq!(ana.status, 200, "Ana's address has not: {}", ana.body);
     Ok(())
 }
 
@@ -415,6 +490,18 @@ async fn a_page_of_another_origin_is_rejected_with_403() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_origin_is_checked_first_then_the_token_then_the_room() -> Check {
+    let server = serve(app());
+    let no_room = "/ws/chat/no%20spaces";
+    let evil = [("origin", "http://evil.example")];
+
+    server.rejects_with("Eve", no_room, &evil, 403).await?;
+    server.rejects("Eve", no_room, 401).await?;
+    server.rejects("Ana", &path("no%20spaces", "ana"), 400).await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn our_own_page_and_those_of_the_book_may_connect() -> Check {
     let server = serve(app());
     let room = path("rust", "ana");
@@ -449,21 +536,34 @@ async fn pages_of_allowed_origins_may_connect() -> Check {
 }
 
 #[test]
-fn an_origin_that_is_not_whole_gets_a_sentence() {
+fn an_origin_that_no_browser_sends_gets_a_sentence() {
     let no_origins = [
-        "chat.example.com",
-        "https:",
-        "https://chat.example.com/chat",
-        "*",
-        "http:/x",
-        "a b",
+        ("chat.example.com", "no scheme"),
+        ("https:", "no host"),
+        ("https://", "no host"),
+        ("http:/x", "one slash"),
+        ("https://chat.example.com/chat", "a path"),
+        ("https://chat.example.com?x=1", "a query"),
+        ("https://chat.example.com#f", "a fragment"),
+        ("https://ana@chat.example.com", "a user"),
+        ("http://chat.example.com:80", "the default port"),
+        ("https://chat.example.com:443/", "the default port"),
+        ("ftp://chat.example.com", "a scheme without pages"),
+        ("https://*.example.com", "a wildcard"),
+        ("*", "a wildcard"),
+        ("null", "every page without an origin"),
+        ("a b", "a space"),
+        ("https://a b", "a space"),
     ];
 
-    for origin in no_origins {
+    for (origin, mistake) in no_origins {
         let problem = AllowedOrigins::parse(origin).err().unwrap_or_default();
         let sentence =
             format!("ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme");
-        assert!(problem.starts_with(&sentence), "{origin} is no origin: {problem}");
+        assert!(problem.starts_with(&sentence), "{origin} has {mistake}: {problem:?}");
+    }
+    for origin in ["http://h:443", "https://h:80", "http://[::1]:3000", "http://[::80]"] {
+        assert!(AllowedOrigins::parse(origin).is_ok(), "a browser may send {origin}");
     }
 }
 
