@@ -109,8 +109,8 @@ pub async fn close(mut socket: WebSocket, disconnect: &Disconnect) {
 
 /// An error of `recv` or `send` is one of the ways in which a connection ends.
 ///
-/// The library drops the connection of a client that violates the protocol, and sends no
-/// Close. Ours says why (RFC 6455, section 7.4.1).
+/// After a violation of the protocol the library reads no more, and sends no Close. It
+/// still writes ours, which says why (RFC 6455, section 7.4.1).
 impl From<axum::Error> for Disconnect {
     fn from(error: axum::Error) -> Self {
         use tungstenite::Error::{Capacity, Protocol, Utf8};

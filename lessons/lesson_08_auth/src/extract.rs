@@ -136,8 +136,9 @@ where
 
 /// The token, wherever the client was able to put it.
 ///
-/// A script in a browser cannot set `Authorization`, so it has a subprotocol, the
-/// cookie and, as a last resort, the query, which ends up in the logs of proxies.
+/// A script in a browser cannot set `Authorization`, so it has a subprotocol, or the query,
+/// which ends up in the logs of proxies. The browser sends the cookie by itself, so what the
+/// client has put somewhere on purpose comes first.
 fn token(Parts { headers, uri, .. }: &Parts) -> Option<String> {
     let header = || Some(headers.typed_get::<Authorization<Bearer>>()?.token().into());
     let subprotocol = || {

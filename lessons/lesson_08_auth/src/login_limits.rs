@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::protocol::Username;
 
-/// Limits failed logins for an account, for an address, and for both together.
+/// Limits attempts to sign in, for an account, for an address, and for both together.
 ///
 /// Why three? With a limit for accounts alone, whoever guesses at an account would lock
 /// its owner out. One address uses up its own limit for the account long before it uses

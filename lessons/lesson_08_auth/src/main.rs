@@ -68,7 +68,7 @@ async fn main() -> io::Result<()> {
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
-    // With the address of each client, because sign-in counts wrong guesses by address.
+    // With the address of each client, because sign-in counts attempts by address.
     let app = app(tokens, origins).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).await
 }
