@@ -136,14 +136,15 @@ fn compare(old: &str, new: &str, text: &str) -> Vec<Line> {
     let old_lines: Vec<&str> = old.lines().collect();
     let new_lines: Vec<&str> = new.lines().collect();
     // Blank lines and tests do not count, so they are not compared.
-    let kept = |lines: &[&str]| -> Vec<usize> {
-        let tests = tests(lines);
-        let counts = |i: &usize| {
-            !lines[*i].trim().is_empty() && !tests.iter().any(|range| range.contains(i))
-        };
+    let (old_tests, new_tests) = (tests(&old_lines), tests(&new_lines));
+    let is_test =
+        |tests: &[Range<usize>], i| tests.iter().any(|range| range.contains(&i));
+    let kept = |lines: &[&str], tests: &[Range<usize>]| -> Vec<usize> {
+        let counts = |i: &usize| !lines[*i].trim().is_empty() && !is_test(tests, *i);
         (0..lines.len()).filter(counts).collect()
     };
-    let (old_kept, new_kept) = (kept(&old_lines), kept(&new_lines));
+    let (old_kept, new_kept) =
+        (kept(&old_lines, &old_tests), kept(&new_lines, &new_tests));
     let pick = |lines: &[&str], kept: &[usize]| -> Vec<String> {
         kept.iter().map(|&i| lines[i].to_owned()).collect()
     };
@@ -153,13 +154,12 @@ fn compare(old: &str, new: &str, text: &str) -> Vec<Line> {
         &pick(&new_lines, &new_kept),
     );
 
-    let tests = tests(&new_lines);
     let mut lines: Vec<Line> = text
         .lines()
         .enumerate()
         .map(|(i, line)| Line {
             text: line.to_owned(),
-            is_test: tests.iter().any(|range| range.contains(&i)),
+            is_test: is_test(&new_tests, i),
             is_new: false,
             is_shown: false,
         })

@@ -50,8 +50,8 @@ pub fn depth(line: &str) -> usize {
 /// The last line of the item that begins here.
 ///
 /// rustfmt makes this easy, and so does prettier: an item ends at the first `}` or `;`
-/// that stands as far to the left as its head, or as a value below its head. In Python it ends where the next line
-/// stands as far to the left.
+/// that stands as far to the left as its head, or as a value below its head. In Python it
+/// ends where the next line stands as far to the left.
 pub fn end(lines: &[&str], first: usize, is_python: bool) -> Option<usize> {
     let left = depth(lines[first]);
     if is_python {

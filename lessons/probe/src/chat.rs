@@ -381,18 +381,6 @@ macro_rules! chat_conformance {
         }
     };
     ($chat:expr => $($rule:ident),* $(,)?) => {
-        mod chat_conformance {
-            use super::*;
-
-            $crate::chat_conformance! { @each $chat => $($rule,)* }
-        }
-    };
-    (@each $chat:expr => $($rule:ident,)*) => {
-        $(
-            #[tokio::test(start_paused = true)]
-            async fn $rule() -> $crate::Check {
-                $crate::chat::$rule($chat).await
-            }
-        )*
+        $crate::rules! { chat as chat_conformance, ($chat) => $($rule),* }
     };
 }

@@ -180,25 +180,6 @@ macro_rules! conformance {
         }
     };
     ($app:expr, $path:expr => $($rule:ident),* $(,)?) => {
-        mod conformance {
-            use super::*;
-
-            $crate::conformance! { @each $app, $path => $($rule,)* }
-        }
-    };
-    (@each $app:expr, $path:expr => $($rule:ident,)*) => {
-        $($crate::conformance! { @one $app, $path, $rule })*
-    };
-    (@one $app:expr, $path:expr, it_works_over_tcp) => {
-        #[tokio::test]
-        async fn it_works_over_tcp() -> $crate::Check {
-            $crate::conformance::it_works_over_tcp($app, $path).await
-        }
-    };
-    (@one $app:expr, $path:expr, $rule:ident) => {
-        #[tokio::test(start_paused = true)]
-        async fn $rule() -> $crate::Check {
-            $crate::conformance::$rule($app, $path).await
-        }
+        $crate::rules! { conformance as conformance, ($app, $path) => $($rule),* }
     };
 }

@@ -177,18 +177,6 @@ macro_rules! json_conformance {
         }
     };
     ($chat:expr => $($rule:ident),* $(,)?) => {
-        mod json_conformance {
-            use super::*;
-
-            $crate::json_conformance! { @each $chat => $($rule,)* }
-        }
-    };
-    (@each $chat:expr => $($rule:ident,)*) => {
-        $(
-            #[tokio::test(start_paused = true)]
-            async fn $rule() -> $crate::Check {
-                $crate::json::$rule($chat).await
-            }
-        )*
+        $crate::rules! { json as json_conformance, ($chat) => $($rule),* }
     };
 }

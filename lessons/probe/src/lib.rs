@@ -28,6 +28,7 @@ pub mod json;
 pub mod names;
 mod raw_connection;
 pub mod rooms;
+mod rules;
 mod server;
 mod steps;
 pub mod transcript;

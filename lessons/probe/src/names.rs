@@ -150,19 +150,9 @@ macro_rules! name_conformance {
         }
     };
     ($app:expr, $path:expr => $($rule:ident),* $(,)?) => {
-        mod name_conformance {
-            use super::*;
-
-            $crate::name_conformance! { @each $app, $path => $($rule,)* }
+        $crate::rules! {
+            names as name_conformance,
+            ($crate::names::Names { app: $app, path: $path }) => $($rule),*
         }
-    };
-    (@each $app:expr, $path:expr => $($rule:ident,)*) => {
-        $(
-            #[tokio::test(start_paused = true)]
-            async fn $rule() -> $crate::Check {
-                let names = $crate::names::Names { app: $app, path: $path };
-                $crate::names::$rule(names).await
-            }
-        )*
     };
 }

@@ -179,19 +179,9 @@ macro_rules! room_conformance {
         }
     };
     ($app:expr, $path:expr => $($rule:ident),* $(,)?) => {
-        mod room_conformance {
-            use super::*;
-
-            $crate::room_conformance! { @each $app, $path => $($rule,)* }
+        $crate::rules! {
+            rooms as room_conformance,
+            ($crate::rooms::Rooms { app: $app, path: $path }) => $($rule),*
         }
-    };
-    (@each $app:expr, $path:expr => $($rule:ident,)*) => {
-        $(
-            #[tokio::test(start_paused = true)]
-            async fn $rule() -> $crate::Check {
-                let rooms = $crate::rooms::Rooms { app: $app, path: $path };
-                $crate::rooms::$rule(rooms).await
-            }
-        )*
     };
 }
