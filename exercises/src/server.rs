@@ -34,7 +34,7 @@ pub fn app_with(rooms: RoomManager) -> Router {
         .route("/ws/chat/{room}/{username}", any(ws_handler))
         .route("/rooms", get(list_rooms))
         .route("/rate_limit", get(count_people))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "chat.html"))
         .with_state(rooms)
         .merge(copied_chat::router()) // Exercise 5, a chat of its own.
 }

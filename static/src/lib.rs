@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 const DEFAULT_ADDR: &str = "127.0.0.1:8000";
 
 /// A program of the course: its package, and the page to open first.
+#[derive(Clone, Copy)]
 struct Program {
     package: &'static str,
     page: &'static str,
@@ -164,24 +165,24 @@ pub fn quit(sentence: impl Display) -> ! {
 
 /// Serves the landing page at `/`, the pages, and what they need.
 ///
-/// `package` is the program that runs: `env!("CARGO_PKG_NAME")`. The page of another
-/// lesson would talk to a server that does not understand it, so a request for it is
-/// answered with the command that starts the right one.
+/// `package` is the program that runs: `env!("CARGO_PKG_NAME")`. `page` is the one to open
+/// first. The page of another lesson would talk to a server that does not understand it,
+/// so a request for it is answered with the command that starts the right one.
 ///
 /// # Panics
 ///
-/// If `package` is no program of the course.
-pub fn router<S: Clone + Send + Sync + 'static>(package: &str) -> Router<S> {
-    let program = PROGRAMS
-        .iter()
-        .find(|program| program.package == package)
-        .unwrap_or_else(|| panic!("{package} has no row in PROGRAMS"));
+/// If the folder of this crate has no such page.
+pub fn router<S: Clone + Send + Sync + 'static>(
+    package: &'static str,
+    page: &'static str,
+) -> Router<S> {
+    let program = Program { package, page };
 
     Router::new()
-        .route("/", get(landing_page(program)))
+        .route("/", get(landing_page(&program)))
         .route("/favicon.ico", get(Redirect::permanent("/favicon.svg")))
         .merge(lab::router(program.package))
-        .fallback(move |uri: Uri| async move { serve(program, uri.path()) })
+        .fallback(move |uri: Uri| async move { serve(&program, uri.path()) })
 }
 
 /// The text of an embedded file, such as `style.css`.

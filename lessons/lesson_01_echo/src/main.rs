@@ -40,7 +40,7 @@ fn app() -> Router {
     Router::new()
         // Why `any` and not `get`? Over HTTP/2 an upgrade is not a GET request.
         .route("/ws", any(ws_handler))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_01.html"))
 }
 
 async fn ws_handler(upgrade: WebSocketUpgrade) -> Response {

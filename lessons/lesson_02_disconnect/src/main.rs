@@ -54,7 +54,7 @@ fn app() -> Router {
     Router::new()
         .route("/ws", any(ws_handler))
         .route("/connections", get(count_connections))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_02.html"))
         .with_state(Count::default())
 }
 

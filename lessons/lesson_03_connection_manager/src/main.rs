@@ -52,7 +52,7 @@ async fn main() -> io::Result<()> {
 fn app() -> Router {
     Router::new()
         .route("/ws", any(ws_handler))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_03.html"))
         .with_state(ConnectionManager::default())
 }
 

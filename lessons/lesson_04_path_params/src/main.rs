@@ -54,7 +54,7 @@ async fn main() -> io::Result<()> {
 fn app() -> Router {
     Router::new()
         .route("/ws/{client_id}", any(ws_handler))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_04.html"))
         .with_state(ConnectionManager::default())
 }
 

@@ -59,7 +59,7 @@ fn app() -> Router {
     Router::new()
         .route("/ws/{client_id}", any(ws_handler))
         .route("/ws/{client_id}/polite", any(ws_handler_polite))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_05.html"))
         .with_state(ConnectionManager::default())
 }
 

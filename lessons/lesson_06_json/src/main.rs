@@ -55,7 +55,7 @@ async fn main() -> io::Result<()> {
 fn app() -> Router {
     Router::new()
         .route("/ws/{username}", any(ws_handler))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_06.html"))
         .with_state(ConnectionManager::default())
 }
 

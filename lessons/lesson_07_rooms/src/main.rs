@@ -55,7 +55,7 @@ fn app() -> Router {
     Router::new()
         .route("/ws/chat/{room}/{username}", any(ws_handler))
         .route("/rooms", get(list_rooms))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_07.html"))
         .with_state(RoomManager::default())
 }
 

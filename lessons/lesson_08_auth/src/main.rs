@@ -81,7 +81,7 @@ fn app(tokens: Tokens, origins: AllowedOrigins) -> Router {
         .route("/me", get(me))
         .route("/ws/chat/{room}", any(ws_handler))
         .route("/rooms", get(list_rooms))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_08.html"))
         .with_state(AppState {
             rooms: RoomManager::default(),
             tokens,

@@ -75,7 +75,7 @@ fn app(tokens: Tokens) -> Router {
         .route("/me", get(me))
         .route("/ws/chat/{room}", any(open_socket))
         .route("/rooms", get(list_rooms))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_09.html"))
         .with_state(Chat {
             rooms: RoomManager::default(),
             tokens,

@@ -89,7 +89,7 @@ fn app(tokens: Tokens, limits: Limits) -> Router {
         .route("/me", get(me))
         .route("/ws/chat/{room}", any(open_socket))
         .route("/rooms", get(list_rooms))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_10.html"))
         .with_state(Chat {
             places: Places::new(&limits),
             paces: Paces::new(limits.messages_per_second, limits.burst),

@@ -112,7 +112,7 @@ fn app(tokens: Tokens, limits: Limits, database: Database) -> Router {
         .route("/ws/chat/{room}", any(open_socket))
         .route("/rooms", get(list_rooms))
         .nest("/api/v1", api::router(chat.clone()))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_11.html"))
         .with_state(chat)
 }
 

@@ -120,7 +120,7 @@ fn app(tokens: Tokens, limits: Limits, database: Database, tasks: Tasks) -> Rout
         .route("/rooms", get(list_rooms))
         .merge(task_api::router())
         .nest("/api/v1", api::router(chat.clone()))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_12.html"))
         .with_state(chat)
 }
 

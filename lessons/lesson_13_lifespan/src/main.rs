@@ -139,7 +139,7 @@ fn app(
         .route("/ready", get(tell_whether_ready))
         .merge(task_api::router())
         .nest("/api/v1", api::router(chat.clone()))
-        .merge(pages::router(env!("CARGO_PKG_NAME")))
+        .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_13.html"))
         .with_state(chat)
 }
 
