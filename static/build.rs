@@ -1,30 +1,59 @@
-//! Embeds the transcripts of the book, whichever there are.
+//! Embeds what browsers ask for: the files of this folder, and the transcripts of the book.
 
 use std::{
     env, fs, io,
     path::{Path, PathBuf},
 };
 
-/// Seen from this package, wherever the course has been moved to.
-const FOLDER: &str = "../book/transcripts";
+/// How the names of the files end that browsers ask for.
+const SERVED: [&str; 4] = ["css", "html", "js", "svg"];
+
+/// Seen from this package, wherever the course has been moved to. A copy of this package
+/// may be without them.
+const TRANSCRIPTS: &str = "../book/transcripts";
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed={FOLDER}");
+    let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    // A new file is embedded, too. If we named a folder that does not exist, cargo would
+    // run this each time.
+    println!("cargo::rerun-if-changed=.");
+    if Path::new(TRANSCRIPTS).is_dir() {
+        println!("cargo::rerun-if-changed={TRANSCRIPTS}");
+    }
 
+    write("files.rs", &files(&here)?)?;
+    write("transcripts.rs", &transcripts(&here.join(TRANSCRIPTS))?)
+}
+
+/// A row for each file: its name and its text.
+fn files(folder: &Path) -> io::Result<Vec<String>> {
     let mut rows = Vec::new();
-    for program in entries(&fs::canonicalize(FOLDER)?)? {
+    for file in entries(folder)? {
+        if SERVED.iter().any(|end| ends_in(&file, end)) {
+            let name = file.file_name().unwrap_or_default();
+            rows.push(format!("({name:?}, include_str!({file:?}))"));
+        }
+    }
+    Ok(rows)
+}
+
+/// A row for each transcript: its program, its name and its text.
+fn transcripts(folder: &Path) -> io::Result<Vec<String>> {
+    let mut rows = Vec::new();
+    for program in entries(folder)? {
         for file in entries(&program)? {
-            if file.extension().is_some_and(|end| end == "txt") {
+            if ends_in(&file, "txt") {
                 let program = program.file_name().unwrap_or_default();
                 let name = file.file_stem().unwrap_or_default();
                 rows.push(format!("({program:?}, {name:?}, include_str!({file:?}))"));
             }
         }
     }
+    Ok(rows)
+}
 
-    let source = format!("&[{}]", rows.join(",\n"));
-    let out = env::var("OUT_DIR").map_err(io::Error::other)?;
-    fs::write(Path::new(&out).join("transcripts.rs"), source)
+fn ends_in(file: &Path, end: &str) -> bool {
+    file.extension().is_some_and(|extension| extension == end)
 }
 
 /// What a folder holds, in the order of the names. A file holds nothing.
@@ -38,4 +67,14 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// Writes a list that the crate includes.
+fn write(name: &str, rows: &[String]) -> io::Result<()> {
+    let source = format!("&[{}]", rows.join(",\n"));
+    fs::write(Path::new(&variable("OUT_DIR")?).join(name), source)
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    env::var(name).map_err(io::Error::other)
 }

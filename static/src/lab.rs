@@ -1,12 +1,18 @@
 //! What the lab asks the running program for, beside its files.
 //!
-//! The book's pages may ask, too, in debug builds, and so may the origins that
-//! `ALLOWED_ORIGINS` lists. Any other page may not.
+//! The book's pages may ask, too, in debug builds, and so may the origins that the program
+//! allows. Any other page may not.
 
-use std::{env, io, net::SocketAddr, sync::OnceLock, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
+    extract::State,
     http::{
         HeaderMap, StatusCode, Uri,
         header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HOST, ORIGIN},
@@ -20,6 +26,8 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+
+use crate::{Program, head};
 
 /// The book, as `mdbook serve` shows it.
 const BOOK_ORIGINS: [&str; 2] = ["http://127.0.0.1:3000", "http://localhost:3000"];
@@ -37,73 +45,54 @@ pub static ADDR: OnceLock<SocketAddr> = OnceLock::new();
 const TRANSCRIPTS: &[(&str, &str, &str)] =
     include!(concat!(env!("OUT_DIR"), "/transcripts.rs"));
 
-pub fn router<S: Clone + Send + Sync + 'static>(package: &'static str) -> Router<S> {
+#[derive(Clone)]
+struct Lab {
+    /// What the lab needs to know about the program that runs, as JSON.
+    about: Arc<str>,
+    /// The origins whose pages may ask, beside our own.
+    origins: Arc<[String]>,
+}
+
+pub fn router<S: Clone + Send + Sync + 'static>(
+    running: Program,
+    origins: &str,
+) -> Router<S> {
+    let lab = Lab {
+        about: about(running).into(),
+        origins: listed(origins, cfg!(debug_assertions)).into(),
+    };
+
     Router::new()
-        .route(
-            "/lab.json",
-            get(move |headers: HeaderMap| async move {
-                let origin = allowed_origin(&headers)?;
-                let answer = ([(CONTENT_TYPE, "application/json")], about(package));
-                Ok::<_, Forbidden>(shared(&origin, answer))
-            }),
-        )
+        .route("/lab.json", get(describe))
         .route("/lab/upgrade/{*path}", get(upgrade))
         .route("/lab/login", post(login))
+        .with_state(lab)
+}
+
+async fn describe(
+    State(lab): State<Lab>,
+    headers: HeaderMap,
+) -> Result<Response, Forbidden> {
+    let origin = allowed_origin(&headers, &lab.origins)?;
+    let answer = ([(CONTENT_TYPE, "application/json")], lab.about.to_string());
+    Ok(shared(&origin, answer))
 }
 
 /// What the lab needs to know about the program that runs.
-fn about(package: &str) -> String {
-    let chat = [r#"{"type":"chat","content":"Hello"}"#, r#"{"type":"ping"}"#];
-    let (path, messages): (&str, Vec<&str>) = match package {
-        "lesson_01_echo" => ("/ws", vec!["Hello", "still here?"]),
-        "lesson_02_disconnect" => ("/ws", vec!["Hello", "bye"]),
-        "lesson_03_connection_manager" => ("/ws", vec!["Hello", "still here?"]),
-        "lesson_04_path_params" => ("/ws/{number}", vec!["Hello", "still here?"]),
-        "lesson_05_query_params" => {
-            ("/ws/{number}?token=let-me-in&echo=true", vec!["Hello", "still here?"])
-        }
-        "lesson_06_json" => ("/ws/{name}", chat.into()),
-        "lesson_07_rooms" => ("/ws/chat/rust/{name}", chat.into()),
-        "lesson_08_auth"
-        | "lesson_09_heartbeat"
-        | "lesson_10_limits"
-        | "lesson_13_lifespan" => ("/ws/chat/rust?token={token}", chat.into()),
-        "lesson_11_live_data" => (
-            "/api/v1/ws/users?token={token}",
-            vec![
-                r#"{"action":"subscribe","channel":"posts"}"#,
-                r#"{"action":"get_stats"}"#,
-                r#"{"action":"ping"}"#,
-            ],
-        ),
-        "lesson_12_tasks" => (
-            "/ws/tasks?token={token}",
-            vec![r#"{"type":"cancel","id":1}"#, r#"{"type":"ping"}"#],
-        ),
-        "exercises" | "solutions" => (
-            "/ws/chat/rust/{name}",
-            [
-                &chat[..],
-                &[
-                    r#"{"type":"private","to":"ben","content":"psst"}"#,
-                    r#"{"type":"typing"}"#,
-                    r#"{"type":"resume","after":0}"#,
-                ],
-            ]
-            .concat(),
-        ),
-        _ => ("/ws", chat.into()),
-    };
-    // The solutions run the transcripts of the exercises.
-    let folder = if package == "solutions" { "exercises" } else { package };
+///
+/// A page that names no endpoint has an empty path.
+fn about(running: Program) -> String {
+    let Program { package, page } = running;
+    let path = head::meta(page, "websocket").next().unwrap_or_default();
+    let messages: Vec<_> = head::meta(page, "message").map(quoted).collect();
+    // Not those of the running program: a copy under another name serves the same page.
     let transcripts: Vec<_> = TRANSCRIPTS
         .iter()
-        .filter(|(program, ..)| *program == folder)
+        .filter(|(program, ..)| head::package(page) == Some(program))
         .map(|(_, name, text)| {
             format!(r#"{{"name":{},"text":{}}}"#, quoted(name), quoted(text))
         })
         .collect();
-    let messages: Vec<_> = messages.into_iter().map(quoted).collect();
     format!(
         r#"{{"package":{},"path":{},"messages":[{}],"transcripts":[{}]}}"#,
         quoted(package),
@@ -132,8 +121,12 @@ fn quoted(text: &str) -> String {
 /// Why? A browser hides from its scripts with which status an upgrade was rejected.
 ///
 /// The path of the WebSocket follows ours: `/lab/upgrade/ws/7?token=…`.
-async fn upgrade(uri: Uri, headers: HeaderMap) -> Result<Response, Forbidden> {
-    let origin = allowed_origin(&headers)?;
+async fn upgrade(
+    State(lab): State<Lab>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Forbidden> {
+    let origin = allowed_origin(&headers, &lab.origins)?;
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
     // However often it is repeated: a request to ourselves must not lead to another one.
     let path = path.trim_start_matches("/lab/upgrade");
@@ -155,8 +148,12 @@ async fn upgrade(uri: Uri, headers: HeaderMap) -> Result<Response, Forbidden> {
 
 /// Passes a name and a password on to `/login`, for the pages of the book: a browser
 /// does not let them send JSON to another origin.
-async fn login(headers: HeaderMap, body: String) -> Result<Response, Forbidden> {
-    let origin = allowed_origin(&headers)?;
+async fn login(
+    State(lab): State<Lab>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Response, Forbidden> {
+    let origin = allowed_origin(&headers, &lab.origins)?;
     let request = format!(
         "POST /login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -198,20 +195,16 @@ type Forbidden = (StatusCode, &'static str);
 /// The origin of the page that asks, if the request names one.
 ///
 /// A browser names it whenever a page asks another origin than its own.
-fn allowed_origin(headers: &HeaderMap) -> Result<Option<String>, Forbidden> {
-    static LISTED: OnceLock<Vec<String>> = OnceLock::new();
-    let listed = LISTED.get_or_init(|| {
-        let configured = env::var("ALLOWED_ORIGINS").unwrap_or_default();
-        listed(&configured, cfg!(debug_assertions))
-    });
-
+fn allowed_origin(
+    headers: &HeaderMap,
+    listed: &[String],
+) -> Result<Option<String>, Forbidden> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(None) };
     let origin = origin.to_str().unwrap_or_default();
     if is_allowed(origin, host(headers), listed) {
         Ok(Some(origin.into()))
     } else {
-        let sentence =
-            "Pages of this origin may not ask. ALLOWED_ORIGINS lists those that may.";
+        let sentence = "Pages of this origin may not ask. The list of allowed origins has those that may.";
         Err((StatusCode::FORBIDDEN, sentence))
     }
 }
@@ -224,7 +217,7 @@ fn is_allowed(origin: &str, host: &str, listed: &[String]) -> bool {
     origin.strip_prefix("http://") == Some(host) || listed.iter().any(|one| one == origin)
 }
 
-/// The origins that `ALLOWED_ORIGINS` lists, separated by commas, and those of the book.
+/// The configured origins, which are separated by commas, and those of the book.
 /// Browsers send them in lower case.
 fn listed(configured: &str, with_book: bool) -> Vec<String> {
     let book = if with_book { &BOOK_ORIGINS[..] } else { &[] };
@@ -252,14 +245,49 @@ fn shared(origin: &Option<String>, answer: impl IntoResponse) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::router_with_origins;
 
     #[test]
     fn every_transcript_is_embedded_with_its_program() {
-        let about = about("lesson_07_rooms");
+        let about = about(Program { package: "lesson_07_rooms", page: "lesson_07.html" });
 
         assert!(about.contains(r##"{"name":"two_rooms","text":"# "##), "{about}");
-        assert!(about.contains(r#""path":"/ws/chat/rust/{name}""#), "{about}");
+    }
+
+    #[test]
+    fn what_the_lab_offers_is_what_the_page_says() {
+        let about = about(Program { package: "solutions", page: "chat.html" });
+
+        for part in [
+            r#""package":"solutions""#,
+            r#""path":"/ws/chat/rust/{name}""#,
+            r#""messages":["{\"type\":\"chat\",\"content\":\"Hello\"}","#,
+            r#","{\"type\":\"resume\",\"after\":0}"]"#,
+            r##"{"name":"1_private_messages","text":"# "##,
+        ] {
+            assert!(about.contains(part), "{part} is missing in {about}");
+        }
+    }
+
+    #[test]
+    fn a_program_of_any_name_has_the_endpoint_and_the_transcripts_of_its_page() {
+        let lesson = Program { package: "lesson_07_rooms", page: "lesson_07.html" };
+        let copy = Program { package: "my_chat", ..lesson };
+
+        assert_eq!(about(copy), about(lesson).replacen("lesson_07_rooms", "my_chat", 1));
+    }
+
+    #[test]
+    fn a_page_without_an_endpoint_has_an_empty_path() {
+        let about = about(Program { package: "my_chat", page: "index.html" });
+
+        assert_eq!(
+            about,
+            r#"{"package":"my_chat","path":"","messages":[],"transcripts":[]}"#
+        );
     }
 
     #[test]
@@ -319,7 +347,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, "127.0.0.1:8000".parse().expect("a host"));
             headers.insert(ORIGIN, origin.parse().expect("an origin"));
-            allowed_origin(&headers)
+            allowed_origin(&headers, &listed("", true))
         };
 
         let book = asks("http://127.0.0.1:3000").expect("the book may ask");
@@ -333,8 +361,35 @@ mod tests {
         assert_eq!(status, StatusCode::FORBIDDEN, "pages of others may not ask");
         assert_eq!(
             sentence,
-            "Pages of this origin may not ask. ALLOWED_ORIGINS lists those that may.",
+            "Pages of this origin may not ask. The list of allowed origins has those that may.",
             "the sentence says what to do about it"
         );
+    }
+
+    #[tokio::test]
+    async fn pages_of_the_origins_that_a_program_passes_may_ask() {
+        let origins = "https://a.example, https://b.example";
+        let app: Router = router_with_origins("my_chat", "lesson_01.html", origins);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let addr = listener.local_addr().expect("the port has a number");
+        tokio::spawn(axum::serve(listener, app).into_future());
+
+        for (origin, may_ask) in [
+            ("https://a.example", true),
+            ("https://b.example", true),
+            ("https://c.example", false),
+        ] {
+            for line in ["GET /lab.json", "GET /lab/upgrade/ws", "POST /lab/login"] {
+                let head = format!("Host: {addr}\r\nOrigin: {origin}\r\n\r\n");
+                let mut connection = TcpStream::connect(addr).await.expect("it listens");
+                let request = format!("{line} HTTP/1.1\r\n{head}");
+                connection.write_all(request.as_bytes()).await.expect("it reads");
+                let mut answer = [0; "HTTP/1.1 403".len()];
+                connection.read_exact(&mut answer).await.expect("it answers");
+
+                let is_forbidden = answer.ends_with(b"403");
+                assert_eq!(!is_forbidden, may_ask, "{line} from a page of {origin}");
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A program needs two lines for it: [`listen`] opens the port and prints where to look,
 //! [`router`] serves the pages.
 
+mod head;
 mod lab;
 
 use std::{
@@ -25,83 +26,15 @@ use tokio::net::{TcpListener, TcpStream};
 /// Where every program of the course listens, unless `ADDR` says otherwise.
 const DEFAULT_ADDR: &str = "127.0.0.1:8000";
 
-/// A program of the course: its package, and the page to open first.
+/// Every file of this folder that a browser may ask for: its name and its text.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+/// The program that runs: its package, and the page to open first.
 #[derive(Clone, Copy)]
 struct Program {
     package: &'static str,
     page: &'static str,
 }
-
-const PROGRAMS: &[Program] = &[
-    Program { package: "lesson_01_echo", page: "lesson_01.html" },
-    Program { package: "lesson_02_disconnect", page: "lesson_02.html" },
-    Program { package: "lesson_03_connection_manager", page: "lesson_03.html" },
-    Program { package: "lesson_04_path_params", page: "lesson_04.html" },
-    Program { package: "lesson_05_query_params", page: "lesson_05.html" },
-    Program { package: "lesson_06_json", page: "lesson_06.html" },
-    Program { package: "lesson_07_rooms", page: "lesson_07.html" },
-    Program { package: "lesson_08_auth", page: "lesson_08.html" },
-    Program { package: "lesson_09_heartbeat", page: "lesson_09.html" },
-    Program { package: "lesson_10_limits", page: "lesson_10.html" },
-    Program { package: "lesson_11_live_data", page: "lesson_11.html" },
-    Program { package: "lesson_12_tasks", page: "lesson_12.html" },
-    Program { package: "lesson_13_lifespan", page: "lesson_13.html" },
-    Program { package: "exercises", page: "chat.html" },
-    Program { package: "solutions", page: "chat.html" },
-];
-
-/// Embeds files of this folder, each with its name.
-macro_rules! embed {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../", $name)))),*]
-    };
-}
-
-/// Every file of this folder that a browser may ask for, with its text.
-const FILES: &[(&str, &str)] = embed![
-    "chat.html",
-    "close-codes.js",
-    "favicon.svg",
-    "heartbeat.js",
-    "index.html",
-    "lab.html",
-    "lab.js",
-    "lesson_01.html",
-    "lesson_01.js",
-    "lesson_02.html",
-    "lesson_02.js",
-    "lesson_03.html",
-    "lesson_03.js",
-    "lesson_04.html",
-    "lesson_04.js",
-    "lesson_05.html",
-    "lesson_05.js",
-    "lesson_06.html",
-    "lesson_06.js",
-    "lesson_07.html",
-    "lesson_07.js",
-    "lesson_08.html",
-    "lesson_08.js",
-    "lesson_09.html",
-    "lesson_09.js",
-    "lesson_10.html",
-    "lesson_10.js",
-    "lesson_11.html",
-    "lesson_11.js",
-    "lesson_12.html",
-    "lesson_12.js",
-    "lesson_13.html",
-    "lesson_13.js",
-    "live.js",
-    "log.js",
-    "names.js",
-    "reconnect.js",
-    "room.js",
-    "server.js",
-    "style.css",
-    "transcript.js",
-    "ws-lab.js",
-];
 
 /// A listener whose connections send small messages at once.
 ///
@@ -118,8 +51,20 @@ pub type NoDelayListener = TapIo<TcpListener, fn(&mut TcpStream)>;
 pub async fn listen() -> NoDelayListener {
     let wanted = env::var("ADDR").unwrap_or_else(|_| DEFAULT_ADDR.into());
     let addr = parse_addr(&wanted).unwrap_or_else(|sentence| quit(sentence));
-    let listener =
-        TcpListener::bind(addr).await.unwrap_or_else(|error| quit(explain(addr, &error)));
+
+    open(addr, Some("ADDR")).await
+}
+
+/// The same, at an address that a program has from its own configuration.
+pub async fn listen_on(addr: SocketAddr) -> NoDelayListener {
+    open(addr, None).await
+}
+
+/// `variable` is the one of the environment that has the address, if we know it.
+async fn open(addr: SocketAddr, variable: Option<&str>) -> NoDelayListener {
+    let listener = TcpListener::bind(addr)
+        .await
+        .unwrap_or_else(|error| quit(explain(addr, &error, variable)));
 
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);
@@ -166,23 +111,41 @@ pub fn quit(sentence: impl Display) -> ! {
 /// Serves the landing page at `/`, the pages, and what they need.
 ///
 /// `package` is the program that runs: `env!("CARGO_PKG_NAME")`. `page` is the one to open
-/// first. The page of another lesson would talk to a server that does not understand it,
-/// so a request for it is answered with the command that starts the right one.
+/// first. What the lab offers for it stands in its head. The page of another program would
+/// talk to a server that does not understand it, so a request for it is answered with the
+/// command that starts the right one.
+///
+/// Pages of the origins that `ALLOWED_ORIGINS` lists may ask what the lab asks.
 ///
 /// # Panics
 ///
-/// If the folder of this crate has no such page.
+/// If the folder of this crate has no such page, or the page has no title.
 pub fn router<S: Clone + Send + Sync + 'static>(
     package: &'static str,
     page: &'static str,
 ) -> Router<S> {
-    let program = Program { package, page };
+    let origins = env::var("ALLOWED_ORIGINS").unwrap_or_default();
+    router_with_origins(package, page, &origins)
+}
+
+/// The same, with origins that a program has from its own configuration: whole origins,
+/// with commas between them.
+///
+/// # Panics
+///
+/// As [`router`] does.
+pub fn router_with_origins<S: Clone + Send + Sync + 'static>(
+    package: &'static str,
+    page: &'static str,
+    origins: &str,
+) -> Router<S> {
+    let running = Program { package, page };
 
     Router::new()
-        .route("/", get(landing_page(&program)))
+        .route("/", get(landing_page(running)))
         .route("/favicon.ico", get(Redirect::permanent("/favicon.svg")))
-        .merge(lab::router(program.package))
-        .fallback(move |uri: Uri| async move { serve(&program, uri.path()) })
+        .merge(lab::router(running, origins))
+        .fallback(move |uri: Uri| async move { serve(running, uri.path()) })
 }
 
 /// The text of an embedded file, such as `style.css`.
@@ -191,16 +154,16 @@ pub fn file(name: &str) -> Option<&'static str> {
     Some(text)
 }
 
-fn serve(running: &Program, path: &str) -> Response {
+fn serve(running: Program, path: &str) -> Response {
     let name = path.trim_start_matches('/');
-    let foreign = PROGRAMS
-        .iter()
-        .find(|program| program.page == name && program.page != running.page);
+    let foreign = head::package(name)
+        .filter(|&package| head::package(running.page) != Some(package));
 
     match (foreign, file(name)) {
         (Some(other), _) => not_found(format!(
-            "This server runs {}. Stop it, and start the server of this page: cargo run -p {}",
-            running.package, other.package,
+            "This server runs {}. Stop it, and start the server of this page: cargo run -p \
+             {other}",
+            running.package,
         )),
         (None, Some(text)) => {
             // `no-cache`: all programs share one address, but not one set of pages.
@@ -218,23 +181,17 @@ fn not_found(sentence: String) -> Response {
     (StatusCode::NOT_FOUND, sentence).into_response()
 }
 
-fn landing_page(running: &Program) -> Html<String> {
-    let text = file("index.html").expect("FILES has index.html");
+fn landing_page(running: Program) -> Html<String> {
+    let Program { package, page } = running;
+    let text = file("index.html").expect("the folder of the pages has index.html");
+    let title = head::title(page)
+        .unwrap_or_else(|| panic!("{package} needs {page} with a title in its head"));
 
     Html(
-        text.replace("{{package}}", running.package)
-            .replace("{{page}}", running.page)
-            .replace("{{title}}", title(running.page)),
+        text.replace("{{package}}", package)
+            .replace("{{page}}", page)
+            .replace("{{title}}", title),
     )
-}
-
-/// What stands between `<title>` and `</title>` of a page.
-fn title(page: &str) -> &'static str {
-    file(page)
-        .and_then(|text| text.split_once("<title>"))
-        .and_then(|(_, rest)| rest.split_once("</title>"))
-        .map(|(title, _)| title)
-        .expect("every page of PROGRAMS is in FILES and has a title")
 }
 
 fn media_type(name: &str) -> &'static str {
@@ -256,17 +213,20 @@ fn parse_addr(wanted: &str) -> Result<SocketAddr, String> {
     })
 }
 
-fn explain(addr: SocketAddr, error: &io::Error) -> String {
+fn explain(addr: SocketAddr, error: &io::Error, variable: Option<&str>) -> String {
     let port = addr.port();
     let other = other_port(port);
+    let example = match variable {
+        Some(variable) => format!(": {variable}=127.0.0.1:{other} cargo run …"),
+        None => format!(", such as {other}."),
+    };
     match error.kind() {
         ErrorKind::AddrInUse => format!(
             "Port {port} is taken: another program listens on {addr}. Stop it, or choose \
-             another port: ADDR=127.0.0.1:{other} cargo run …"
+             another port{example}"
         ),
         ErrorKind::PermissionDenied => format!(
-            "We may not listen on port {port}. Choose another one, far from it: \
-             ADDR=127.0.0.1:{other} cargo run …"
+            "We may not listen on port {port}. Choose another one, far from it{example}"
         ),
         _ => format!("We cannot listen on {addr}: {error}."),
     }

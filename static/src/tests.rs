@@ -4,6 +4,8 @@ use axum::{body::to_bytes, serve::Listener};
 
 use super::*;
 
+const LESSON_01: Program = Program { package: "lesson_01_echo", page: "lesson_01.html" };
+
 #[test]
 fn every_file_of_the_folder_is_embedded_and_no_other() {
     let served = ["css", "html", "js", "svg"];
@@ -17,26 +19,56 @@ fn every_file_of_the_folder_is_embedded_and_no_other() {
     let embedded: BTreeSet<String> =
         FILES.iter().map(|(name, _)| name.to_string()).collect();
 
-    assert_eq!(embedded, folder, "FILES lists what static/ holds for browsers");
+    assert_eq!(embedded, folder, "FILES has what the folder holds for browsers");
 }
 
 #[test]
-fn every_program_has_a_page_with_a_title() {
-    for Program { package, page } in PROGRAMS {
-        assert!(file(page).is_some(), "{package} needs {page}, and FILES lacks it");
+fn every_page_has_a_title_and_says_it_in_its_heading() {
+    for (name, text) in pages() {
+        let title = head::title(name).unwrap_or_default();
+        assert!(!title.is_empty(), "{name} needs a <title>: the landing page shows it");
+
+        let heading = format!("<h1>{title}</h1>");
+        let is_landing_page = *name == "index.html"; // It greets instead.
         assert!(
-            !title(page).is_empty(),
-            "{page} needs a title: the landing page shows it"
+            is_landing_page || text.contains(&heading),
+            "{name} should have the heading {heading}"
         );
     }
 }
 
 #[test]
-fn every_page_says_its_title_in_its_heading() {
-    for (name, text) in pages().filter(|(name, _)| *name != "index.html") {
-        let heading = format!("<h1>{}</h1>", title(name));
+fn every_page_of_a_program_says_what_the_lab_offers_for_it() {
+    for (name, _) in pages_of_programs() {
+        for (what, example) in [
+            ("package", "lesson_07_rooms"),
+            ("websocket", "/ws/chat/rust/{name}"),
+            ("message", "Hello"),
+        ] {
+            let content = head::meta(name, what).next().unwrap_or_default();
 
-        assert!(text.contains(&heading), "{name} should have the heading {heading}");
+            assert!(
+                !content.is_empty(),
+                "{name} needs a line in its head such as \
+                 <meta name=\"{what}\" content=\"{example}\" />"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_lab_offers_stands_in_the_pages_as_it_is_sent() {
+    for (name, _) in pages_of_programs() {
+        for path in head::meta(name, "websocket") {
+            assert!(path.starts_with('/'), "{name}: the endpoint {path} is no path");
+        }
+        for content in ["websocket", "message"].iter().flat_map(|of| head::meta(name, of))
+        {
+            for code in ["&amp;", "&quot;", "&apos;", "&#", "&lt;", "&gt;"] {
+                let hint = "write the character itself, between the other marks";
+                assert!(!content.contains(code), "{name}: {content} has {code}: {hint}");
+            }
+        }
     }
 }
 
@@ -94,19 +126,27 @@ fn no_script_turns_text_into_markup() {
 
 #[test]
 fn the_landing_page_names_the_program_and_links_to_its_page() {
-    let Html(text) = landing_page(program("lesson_03_connection_manager"));
+    let running =
+        Program { package: "lesson_03_connection_manager", page: "lesson_03.html" };
+
+    let Html(text) = landing_page(running);
 
     assert!(text.contains("lesson_03_connection_manager"), "the package is named");
     assert!(text.contains(r#"href="lesson_03.html""#), "the page is linked");
-    assert!(text.contains(title("lesson_03.html")), "the link reads as the page's title");
+    let title = head::title("lesson_03.html").expect("the page has a title");
+    assert!(text.contains(title), "the link reads as the page's title");
     assert!(!text.contains("{{"), "no placeholder is left");
+}
+
+#[test]
+#[should_panic = "my_chat needs my_chat.html with a title in its head"]
+fn a_program_whose_page_is_missing_does_not_start() {
+    let _: Router = router("my_chat", "my_chat.html");
 }
 
 #[tokio::test]
 async fn the_page_of_another_lesson_is_answered_with_the_command_that_serves_it() {
-    let running = program("lesson_01_echo");
-
-    let (status, sentence) = answer(serve(running, "/lesson_02.html")).await;
+    let (status, sentence) = answer(serve(LESSON_01, "/lesson_02.html")).await;
 
     assert_eq!(status, StatusCode::NOT_FOUND, "another lesson's page is not served");
     assert_eq!(
@@ -118,10 +158,38 @@ async fn the_page_of_another_lesson_is_answered_with_the_command_that_serves_it(
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_answered_with_a_sentence() {
-    let running = program("lesson_01_echo");
+async fn a_program_of_any_name_serves_its_page() {
+    let running = Program { package: "my_chat", page: "lesson_07.html" };
 
-    let (status, sentence) = answer(serve(running, "/nonsense")).await;
+    let Html(text) = landing_page(running);
+    let _: Router = router(running.package, running.page); // It does not panic.
+    let own = serve(running, "/lesson_07.html");
+    let (_, other) = answer(serve(running, "/lesson_01.html")).await;
+
+    assert!(text.contains("my_chat"), "the landing page has the name: {text}");
+    assert_eq!(own.status(), StatusCode::OK, "its page is another program's, too");
+    assert_eq!(
+        other,
+        "This server runs my_chat. Stop it, and start the server of this page: cargo run \
+         -p lesson_01_echo",
+        "and the pages of others are still foreign"
+    );
+}
+
+#[test]
+fn two_programs_may_share_a_page() {
+    for package in ["exercises", "solutions"] {
+        let running = Program { package, page: "chat.html" };
+
+        let status = serve(running, "/chat.html").status();
+
+        assert_eq!(status, StatusCode::OK, "chat.html is the page of {package}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_answered_with_a_sentence() {
+    let (status, sentence) = answer(serve(LESSON_01, "/nonsense")).await;
 
     assert_eq!(status, StatusCode::NOT_FOUND, "there is no such file");
     assert_eq!(sentence, "Nothing is served at /nonsense.", "and we say so");
@@ -129,7 +197,6 @@ async fn an_unknown_path_is_answered_with_a_sentence() {
 
 #[test]
 fn files_come_with_their_type_and_are_asked_for_anew_each_time() {
-    let running = program("lesson_01_echo");
     let expected = [
         ("/favicon.svg", "image/svg+xml"),
         ("/lesson_01.html", "text/html; charset=utf-8"),
@@ -138,7 +205,7 @@ fn files_come_with_their_type_and_are_asked_for_anew_each_time() {
     ];
 
     for (path, media_type) in expected {
-        let response = serve(running, path);
+        let response = serve(LESSON_01, path);
         let headers = response.headers();
 
         assert_eq!(response.status(), StatusCode::OK, "{path} is served");
@@ -184,7 +251,7 @@ async fn a_taken_port_is_explained() {
     let addr = first.local_addr().expect("a bound listener has an address");
     let error = TcpListener::bind(addr).await.expect_err("the port is taken");
 
-    let sentence = explain(addr, &error);
+    let sentence = explain(addr, &error, Some("ADDR"));
 
     assert_eq!(
         sentence,
@@ -204,7 +271,7 @@ fn a_port_that_may_not_be_used_is_explained() {
     for port in [80, 8000, 50_051] {
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
 
-        let sentence = explain(addr, &ErrorKind::PermissionDenied.into());
+        let sentence = explain(addr, &ErrorKind::PermissionDenied.into(), Some("ADDR"));
 
         assert_eq!(
             sentence,
@@ -215,6 +282,39 @@ fn a_port_that_may_not_be_used_is_explained() {
             "the sentence suggests a port that is likely to be free for all"
         );
     }
+}
+
+#[test]
+fn a_program_with_its_own_configuration_is_not_told_to_set_addr() {
+    let addr = SocketAddr::from(([127, 0, 0, 1], 8000));
+
+    for (kind, sentence) in [
+        (
+            ErrorKind::AddrInUse,
+            "Port 8000 is taken: another program listens on 127.0.0.1:8000. Stop it, or \
+             choose another port, such as 18000.",
+        ),
+        (
+            ErrorKind::PermissionDenied,
+            "We may not listen on port 8000. Choose another one, far from it, such as 18000.",
+        ),
+    ] {
+        assert_eq!(
+            explain(addr, &kind.into(), None),
+            sentence,
+            "ADDR would change nothing"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_program_listens_where_it_wants_and_the_lab_learns_it() {
+    let listener = listen_on(([127, 0, 0, 1], 0).into()).await;
+
+    let addr = listener.local_addr().expect("a bound listener has an address");
+
+    assert_ne!(addr.port(), 0, "port 0 becomes a free one");
+    assert_eq!(lab::ADDR.get(), Some(&addr), "the lab asks this address");
 }
 
 #[test]
@@ -253,13 +353,6 @@ fn a_line_for_the_console_ends() {
     assert_eq!(console, b"Ctrl-C stops the server.\n", "the shell's prompt comes below");
 }
 
-fn program(package: &str) -> &'static Program {
-    PROGRAMS
-        .iter()
-        .find(|program| program.package == package)
-        .expect("PROGRAMS has the package")
-}
-
 async fn answer(response: Response) -> (StatusCode, String) {
     let status = response.status();
     let body = to_bytes(response.into_body(), usize::MAX).await;
@@ -270,6 +363,11 @@ async fn answer(response: Response) -> (StatusCode, String) {
 
 fn pages() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     FILES.iter().filter(|(name, _)| name.ends_with(".html"))
+}
+
+/// All but those that any program may serve.
+fn pages_of_programs() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    pages().filter(|(name, _)| !["index.html", "lab.html"].contains(name))
 }
 
 fn scripts() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
