@@ -18,6 +18,11 @@ const FLOOD = 2_000;
 /** How many messages of one second we log for each client. */
 const SHOWN = 50;
 
+/** What the lab says of a page that does not say where to connect. */
+const NO_ENDPOINT =
+  'The page of this server names no endpoint. Its <head> should have a line such as ' +
+  '<meta name="websocket" content="/ws" />.';
+
 /** Who may sign in, where a server asks. Its page shows this, too. */
 const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-figs" };
 
@@ -195,6 +200,7 @@ function offerMessages() {
   const options = about.messages.map((message) => new Option(message, message));
   document.querySelector("#messages").append(...options);
   document.querySelector("#package").textContent = about.package ?? "your server";
+  if (!about.path) write("problem", NO_ENDPOINT);
 }
 
 function offerTranscripts() {

@@ -110,6 +110,18 @@ describe("the lab", LIMITS, () => {
     });
   }
 
+  test("a page that names no endpoint is told how to", async (t) => {
+    const { page } = await lab(t, "lesson_01_echo");
+    const json = { package: "my_chat", path: "", messages: [], transcripts: [] };
+    await page.route("**/lab.json", (route) => route.fulfill({ json }));
+
+    await page.reload();
+
+    await sees(page, "#log .problem", '<meta name="websocket"', "the log has the line");
+    const address = client(page, "Ana").getByLabel("Address");
+    assert.equal(await address.inputValue(), "", "and no endpoint is invented");
+  });
+
   test("a Close has the code and the reason that somebody chose", async (t) => {
     const { page, server } = await lab(t, "lesson_02_disconnect");
     await connect(page, "Ana");

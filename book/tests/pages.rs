@@ -119,6 +119,41 @@ fn every_drawing_transcript_and_recorded_text_is_shown_somewhere() -> Result<(),
     report(faults)
 }
 
+/// A page of `static` says whose it is, and that program says which page it serves.
+#[test]
+fn a_page_of_a_program_is_the_one_that_it_serves() -> Result<(), Report> {
+    let mut faults = Vec::new();
+    for page in files("static", ".html") {
+        let file = format!("static/{page}");
+        let text = read(&file).unwrap_or_default();
+        for (i, line) in text.lines().enumerate() {
+            let Some((_, rest)) = line.split_once(r#"<meta name="package" content=""#)
+            else {
+                continue;
+            };
+            let package = rest.split('"').next().unwrap_or_default();
+            if !has_source_with(package, &format!("{page:?}")) {
+                let call = format!(r#"pages::router(env!("CARGO_PKG_NAME"), {page:?})"#);
+                let sentence = format!("{package} does not serve this page: {call}.");
+                faults.push(Fault { file: file.clone(), line: i + 1, sentence });
+            }
+        }
+    }
+    report(faults)
+}
+
+/// Whether a package has a source file with `text` in it.
+fn has_source_with(package: &str, text: &str) -> bool {
+    let folders = [format!("lessons/{package}/src"), format!("{package}/src")];
+    let mut folders =
+        folders.iter().filter(|folder| Path::new(ROOT).join(folder).is_dir());
+    folders.any(|folder| {
+        let source =
+            |file: &String| read(&format!("{folder}/{file}")).unwrap_or_default();
+        files(folder, ".rs").iter().any(|file| source(file).contains(text))
+    })
+}
+
 /// A step says **Send four bytes**: that is a button, or another text of a page.
 #[test]
 fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {

@@ -277,7 +277,8 @@ mod tests {
         let lesson = Program { package: "lesson_07_rooms", page: "lesson_07.html" };
         let copy = Program { package: "my_chat", ..lesson };
 
-        assert_eq!(about(copy), about(lesson).replacen("lesson_07_rooms", "my_chat", 1));
+        let expected = about(lesson).replacen("lesson_07_rooms", "my_chat", 1);
+        assert_eq!(about(copy), expected, "only the name of the program is another");
     }
 
     #[test]
@@ -285,8 +286,8 @@ mod tests {
         let about = about(Program { package: "my_chat", page: "index.html" });
 
         assert_eq!(
-            about,
-            r#"{"package":"my_chat","path":"","messages":[],"transcripts":[]}"#
+            about, r#"{"package":"my_chat","path":"","messages":[],"transcripts":[]}"#,
+            "the lab must not invent one: it says what the page lacks"
         );
     }
 
