@@ -88,15 +88,22 @@ pub fn shown_by(number: &str, chapter: &str, text: &str) -> Result<Step, String>
             .unwrap_or_default();
         let path = format!("lessons/{lesson}/src/{name}");
         let new = read(&path)?;
-        let normal = |text: &str, lesson: &str| text.replace(lesson, "lesson");
-        let old = normal(&old, before.as_deref().unwrap_or("none"));
-        let mut lines = compare(&old, &normal(&new, &lesson), &new);
+        let old = without_name(&old, before.as_deref().unwrap_or("none"));
+        let mut lines = compare(&old, &without_name(&new, &lesson), &new);
         for range in shown(text, &path, &new) {
             lines[range].iter_mut().for_each(|line| line.is_shown = true);
         }
         files.push(File { path, lines });
     }
     Ok(Step { lesson, chapter: chapter.to_owned(), files })
+}
+
+/// A source file in which the lesson's own name and its page are those of any lesson: that
+/// these have changed is no news.
+fn without_name(text: &str, lesson: &str) -> String {
+    let number: String = lesson.chars().take("lesson_01".len()).collect();
+    text.replace(lesson, "lesson")
+        .replace(&format!("\"{number}.html\""), "\"lesson.html\"")
 }
 
 /// The lesson with this number, such as `02`.
@@ -390,7 +397,7 @@ pub const TABLE: &str = "\
 
 #[cfg(test)]
 mod tests {
-    use super::{File, compare, shown};
+    use super::{File, compare, shown, without_name};
 
     const OLD: &str = "\
 //! lesson: one.
@@ -461,6 +468,22 @@ mod tests {
             "const SEATS: u32 = 2;",
         ];
         assert_eq!(missing(&file("")), new, "nothing is shown");
+    }
+
+    #[test]
+    fn a_lesson_that_serves_its_own_page_is_not_new() {
+        let call = |page: &str| format!("router(env!(\"CARGO_PKG_NAME\"), \"{page}\")");
+
+        assert_eq!(
+            without_name(&call("lesson_02.html"), "lesson_02_disconnect"),
+            without_name(&call("lesson_01.html"), "lesson_01_echo"),
+            "each lesson has a page of its own"
+        );
+        assert_ne!(
+            without_name(&call("lesson_01.html"), "lesson_02_disconnect"),
+            without_name(&call("lesson_01.html"), "lesson_01_echo"),
+            "that of another lesson would be news"
+        );
     }
 
     #[test]
