@@ -1,5 +1,6 @@
 use std::{
     io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -84,6 +85,13 @@ impl AsyncWrite for Connection {
     }
 }
 
+/// Where all clients of a [`MemoryListener`] come from, for servers that look at that.
+const CLIENT_ADDRESS: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_000);
+
+const SERVER_ADDRESS: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 80);
+
 /// A listener whose connections are pipes in memory.
 pub struct MemoryListener {
     pub(crate) incoming: mpsc::Receiver<DuplexStream>,
@@ -93,17 +101,19 @@ pub struct MemoryListener {
 
 impl Listener for MemoryListener {
     type Io = CountedStream;
-    type Addr = ();
+    type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (CountedStream, ()) {
+    async fn accept(&mut self) -> (CountedStream, SocketAddr) {
         match self.incoming.recv().await {
-            Some(stream) => (CountedStream { stream, writes: self.writes.clone() }, ()),
+            Some(stream) => {
+                (CountedStream { stream, writes: self.writes.clone() }, CLIENT_ADDRESS)
+            }
             None => std::future::pending().await, // The test is over.
         }
     }
 
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(SERVER_ADDRESS)
     }
 }
 

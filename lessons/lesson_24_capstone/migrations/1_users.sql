@@ -1,0 +1,11 @@
+-- The number of the last change. It grows by one with each, in the same transaction.
+CREATE TABLE changes (number INTEGER NOT NULL) STRICT;
+INSERT INTO changes VALUES (0);
+
+-- AUTOINCREMENT: the id of somebody who is gone is never given to somebody else.
+CREATE TABLE users (
+    id    INTEGER PRIMARY KEY AUTOINCREMENT,
+    name  TEXT NOT NULL,
+    email TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    phone TEXT
+) STRICT;

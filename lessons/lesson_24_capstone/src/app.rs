@@ -1,0 +1,77 @@
+//! The application: its state, and its routes.
+
+use axum::{
+    Router,
+    extract::{FromRef, State},
+    http::StatusCode,
+    routing::get,
+};
+
+use crate::{
+    auth::{self, Auth},
+    chat::{self, RoomManager},
+    config::Config,
+    limits::{ConnectionLimits, RateLimits},
+    live::{self, Channels, Database},
+    server::Shutdown,
+    tasks::{self, Tasks},
+};
+
+/// What all requests share. All clones share it, too.
+///
+/// Each folder takes its parts with `State<Part>`, and knows nothing of the others.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    pub auth: Auth,
+    pub connections: ConnectionLimits,
+    pub rates: RateLimits,
+    pub rooms: RoomManager,
+    pub database: Database,
+    pub channels: Channels,
+    pub tasks: Tasks,
+    pub shutdown: Shutdown,
+}
+
+impl AppState {
+    /// The error is a sentence for the person who started the program.
+    pub fn new(config: &Config, shutdown: Shutdown) -> Result<Self, String> {
+        Ok(Self {
+            auth: Auth::new(config)?,
+            connections: ConnectionLimits::new(config),
+            rates: RateLimits::new(config),
+            rooms: RoomManager::new(config, shutdown.clone()),
+            database: Database::new(config)?,
+            channels: Channels::new(config),
+            tasks: Tasks::default(),
+            shutdown,
+        })
+    }
+}
+
+/// The whole application. The tests call this too, so they check exactly what `main`
+/// serves.
+pub fn app(state: AppState, config: &Config) -> Router {
+    let (package, page) = (env!("CARGO_PKG_NAME"), "lesson_24.html");
+    Router::new()
+        .merge(auth::routes())
+        .merge(chat::routes())
+        .merge(tasks::routes(&state))
+        .nest("/api/v1", live::routes(&state))
+        .route("/ready", get(ready))
+        .merge(pages::router_with_origins(package, page, &config.allowed_origins))
+        .with_state(state)
+}
+
+/// For whoever sends us clients, such as a load balancer: whether we can serve one more.
+async fn ready(
+    State(shutdown): State<Shutdown>,
+    State(database): State<Database>,
+) -> (StatusCode, &'static str) {
+    if shutdown.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else if !database.is_writable().await {
+        (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be written to")
+    } else {
+        (StatusCode::OK, "ready")
+    }
+}

@@ -1,0 +1,39 @@
+//! What signing in needs, in one handle.
+
+use super::{
+    login_limits::LoginLimits, origin::AllowedOrigins, tokens::Tokens, users::Users,
+};
+use crate::config::Config;
+#[cfg(test)]
+use crate::names::Username;
+
+/// Everything that says who somebody is. All clones share it.
+#[derive(Clone)]
+pub struct Auth {
+    pub(super) tokens: Tokens,
+    pub(super) users: Users,
+    pub(super) limits: LoginLimits,
+    pub(super) origins: AllowedOrigins,
+    /// Whether browsers send our cookie over HTTPS only.
+    pub(super) secure_cookies: bool,
+}
+
+impl Auth {
+    /// The error is a sentence for the person who started the program.
+    pub fn new(config: &Config) -> Result<Self, String> {
+        Ok(Self {
+            tokens: Tokens::new(config.jwt_secret.as_deref())?,
+            users: Users::default(),
+            limits: LoginLimits::default(),
+            origins: AllowedOrigins::parse(&config.allowed_origins)?,
+            secure_cookies: config.secure_cookies,
+        })
+    }
+
+    /// A token for this person, without a password.
+    #[cfg(test)]
+    pub fn issue(&self, username: Username) -> String {
+        let role = self.users.role(&username);
+        self.tokens.issue(username, role)
+    }
+}

@@ -1,0 +1,7 @@
+//! The chat: rooms, and what their members send to one another.
+
+mod protocol;
+mod rooms;
+mod ws;
+
+pub use self::{rooms::RoomManager, ws::routes};

@@ -1,0 +1,147 @@
+//! The one error of the HTTP API: a status, and a sentence in JSON.
+
+use std::{error::Error, fmt::Display, iter::successors, time::Duration};
+
+use axum::{
+    Json,
+    extract::{
+        rejection::{JsonRejection, PathRejection, QueryRejection, StringRejection},
+        ws::rejection::WebSocketUpgradeRejection,
+    },
+    http::{
+        HeaderValue, StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tracing::error;
+
+use crate::server::BodyTimeout;
+
+/// Why a request is refused.
+///
+/// The body is `{"message": …}`, a sentence that a person can act on, and `"field"` if it
+/// is about a field of the request's body.
+#[derive(Debug, Serialize)]
+pub struct ApiError {
+    #[serde(skip)]
+    status: StatusCode,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// When to try again, as the header `Retry-After`.
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), field: None, retry_after: None }
+    }
+
+    /// 400: we cannot read the request.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// 401: who sends this has to sign in (RFC 9110, section 15.5.2).
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    /// 403: we know who sends this, and they may not.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 404: what the request is about does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 409: the request is good, but contradicts what is there already.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    /// 422: we can read the request, and this field of it is wrong.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let field = Some(field.into()).filter(|field| !field.is_empty());
+        Self { field, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
+    }
+
+    /// 429: this person should wait. The sentence begins with `what` there was too much of.
+    pub fn too_many(what: &str, wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        let message = format!("{what}: try again in {seconds} s");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, message).retry_after(wait)
+    }
+
+    /// 503: there is no room for this now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    /// 500: our fault. The details are for us, not for strangers.
+    pub fn internal(error: &impl Display) -> Self {
+        error!(%error, "the server failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed.")
+    }
+
+    /// The same, with the time after which it is worth to try again.
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+}
+
+/// A time in whole seconds, at least as long.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_millis().div_ceil(1_000) as u64
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut headers = Vec::new();
+        if let Some(wait) = self.retry_after {
+            headers.push((RETRY_AFTER, whole_seconds(wait).into()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // It tells which kind of token is missing (RFC 6750, section 3).
+            headers.push((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        }
+
+        let mut response = (self.status, Json(self)).into_response();
+        response.headers_mut().extend(headers);
+        response
+    }
+}
+
+/// What axum rejects it answers in plain text. We say the same in JSON.
+macro_rules! from_rejections {
+    ($($rejection:ty),*) => {
+        $(impl From<$rejection> for ApiError {
+            fn from(rejection: $rejection) -> Self {
+                if is_timeout(&rejection) {
+                    let sentence = "The body of the request took too long.";
+                    return Self::new(StatusCode::REQUEST_TIMEOUT, sentence);
+                }
+                Self::new(rejection.status(), rejection.body_text())
+            }
+        })*
+    };
+}
+
+from_rejections!(
+    JsonRejection,
+    PathRejection,
+    QueryRejection,
+    StringRejection,
+    WebSocketUpgradeRejection
+);
+
+/// Whether a body was rejected because it did not arrive in time.
+fn is_timeout(rejection: &(dyn Error + 'static)) -> bool {
+    successors(Some(rejection), |&error| error.source())
+        .any(|error| error.is::<BodyTimeout>())
+}

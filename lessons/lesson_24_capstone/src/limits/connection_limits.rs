@@ -1,0 +1,95 @@
+//! How many WebSockets there may be: in all, and for each person.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{config::Config, error::ApiError, names::Username};
+
+/// For each connection that a person may have, so many more may wait for their Close.
+const SURPLUS_FACTOR: usize = 2;
+
+/// When a client may try again that found the server full.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// Permits for connections. All clones share them.
+#[derive(Clone)]
+pub struct ConnectionLimits {
+    total: Arc<Semaphore>,
+    per_user: Arc<Mutex<HashMap<Username, Counts>>>,
+    max_per_user: usize,
+}
+
+/// How many connections a person has.
+#[derive(Default)]
+struct Counts {
+    allowed: usize,
+    surplus: usize,
+}
+
+/// Lets one connection exist. It is given back when this is dropped.
+pub struct ConnectionPermit {
+    _total: OwnedSemaphorePermit,
+    limits: ConnectionLimits,
+    username: Username,
+    /// Whether this is one too many: there is time for a Close, and for nothing else.
+    pub is_surplus: bool,
+}
+
+impl ConnectionLimits {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            total: Arc::new(Semaphore::new(config.max_connections.get())),
+            per_user: Arc::default(),
+            max_per_user: config.max_connections_per_user.get(),
+        }
+    }
+
+    /// A permit for this person: for a connection, or to be told that it is one too many.
+    ///
+    /// There are not many of those, either, because each of them counts in the total.
+    pub fn acquire(&self, username: &Username) -> Result<ConnectionPermit, ApiError> {
+        let full = || {
+            let sentence = "All places are taken. Try again in ten seconds.";
+            ApiError::unavailable(sentence).retry_after(RETRY_AFTER)
+        };
+        let total = self.total.clone().try_acquire_owned().map_err(|_| full())?;
+
+        let mut per_user = self.lock();
+        let counts = per_user.entry(username.clone()).or_default();
+        let is_surplus = counts.allowed >= self.max_per_user;
+        if is_surplus && counts.surplus == SURPLUS_FACTOR * self.max_per_user {
+            return Err(full());
+        }
+        *counts.of_kind(is_surplus) += 1;
+
+        let (limits, username) = (self.clone(), username.clone());
+        Ok(ConnectionPermit { _total: total, limits, username, is_surplus })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Username, Counts>> {
+        self.per_user.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn of_kind(&mut self, is_surplus: bool) -> &mut usize {
+        if is_surplus { &mut self.surplus } else { &mut self.allowed }
+    }
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        let mut per_user = self.limits.lock();
+        if let Some(counts) = per_user.get_mut(&self.username) {
+            *counts.of_kind(self.is_surplus) -= 1;
+            if counts.allowed + counts.surplus == 0 {
+                per_user.remove(&self.username);
+            }
+        }
+    }
+}

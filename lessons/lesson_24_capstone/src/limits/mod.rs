@@ -1,0 +1,9 @@
+//! Limits: how many connections, and how fast.
+
+mod connection_limits;
+mod rate_limiter;
+
+pub use self::{
+    connection_limits::{ConnectionLimits, ConnectionPermit},
+    rate_limiter::{RateLimited, RateLimiter, RateLimits},
+};

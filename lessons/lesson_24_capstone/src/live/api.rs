@@ -1,0 +1,240 @@
+//! The API: users, posts, and messages for those who follow them.
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, FromRef, OriginalUri, State},
+    http::{HeaderName, StatusCode},
+    middleware::from_fn_with_state,
+    response::IntoResponse,
+    routing::{any, get, post},
+};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    channel::Channel,
+    channels::Channels,
+    database::{ChangeNumber, Database},
+    events::{Change, EventName, LiveEvent},
+    extract::{Id, Pagination, PublishOptions},
+    models::{OneLine, Post, User},
+    repository::Model,
+    ws::{get_stats, ws_handler},
+};
+use crate::{
+    auth::{Auth, CurrentUser, Role, require_user},
+    error::ApiError,
+    extract,
+    limits::{ConnectionLimits, RateLimits},
+    server::Shutdown,
+    session::json::{MESSAGE_LIMIT, now},
+};
+
+/// In which header the answer to a change carries its number.
+const CHANGE: HeaderName = HeaderName::from_static("x-change");
+
+/// All of the API, for people who have signed in.
+pub fn routes<S>(state: &S) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Auth: FromRef<S>,
+    Channels: FromRef<S>,
+    ConnectionLimits: FromRef<S>,
+    Database: FromRef<S>,
+    RateLimits: FromRef<S>,
+    Shutdown: FromRef<S>,
+{
+    Router::new()
+        .route("/users", get(list::<User>).post(create::<User>))
+        .route(
+            "/users/{id}",
+            get(find::<User>).patch(update::<User>).delete(delete::<User>),
+        )
+        .route("/posts", get(list::<Post>).post(create::<Post>))
+        .route(
+            "/posts/{id}",
+            get(find::<Post>).patch(update::<Post>).delete(delete::<Post>),
+        )
+        .route("/ws", any(ws_handler))
+        .route("/ws/{channel}", any(ws_handler))
+        .route("/ws/stats", get(get_stats))
+        .route("/channels/{channel}/events", post(send_event))
+        .route("/announcements", post(announce))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MESSAGE_LIMIT))
+        .layer(from_fn_with_state(state.clone(), require_user::<S>))
+}
+
+/// A part of a table, as it was right after the change with this number.
+#[derive(Serialize)]
+struct Page<R> {
+    change: ChangeNumber,
+    data: Vec<R>,
+    /// What to put into `after` for the next part, if there is one.
+    next: Option<i64>,
+}
+
+async fn list<M: Model>(
+    State(database): State<Database>,
+    Pagination { after, limit }: Pagination,
+) -> Result<Json<Page<M>>, ApiError> {
+    // One more than wanted tells whether there is a next part.
+    let query = move |db: &_| M::list(db, after, limit + 1);
+    let (change, mut data) = database.read(query).await?;
+    let has_more = data.len() > limit;
+    data.truncate(limit);
+    let next = data.last().filter(|_| has_more).map(M::id);
+
+    Ok(Json(Page { change, data, next }))
+}
+
+async fn find<M: Model>(
+    State(database): State<Database>,
+    Id(id): Id,
+) -> Result<Json<M>, ApiError> {
+    let (_, row) = database.read(move |db| M::find(db, id)).await?;
+    Ok(Json(row))
+}
+
+/// What to do once a change is durable: publish it.
+fn publish<M: Model>(
+    channels: Channels,
+    options: PublishOptions,
+    event: fn(Change) -> LiveEvent<'static>,
+) -> impl FnOnce(ChangeNumber, &M) {
+    move |number, row| {
+        options.publish(&channels, M::CHANNEL, &event(Change::of(row, number)));
+    }
+}
+
+async fn create<M: Model>(
+    State(database): State<Database>,
+    State(channels): State<Channels>,
+    CurrentUser { username, .. }: CurrentUser,
+    options: PublishOptions,
+    extract::Json(draft): extract::Json<M::Draft>,
+) -> Result<impl IntoResponse, ApiError> {
+    let change = move |db: &_| M::create(db, draft, &username);
+    let publish = publish(channels, options, LiveEvent::Created);
+    let (number, row) = database.write(change, publish).await?;
+    Ok((StatusCode::CREATED, [(CHANGE, number.to_string())], Json(row)))
+}
+
+async fn update<M: Model>(
+    State(database): State<Database>,
+    State(channels): State<Channels>,
+    Id(id): Id,
+    user: CurrentUser,
+    options: PublishOptions,
+    extract::Json(draft): extract::Json<M::Draft>,
+) -> Result<impl IntoResponse, ApiError> {
+    let change = move |db: &_| find_own::<M>(db, id, &user)?.update(db, draft);
+    let publish = publish(channels, options, LiveEvent::Updated);
+    let (number, row) = database.write(change, publish).await?;
+    Ok(([(CHANGE, number.to_string())], Json(row)))
+}
+
+async fn delete<M: Model>(
+    State(database): State<Database>,
+    State(channels): State<Channels>,
+    Id(id): Id,
+    user: CurrentUser,
+    options: PublishOptions,
+) -> Result<impl IntoResponse, ApiError> {
+    let change = move |db: &_| find_own::<M>(db, id, &user)?.delete(db);
+    let publish = publish(channels, options, LiveEvent::Deleted);
+    let (number, _) = database.write(change, publish).await?;
+    Ok((StatusCode::NO_CONTENT, [(CHANGE, number.to_string())]))
+}
+
+/// Finds a row, and checks that this user may change it (OWASP API1).
+fn find_own<M: Model>(
+    db: &Connection,
+    id: i64,
+    user: &CurrentUser,
+) -> Result<M, ApiError> {
+    let row = M::find(db, id)?;
+    if row.owner() == user.username.as_str() || user.role == Role::Operator {
+        Ok(row)
+    } else {
+        let name = M::NAME;
+        Err(ApiError::forbidden(format!("Only its owner may change {name} {id}.")))
+    }
+}
+
+/// How long the data of a custom event may be, in bytes of JSON.
+const DATA_LIMIT: usize = 8 * 1024;
+
+/// An event that means something to the clients, and nothing to us.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CustomEvent {
+    event: EventName,
+    #[serde(default)]
+    data: Data,
+}
+
+/// Whatever a client wants to tell the others.
+#[derive(Default, Deserialize)]
+#[serde(try_from = "Value")]
+struct Data(Value);
+
+impl TryFrom<Value> for Data {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        // As we shall write it: `1e9` is short, and we write `1000000000.0`.
+        match value.to_string().len() {
+            0..=DATA_LIMIT => Ok(Self(value)),
+            length => Err(format!("{length} bytes, the limit is {DATA_LIMIT}")),
+        }
+    }
+}
+
+/// How many clients a message was for.
+#[derive(Serialize)]
+struct Sent {
+    clients: usize,
+}
+
+async fn send_event(
+    State(channels): State<Channels>,
+    channel: Channel,
+    CurrentUser { username, .. }: CurrentUser,
+    options: PublishOptions,
+    extract::Json(CustomEvent { event, data }): extract::Json<CustomEvent>,
+) -> (StatusCode, Json<Sent>) {
+    let (event, from, data) = (&event, &username, &data.0);
+    let message = LiveEvent::Custom { event, channel, from, timestamp: now(), data };
+    let clients = options.publish(&channels, channel, &message);
+    (StatusCode::ACCEPTED, Json(Sent { clients }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Announcement {
+    message: OneLine,
+}
+
+async fn announce(
+    State(channels): State<Channels>,
+    user: CurrentUser,
+    extract::Json(Announcement { message }): extract::Json<Announcement>,
+) -> Result<(StatusCode, Json<Sent>), ApiError> {
+    if user.role != Role::Operator {
+        return Err(ApiError::forbidden("Only operators may announce something."));
+    }
+    let message = LiveEvent::Announcement { message: &message.0, timestamp: now() };
+    let clients = channels.publish_to_all(&message);
+    Ok((StatusCode::ACCEPTED, Json(Sent { clients })))
+}
+
+async fn not_found(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::not_found(format!("There is nothing at {}.", uri.path()))
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here.")
+}

@@ -1,0 +1,13 @@
+//! Live data: users and posts over REST, and their changes over a socket.
+
+mod api;
+mod channel;
+mod channels;
+mod database;
+mod events;
+mod extract;
+mod models;
+mod repository;
+mod ws;
+
+pub use self::{api::routes, channels::Channels, database::Database};

@@ -1,0 +1,208 @@
+//! Users and posts in the database: every line of SQL about them is here.
+
+use rusqlite::{
+    Connection, Error, OptionalExtension, Row, ToSql,
+    ffi::{SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_UNIQUE},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    channel::Channel,
+    models::{Post, PostDraft, User, UserDraft},
+};
+use crate::{error::ApiError, names::Username};
+
+/// Something that has a table, and a channel that tells of its changes.
+pub trait Model: Serialize + Sized + Send + 'static {
+    type Draft: DeserializeOwned + Send + 'static;
+
+    /// What one of them is called, in events and in sentences.
+    const NAME: &str;
+    const TABLE: &str;
+    const CHANNEL: Channel;
+
+    fn id(&self) -> i64;
+    /// Who created it, and may change it.
+    fn owner(&self) -> &str;
+    fn read(row: &Row) -> rusqlite::Result<Self>;
+    fn create(
+        db: &Connection,
+        draft: Self::Draft,
+        owner: &Username,
+    ) -> Result<Self, ApiError>;
+    fn update(self, db: &Connection, draft: Self::Draft) -> Result<Self, ApiError>;
+
+    /// Up to `limit` of them, in the order of their ids, beginning behind `after`.
+    fn list(db: &Connection, after: i64, limit: usize) -> Result<Vec<Self>, ApiError> {
+        let table = Self::TABLE;
+        let sql = format!("SELECT * FROM {table} WHERE id > ?1 ORDER BY id LIMIT ?2");
+        let mut query = db.prepare_cached(&sql)?;
+        let rows = query.query_map((after, limit as i64), Self::read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn find(db: &Connection, id: i64) -> Result<Self, ApiError> {
+        one(db, &format!("SELECT * FROM {} WHERE id = ?1", Self::TABLE), &[&id])
+            .optional()?
+            .ok_or_else(|| {
+                ApiError::not_found(format!("There is no {} {id}.", Self::NAME))
+            })
+    }
+
+    /// Deletes the row. Returns what it was.
+    fn delete(self, db: &Connection) -> Result<Self, ApiError> {
+        let sql = format!("DELETE FROM {} WHERE id = ?1", Self::TABLE);
+        match db.execute(&sql, [self.id()]) {
+            Ok(_) => Ok(self),
+            Err(error) => Err(still_needed(error, Self::NAME)),
+        }
+    }
+}
+
+impl Model for User {
+    type Draft = UserDraft;
+
+    const NAME: &str = "user";
+    const TABLE: &str = "users";
+    const CHANNEL: Channel = Channel::Users;
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            owner: row.get("owner")?,
+            name: row.get("name")?,
+            email: row.get("email")?,
+            phone: row.get("phone")?,
+        })
+    }
+
+    fn create(
+        db: &Connection,
+        draft: UserDraft,
+        owner: &Username,
+    ) -> Result<Self, ApiError> {
+        let name = required("name", draft.name)?.0;
+        let email = required("email", draft.email)?.0;
+        let phone = draft.phone.flatten().map(|phone| phone.0);
+        let sql = "INSERT INTO users (owner, name, email, phone) \
+                   VALUES (?1, ?2, ?3, ?4) RETURNING *";
+        one(db, sql, &[&owner.as_str(), &name, &email, &phone]).map_err(taken)
+    }
+
+    fn update(self, db: &Connection, draft: UserDraft) -> Result<Self, ApiError> {
+        let name = draft.name.map_or(self.name, |name| name.0);
+        let email = draft.email.map_or(self.email, |email| email.0);
+        let phone = draft.phone.map_or(self.phone, |phone| phone.map(|phone| phone.0));
+        let sql = "UPDATE users SET name = ?2, email = ?3, phone = ?4 WHERE id = ?1 \
+                   RETURNING *";
+        one(db, sql, &[&self.id, &name, &email, &phone]).map_err(taken)
+    }
+}
+
+impl Model for Post {
+    type Draft = PostDraft;
+
+    const NAME: &str = "post";
+    const TABLE: &str = "posts";
+    const CHANNEL: Channel = Channel::Posts;
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            owner: row.get("owner")?,
+            user_id: row.get("user_id")?,
+            title: row.get("title")?,
+            body: row.get("body")?,
+        })
+    }
+
+    fn create(
+        db: &Connection,
+        draft: PostDraft,
+        owner: &Username,
+    ) -> Result<Self, ApiError> {
+        let user_id = required("user_id", draft.user_id)?;
+        let title = required("title", draft.title)?.0;
+        let body = required("body", draft.body)?.0;
+        let sql = "INSERT INTO posts (owner, user_id, title, body) \
+                   VALUES (?1, ?2, ?3, ?4) RETURNING *";
+        one(db, sql, &[&owner.as_str(), &user_id, &title, &body]).map_err(no_author)
+    }
+
+    fn update(self, db: &Connection, draft: PostDraft) -> Result<Self, ApiError> {
+        let user_id = draft.user_id.unwrap_or(self.user_id);
+        let title = draft.title.map_or(self.title, |title| title.0);
+        let body = draft.body.map_or(self.body, |body| body.0);
+        let sql = "UPDATE posts SET user_id = ?2, title = ?3, body = ?4 WHERE id = ?1 \
+                   RETURNING *";
+        one(db, sql, &[&self.id, &user_id, &title, &body]).map_err(no_author)
+    }
+}
+
+/// The record that a statement brings.
+///
+/// Values go beside the SQL, never into it: text that looks like SQL stays text.
+fn one<T: Model>(
+    db: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+) -> rusqlite::Result<T> {
+    db.prepare_cached(sql)?.query_row(values, T::read)
+}
+
+fn required<T>(field: &str, value: Option<T>) -> Result<T, ApiError> {
+    value.ok_or_else(|| ApiError::field(field, format!("{field} is missing")))
+}
+
+/// What to say when somebody else has this e-mail address.
+///
+/// Why not look before? The rule of the table holds for everyone who writes to it.
+fn taken(error: Error) -> ApiError {
+    match violated_constraint(&error) {
+        Some(SQLITE_CONSTRAINT_UNIQUE) => {
+            ApiError::conflict("Another user has this e-mail address.")
+        }
+        _ => error.into(),
+    }
+}
+
+/// What to say when the user of a post does not exist.
+fn no_author(error: Error) -> ApiError {
+    match violated_constraint(&error) {
+        Some(SQLITE_CONSTRAINT_FOREIGNKEY) => {
+            ApiError::field("user_id", "there is no such user")
+        }
+        _ => error.into(),
+    }
+}
+
+/// What to say when other rows refer to this one.
+fn still_needed(error: Error, name: &str) -> ApiError {
+    match violated_constraint(&error) {
+        Some(SQLITE_CONSTRAINT_FOREIGNKEY) => ApiError::conflict(format!(
+            "This {name} is still needed: delete the posts first."
+        )),
+        _ => error.into(),
+    }
+}
+
+/// Which kind of rule of the table an error is about.
+fn violated_constraint(error: &Error) -> Option<i32> {
+    Some(error.sqlite_error()?.extended_code)
+}

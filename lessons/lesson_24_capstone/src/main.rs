@@ -1,0 +1,61 @@
+//! Lesson 24: the capstone, the whole server.
+//!
+//! Before: each lesson had one idea, and was alone with it.
+//! Now:    a chat, live data and tasks in one server, with sign-in and all limits.
+//!
+//! New in this lesson, in the order you will meet it:
+//!
+//! 1. a folder for each feature, and dependencies that point one way (`app.rs`);
+//! 2. one configuration, checked before the start (`config.rs`);
+//! 3. what only shows when the parts meet (the chapter is a tour of it).
+//!
+//! Run:   cargo run -p lesson_24_capstone
+//! Open:  http://127.0.0.1:8000/lesson_24.html
+//! Check: cargo test -p lesson_24_capstone
+
+mod app;
+mod auth;
+mod chat;
+mod config;
+mod error;
+mod extract;
+mod limits;
+mod live;
+mod names;
+mod server;
+mod session;
+mod tasks;
+mod telemetry;
+
+use std::{process, sync::Arc};
+
+use crate::{
+    app::{AppState, app},
+    config::Config,
+    server::{Shutdown, serve},
+};
+
+/// The exit code when some clients did not leave in time.
+const LEFT_BEHIND: i32 = 3;
+
+#[tokio::main]
+async fn main() {
+    let config = Config::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
+    let log = telemetry::init();
+    let shutdown = Shutdown::default();
+    let state = AppState::new(&config, shutdown.clone())
+        .unwrap_or_else(|sentence| pages::quit(sentence));
+    shutdown.on_signal(config.shutdown_delay);
+
+    // The port comes last: whoever connects finds everything ready.
+    let listener = pages::listen_on(config.addr).await;
+    let app = app(state, &config);
+    let left = serve(listener, app, Arc::new(config), shutdown).await;
+
+    drop(log); // It writes what it still has.
+    // To return is not enough: tokio would still wait for `spawn_blocking`.
+    process::exit(if left == 0 { 0 } else { LEFT_BEHIND });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Graceful shutdown: everybody is told, and has some time to leave.
+
+use std::{io, process, time::Duration};
+
+use tokio::{
+    select, signal,
+    time::{sleep, timeout},
+};
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFuture},
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+use tracing::{info, warn};
+
+/// Tells all tasks when to stop, and counts those that have not.
+///
+/// All clones are about the same shutdown.
+#[derive(Clone, Default)]
+pub struct Shutdown {
+    /// A load balancer should send new clients elsewhere.
+    draining: CancellationToken,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Shutdown {
+    /// Shuts down on a signal, after `delay`. The second signal ends the program at once.
+    pub fn on_signal(&self, delay: Duration) {
+        let shutdown = self.clone();
+        tokio::spawn(async move {
+            wait_for_signal().await;
+            info!("shutting down; a second signal ends the program at once");
+            tokio::spawn(shutdown.after(delay));
+
+            wait_for_signal().await;
+            process::exit(1);
+        });
+    }
+
+    /// Answers at `GET /ready` that we drain, and stops after `delay`.
+    ///
+    /// Why wait? A load balancer asks every few seconds. Until it has the answer, it
+    /// sends us new clients.
+    pub async fn after(self, delay: Duration) {
+        self.draining.cancel();
+        sleep(delay).await;
+        self.stop();
+    }
+
+    /// Tells all tasks to stop.
+    pub fn stop(&self) {
+        self.draining.cancel();
+        self.stopping.cancel();
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Waits until it is time to stop.
+    pub fn stopping(&self) -> WaitForCancellationFuture<'_> {
+        self.stopping.cancelled()
+    }
+
+    /// A token for a task that the shutdown waits for. It is done when the token is dropped.
+    pub fn track(&self) -> TaskTrackerToken {
+        self.tasks.token()
+    }
+
+    /// Waits until all tasks are done, or the deadline has passed.
+    ///
+    /// Returns how many are not done.
+    pub async fn finish(&self, deadline: Duration) -> usize {
+        self.tasks.close();
+        let _ = timeout(deadline, self.tasks.wait()).await; // Or else we count them.
+        self.tasks.len()
+    }
+}
+
+/// Waits for Ctrl-C, or for the SIGTERM of whoever runs this program.
+///
+/// Where the system lets us wait for no signal, this waits for ever: such a program can
+/// only be killed, but it serves.
+async fn wait_for_signal() {
+    let signal = async {
+        select! {
+            result = signal::ctrl_c() => result,
+            result = terminate() => result,
+        }
+    };
+    if let Err(error) = signal.await {
+        warn!(%error, "there are no signals");
+        std::future::pending().await
+    }
+}
+
+#[cfg(unix)]
+async fn terminate() -> io::Result<()> {
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    terminate.recv().await;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn terminate() -> io::Result<()> {
+    std::future::pending().await
+}

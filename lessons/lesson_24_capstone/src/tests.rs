@@ -1,0 +1,72 @@
+mod configuration;
+mod heartbeat;
+mod limits;
+mod live;
+mod people;
+mod shutdown;
+mod signing_in;
+mod tasks;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{Router, extract::connect_info::MockConnectInfo};
+use probe::{Server, chat::Chat, serve_by};
+
+use self::people::{config, path};
+use crate::{
+    app::{AppState, app as routes},
+    config::Config,
+    server::{self, Shutdown},
+};
+
+// What every server of the course does (`lessons/probe/src/conformance.rs`).
+probe::conformance!(app(), &path("rust", "ana"));
+
+// What every chat of the course does (`lessons/probe/src/chat.rs`).
+probe::chat_conformance!(chat());
+
+// What every chat in JSON does (`lessons/probe/src/json.rs`).
+probe::json_conformance!(chat());
+
+// What every chat with rooms does (`lessons/probe/src/rooms.rs`).
+probe::room_conformance!(app, path);
+
+// The conversations of the book, in `book/transcripts`.
+probe::transcripts!(app());
+
+fn chat() -> Chat {
+    probe::rooms::chat(talkative, |name| path("rust", name))
+}
+
+/// A server on which one person may send much, but an outbox is soon full.
+fn talkative() -> Router {
+    app_with(Config {
+        messages_per_second: people::at_least_one(10_000),
+        message_burst: people::at_least_one(10_000),
+        outbox_size: 256,
+        ..config()
+    })
+}
+
+fn app() -> Router {
+    app_with(config())
+}
+
+fn app_with(config: Config) -> Router {
+    routes(state(&config), &config)
+        .layer(MockConnectInfo(SocketAddr::from(([192, 0, 2, 1], 50_000))))
+}
+
+fn state(config: &Config) -> AppState {
+    AppState::new(config, Shutdown::default()).expect("a good configuration")
+}
+
+/// The server as `main` runs it: with its own accept loop.
+fn serve_as_main(config: Config) -> Server {
+    serve_by(async move |listener| {
+        let state = state(&config);
+        let shutdown = state.shutdown.clone();
+        let app = routes(state, &config);
+        server::serve(listener, app, Arc::new(config), shutdown).await;
+    })
+}

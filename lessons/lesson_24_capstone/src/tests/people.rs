@@ -1,0 +1,33 @@
+//! People who have signed in, for the tests.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use crate::{auth::Auth, config::Config, names::Username};
+
+pub const SECRET: &[u8] = b"a secret for the tests, 32 bytes or more";
+
+/// The configuration without any variable, but with a secret that the tests know.
+pub fn config() -> Config {
+    Config { jwt_secret: Some(SECRET.into()), ..Config::default() }
+}
+
+/// Where somebody who has signed in connects to a room.
+pub fn path(room: &str, name: &str) -> String {
+    format!("/ws/chat/{room}?token={}", token(name))
+}
+
+pub fn token(name: &str) -> String {
+    Auth::new(&config()).expect("a good configuration").issue(username(name))
+}
+
+pub fn username(name: &str) -> Username {
+    Username::try_from(name.to_owned()).expect("a good name")
+}
+
+pub fn at_least_one(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).expect("at least 1")
+}
+
+pub fn so_many(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).expect("at least 1")
+}
