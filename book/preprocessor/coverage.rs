@@ -31,8 +31,11 @@ pub const BUDGETS: [(&str, usize); 8] = [
 ];
 
 /// A file that goes on under another name: lesson, its name there, and the one before.
-const RENAMED: [(&str, &str, &str); 2] =
-    [("07", "rooms.rs", "connection_manager.rs"), ("08", "client.rs", "main.rs")];
+const RENAMED: [(&str, &str, &str); 3] = [
+    ("07", "rooms.rs", "connection_manager.rs"),
+    ("08", "message.rs", "main.rs"),
+    ("08", "ws.rs", "main.rs"),
+];
 
 /// What a lesson adds to the one before it.
 pub struct Step {

@@ -1,7 +1,7 @@
 //! Extractors that run before the upgrade: from which page the request comes, and who
 //! sends it.
 
-use std::{collections::HashMap, env, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::{FromRef, FromRequestParts, Query},
@@ -18,15 +18,7 @@ use axum_extra::{
 };
 use tokio::time::Instant;
 
-use crate::{
-    protocol::Username,
-    tokens::{TokenError, Tokens},
-    users::Users,
-};
-
-/// The cookie that carries the token. Cookies do not tell ports apart, so its name tells
-/// this program's cookie from that of another one on this machine.
-pub const COOKIE: &str = concat!(env!("CARGO_PKG_NAME"), "_token");
+use crate::{auth::Auth, protocol::Username, tokens::TokenError};
 
 /// The subprotocol that we speak. A client that sends its token as a subprotocol must
 /// offer this one, too, because we never send a token back.
@@ -40,14 +32,9 @@ const BOOK: [&str; 2] = ["http://127.0.0.1:3000", "http://localhost:3000"];
 pub struct AllowedOrigins(Arc<[String]>);
 
 impl AllowedOrigins {
-    /// Reads `ALLOWED_ORIGINS`: whole origins with commas between them.
+    /// Reads what is in `ALLOWED_ORIGINS`: whole origins with commas between them.
     ///
     /// The error is a sentence for the person who started the program.
-    pub fn from_env() -> Result<Self, String> {
-        let list = env::var_os("ALLOWED_ORIGINS").unwrap_or_default();
-        Self::parse(&list.to_string_lossy())
-    }
-
     pub fn parse(list: &str) -> Result<Self, String> {
         let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
         let origins = origins.map(|entry| {
@@ -83,7 +70,7 @@ pub struct AllowedOrigin;
 
 impl<S: Sync> FromRequestParts<S> for AllowedOrigin
 where
-    AllowedOrigins: FromRef<S>,
+    Auth: FromRef<S>,
 {
     type Rejection = (StatusCode, &'static str);
 
@@ -98,7 +85,7 @@ where
         // Behind a proxy that speaks HTTPS, list the proxy's origin: we cannot see it.
         let is_own = header(HOST).is_some_and(|host| origin == format!("http://{host}"));
 
-        if is_own || AllowedOrigins::from_ref(state).contains(origin) {
+        if is_own || Auth::from_ref(state).origins.contains(origin) {
             Ok(Self)
         } else {
             let sentence = "Pages of this origin may not connect. ALLOWED_ORIGINS lists \
@@ -116,8 +103,7 @@ pub struct CurrentUser {
 
 impl<S: Sync> FromRequestParts<S> for CurrentUser
 where
-    Tokens: FromRef<S>,
-    Users: FromRef<S>,
+    Auth: FromRef<S>,
 {
     type Rejection = TokenError;
 
@@ -125,9 +111,10 @@ where
         parts: &mut Parts,
         state: &S,
     ) -> Result<Self, TokenError> {
-        let token = token(parts).ok_or(TokenError::Missing)?;
-        let (username, left) = Tokens::from_ref(state).verify(&token)?;
-        if !Users::from_ref(state).contains(&username) {
+        let auth = Auth::from_ref(state);
+        let token = token(parts, &auth.cookie()).ok_or(TokenError::Missing)?;
+        let (username, left) = auth.tokens.verify(&token)?;
+        if !auth.users.contains(&username) {
             return Err(TokenError::Invalid); // It was somebody, when we signed it.
         }
         Ok(Self { username, expires: Instant::now() + left })
@@ -139,14 +126,14 @@ where
 /// A script in a browser cannot set `Authorization`, so it has a subprotocol, or the query,
 /// which ends up in the logs of proxies. The browser sends the cookie by itself, so what the
 /// client has put somewhere on purpose comes first.
-fn token(Parts { headers, uri, .. }: &Parts) -> Option<String> {
+fn token(Parts { headers, uri, .. }: &Parts, cookie: &str) -> Option<String> {
     let header = || Some(headers.typed_get::<Authorization<Bearer>>()?.token().into());
     let subprotocol = || {
         let mut offered = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split(',');
         Some(offered.find_map(|name| name.trim().strip_prefix("bearer."))?.into())
     };
     let query = || Query::<HashMap<String, _>>::try_from_uri(uri).ok()?.0.remove("token");
-    let cookie = || Some(CookieJar::from_headers(headers).get(COOKIE)?.value().into());
+    let cookie = || Some(CookieJar::from_headers(headers).get(cookie)?.value().into());
 
     header().or_else(subprotocol).or_else(query).or_else(cookie)
 }

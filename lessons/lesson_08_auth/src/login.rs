@@ -17,11 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    extract::{COOKIE, CurrentUser},
-    login_limits::LoginLimits,
-    protocol::Username,
-    tokens::{TOKEN_LIFETIME, Tokens},
-    users::Users,
+    auth::Auth, extract::CurrentUser, protocol::Username, tokens::TOKEN_LIFETIME,
 };
 
 /// The longest body of a login, in bytes. Names and passwords are short.
@@ -62,9 +58,7 @@ impl IntoResponse for LoginError {
 ///
 /// Spaces around the name do not matter, nor do capital letters: phones add both.
 pub async fn login(
-    State(users): State<Users>,
-    State(tokens): State<Tokens>,
-    State(limits): State<LoginLimits>,
+    State(auth): State<Auth>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     cookies: CookieJar,
     Json(Credentials { username, password }): Json<Credentials>,
@@ -73,16 +67,16 @@ pub async fn login(
         .map_err(|_| LoginError::WrongCredentials)?;
     let address = address.ip();
 
-    limits.attempt(&username, address).map_err(LoginError::TooManyAttempts)?;
-    if !users.verify_password(&username, password).await {
+    auth.limits.attempt(&username, address).map_err(LoginError::TooManyAttempts)?;
+    if !auth.users.verify_password(&username, password).await {
         return Err(LoginError::WrongCredentials);
     }
-    limits.succeeded(&username, address);
+    auth.limits.succeeded(&username, address);
 
-    let token = tokens.issue(username.clone());
+    let token = auth.issue(username.clone());
     // Scripts cannot read it, and other sites cannot make the browser send it. Over
     // HTTPS, add `.secure(true)`.
-    let cookie = Cookie::build((COOKIE, token.clone()))
+    let cookie = Cookie::build((auth.cookie(), token.clone()))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)

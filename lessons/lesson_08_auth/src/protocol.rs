@@ -35,23 +35,12 @@ pub enum ClientMessage {
 /// What the server sends.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ServerMessage<'a> {
-    UserJoined {
-        username: &'a Username,
-    },
-    UserLeft {
-        username: &'a Username,
-    },
-    Chat {
-        room: &'a RoomName,
-        from: &'a Username,
-        content: &'a Content,
-        timestamp: String,
-    },
+pub enum ServerMessage {
+    UserJoined { username: Username },
+    UserLeft { username: Username },
+    Chat { room: RoomName, from: Username, content: Content, timestamp: String },
     Pong,
-    Error {
-        message: String,
-    },
+    Error { message: String },
 }
 
 impl ClientMessage {
@@ -87,11 +76,12 @@ fn shortened(sentence: &str) -> String {
     format!("{} … {}", String::from_iter(head), String::from_iter(tail))
 }
 
-impl ServerMessage<'_> {
-    /// The text of the frame. A clone of it is cheap: all clones share one buffer.
-    pub fn encode(&self) -> Utf8Bytes {
-        serde_json::to_string(self).expect("these types have a JSON form").into()
-    }
+/// The text of a frame. A clone of it is cheap: all clones share one buffer.
+///
+/// Any type with a JSON form will do. It panics for a type that has none, such as a map whose
+/// keys are no texts.
+pub fn encode(message: &impl Serialize) -> Utf8Bytes {
+    serde_json::to_string(message).expect("these types have a JSON form").into()
 }
 
 /// The time, as in `2026-11-21T09:30:00.125Z` (RFC 3339, UTC).
@@ -102,7 +92,7 @@ pub fn now() -> String {
 /// The name of a person: 1 to 20 letters, digits, `-` and `_`.
 ///
 /// Letters of every script are welcome, with their marks. Names that differ, but look
-/// alike, are different names.
+/// alike, are different names. `try_from` makes one of a `String`; its error is a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct Username(String);

@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::Utf8Bytes;
+use axum::{
+    Json,
+    extract::{State, ws::Utf8Bytes},
+};
 use serde::Serialize;
 use tokio::{spawn, sync::mpsc, time::sleep};
 
-use crate::{
-    protocol::{RoomName, ServerMessage, Username},
-    socket::Batch,
-};
+use crate::protocol::{RoomName, ServerMessage, Username, encode};
 
 /// How many batches may wait for one member. It is disconnected when one more comes.
 pub const OUTBOX_SIZE: usize = 256;
@@ -22,6 +22,9 @@ pub const OUTBOX_SIZE: usize = 256;
 /// How long the announcement of who joined and who left may wait, unless a message comes
 /// first. A crowd that comes or goes is announced together, and not a thousand times.
 const ANNOUNCE_DELAY: Duration = Duration::from_millis(10);
+
+/// Messages that are sent to a client together, mostly one. All clones share the texts.
+pub type Batch = Arc<[Utf8Bytes]>;
 
 /// All rooms. A room appears with its first member, and vanishes with its last. All clones
 /// share the same rooms.
@@ -56,9 +59,21 @@ pub struct RoomSummary {
 pub struct Member {
     pub room: RoomName,
     pub username: Username,
-    pub rooms: RoomManager,
+    rooms: RoomManager,
     /// What others have sent to this member. Its task must empty it.
     pub outbox: mpsc::Receiver<Batch>,
+}
+
+impl Member {
+    /// Sends `message` to this member.
+    pub fn send(&self, message: &impl Serialize) {
+        self.rooms.send_personal(&self.room, &self.username, message);
+    }
+
+    /// Sends `message` to everyone in the room, to this member too.
+    pub fn broadcast(&self, message: &impl Serialize) {
+        self.rooms.broadcast_to_room(&self.room, message);
+    }
 }
 
 impl Drop for Member {
@@ -79,7 +94,8 @@ impl RoomManager {
         };
         let skipped = room.announcements.len() + 1;
         entry.insert(Outbox { queue: Some(sender), skipped });
-        self.announce(&name, room, &ServerMessage::UserJoined { username: &username });
+        let message = ServerMessage::UserJoined { username: username.clone() };
+        self.announce(&name, room, &message);
 
         Some(Member { room: name, username, rooms: self.clone(), outbox })
     }
@@ -91,14 +107,15 @@ impl RoomManager {
             if room.outboxes.is_empty() {
                 rooms.remove(name);
             } else {
-                self.announce(name, room, &ServerMessage::UserLeft { username });
+                let message = ServerMessage::UserLeft { username: username.clone() };
+                self.announce(name, room, &message);
             }
         }
     }
 
     /// Announces it to the room a moment later, in one batch with what comes meanwhile.
     fn announce(&self, name: &RoomName, room: &mut Room, message: &ServerMessage) {
-        room.announcements.push(message.encode());
+        room.announcements.push(encode(message));
         if room.announcements.len() == 1 {
             let (rooms, name) = (self.clone(), name.clone());
             spawn(async move {
@@ -110,17 +127,18 @@ impl RoomManager {
         }
     }
 
-    pub fn send_personal(&self, name: &RoomName, to: &Username, message: &ServerMessage) {
+    fn send_personal(&self, name: &RoomName, to: &Username, message: &impl Serialize) {
+        let batch: Batch = [encode(message)].into();
         let mut rooms = self.lock();
         let room = rooms.get_mut(name);
         if let Some(outbox) = room.and_then(|room| room.outboxes.get_mut(to)) {
-            outbox.send([message.encode()].into());
+            outbox.send(batch);
         }
     }
 
     /// Sends `message` to everyone in `room`. All members receive the same order.
-    pub fn broadcast_to_room(&self, name: &RoomName, message: &ServerMessage) {
-        let batch: Batch = [message.encode()].into(); // Once, for all of them.
+    fn broadcast_to_room(&self, name: &RoomName, message: &impl Serialize) {
+        let batch: Batch = [encode(message)].into(); // Once, for all of them.
         if let Some(room) = self.lock().get_mut(name) {
             room.flush_announcements();
             for outbox in room.outboxes.values_mut() {
@@ -130,7 +148,7 @@ impl RoomManager {
     }
 
     /// All rooms, in the order of their names.
-    pub fn list(&self) -> Vec<RoomSummary> {
+    fn list(&self) -> Vec<RoomSummary> {
         let summary = |(name, room): (&RoomName, &Room)| RoomSummary {
             room: name.clone(),
             members: room.outboxes.len(),
@@ -142,6 +160,11 @@ impl RoomManager {
         // If a task panics while it holds the lock, the others go on with the rooms.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// `GET /rooms`: all rooms with a member, in the order of their names, and how many each has.
+pub async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummary>> {
+    Json(rooms.list())
 }
 
 impl Room {

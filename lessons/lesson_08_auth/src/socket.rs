@@ -1,11 +1,9 @@
 //! The socket itself, whatever it is used for: its limits, how it is written to, and how
 //! it is closed.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use axum::extract::ws::{
-    CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code,
-};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use futures_util::SinkExt;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
@@ -39,19 +37,14 @@ pub fn with_limits(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
         .max_write_buffer_size(2 * MAX_MESSAGE_SIZE)
 }
 
-/// Messages that are sent to a client together, mostly one. All clones share the texts.
-pub type Batch = Arc<[Utf8Bytes]>;
-
-/// Writes everything that is queued for a client, in one go.
+/// Writes all of these messages, in one go.
 pub async fn send_all(
     socket: &mut WebSocket,
-    queued: &mut Vec<Batch>,
+    messages: impl IntoIterator<Item = Message>,
 ) -> Result<(), Disconnect> {
     let sending = async {
-        for batch in queued.drain(..) {
-            for text in batch.iter() {
-                socket.feed(Message::Text(text.clone())).await?;
-            }
+        for message in messages {
+            socket.feed(message).await?;
         }
         socket.flush().await
     };
@@ -72,7 +65,8 @@ pub enum Disconnect {
     Lost,
     /// The client violated the protocol. We close with this code and this reason.
     Violation(u16, &'static str),
-    /// We close, with this code and this reason.
+    /// We close, with a code that may be sent, and a reason of at most 123 bytes (RFC 6455,
+    /// sections 7.4 and 5.5).
     ByUs(u16, &'static str),
 }
 

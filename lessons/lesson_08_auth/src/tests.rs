@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use axum::{Router, extract::connect_info::MockConnectInfo};
 use probe::chat::Chat;
 
-use self::people::{path, tokens};
-use crate::extract::AllowedOrigins;
+use lesson_08_auth::Auth;
+
+use self::people::{auth, path, token};
 
 // What every server of the course does (`lessons/probe/src/conformance.rs`).
 probe::conformance! { app(), &path("rust", "ana") =>
@@ -54,6 +55,9 @@ probe::room_conformance! { app, path =>
     nfd_and_nfc_are_one_room,
 }
 
+// What every WebSocket for people who have signed in does (`lessons/probe/src/sign_in.rs`).
+probe::sign_in_conformance! { app(), "/ws/chat/rust", &token("ana") }
+
 // The conversations of the book, in `book/transcripts`.
 probe::transcripts!(app());
 
@@ -62,11 +66,11 @@ fn chat() -> Chat {
 }
 
 fn app() -> Router {
-    app_for(AllowedOrigins::default())
+    app_for(auth())
 }
 
-fn app_for(origins: AllowedOrigins) -> Router {
-    seen_from([192, 0, 2, 1], super::app(tokens(), origins))
+fn app_for(auth: Auth) -> Router {
+    seen_from([192, 0, 2, 1], super::app(auth))
 }
 
 /// The server, for clients that all come from this address.

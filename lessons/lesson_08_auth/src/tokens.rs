@@ -21,11 +21,8 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// The shortest secret that we sign with, in bytes (RFC 7518, section 3.2).
 const SECRET_SIZE: usize = 32;
 
-/// Who signs our tokens.
-pub const ISSUER: &str = env!("CARGO_PKG_NAME");
-
-/// For whom they are. A token for another service must not be valid here.
-pub const AUDIENCE: &str = "lesson_08_chat";
+/// Who signs our tokens: this library, whichever program it is a part of.
+const ISSUER: &str = env!("CARGO_PKG_NAME");
 
 /// What a token says about somebody (RFC 7519, section 4.1).
 #[derive(Deserialize, Serialize)]
@@ -61,24 +58,26 @@ impl IntoResponse for TokenError {
 #[derive(Clone)]
 pub struct Tokens {
     keys: Arc<(EncodingKey, DecodingKey)>,
+    /// For whom the tokens are. One for another program must not be valid here.
+    pub audience: &'static str,
 }
 
 impl Tokens {
     /// Signs with `JWT_SECRET`, or else with a random secret that ends with the program.
     ///
     /// The error is a sentence for the person who started the program.
-    pub fn from_env() -> Result<Self, String> {
+    pub fn from_env(audience: &'static str) -> Result<Self, String> {
         if let Some(secret) = env::var_os("JWT_SECRET") {
-            return Self::new(secret.as_encoded_bytes());
+            return Self::new(secret.as_encoded_bytes(), audience);
         }
         warn!("JWT_SECRET is not set: tokens are valid until this program ends");
         let mut secret = [0; SECRET_SIZE];
         getrandom::fill(&mut secret)
             .map_err(|error| format!("We have no randomness to sign with: {error}."))?;
-        Self::new(&secret)
+        Self::new(&secret, audience)
     }
 
-    pub fn new(secret: &[u8]) -> Result<Self, String> {
+    pub fn new(secret: &[u8], audience: &'static str) -> Result<Self, String> {
         let size = secret.len();
         if size < SECRET_SIZE {
             return Err(format!(
@@ -86,7 +85,7 @@ impl Tokens {
             ));
         }
         let keys = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
-        Ok(Self { keys: Arc::new(keys) })
+        Ok(Self { keys: Arc::new(keys), audience })
     }
 
     /// A token that says for `TOKEN_LIFETIME` that its bearer is this user.
@@ -95,7 +94,7 @@ impl Tokens {
             sub: username,
             exp: get_current_timestamp() + TOKEN_LIFETIME.as_secs(),
             iss: ISSUER.into(),
-            aud: AUDIENCE.into(),
+            aud: self.audience.into(),
         };
         encode(&Header::new(Algorithm::HS256), &claims, &self.keys.0)
             .expect("a secret can sign any claims")
@@ -109,7 +108,7 @@ impl Tokens {
         rules.leeway = 0;
         rules.validate_nbf = true;
         rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[AUDIENCE]);
+        rules.set_audience(&[self.audience]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
 
         let token = decode::<Claims>(token, &self.keys.1, &rules);

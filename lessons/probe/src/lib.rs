@@ -30,6 +30,7 @@ mod raw_connection;
 pub mod rooms;
 mod rules;
 mod server;
+pub mod sign_in;
 mod steps;
 pub mod transcript;
 mod watchdog;

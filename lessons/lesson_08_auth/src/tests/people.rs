@@ -1,6 +1,6 @@
 //! People who have signed in, for the tests.
 
-use crate::{protocol::Username, tokens::Tokens};
+use lesson_08_auth::{Auth, Username};
 
 pub const SECRET: &[u8] = b"a secret for the tests, 32 bytes or more";
 
@@ -10,11 +10,11 @@ pub fn path(room: &str, name: &str) -> String {
 }
 
 pub fn token(name: &str) -> String {
-    tokens().issue(username(name))
+    auth().issue(username(name))
 }
 
-pub fn tokens() -> Tokens {
-    Tokens::new(SECRET).expect("a secret that is long enough")
+pub fn auth() -> Auth {
+    Auth::new(SECRET, env!("CARGO_PKG_NAME")).expect("a secret that is long enough")
 }
 
 pub fn username(name: &str) -> Username {

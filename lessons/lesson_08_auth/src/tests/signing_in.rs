@@ -1,19 +1,24 @@
 //! What signing in promises.
 
+use std::time::Duration;
+
 use axum::http::Request;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
+use lesson_08_auth::Auth;
 use probe::{Check, Client, Hint, Response, Server, rooms::chat_from, serve};
 use serde_json::{Value, json};
 
 use super::{
     app, app_for,
-    people::{SECRET, path, token, tokens},
+    people::{SECRET, auth, path, token},
     seen_from,
 };
-use crate::{
-    extract::{AllowedOrigins, COOKIE},
-    tokens::{AUDIENCE, ISSUER, TOKEN_LIFETIME, Tokens},
-};
+
+/// What others rely on: the cookie's name, who signs, for whom, and for how long.
+const COOKIE: &str = "lesson_08_auth_token";
+const ISSUER: &str = "lesson_08_auth";
+const AUDIENCE: &str = "lesson_08_auth";
+const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 fn claims() -> Value {
     json!({
@@ -365,7 +370,7 @@ async fn a_session_lasts_as_long_as_its_own_token() -> Check {
     ana.is_closed(4001, "token expired").await
 }
 
-const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn spaces_and_capital_letters_in_the_name_do_not_matter() -> Check {
@@ -439,7 +444,7 @@ async fn right_passwords_are_not_limited() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_are_counted_for_the_address_that_they_come_from() -> Check {
-    let app = crate::app(tokens(), AllowedOrigins::default());
+    let app = crate::app(auth());
     let from_eve = serve(seen_from([192, 0, 2, 66], app.clone()));
     let from_ana = serve(seen_from([192, 0, 2, 1], app));
 
@@ -517,7 +522,7 @@ async fn our_own_page_and_those_of_the_book_may_connect() -> Check {
 #[tokio::test(start_paused = true)]
 async fn pages_of_allowed_origins_may_connect() -> Check {
     let list = " https://Chat.example.com/ , http://10.0.0.5:8080,";
-    let server = serve(app_for(AllowedOrigins::parse(list).expect("two origins")));
+    let server = serve(app_for(auth().allow_origins(list).expect("two origins")));
     let room = path("rust", "ana");
 
     for origin in ["https://chat.example.com", "http://10.0.0.5:8080"] {
@@ -557,19 +562,19 @@ fn an_origin_that_no_browser_sends_gets_a_sentence() {
     ];
 
     for (origin, mistake) in no_origins {
-        let problem = AllowedOrigins::parse(origin).err().unwrap_or_default();
+        let problem = auth().allow_origins(origin).err().unwrap_or_default();
         let sentence =
             format!("ALLOWED_ORIGINS has {origin:?}, but an origin has a scheme");
         assert!(problem.starts_with(&sentence), "{origin} has {mistake}: {problem:?}");
     }
     for origin in ["http://h:443", "https://h:80", "http://[::1]:3000", "http://[::80]"] {
-        assert!(AllowedOrigins::parse(origin).is_ok(), "a browser may send {origin}");
+        assert!(auth().allow_origins(origin).is_ok(), "a browser may send {origin}");
     }
 }
 
 #[test]
 fn a_secret_that_is_too_short_gets_a_sentence() {
-    let problem = Tokens::new(b"short").err();
+    let problem = Auth::new(b"short", AUDIENCE).err();
 
     let sentence = "JWT_SECRET has 5 bytes, but should have 32 or more.";
     assert_eq!(problem.as_deref(), Some(sentence), "five bytes can be guessed");

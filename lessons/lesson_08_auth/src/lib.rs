@@ -1,0 +1,24 @@
+//! The parts of lesson 08. A program puts them together: `main.rs` of this lesson, and
+//! the programs of later lessons.
+//!
+//! All modules are private. What other crates may use is what this file names.
+
+mod auth;
+mod extract;
+mod login;
+mod login_limits;
+mod message;
+mod protocol;
+mod rooms;
+mod session;
+mod socket;
+mod tokens;
+mod users;
+mod ws;
+
+pub use auth::{Auth, auth_routes};
+pub use protocol::{Username, encode};
+pub use rooms::{RoomManager, list_rooms};
+pub use session::{Session, SessionUpgrade};
+pub use socket::Disconnect;
+pub use ws::ws_handler;
