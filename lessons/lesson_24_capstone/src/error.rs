@@ -71,10 +71,10 @@ impl ApiError {
         Self { field, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
     }
 
-    /// 429: this person should wait. The sentence begins with `what` there was too much of.
+    /// 429: this person should wait. The sentences begin with `what` there was too much of.
     pub fn too_many(what: &str, wait: Duration) -> Self {
         let seconds = whole_seconds(wait);
-        let message = format!("{what}: try again in {seconds} s");
+        let message = format!("{what}. Try again in {seconds} s.");
         Self::new(StatusCode::TOO_MANY_REQUESTS, message).retry_after(wait)
     }
 

@@ -59,7 +59,7 @@ async fn login(
 
     auth.limits
         .attempt(&username, address)
-        .map_err(|wait| ApiError::too_many("too many attempts to sign in", wait))?;
+        .map_err(|wait| ApiError::too_many("Too many attempts to sign in", wait))?;
     if !auth.users.verify_password(&username, password).await {
         return Err(wrong());
     }

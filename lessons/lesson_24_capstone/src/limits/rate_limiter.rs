@@ -74,7 +74,7 @@ pub enum RateLimited {
 impl From<RateLimited> for ApiError {
     fn from(limited: RateLimited) -> Self {
         let (RateLimited::Wait(wait) | RateLimited::TooManyRefusals(wait)) = limited;
-        Self::too_many("too many requests", wait)
+        Self::too_many("Too many requests", wait)
     }
 }
 
