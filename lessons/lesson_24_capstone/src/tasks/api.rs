@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, FromRef, FromRequest, Request, State},
+    extract::{
+        DefaultBodyLimit, FromRef, FromRequest, Request, State,
+        rejection::StringRejection,
+    },
     http::{HeaderName, StatusCode, header::LOCATION},
     middleware::from_fn_with_state,
     routing::{any, get},
@@ -26,7 +29,7 @@ use crate::{
     server::Shutdown,
 };
 
-/// How long we take for a text, unless we are told: long enough to watch.
+/// How long we take for a text by default, in seconds: long enough to see progress.
 const DURATION: u64 = 10;
 
 /// The longest that anybody may ask for, in seconds.
@@ -96,6 +99,9 @@ impl<S: Send + Sync> FromRequest<S> for Text {
                 Err(ApiError::field("", "There is nothing to count: send a text."))
             }
             Ok(text) => Ok(Self(text)),
+            Err(error @ StringRejection::InvalidUtf8(_)) => {
+                Err(ApiError::new(error.status(), "This is not text in UTF-8."))
+            }
             Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 let sentence =
                     format!("This text is too long: the limit is {TEXT_LIMIT} bytes.");

@@ -1,4 +1,4 @@
-//! Tasks: long work that is started over HTTP, and watched over a socket.
+//! Tasks: long work that is started over HTTP, and whose progress comes over a socket.
 
 mod api;
 mod progress;
@@ -9,3 +9,11 @@ mod worker;
 mod ws;
 
 pub use self::{api::routes, task_list::Tasks};
+
+#[cfg(test)]
+pub use self::{
+    task_list::{AT_ONCE, IN_ALL, PER_PERSON, REMEMBERED, UserTasks},
+    word_count::{TEXT_LIMIT, WordCount, WordCounter},
+    work::{Step, Work},
+    worker::start,
+};

@@ -1,4 +1,4 @@
-//! Progress: what has changed since a subscriber was last told.
+//! Progress: what has changed since a subscriber was last sent something.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::session::{
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum TaskEvent {
-    /// All tasks, as they stand. This comes first.
+    /// All tasks, and the state of each. This comes first.
     Tasks {
         tasks: Vec<Task>,
     },

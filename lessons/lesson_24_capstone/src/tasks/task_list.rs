@@ -32,6 +32,8 @@ pub type TaskId = u64;
 /// The tasks of everybody. All clones share them.
 #[derive(Clone)]
 pub struct Tasks {
+    /// At most one entry for each account, because a token alone is not enough to get here
+    /// (`CurrentUser`). An entry remains for good, and takes 30 KB at most.
     by_user: Arc<Mutex<HashMap<Username, UserTasks>>>,
     /// How many may wait or run in all.
     permits: Arc<Semaphore>,
@@ -45,7 +47,7 @@ pub struct UserTasks {
     tasks: watch::Sender<TaskList>,
 }
 
-/// The tasks of one person, as they stand.
+/// The tasks of one person, and the state of each.
 #[derive(Default)]
 pub struct TaskList {
     last_id: TaskId,
@@ -119,6 +121,12 @@ impl Tasks {
     pub fn of(&self, owner: &Username) -> UserTasks {
         let mut by_user = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
         by_user.entry(owner.clone()).or_default().clone()
+    }
+
+    /// Of how many people there are tasks, or once were.
+    #[cfg(test)]
+    pub fn users(&self) -> usize {
+        self.by_user.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Adds a task of this person, which waits for its turn.

@@ -1,4 +1,4 @@
-//! WordCounter words: our example of work that takes long.
+//! Counting words: our example of work that takes long.
 
 use std::{cmp::Reverse, collections::HashMap};
 

@@ -17,7 +17,7 @@ use crate::names::Username;
 
 /// Starts a task of this person, and takes no less than `duration` for it.
 ///
-/// It runs by itself, whoever watches.
+/// It runs by itself, whoever is connected.
 pub fn start(
     tasks: &Tasks,
     owner: &Username,
@@ -31,7 +31,7 @@ pub fn start(
 
 /// Waits for its turn, and works until the end, or until it is cancelled.
 ///
-/// `duration` is added to the work, so that there is something to watch.
+/// `duration` is added to the work, so that there is some progress to see.
 async fn run(
     mut work: impl Work<Output = WordCount>,
     duration: Duration,

@@ -1,4 +1,4 @@
-//! The sockets on which people watch their tasks, and cancel them.
+//! The sockets that send people the progress of their tasks, and receive what to cancel.
 
 use axum::{
     extract::{State, ws::Message},
