@@ -68,10 +68,10 @@ async fn ready(
     State(database): State<Database>,
 ) -> (StatusCode, &'static str) {
     if shutdown.is_draining() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
-    } else if !database.is_writable().await {
-        (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be written to")
-    } else {
-        (StatusCode::OK, "ready")
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
+    }
+    match database.check_writable().await {
+        Ok(()) => (StatusCode::OK, "ready"),
+        Err(sentence) => (StatusCode::SERVICE_UNAVAILABLE, sentence),
     }
 }

@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode::DatabaseBusy, TransactionBehavior::Immediate};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior::Immediate};
 use rusqlite_migration::{M, Migrations};
 use tokio::{
-    sync::Semaphore,
-    task::spawn_blocking,
+    sync::{Mutex as AsyncMutex, Semaphore},
+    task::{spawn, spawn_blocking},
     time::{Instant, timeout},
 };
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::{config::Config, error::ApiError};
 
@@ -36,7 +36,10 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long that may take: whoever asks has other servers to ask.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why nothing can be changed, in a sentence.
+pub type Unwritable = &'static str;
 
 /// The number of a change. Each is greater than all before it.
 pub type ChangeNumber = i64;
@@ -48,7 +51,7 @@ pub struct Database {
     /// Whose turn it is. Whoever waits for it takes no thread.
     turns: Arc<Semaphore>,
     /// When we last looked whether a change is possible, and what it was.
-    last_check: Arc<tokio::sync::Mutex<Option<(Instant, bool)>>>,
+    last_check: Arc<AsyncMutex<Option<(Instant, Result<(), Unwritable>)>>>,
 }
 
 impl Database {
@@ -136,24 +139,38 @@ impl Database {
         .await
     }
 
-    /// Whether a change is possible now: a full disk, for example, is still readable.
+    /// Looks whether a change is possible: a full disk, for example, can still be read.
     ///
     /// It makes one, at most once in `CHECK_INTERVAL`, however often it is called.
-    pub async fn is_writable(&self) -> bool {
-        let mut last_check = self.last_check.lock().await;
-        if let Some((time, is_writable)) = *last_check
+    pub async fn check_writable(&self) -> Result<(), Unwritable> {
+        let mut last_check = self.last_check.clone().lock_owned().await;
+        if let Some((time, result)) = *last_check
             && time.elapsed() < CHECK_INTERVAL
         {
-            return is_writable;
+            return result;
         }
+        let database = self.clone();
+        // Why a task? If whoever asks hangs up, the result is still kept for the next.
+        let check = spawn(async move {
+            let result = database.try_to_write().await;
+            *last_check = Some((Instant::now(), result));
+            result
+        });
+        check.await.expect("nobody aborts it, and it does not panic")
+    }
+
+    async fn try_to_write(&self) -> Result<(), Unwritable> {
         let change = |connection: &mut Connection| {
-            connection.execute("UPDATE health SET checks = checks + 1", [])?;
+            connection.busy_timeout(CHECK_TIMEOUT)?;
+            let changed = connection.execute("UPDATE health SET checks = checks + 1", []);
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            changed?;
             Ok(())
         };
-        let checked = timeout(CHECK_TIMEOUT, self.in_turn(change)).await;
-        let is_writable = matches!(checked, Ok(Ok(())));
-        *last_check = Some((Instant::now(), is_writable));
-        is_writable
+        match timeout(CHECK_TIMEOUT, self.in_turn(change)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err("The database cannot be written to."),
+        }
     }
 
     /// Does `work` on a thread that may wait for a disk, when its turn has come.
@@ -194,8 +211,15 @@ pub fn explain(error: &rusqlite_migration::Error) -> String {
 
 impl From<rusqlite::Error> for ApiError {
     fn from(error: rusqlite::Error) -> Self {
+        use ErrorCode::{DatabaseBusy, DiskFull, ReadOnly, SystemIoFailure};
+
         match error.sqlite_error_code() {
             Some(DatabaseBusy) => busy(),
+            // This may be over soon: somebody makes room on the disk, for example.
+            Some(DiskFull | ReadOnly | SystemIoFailure) => {
+                error!(%error, "the database cannot be used");
+                Self::unavailable("The database cannot be used now. Try again later.")
+            }
             _ => Self::internal(&error),
         }
     }

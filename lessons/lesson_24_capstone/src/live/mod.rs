@@ -11,3 +11,11 @@ mod repository;
 mod ws;
 
 pub use self::{api::routes, channels::Channels, database::Database};
+
+// What the tests look at, beside the API.
+#[cfg(test)]
+pub use self::{
+    database::{MIGRATIONS, explain},
+    models::{User, UserDraft},
+    repository::Model,
+};
