@@ -873,7 +873,7 @@ def signed(secret, header=None, **claims):
 
 
 class Lesson08(EveryLessonWithJson, Conversation):
-    lesson = "lesson_08_auth"
+    lesson = audience = "lesson_08_auth"
     others = {"room": "rust"}
     passwords = {"ana": "ana-likes-tea", "ben": "ben-likes-jam", "cem": "cem-likes-figs"}
     foreign_page = "Pages of this origin may not connect"
@@ -902,7 +902,7 @@ class Lesson08(EveryLessonWithJson, Conversation):
     def claims(cls, seconds, **others):
         """What a token says that is valid for so many seconds."""
         exp = int(time.time()) + seconds
-        known = {"sub": "ana", "iss": cls.lesson, "aud": cls.lesson[:9] + "_chat", "exp": exp}
+        known = {"sub": "ana", "iss": cls.lesson, "aud": cls.audience, "exp": exp}
         return known | others
 
     async def test_signing_in_gives_a_token_and_a_cookie(self):
@@ -1050,14 +1050,14 @@ class Lesson08OverHttp(Conversation):
 class Lesson09(Lesson08):
     """All of lesson 08. A client that goes silent is in clients.mjs."""
 
-    lesson = "lesson_09_heartbeat"
+    lesson, audience = "lesson_09_heartbeat", "lesson_09_chat"
     foreign_page = "Pages of other sites"
 
 
 class Lesson10(Lesson08):
     """All of lesson 08, as fast as its tests talk. The usual pace is in clients.mjs."""
 
-    lesson = "lesson_10_limits"
+    lesson, audience = "lesson_10_limits", "lesson_10_chat"
     foreign_page = "Pages of other sites"
     env = Lesson08.env | {"MESSAGES_PER_SECOND": "200", "BURST": "200", "MEMBERS_PER_ROOM": "5"}
 
