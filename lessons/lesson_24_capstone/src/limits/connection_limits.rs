@@ -93,3 +93,83 @@ impl Drop for ConnectionPermit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> Username {
+        Username::try_from(name.to_owned()).expect("a good name")
+    }
+
+    fn limits(
+        max_connections: usize,
+        max_connections_per_user: usize,
+    ) -> ConnectionLimits {
+        let number = |number: usize| number.try_into().expect("at least one");
+        ConnectionLimits::new(&Config {
+            max_connections: number(max_connections),
+            max_connections_per_user: number(max_connections_per_user),
+            ..Config::default()
+        })
+    }
+
+    /// As many permits as one person can have: those that are allowed, and the surplus.
+    fn all_permits(limits: &ConnectionLimits, username: &str) -> (usize, usize) {
+        let permits: Vec<_> =
+            (0..1_000).map_while(|_| limits.acquire(&name(username)).ok()).collect();
+        let surplus = permits.iter().filter(|permit| permit.is_surplus).count();
+        (permits.len() - surplus, surplus)
+    }
+
+    #[test]
+    fn one_person_has_some_permits_and_twice_as_many_to_be_closed() {
+        let limits = limits(100, 5);
+
+        assert_eq!(all_permits(&limits, "ana"), (5, 10), "of a hundred");
+    }
+
+    #[test]
+    fn when_all_permits_are_taken_nobody_gets_one_of_any_kind() {
+        let limits = limits(3, 2);
+
+        let ana = [limits.acquire(&name("ana")), limits.acquire(&name("ana"))];
+        let surplus = limits.acquire(&name("ana")).map(|permit| permit.is_surplus);
+
+        assert!(ana.iter().all(Result::is_ok), "two for Ana");
+        assert_eq!(surplus.ok(), Some(true), "and one to be closed, which is returned");
+        let _ben = limits.acquire(&name("ben")).expect("so that Ben has the last one");
+        for person in ["ana", "ben", "cem"] {
+            assert!(
+                limits.acquire(&name(person)).is_err(),
+                "nothing is left for {person}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_when_everybody_has_left() {
+        let limits = limits(100, 5);
+
+        for _ in 0..3 {
+            for person in ["ana", "ben", "cem"] {
+                assert_eq!(all_permits(&limits, person), (5, 10), "as at the beginning");
+            }
+        }
+
+        assert!(limits.lock().is_empty(), "people are left: {}", limits.lock().len());
+        assert_eq!(limits.total.available_permits(), 100, "all permits are returned");
+    }
+
+    #[test]
+    fn who_is_refused_leaves_nothing_behind() {
+        let limits = limits(1, 1);
+        let ana = limits.acquire(&name("ana"));
+
+        assert!(limits.acquire(&name("ben")).is_err(), "the only permit is taken");
+
+        assert_eq!(limits.lock().len(), 1, "only Ana is known");
+        drop(ana);
+        assert!(limits.lock().is_empty(), "and then nobody is");
+    }
+}

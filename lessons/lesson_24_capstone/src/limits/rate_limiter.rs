@@ -56,6 +56,8 @@ pub struct RateLimiter(Arc<Shared>);
 
 struct Shared {
     /// A token bucket for each person. One that is not in here is full.
+    ///
+    /// It does not grow without end: only people who have signed in get here.
     requests: Buckets,
     /// The same for refusals, so that a flooder cannot reconnect and begin anew either.
     refusals: Buckets,
@@ -144,5 +146,139 @@ impl Clock for TokioClock {
 
     fn now(&self) -> Nanos {
         self.start.elapsed().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn name(name: impl Into<String>) -> Username {
+        Username::try_from(name.into()).expect("a good name")
+    }
+
+    fn limiter(per_second: u32, burst: u32) -> RateLimiter {
+        let number = |number| NonZeroU32::new(number).expect("at least one");
+        RateLimiter::new(number(per_second), number(burst))
+    }
+
+    /// How many of so many requests are allowed.
+    fn allowed(limiter: &RateLimiter, username: &str, of: usize) -> usize {
+        (0..of).filter(|_| limiter.check(&name(username)).is_ok()).count()
+    }
+
+    /// How many buckets there are, of both kinds.
+    fn buckets(limiter: &RateLimiter) -> (usize, usize) {
+        (limiter.0.requests.len(), limiter.0.refusals.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_allowed_and_then_the_rate_to_the_millisecond() {
+        let limiter = limiter(10, 20);
+
+        assert_eq!(allowed(&limiter, "ana", 50), 20, "at once");
+        advance(Duration::from_millis(99)).await;
+        assert_eq!(allowed(&limiter, "ana", 50), 0, "a millisecond too early");
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(allowed(&limiter, "ana", 50), 1, "one for each tenth of a second");
+        advance(3600 * SECOND).await;
+        assert_eq!(
+            allowed(&limiter, "ana", 50),
+            20,
+            "after an hour a burst, and no more"
+        );
+    }
+
+    /// Finding A8: whatever the reason for a refusal, it refuses.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_allowed_after_any_number_of_refusals() {
+        let limiter = limiter(10, 20);
+        assert_eq!(allowed(&limiter, "ana", 10_000), 20, "of ten thousand at once");
+
+        let wait = SECOND / 10;
+        let refused = limiter.check(&name("ana"));
+        assert_eq!(refused, Err(RateLimited::TooManyRefusals(wait)), "it says when");
+        let refused = limiter.check_connection(&name("ana"));
+        assert_eq!(refused, Err(RateLimited::TooManyRefusals(2 * wait)), "for both");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_request_does_not_postpone_the_next_one() {
+        let limiter = limiter(1, 2);
+        allowed(&limiter, "ana", 2);
+
+        for _ in 0..9 {
+            advance(SECOND / 10).await;
+            assert_eq!(allowed(&limiter, "ana", 1), 0, "it is too early");
+        }
+        advance(SECOND / 10).await;
+
+        assert_eq!(allowed(&limiter, "ana", 1), 1, "after the second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_counts_as_two() {
+        let limiter = limiter(10, 20);
+
+        let connections =
+            (0..50).filter(|_| limiter.check_connection(&name("ana")).is_ok()).count();
+
+        assert_eq!(connections, 10, "half as many as messages");
+        advance(SECOND / 10).await;
+        let refused = limiter.check_connection(&name("ana"));
+        assert_eq!(refused, Err(RateLimited::Wait(SECOND / 10)), "there is room for one");
+        assert_eq!(limiter.check(&name("ana")), Ok(()), "which a message takes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_clones_count_together_and_all_people_apart() {
+        let limiter = limiter(10, 20);
+
+        let all: usize = (0..10).map(|_| allowed(&limiter.clone(), "ana", 3)).sum();
+
+        assert_eq!(all, 20, "one person, however many connections");
+        assert_eq!(allowed(&limiter, "ben", 50), 20, "Ben has his own");
+    }
+
+    /// Finding A8: it looked at all people for every request.
+    #[tokio::test(start_paused = true)]
+    async fn full_buckets_are_removed_at_most_once_a_minute() {
+        let limiter = limiter(10, 20);
+        for number in 0..1_000 {
+            allowed(&limiter, &format!("user{number}"), 21); // The last one is refused.
+        }
+        assert_eq!(buckets(&limiter), (1_000, 1_000), "two for each person");
+
+        advance(59 * SECOND).await;
+        allowed(&limiter, "ana", 1);
+        assert_eq!(buckets(&limiter), (1_001, 1_000), "they are full, but it is early");
+        advance(SECOND).await;
+        allowed(&limiter, "ben", 1);
+        assert_eq!(buckets(&limiter), (1, 0), "after a minute only Ben's is left");
+
+        allowed(&limiter, "cem", 1);
+        advance(59 * SECOND).await;
+        allowed(&limiter, "ana", 1);
+        assert_eq!(buckets(&limiter), (3, 0), "and then it takes a minute again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_cleanup_forgets_nobody_whose_bucket_is_not_full() {
+        let limiter = limiter(10, 20);
+        advance(58_050 * SECOND / 1_000).await;
+        assert_eq!(allowed(&limiter, "ana", 200), 20, "and more refusals than she has");
+
+        advance(1_950 * SECOND / 1_000).await; // Her bucket lacks half a message.
+        allowed(&limiter, "ben", 1);
+
+        assert_eq!(buckets(&limiter), (2, 1), "the cleanup has left hers");
+        assert_eq!(allowed(&limiter, "ana", 20), 19, "which is not full yet");
+        let refusals = (0..200)
+            .filter(|_| matches!(limiter.check(&name("ana")), Err(RateLimited::Wait(_))));
+        assert_eq!(refusals.count(), 18, "nor are her refusals forgiven");
     }
 }

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use axum::http::Request;
 use probe::{Check, Hint, Server, serve};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    super::{app, people::path},
+    super::{
+        app, app_with,
+        people::{at_least_one, config, path, token},
+    },
     MOMENT, PING, SECOND, joined, left, pong,
 };
+use crate::config::Config;
 
 /// Ana joins and leaves, as often as she can. Returns how often she was let in.
 async fn joins_and_leaves_for(server: &Server, time: Duration) -> Result<usize, Hint> {
@@ -91,6 +96,45 @@ async fn only_upgrades_of_the_person_count() -> Check {
 
     for _ in 0..10 {
         server.connect("Ana", &path("rust", "ana")).await?.leaves().await?;
+    }
+    Ok(())
+}
+
+/// Finding A8: after a hundred refusals the limiter answers in another way, and that must
+/// not let anything pass.
+#[tokio::test(start_paused = true)]
+async fn whatever_is_too_fast_is_refused_however_often_it_comes() -> Check {
+    let server = serve(app_with(Config {
+        changes_per_second: at_least_one(1),
+        change_burst: at_least_one(3),
+        reads_per_second: at_least_one(1),
+        read_burst: at_least_one(3),
+        messages_per_second: at_least_one(1),
+        message_burst: at_least_one(3),
+        ..config()
+    }));
+    let bearer = format!("Bearer {}", token("ana"));
+    let requests =
+        [("GET", "/api/v1/users"), ("DELETE", "/api/v1/users/1"), ("DELETE", "/tasks/1")];
+
+    for (method, path) in requests {
+        let mut statuses = Vec::new();
+        for _ in 0..200 {
+            let request = Request::builder().method(method).uri(path);
+            let request = request.header("authorization", &bearer).body(String::new());
+            let request = request.map_err(|error| Hint::new(error.to_string()))?;
+            statuses.push(server.request(request).await?.status.as_u16());
+        }
+        let first = statuses.iter().position(|&status| status == 429);
+        let refused = statuses.iter().filter(|&&status| status == 429).count();
+        let first = first.unwrap_or(200);
+        assert!(first <= 3, "only three at once, but {first} passed: {method} {path}");
+        assert_eq!(refused, 200 - first, "and no other passes: {method} {path}");
+    }
+    let path = path("rust", "ana");
+    server.connect("Ana", &path).await?.leaves().await?;
+    for _ in 0..200 {
+        server.rejects("Ana", &path, 429).await?;
     }
     Ok(())
 }
