@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures what lesson 10 is about: what strangers can do to the server's memory, and to
-the others. Needs Linux, and nothing but Python.
+"""Measures what the limits of the capstone are for: what strangers can do to the server's
+memory, and to the others. Needs Linux, and nothing but Python.
 
     .ci/measure/limits.py                 all of it, with lesson 08 beside it: some 4 minutes
     .ci/measure/limits.py stalled pings   these parts alone
-    .ci/measure/limits.py --check         lesson 10 alone, less long, and with limits:
+    .ci/measure/limits.py --check         the capstone alone, less long, and with limits:
                                           the exit code is 1 if one of them is exceeded
     .ci/measure/limits.py --nightly       the same limits, as long as without --check
 
@@ -23,15 +23,21 @@ import time
 import client
 from client import CONTINUATION, PASSWORDS, PING, TEXT, Report, build, chat, drain, frame
 
-LESSON_01, LESSON_08, LESSON_10 = "lesson_01_echo", "lesson_08_auth", "lesson_10_limits"
-ROOMY = {"CONNECTIONS": "2000", "CONNECTIONS_PER_USER": "2000", "ROOMS": "2000"}
+LESSON_01, LESSON_08 = "lesson_01_echo", "lesson_08_auth"
+CAPSTONE = "lesson_24_capstone"
+ROOMY = {
+    "CHAT_MAX_CONNECTIONS": "2000",
+    "CHAT_MAX_CONNECTIONS_PER_USER": "2000",
+    "CHAT_MAX_ROOMS": "2000",
+}
 
-# All 500 talkers are Ana, so she needs the pace of 500. Three people are in each room.
+# All 500 talkers are Ana, so she needs the rate of 500, and so does whoever connects 500
+# times at once. Three people are in each room.
 MANY_VOICES = {
-    "MESSAGES_PER_SECOND": "5000",
-    "BURST": "500",
-    "MEMBERS_PER_ROOM": "3",
-    "OUTBOX": "1500",
+    "CHAT_MESSAGES_PER_SECOND": "5000",
+    "CHAT_MESSAGE_BURST": "500",
+    "CHAT_MAX_MEMBERS_PER_ROOM": "3",
+    "CHAT_OUTBOX_SIZE": "1500",
 }
 
 
@@ -212,22 +218,22 @@ def main():
     short, nightly = "--check" in sys.argv, "--nightly" in sys.argv
     check = short or nightly
     report = Report(check)
-    both = [LESSON_10] if check else [LESSON_08, LESSON_10]
+    both = [CAPSTONE] if check else [LESSON_08, CAPSTONE]
 
     def part(name):
         return not wanted or name in wanted
 
     if part("idle"):
         for package in both:
-            with Server(package, **ROOMY) as server:
+            with Server(package, **ROOMY, **MANY_VOICES) as server:
                 _, memory, _ = stalled(server, 1000, 1, talk=False)
                 row(report, "1,000 idle clients", package, f"{server.begin:.0f} -> {memory:.0f} MiB", memory < 96)
 
     if part("stalled"):
         policies = ["close"] if short else ["close", "drop", "tell"]
         for package in both:
-            for policy in policies if package == LESSON_10 else [""]:
-                with Server(package, **ROOMY, **MANY_VOICES, SLOW_CLIENT=policy) as server:
+            for policy in policies if package == CAPSTONE else [""]:
+                with Server(package, **ROOMY, **MANY_VOICES, CHAT_SLOW_CLIENT=policy or "close") as server:
                     seconds = 15 if short else 25
                     joined, memory, out = stalled(server, 1000, seconds)
                     row(

@@ -1,6 +1,6 @@
 """Measures whether clients notice that nobody reads what their server prints.
 
-    .ci/measure/standard_output                       lessons 01 to 08
+    .ci/measure/standard_output                       lessons 01 to 08, and 24
     .ci/measure/standard_output lesson_07_rooms       this one alone
     .ci/measure/standard_output --check               the exit code is 1 if a client does
 
@@ -32,6 +32,17 @@ PATHS = {
     "lesson_06_json": "/ws/user-{}",
     "lesson_07_rooms": "/ws/chat/rust/user-{}",
     "lesson_08_auth": "/ws/chat/room-{}",
+    "lesson_24_capstone": "/ws/chat/room-{}",
+}
+WITH_SIGN_IN = ["lesson_08_auth", "lesson_24_capstone"]
+# Here all clients are Ana, and come as fast as they can.
+LIMITS = {
+    "lesson_24_capstone": {
+        "CHAT_MAX_CONNECTIONS_PER_USER": "100",
+        "CHAT_MAX_MEMBERS_PER_ROOM": "1",
+        "CHAT_MESSAGES_PER_SECOND": "100000",
+        "CHAT_MESSAGE_BURST": "1000",
+    }
 }
 # It has no log, and does not know how a client left. It only has to stay alive.
 WITHOUT_CLOSE = "lesson_01_echo"
@@ -124,7 +135,8 @@ class MuteServer(Server):
     def __init__(self, package, output):
         self.package, self.port = package, free_port()
         output.before()
-        self.start(output.writer, env={"ADDR": f"127.0.0.1:{self.port}"})
+        env = {"ADDR": f"127.0.0.1:{self.port}", **LIMITS.get(package, {})}
+        self.start(output.writer, env=env)
         if output.writer is not None:
             os.close(output.writer)
         self.wait_until_it_listens()
@@ -143,7 +155,7 @@ class MuteServer(Server):
 
     def paths(self):
         path = PATHS[self.package]
-        if self.package == "lesson_08_auth":
+        if self.package in WITH_SIGN_IN:
             path += f"?token={self.token('ana')}"
         number = 0
         while True:
