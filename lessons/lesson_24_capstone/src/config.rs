@@ -1,16 +1,20 @@
 //! The configuration: one struct, read from the environment and checked at the start.
 
 use std::{
+    collections::BTreeMap,
     env,
+    error::Error as _,
+    ffi::{OsStr, OsString},
     net::SocketAddr,
-    num::{NonZeroU32, NonZeroUsize, ParseIntError},
+    num::{IntErrorKind, NonZeroU32, NonZeroUsize, ParseIntError},
     path::PathBuf,
     time::Duration,
 };
 
 use clap::{
-    CommandFactory, Parser, ValueEnum,
-    error::{ContextKind, Error},
+    Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser, ValueEnum,
+    builder::{BoolishValueParser, Resettable},
+    error::{ContextKind, ContextValue, Error},
 };
 use tokio::sync::Semaphore;
 
@@ -23,107 +27,124 @@ const PREFIX: &str = "CHAT_";
 /// gets an error message and can go on.
 pub const MAX_MESSAGE_SIZE: usize = 64 * 1024;
 
-/// The secret is no argument: all users of a machine can read the arguments of a program.
+/// The secret is no option: all users of a machine can read the arguments of a program.
 const SECRET: &str = "CHAT_JWT_SECRET";
 
-/// Chat, live data and tasks over WebSockets.
+/// How `--help` begins.
+const INTRODUCTION: &str = concat!(
+    "Chat, live data and tasks over WebSockets.\n\nUsage: ",
+    env!("CARGO_PKG_NAME"),
+    " [OPTIONS]\n\n\
+     The variables of the environment, with their defaults. Each but the last is an \
+     option,\ntoo, which comes first: --max-rooms 7 is CHAT_MAX_ROOMS=7.\n",
+);
+
+/// How `--help` ends.
+const ABOUT_THE_SECRET: &str = "
+Secret
+  CHAT_JWT_SECRET                  Signs tokens, 32 bytes or more; else they end with the program
+";
+
+/// The configuration of the server.
 ///
-/// Each option has a variable of the same name in the environment.
+/// The comments are what `--help` prints, where a heading stands above its first option.
 #[derive(Clone, Parser)]
-#[command(
-    after_help = "CHAT_JWT_SECRET, in the environment only: the secret that signs tokens, \
-                  32 bytes or more. Without it, tokens are valid until the program ends."
-)]
 pub struct Config {
-    /// Where to listen: an IP address and a port. As in all lessons, ADDR works, too.
-    #[arg(long, env = "CHAT_ADDR", default_value = default_addr())]
+    /// IP address and port to listen on; ADDR works, too
+    #[arg(long, env = "CHAT_ADDR", default_value = "127.0.0.1:8000", value_parser = address)]
+    #[arg(help_heading = "Server")]
     pub addr: SocketAddr,
 
-    /// The file of the database. Without it, all data ends with the program.
+    /// File of the database; without it, data ends with the program
     #[arg(long, env = "CHAT_DATABASE")]
     pub database: Option<PathBuf>,
 
-    /// The origins whose pages may connect, beside our own, with commas between them.
+    /// Other origins whose pages may connect, with commas between
     #[arg(long, env = "CHAT_ALLOWED_ORIGINS", default_value = "")]
     pub allowed_origins: String,
 
-    /// Whether browsers send our cookie over HTTPS only.
-    #[arg(long, env = "CHAT_SECURE_COOKIES")]
+    /// Whether browsers send our cookie over HTTPS only: true or false
+    #[arg(long, env = "CHAT_SECURE_COOKIES", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
+    #[arg(default_value = "false")]
     pub secure_cookies: bool,
 
-    /// How many WebSockets there may be at a time. The next one gets a 503.
-    #[arg(long, env = "CHAT_MAX_CONNECTIONS", default_value = "800")]
+    /// WebSockets at a time; the next one gets a 503
+    #[arg(long, env = "CHAT_MAX_CONNECTIONS", default_value = "800", value_parser = permits)]
+    #[arg(help_heading = "Connections")]
     pub max_connections: NonZeroUsize,
 
-    /// How many of them may belong to one person. The next one is closed with 1008.
+    /// WebSockets of one person; the next one is closed with 1008
     #[arg(long, env = "CHAT_MAX_CONNECTIONS_PER_USER", default_value = "5")]
     pub max_connections_per_user: NonZeroUsize,
 
-    /// How many TCP connections there may be that are no WebSocket yet. The next one waits.
-    #[arg(long, env = "CHAT_MAX_HTTP_CONNECTIONS", default_value = "200")]
+    /// TCP connections that are no WebSocket yet; the next one waits
+    #[arg(long, env = "CHAT_MAX_HTTP_CONNECTIONS", default_value = "200", value_parser = permits)]
     pub max_http_connections: NonZeroUsize,
 
-    /// How many members a room may have. The next one is closed with 1013.
+    /// Members of a room; the next one is closed with 1013
     #[arg(long, env = "CHAT_MAX_MEMBERS_PER_ROOM", default_value = "40")]
+    #[arg(help_heading = "Rooms and outboxes")]
     pub max_members_per_room: NonZeroUsize,
 
-    /// How many rooms there may be at a time. Who opens the next one is closed with 1013.
+    /// Rooms at a time; who opens the next one is closed with 1013
     #[arg(long, env = "CHAT_MAX_ROOMS", default_value = "100")]
     pub max_rooms: NonZeroUsize,
 
-    /// How many messages a person may send in a second, over all of their connections.
-    #[arg(long, env = "CHAT_MESSAGES_PER_SECOND", default_value = "10")]
-    pub messages_per_second: NonZeroU32,
-
-    /// How many they may send at once, after a pause. To connect counts as two.
-    #[arg(long, env = "CHAT_MESSAGE_BURST", default_value = "20")]
-    pub message_burst: NonZeroU32,
-
-    /// How many changes a person may make over HTTP in a second.
-    #[arg(long, env = "CHAT_CHANGES_PER_SECOND", default_value = "20")]
-    pub changes_per_second: NonZeroU32,
-
-    /// How many they may make at once, after a pause.
-    #[arg(long, env = "CHAT_CHANGE_BURST", default_value = "200")]
-    pub change_burst: NonZeroU32,
-
-    /// How many things a person may read over HTTP in a second.
-    #[arg(long, env = "CHAT_READS_PER_SECOND", default_value = "20")]
-    pub reads_per_second: NonZeroU32,
-
-    /// How many they may read at once, after a pause.
-    #[arg(long, env = "CHAT_READ_BURST", default_value = "100")]
-    pub read_burst: NonZeroU32,
-
-    /// How many messages may wait for one client.
+    /// Messages that may wait for one client
     #[arg(long, env = "CHAT_OUTBOX_SIZE", default_value = "1024")]
     pub outbox_size: usize,
 
-    /// What happens to a client of the chat when that many wait.
+    /// When more wait: close, drop the oldest, or tell (drop and say so)
     #[arg(long, env = "CHAT_SLOW_CLIENT", value_enum, default_value = "close")]
     pub slow_client: SlowClient,
 
-    /// How long the head of a request may take to arrive, in seconds.
-    #[arg(long, env = "CHAT_HEADER_TIMEOUT", default_value = "5", value_parser = seconds)]
+    /// Messages in a second, over all connections
+    #[arg(long, env = "CHAT_MESSAGES_PER_SECOND", default_value = "10")]
+    #[arg(help_heading = "What one person may do")]
+    pub messages_per_second: NonZeroU32,
+
+    /// Messages at once, after a pause; to connect counts as two
+    #[arg(long, env = "CHAT_MESSAGE_BURST", default_value = "20")]
+    pub message_burst: NonZeroU32,
+
+    /// Changes over HTTP in a second
+    #[arg(long, env = "CHAT_CHANGES_PER_SECOND", default_value = "20")]
+    pub changes_per_second: NonZeroU32,
+
+    /// Changes at once, after a pause
+    #[arg(long, env = "CHAT_CHANGE_BURST", default_value = "200")]
+    pub change_burst: NonZeroU32,
+
+    /// Things to read over HTTP in a second
+    #[arg(long, env = "CHAT_READS_PER_SECOND", default_value = "20")]
+    pub reads_per_second: NonZeroU32,
+
+    /// Things to read at once, after a pause
+    #[arg(long, env = "CHAT_READ_BURST", default_value = "100")]
+    pub read_burst: NonZeroU32,
+
+    /// For the head of a request to arrive
+    #[arg(long, env = "CHAT_HEADER_TIMEOUT", default_value = "5", value_parser = timeout)]
+    #[arg(help_heading = "Times in seconds")]
     pub header_timeout: Duration,
 
-    /// How long the body of a request may take to arrive, in seconds.
-    #[arg(long, env = "CHAT_BODY_TIMEOUT", default_value = "5", value_parser = seconds)]
+    /// For the body of a request to arrive
+    #[arg(long, env = "CHAT_BODY_TIMEOUT", default_value = "5", value_parser = timeout)]
     pub body_timeout: Duration,
 
-    /// How long a TCP connection may serve requests, in seconds.
-    #[arg(long, env = "CHAT_KEEP_ALIVE", default_value = "30", value_parser = seconds)]
+    /// For a TCP connection to serve requests
+    #[arg(long, env = "CHAT_KEEP_ALIVE", default_value = "30", value_parser = timeout)]
     pub keep_alive: Duration,
 
-    /// How long GET /ready answers 503 before the shutdown begins, in seconds.
+    /// For GET /ready to answer 503, before the shutdown begins
     #[arg(long, env = "CHAT_SHUTDOWN_DELAY", default_value = "0", value_parser = seconds)]
     pub shutdown_delay: Duration,
 
-    /// How long clients may take to leave before the program ends without them, in seconds.
+    /// For clients to leave before the program ends
     #[arg(long, env = "CHAT_SHUTDOWN_TIMEOUT", default_value = "8", value_parser = seconds)]
     pub shutdown_timeout: Duration,
 
-    /// The secret that signs tokens.
+    /// What tokens are signed with: see [`SECRET`].
     #[arg(skip)]
     pub jwt_secret: Option<Vec<u8>>,
 }
@@ -140,28 +161,63 @@ pub enum SlowClient {
     Tell,
 }
 
-fn default_addr() -> String {
-    env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8000".into())
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+fn permits(text: &str) -> Result<NonZeroUsize, BoxError> {
+    let number: NonZeroUsize = text.parse()?;
+    if number.get() > Semaphore::MAX_PERMITS {
+        return Err("no machine has room for so many".into());
+    }
+    Ok(number)
 }
 
-fn seconds(text: &str) -> Result<Duration, ParseIntError> {
-    text.parse().map(Duration::from_secs)
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "it should be an IP address and a port, as in 127.0.0.1:18000")
 }
+
+/// Fewer than 2³², which is 136 years: more than that overflows the clock.
+fn seconds(text: &str) -> Result<Duration, ParseIntError> {
+    text.parse::<u32>().map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+fn timeout(text: &str) -> Result<Duration, ParseIntError> {
+    text.parse::<NonZeroU32>().map(|seconds| Duration::from_secs(seconds.get().into()))
+}
+
+/// An environment: the names of its variables, and their values.
+pub type Variables = BTreeMap<String, OsString>;
 
 impl Config {
     /// Reads the configuration. For `--help` it prints that, and ends the program.
     ///
     /// The error is a sentence for the person who started the program.
     pub fn from_env() -> Result<Self, String> {
-        let config = match Self::try_parse() {
-            Ok(config) => config,
-            Err(error) if error.use_stderr() => return Err(sentence(&error)),
-            Err(help) => help.exit(),
-        };
-        let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        check_names(names)?;
+        if let Err(help) = Self::command().override_help(help()).try_get_matches()
+            && !help.use_stderr()
+        {
+            help.exit();
+        }
+        let variables = env::vars_os();
+        let variables = variables.map(|(k, v)| (k.to_string_lossy().into_owned(), v));
+        Self::read(env::args_os(), &variables.collect())
+    }
 
-        let jwt_secret = env::var_os(SECRET).map(|secret| secret.into_encoded_bytes());
+    /// Reads the options, and the variables of this environment for those that are left out.
+    pub fn read(
+        arguments: impl IntoIterator<Item = OsString>,
+        variables: &Variables,
+    ) -> Result<Self, String> {
+        check_names(variables)?;
+        let command = with_defaults_from(variables)?;
+        let matches = command.try_get_matches_from(arguments).map_err(|error| {
+            let option = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+            let option = option.unwrap_or_default();
+            sentence(option.split(' ').next().unwrap_or_default(), &error)
+        })?;
+        let config =
+            Self::from_arg_matches(&matches).expect("clap has read every option");
+        let jwt_secret = variables.get(SECRET).cloned().map(OsString::into_encoded_bytes);
         Self { jwt_secret, ..config }.check()
     }
 
@@ -173,10 +229,6 @@ impl Config {
 
     /// Refuses values that contradict each other.
     fn check(self) -> Result<Self, String> {
-        let connections = self.max_connections.max(self.max_http_connections);
-        if connections.get() > Semaphore::MAX_PERMITS {
-            return Err("No machine has room for so many connections.".into());
-        }
         let burst = self.message_burst.get() as usize;
         if burst < 2 {
             let sentence = "CHAT_MESSAGE_BURST is 1, but to connect counts as 2.";
@@ -193,6 +245,14 @@ impl Config {
                  once."
             ));
         }
+
+        let keep_alive = self.keep_alive.as_secs();
+        let request = self.header_timeout.max(self.body_timeout).as_secs();
+        if keep_alive < request {
+            return Err(format!(
+                "CHAT_KEEP_ALIVE is {keep_alive}, but a request may take {request} seconds."
+            ));
+        }
         Ok(self)
     }
 }
@@ -201,37 +261,91 @@ impl Config {
 #[cfg(test)]
 impl Default for Config {
     fn default() -> Self {
-        Self::try_parse_from(["chat"]).expect("every option has a default")
+        Self::read([], &Variables::new()).expect("the defaults agree with each other")
     }
 }
 
+/// The options, with the values of their variables as defaults.
+///
+/// Why not let clap read the variables? It knows the environment of the process alone,
+/// which a test cannot choose, and it says that an option is wrong where a variable is.
+fn with_defaults_from(variables: &Variables) -> Result<Command, String> {
+    let options = Config::command().mut_args(|arg| arg.env(Resettable::Reset));
+    let mut all = options.clone();
+    for arg in Config::command().get_arguments() {
+        let Some((name, value)) = variable(arg, variables) else { continue };
+        let set = |options: Command| {
+            options.mut_arg(arg.get_id(), |arg| arg.default_value(value.to_owned()))
+        };
+        // Each by itself, so that we know which variable an error is about.
+        let result = set(options.clone()).try_get_matches_from([PREFIX]);
+        result.map_err(|error| sentence(name, &error))?;
+        all = set(all);
+    }
+    Ok(all)
+}
+
+/// The variable of an option, if it is set: its name, and its value.
+fn variable<'a>(arg: &Arg, variables: &'a Variables) -> Option<(&'a str, &'a OsStr)> {
+    let name = arg.get_env()?.to_str()?;
+    let common = (name == "CHAT_ADDR").then_some("ADDR"); // As in all lessons.
+    let mut names = [Some(name), common].into_iter().flatten();
+    let (name, value) = names.find_map(|name| variables.get_key_value(name))?;
+    Some((name, value))
+}
+
 /// Refuses variables that look like ours, but are not: somebody has mistyped one.
-fn check_names(names: impl Iterator<Item = String>) -> Result<(), String> {
+fn check_names(variables: &Variables) -> Result<(), String> {
     let command = Config::command();
     let known: Vec<_> = command.get_arguments().filter_map(|arg| arg.get_env()).collect();
-    let unknown = names
-        .filter(|name| name.starts_with(PREFIX) && name != SECRET)
-        .find(|name| !known.contains(&name.as_ref()));
-    match unknown {
+    let mut ours = variables.keys().filter(|name| name.starts_with(PREFIX));
+    match ours.find(|&name| name != SECRET && !known.contains(&name.as_ref())) {
         Some(name) => Err(format!("There is no variable {name}: --help lists them all.")),
         None => Ok(()),
     }
 }
 
-/// What is wrong with an argument, or with its variable.
-fn sentence(error: &Error) -> String {
-    let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
-    let argument = context(ContextKind::InvalidArg);
-    let command = Config::command();
-    let variable = command
-        .get_arguments()
-        .find(|known| known.to_string() == argument)
-        .and_then(|known| known.get_env()?.to_str())
-        .unwrap_or(&argument);
-    let value = context(ContextKind::InvalidValue);
-    let reason = match std::error::Error::source(error) {
-        Some(reason) => reason.to_string(),
-        None => error.kind().to_string(),
+/// What is wrong with the value of the variable or of the option that has this name.
+fn sentence(name: &str, error: &Error) -> String {
+    let reason = match (error.source(), error.get(ContextKind::ValidValue)) {
+        (Some(source), _) => explain(source),
+        (None, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
+            format!("it may be one of {}", valid.join(", "))
+        }
+        // It may be about no value, but about an unknown option, or one without a value.
+        _ => {
+            let text = error.to_string();
+            let problem = text.lines().next().unwrap_or_default();
+            return format!("{name}: {}.", problem.trim_start_matches("error: "));
+        }
     };
-    format!("{variable} is {value:?}: {reason}.")
+    let value = error.get(ContextKind::InvalidValue).map(ToString::to_string);
+    format!("{name} is {:?}: {reason}.", value.unwrap_or_default())
+}
+
+fn explain(source: &(dyn std::error::Error + 'static)) -> String {
+    match source.downcast_ref().map(ParseIntError::kind) {
+        Some(IntErrorKind::Zero) => "a limit of 0 would keep everybody out".into(),
+        _ => source.to_string(),
+    }
+}
+
+/// What `--help` prints: one line for each variable.
+pub fn help() -> String {
+    let mut help = String::from(INTRODUCTION);
+    for arg in Config::command().get_arguments() {
+        if let Some(heading) = arg.get_help_heading() {
+            help += &format!("\n{heading}\n");
+        }
+        let name = arg.get_env().unwrap_or_default().to_string_lossy();
+        let mut variable = name.into_owned();
+        if let [default] = arg.get_default_values()
+            && !default.is_empty()
+        {
+            variable += &format!("={}", default.display());
+        }
+        let text = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        help += &format!("  {variable:32} {text}\n");
+    }
+    help + ABOUT_THE_SECRET
 }

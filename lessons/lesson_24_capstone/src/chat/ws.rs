@@ -41,9 +41,9 @@ async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummary>> 
 }
 
 async fn ws_handler(
-    Path(room): Path<RoomName>,
-    State(rooms): State<RoomManager>,
     upgrade: SessionUpgrade,
+    State(rooms): State<RoomManager>,
+    Path(room): Path<RoomName>,
 ) -> Response {
     upgrade.on_upgrade(Activity::Messages, |session| handle_socket(session, rooms, room))
 }
