@@ -68,3 +68,42 @@ where
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::poll_fn};
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// A body that always has more.
+    struct Endless;
+
+    impl HttpBody for Endless {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_fast_but_has_no_end_ends_at_its_deadline() {
+        let timeout = Duration::from_secs(5);
+        let mut body = WithDeadline::new(Endless, timeout);
+        let mut next = async || poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+
+        for _ in 0..5 {
+            assert!(matches!(next().await, Some(Ok(_))), "it is not too late");
+            advance(timeout / 5).await;
+        }
+
+        let error = next().await.and_then(Result::err).map(|error| error.to_string());
+        assert_eq!(error, Some(BodyTimeout.to_string()), "although more is there");
+    }
+}

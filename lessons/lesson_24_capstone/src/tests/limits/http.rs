@@ -112,7 +112,8 @@ async fn a_body_in_single_bytes_gets_408_after_five_seconds() -> Check {
 
     let answer = send_a_blank_each_second(&mut slow).await;
 
-    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer:?}");
+    let is_timeout = answer.starts_with("HTTP/1.1 408 Request Timeout\r\n");
+    assert!(is_timeout, "the body has taken too long, but the answer is {answer:?}");
     let sentence = r#"{"message":"The body of the request took too long."}"#;
     assert!(answer.ends_with(sentence), "with a sentence: {answer:?}");
     between(slow.is_closed().await?, 5..7);
@@ -126,7 +127,8 @@ async fn a_body_without_another_byte_gets_408_after_five_seconds() -> Check {
 
     let answer = silent.hears_out(SECOND * 6).await;
 
-    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer:?}");
+    let is_timeout = answer.starts_with("HTTP/1.1 408 Request Timeout\r\n");
+    assert!(is_timeout, "the body has taken too long, but the answer is {answer:?}");
     between(silent.is_closed().await?, 5..6);
     Ok(())
 }
@@ -151,7 +153,10 @@ async fn every_endpoint_with_a_body_answers_408_after_five_seconds() -> Check {
 
         let answer = send_a_blank_each_second(&mut slow).await;
 
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{endpoint}: {answer:?}");
+        assert!(
+            answer.starts_with("HTTP/1.1 408 "),
+            "{endpoint} took too long: {answer:?}"
+        );
         between(slow.is_closed().await?, 5..7);
     }
     Ok(())
