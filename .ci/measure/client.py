@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,31 @@ PASSWORDS = {"ana": "ana-likes-tea", "ben": "ben-likes-jam", "cem": "cem-likes-f
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 TIMEOUT = 10  # Seconds that we wait for anything, unless it says so.
+
+# The whole server, on which everything is tried that only a whole server can fail at.
+WHOLE = "lesson_13_lifespan"
+
+# What each setting is called in its environment: in lesson 13, which lacks the last two, and
+# in the capstone.
+SETTINGS = {
+    "address": ("ADDR", "CHAT_ADDR"),
+    "secret": ("JWT_SECRET", "CHAT_JWT_SECRET"),
+    "database": ("DATABASE", "CHAT_DATABASE"),
+    "connections": ("CONNECTIONS", "CHAT_MAX_CONNECTIONS"),
+    "connections_per_user": ("CONNECTIONS_PER_USER", "CHAT_MAX_CONNECTIONS_PER_USER"),
+    "members_per_room": ("MEMBERS_PER_ROOM", "CHAT_MAX_MEMBERS_PER_ROOM"),
+    "rooms": ("ROOMS", "CHAT_MAX_ROOMS"),
+    "messages_per_second": ("MESSAGES_PER_SECOND", "CHAT_MESSAGES_PER_SECOND"),
+    "message_burst": ("BURST", "CHAT_MESSAGE_BURST"),
+    "changes_per_second": ("CHANGES_PER_SECOND", "CHAT_CHANGES_PER_SECOND"),
+    "change_burst": ("CHANGE_BURST", "CHAT_CHANGE_BURST"),
+    "outbox": ("OUTBOX", "CHAT_OUTBOX_SIZE"),
+    "reads_per_second": (None, "CHAT_READS_PER_SECOND"),
+    "read_burst": (None, "CHAT_READ_BURST"),
+}
+
+# Its exit code when it has stopped, and somebody had not left in time.
+NOT_ALL_LEFT = {"lesson_13_lifespan": 0, "lesson_24_capstone": 3}
 
 
 def build(*packages, profile="debug"):
@@ -101,11 +127,13 @@ class Server:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def ask(self, method, path, body=None, source=None, timeout=2 * TIMEOUT):
+    def ask(self, method, path, body=None, source=None, timeout=2 * TIMEOUT, token=None):
         """One request over HTTP, from an address of ours: status, headers, text."""
         source = source and (source, 0)
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout, source)
         headers = {} if body is None else {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         try:
             client.request(method, path, None if body is None else json.dumps(body), headers)
             answer = client.getresponse()
@@ -117,8 +145,8 @@ class Server:
         credentials = {"username": name, "password": password}
         return self.ask("POST", "/login", credentials, source)
 
-    def token(self, name):
-        status, _, text = self.log_in(name, PASSWORDS[name])
+    def token(self, name, source=None):
+        status, _, text = self.log_in(name, PASSWORDS[name], source)
         assert status == 200, f"{name} cannot sign in: {status} {text}"
         return json.loads(text)["token"]
 
@@ -149,6 +177,51 @@ class Server:
             head += byte
         assert b" 101 " in head, head.decode()
         return connection
+
+
+class WholeServer(Server):
+    """The whole server. Its settings have the same names here, whichever program it is."""
+
+    def __init__(self, package=WHOLE, profile="debug", files=4096, env={}, **settings):
+        settings = {"address": "127.0.0.1:0", "secret": "x" * 32, **settings}
+        which = int(package != "lesson_13_lifespan")
+        names = {SETTINGS[name][which]: str(value) for name, value in settings.items()}
+        names.pop(None, None)
+        super().__init__(package, files, profile, **names, **env)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def ready(self):
+        status, _, text = self.ask("GET", "/ready")
+        return status, text
+
+    def stops(self, number=signal.SIGTERM, within=2 * TIMEOUT):
+        """Sends a signal. Returns the exit code, and how long it took."""
+        start = time.monotonic()
+        self.process.send_signal(number)
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            code = None
+        return code, time.monotonic() - start
+
+
+def arguments(words, usage):
+    """What a program is asked for: a package, numbers, flags, and other words."""
+    flags = {word for word in words if word.startswith("--")}
+    rest = [word for word in words if word not in flags]
+    packages = [word for word in rest if word.startswith("lesson_")]
+    numbers = [int(word) for word in rest if word.isdigit()]
+    others = [word for word in rest if word not in packages and not word.isdigit()]
+    if unknown := flags - {"--check", "--release"}:
+        sys.exit(f"{' '.join(unknown)}: unknown.\n{usage}")
+    return (packages or [WHOLE])[0], numbers, flags, others
+
+
+def counted(counts):
+    """Counts as a table shows them: `3 x 200, 1 x 503`."""
+    return ", ".join(f"{count} x {what}" for what, count in counts.items())
 
 
 def port_in(printed):
@@ -255,5 +328,6 @@ class Report:
     def end(self):
         """The exit code. With `--check` it says what was wrong."""
         for sentence in self.problems:
-            print(f"{'WRONG' if self.check else 'Beyond the limits'}: {sentence}.")
+            head = "WRONG" if self.check else "Beyond the limits"
+            print(f"{head}: {sentence.removesuffix('.')}.")
         return int(self.check and bool(self.problems))
