@@ -1,6 +1,12 @@
-//! Help for the exercises.
+//! Help for the exercises, and a start for what comes after them.
 //!
 //! This is a package of its own, so that it works while your code does not compile.
+
+mod manifest;
+mod new_service;
+mod service;
+mod sources;
+mod words;
 
 use std::{
     env, fs,
@@ -13,6 +19,7 @@ const HELP: &str = "\
 cargo course hint  typing_indicator   shows one more hint
 cargo course reset typing_indicator   puts the file back to its first state
 cargo course watch typing_indicator   runs the checks whenever you save a file
+cargo course new   ../my-chat         copies the whole server, as the start of your own
 
 The exercises: private_messaging, typing_indicator, online_users, message_history,
 copied_chat, rate_limit and resume, or 1 to 7. To run the checks, cargo test -p exercises is enough.";
@@ -34,6 +41,7 @@ fn main() -> ExitCode {
 
     let done = match arguments[..] {
         ["watch"] => watch(""),
+        ["new", path] => new_service::create(&root(), Path::new(path)),
         [command, name] => match (command, find(name)) {
             ("hint", Some(exercise)) => hint(exercise),
             ("reset", Some(exercise)) => reset(exercise),
@@ -119,3 +127,6 @@ fn root() -> PathBuf {
 fn kept(name: &str) -> io::Result<PathBuf> {
     Ok(env::current_exe()?.with_file_name(name))
 }
+
+#[cfg(test)]
+mod tests;

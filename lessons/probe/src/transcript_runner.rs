@@ -12,6 +12,9 @@ use crate::{Check, Client, Hint, Server, WAIT, client::Event, serve};
 /// Where the book keeps its transcripts, a folder for each program.
 pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../book/transcripts");
 
+/// The same, as hints name it.
+const SHOWN: &str = "book/transcripts";
+
 /// Between two lines the server gets a moment. On a paused clock that is until every
 /// task waits.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -52,7 +55,7 @@ pub async fn check_folder(name: &str, app: impl Fn() -> Router) -> Check {
     let folder = Path::new(FOLDER).join(name);
     let transcripts = texts(&folder);
     if transcripts.is_empty() {
-        return Err(Hint::new(format!("book/transcripts/{name} has no transcript.")));
+        return Err(Hint::new(format!("{SHOWN}/{name} has no transcript.")));
     }
     let mut errors = String::new();
     for (file, text) in transcripts.iter().chain(&texts(&folder.join("false"))) {
@@ -98,10 +101,7 @@ fn texts(folder: &Path) -> Vec<(String, String)> {
             let path = entry?.path();
             if path.extension().is_some_and(|end| end == "txt") {
                 let name = path.strip_prefix(FOLDER).unwrap_or(&path).display();
-                texts.push((
-                    format!("book/transcripts/{name}"),
-                    fs::read_to_string(&path)?,
-                ));
+                texts.push((format!("{SHOWN}/{name}"), fs::read_to_string(&path)?));
             }
         }
         texts.sort();
