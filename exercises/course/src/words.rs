@@ -36,7 +36,8 @@ pub const SERVICE: &[Row] = &[
         "The capstone: a chat, live data and tasks in one server, to copy and to deploy.",
         "A chat, live data and tasks over WebSockets.",
     ),
-    (" As in all lessons, ADDR works, too.", " ADDR works, too."),
+    (" // As in all lessons.", ""),
+    ("_as_in_all_lessons", ""),
     ("The conversations of the book, in", "The conversations in"),
     // What the book needs is what a server of pages for their development needs.
     (
