@@ -5,6 +5,7 @@ use std::{
     env,
     error::Error as _,
     ffi::{OsStr, OsString},
+    iter,
     net::SocketAddr,
     num::{IntErrorKind, NonZeroU32, NonZeroUsize, ParseIntError},
     path::PathBuf,
@@ -64,8 +65,8 @@ pub struct Config {
     pub allowed_origins: String,
 
     /// Whether browsers send our cookie over HTTPS only: true or false
-    #[arg(long, env = "CHAT_SECURE_COOKIES", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
-    #[arg(default_value = "false")]
+    #[arg(long, env = "CHAT_SECURE_COOKIES", default_value = "false")]
+    #[arg(action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     pub secure_cookies: bool,
 
     /// WebSockets at a time; the next one gets a 503
@@ -193,6 +194,7 @@ impl Config {
     ///
     /// The error is a sentence for the person who started the program.
     pub fn from_env() -> Result<Self, String> {
+        // It helps even if something is wrong with the variables.
         if let Err(help) = Self::command().override_help(help()).try_get_matches()
             && !help.use_stderr()
         {
@@ -242,15 +244,16 @@ impl Config {
             let size = self.outbox_size;
             return Err(format!(
                 "CHAT_OUTBOX_SIZE is {size}, but a full room may send {crowd} messages at \
-                 once."
+                 once: CHAT_MAX_MEMBERS_PER_ROOM times CHAT_MESSAGE_BURST."
             ));
         }
 
         let keep_alive = self.keep_alive.as_secs();
-        let request = self.header_timeout.max(self.body_timeout).as_secs();
-        if keep_alive < request {
+        let longest = self.header_timeout.max(self.body_timeout).as_secs();
+        if keep_alive < longest {
             return Err(format!(
-                "CHAT_KEEP_ALIVE is {keep_alive}, but a request may take {request} seconds."
+                "CHAT_KEEP_ALIVE is {keep_alive}, but a request may take {longest} seconds: \
+                 CHAT_HEADER_TIMEOUT or CHAT_BODY_TIMEOUT."
             ));
         }
         Ok(self)
@@ -278,7 +281,7 @@ fn with_defaults_from(variables: &Variables) -> Result<Command, String> {
             options.mut_arg(arg.get_id(), |arg| arg.default_value(value.to_owned()))
         };
         // Each by itself, so that we know which variable an error is about.
-        let result = set(options.clone()).try_get_matches_from([PREFIX]);
+        let result = set(options.clone()).try_get_matches_from(iter::empty::<OsString>());
         result.map_err(|error| sentence(name, &error))?;
         all = set(all);
     }

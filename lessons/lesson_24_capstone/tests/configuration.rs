@@ -62,7 +62,8 @@ fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Res
         (
             "CHAT_OUTBOX_SIZE",
             "100",
-            "CHAT_OUTBOX_SIZE is 100, but a full room may send 800 messages at once.",
+            "CHAT_OUTBOX_SIZE is 100, but a full room may send 800 messages at once: \
+             CHAT_MAX_MEMBERS_PER_ROOM times CHAT_MESSAGE_BURST.",
         ),
         (
             "CHAT_ALLOWED_ORIGINS",

@@ -124,18 +124,20 @@ fn values_that_contradict_each_other_get_a_sentence() {
         (
             "CHAT_OUTBOX_SIZE",
             "100",
-            "CHAT_OUTBOX_SIZE is 100, but a full room may send 800 messages at once.",
+            "CHAT_OUTBOX_SIZE is 100, but a full room may send 800 messages at once: \
+             CHAT_MAX_MEMBERS_PER_ROOM times CHAT_MESSAGE_BURST.",
         ),
         (
             "CHAT_MESSAGE_BURST",
             "30",
-            "CHAT_OUTBOX_SIZE is 1024, but a full room may send 1200 messages at once.",
+            "CHAT_OUTBOX_SIZE is 1024, but a full room may send 1200 messages at once: \
+             CHAT_MAX_MEMBERS_PER_ROOM times CHAT_MESSAGE_BURST.",
         ),
         (
             "CHAT_MAX_MEMBERS_PER_ROOM",
             "18446744073709551615",
             "CHAT_OUTBOX_SIZE is 1024, but a full room may send 18446744073709551615 \
-             messages at once.",
+             messages at once: CHAT_MAX_MEMBERS_PER_ROOM times CHAT_MESSAGE_BURST.",
         ),
         (
             "CHAT_MESSAGE_BURST",
@@ -145,17 +147,20 @@ fn values_that_contradict_each_other_get_a_sentence() {
         (
             "CHAT_HEADER_TIMEOUT",
             "31",
-            "CHAT_KEEP_ALIVE is 30, but a request may take 31 seconds.",
+            "CHAT_KEEP_ALIVE is 30, but a request may take 31 seconds: CHAT_HEADER_TIMEOUT \
+             or CHAT_BODY_TIMEOUT.",
         ),
         (
             "CHAT_BODY_TIMEOUT",
             "31",
-            "CHAT_KEEP_ALIVE is 30, but a request may take 31 seconds.",
+            "CHAT_KEEP_ALIVE is 30, but a request may take 31 seconds: CHAT_HEADER_TIMEOUT \
+             or CHAT_BODY_TIMEOUT.",
         ),
         (
             "CHAT_KEEP_ALIVE",
             "4",
-            "CHAT_KEEP_ALIVE is 4, but a request may take 5 seconds.",
+            "CHAT_KEEP_ALIVE is 4, but a request may take 5 seconds: CHAT_HEADER_TIMEOUT \
+             or CHAT_BODY_TIMEOUT.",
         ),
     ];
 
