@@ -1,102 +1,162 @@
-// Lesson 24, the browser's half: the server says when it goes away, and this page comes
-// back by itself when there is one again.
+// Lesson 24, the browser's half: one page for the whole server.
 //
-// The token is still valid then, if the next server has the same JWT_SECRET. If not, the
-// page finds that out over HTTP, and asks for the password again.
+// We sign in once. The browser keeps the token in a cookie, and sends it with each request
+// and each upgrade. Then each part of the page has a socket of its own, and connects again
+// by itself. When one of them finds out that the token is not valid any more, all of them
+// end, and the form comes back.
 
 import { explain } from "./close-codes.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
 import { reconnect } from "./reconnect.js";
 import { openRoom } from "./room.js";
-import { whoAmI } from "./server.js";
+import { refusal, whoAmI } from "./server.js";
+import { openTasks } from "./tasks.js";
+import { openUsers } from "./users.js";
+
+/** Where we remember who has signed in: the cookie itself is hidden from scripts. */
+const USER = "lesson_24_capstone_user";
+
+const NOT_SIGNED_IN = "You are not signed in.";
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
 const answer = document.querySelector("#answer");
-const pause = document.querySelector("#pause");
+const app = document.querySelector("#app");
+const me = document.querySelector("#me");
+const join = document.querySelector("#join");
 const countdown = document.querySelector("#countdown");
-const enough = document.querySelector("#enough");
 const container = document.querySelector("#room");
-const { username, password, room, subprotocol } = form.elements;
+const { username, password } = form.elements;
 
-let connect;
-const tries = reconnect({
-  connect: () => connect(),
-  onWait: count,
-  onGiveUp: () => showForm(true),
-});
+/** What ends the parts of the page, while somebody is signed in. */
+let parts = [];
+
+/** The name of who is signed in, and what ends the conversation in the room. */
+let name;
+let closeRoom = () => {};
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
 
-  fields.disabled = true;
-  const token = await signIn();
+  fields.disabled = true; // However often somebody clicks, we ask once.
+  const user = await signIn();
   fields.disabled = false;
 
-  if (token) enter(token);
+  if (user) enter(user);
   else password.focus();
 });
 
-enough.addEventListener("click", () => {
-  tries.stop();
-  showForm(true);
+join.addEventListener("submit", (event) => {
+  event.preventDefault();
+  enterRoom();
 });
 
-/** Gets a token for the name and the password; or says why not, and gives nothing. */
+document.querySelector("#leave").addEventListener("click", () => leave(NOT_SIGNED_IN));
+
+/** Gets the cookie for the name and the password; or says why not, and gives nothing. */
 async function signIn() {
   try {
     const reply = await fetch("/login", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ username: username.value, password: password.value }),
-      credentials: subprotocol.checked ? "omit" : "same-origin",
     });
-    if (reply.ok) return (await reply.json()).token;
+    const text = await reply.text();
+    if (!reply.ok) {
+      answer.value = refusal(text);
+      return null;
+    }
 
-    answer.value = await reply.text();
+    // The server knows how the name is written: people also type "Ana ".
+    const { username: name, expires_in } = JSON.parse(text);
+    const user = { name, until: Date.now() + expires_in * 1000 };
+    localStorage.setItem(USER, JSON.stringify(user));
+    return user;
   } catch {
     answer.value = "No server answers.";
+    return null;
   }
 }
 
-function enter(token) {
+function enter(user) {
+  name = user.name;
+  me.value = `You are ${name}.`;
   password.value = "";
-  const bearer = subprotocol.checked ? token : undefined;
-  connect = openRoom(container, `/ws/chat/${encodeURIComponent(room.value)}`, {
-    me: username.value,
-    protocols: bearer ? ["chat.v1", `bearer.${bearer}`] : [],
-    ask: (opened) => whoAmI(bearer, opened),
-    onConnecting: (socket) => {
-      form.hidden = true;
-      countdown.textContent = "We try now.";
+  form.hidden = true;
+  app.hidden = false;
+  parts = [openUsers(leave), openTasks(leave)];
+  enterRoom();
+}
+
+/** Ends all parts, and shows the form, with a sentence that says why. */
+function leave(sentence) {
+  if (app.hidden && !form.hidden) return; // Another part was faster.
+
+  for (const end of parts.splice(0)) end();
+  closeRoom();
+  localStorage.removeItem(USER);
+  answer.value = sentence;
+  app.hidden = true;
+  form.hidden = false;
+  (username.value ? password : username).focus();
+}
+
+/** Opens the room that the form names, in place of the one before. */
+function enterRoom() {
+  closeRoom();
+  document.activeElement.blur(); // The conversation may have the keyboard.
+
+  let socket;
+  let connect;
+  let isOver = false;
+  const tries = reconnect({ connect: () => connect(), onWait: count, onGiveUp: () => {} });
+  closeRoom = () => {
+    isOver = true;
+    tries.stop();
+    if (socket.readyState === WebSocket.OPEN) socket.close(1000);
+    container.replaceChildren();
+    countdown.hidden = true;
+  };
+  connect = openRoom(container, `/ws/chat/${encodeURIComponent(join.elements.room.value)}`, {
+    me: name,
+    ask: (opened) => whoAmI(undefined, opened),
+    mayFocus: () => !isBusy(),
+    onConnecting: (next) => {
+      socket = next;
+      countdown.hidden = true;
       keepAlive(socket);
       tries.follow(socket);
-      socket.addEventListener("open", () => {
-        pause.hidden = true;
-      });
     },
     onClose: (event, opened) => {
       // The tries that follow do not know why the connection ended.
-      if (opened) write("notice", explain(event));
-      answer.value = "";
+      if (opened && !isOver) write("notice", explain(event));
     },
     onSignedOut: (sentence) => {
-      tries.stop(); // With this token, no try can succeed.
-      answer.value = sentence;
-      showForm(true);
-      password.focus();
+      if (!isOver) leave(sentence);
     },
   });
 }
 
-/** Shows the form, or else the countdown to the next try. */
-function showForm(shown) {
-  pause.hidden = shown;
-  form.hidden = !shown;
+/** Whether somebody is about to do something in another part of the page. */
+function isBusy() {
+  const active = document.activeElement;
+  return active !== document.body && !container.contains(active);
 }
 
 function count(milliseconds) {
-  showForm(false);
+  countdown.hidden = false;
   countdown.textContent = `We try again in ${Math.ceil(milliseconds / 1000)} s.`;
 }
+
+/** Goes on where we were, if our token is still good. Only the server knows that. */
+async function start() {
+  const user = JSON.parse(localStorage.getItem(USER));
+  if (!(user?.until > Date.now())) return leave(NOT_SIGNED_IN);
+
+  const { status, sentence } = await whoAmI();
+  if (status === 401) leave(sentence);
+  else enter(user);
+}
+
+start();

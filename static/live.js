@@ -18,11 +18,14 @@ const LONGEST_PAUSE = 30_000;
 /** How long an answer may take. On a lost connection there would never be one. */
 const TIMEOUT = 10_000;
 
-/** An answer with an error. `field` is what is wrong in the body, if it is that. */
+/**
+ * An answer with an error. `field` is what is wrong in the body, if it is that, and
+ * `retryAfter` is when to try again, in seconds, if the server says so.
+ */
 export class ApiError extends Error {
-  constructor(status, { message, field }) {
+  constructor(status, { message, field }, retryAfter) {
     super(field ? `${field}: ${message}` : message);
-    Object.assign(this, { status, field });
+    Object.assign(this, { status, field, retryAfter });
   }
 }
 
@@ -35,8 +38,20 @@ export async function ask(method, path, body) {
     signal: AbortSignal.timeout(TIMEOUT),
   });
   const answer = reply.status === 204 ? null : await reply.json();
-  if (!reply.ok) throw new ApiError(reply.status, answer);
+  if (!reply.ok) throw new ApiError(reply.status, answer, reply.headers.get("Retry-After"));
   return answer;
+}
+
+/** Asks for a part of a list, and waits if the server says that we ask too often. */
+async function askForPart(path) {
+  for (;;) {
+    try {
+      return await ask("GET", path);
+    } catch (error) {
+      if (error.status !== 429) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * (error.retryAfter ?? 1)));
+    }
+  }
 }
 
 /** A copy of a table of the server. */
@@ -148,7 +163,7 @@ export function follow(channel, draw) {
 
   async function load(table, isOver) {
     for (let after = 0; after !== null && !isOver(); ) {
-      const page = await ask("GET", `/${channel}?after=${after}`);
+      const page = await askForPart(`/${channel}?after=${after}`);
       table.load(page);
       after = page.next;
     }

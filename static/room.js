@@ -15,6 +15,8 @@ const ONE_SECOND = 1000;
  *
  * - `me` is our name, and `protocols` is what we offer the server.
  * - `typing` says whether the server understands that we are typing.
+ * - `mayFocus` says whether the field for what we say may take the keyboard when we are
+ *   connected. A page with other fields has to know whether somebody is using them.
  * - `ask` is the question that tells why a connection failed, from server.js.
  * - `onConnecting` is called with each new socket, before it is open.
  * - `onClose` is called when it has closed, with the event and whether it had been open.
@@ -24,7 +26,7 @@ const ONE_SECOND = 1000;
  * Returns a function that connects again.
  */
 export function openRoom(container, path, options) {
-  const { me, protocols, typing, ask = askServer } = options;
+  const { me, protocols, typing, ask = askServer, mayFocus = () => true } = options;
   const state = make("output", { id: "state" });
   const again = make("button", { type: "button", textContent: "Connect again" });
   const leave = make("button", { type: "button", textContent: "Leave" });
@@ -55,7 +57,7 @@ export function openRoom(container, path, options) {
     socket.addEventListener("open", () => {
       opened = true;
       show(`Connected as ${me}.`);
-      text.focus();
+      if (mayFocus()) text.focus();
       if (lastSeq === undefined) return;
 
       resumedAfter = lastSeq; // Other messages may come before the answer does.

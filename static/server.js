@@ -33,12 +33,21 @@ export async function whoAmI(token, opened = true) {
   return describe(answer, opened);
 }
 
+/** The sentence in an answer that refuses something: a `message` in JSON, or the text. */
+export function refusal(text) {
+  try {
+    return JSON.parse(text).message ?? text;
+  } catch {
+    return text;
+  }
+}
+
 /** The status and the text of the answer; or the status 0, if there is none. */
 async function request(path, options) {
   try {
     const signal = AbortSignal.timeout(TIMEOUT);
     const answer = await fetch(path, { cache: "no-store", signal, ...options });
-    return { status: answer.status, text: await answer.text() };
+    return { status: answer.status, text: refusal(await answer.text()) };
   } catch {
     return { status: 0 };
   }

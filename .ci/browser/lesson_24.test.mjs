@@ -1,0 +1,567 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import {
+  fill,
+  hasFocus,
+  lines,
+  openWindow,
+  overflow,
+  press,
+  say,
+  sees,
+  serious,
+  useBrowser,
+} from "./browser.mjs";
+import { PING_AFTER, PONG_WITHIN, openBehindProxy, openWithClock, until } from "./heartbeat.mjs";
+import { LIMITS, NO_SERVER, answered, everyPage, rejected, serve } from "./lesson.mjs";
+import { start } from "./server.mjs";
+import { PASSWORDS, enter, login } from "./users.mjs";
+
+// Each server adds a listener, so that none outlives us. Here are many servers.
+process.setMaxListeners(0);
+
+/** With it, the tokens of one server are valid at the next one. */
+const SECRET = { CHAT_JWT_SECRET: "a secret that only these tests know" };
+
+/** A reader sets no secret. */
+const NO_SECRET = { CHAT_JWT_SECRET: undefined };
+
+const TEA = "Tea for two, and two for tea. ".repeat(20);
+
+const NOT_VALID = "Sign in again: this token is not valid.";
+
+/** Waits until all three parts of the page are connected. */
+async function allLive(page, name) {
+  await sees(page, "#state", `Connected as ${name}.`, "the chat is connected");
+  await sees(page, "#users-state", "Live:", "the users are live");
+  await sees(page, "#tasks-state", "Live:", "the tasks are live");
+}
+
+async function addUser(page, name, email = `${name.toLowerCase()}@example.org`) {
+  await fill(page, "Full name", name);
+  await fill(page, "E-mail", email);
+  await press(page, "Add user");
+}
+
+async function startTask(page, text, seconds) {
+  await fill(page, "Text whose words the server should count", text);
+  await fill(page, "Seconds that it should take", `${seconds}`);
+  await press(page, "Start");
+}
+
+/** Waits until a task has come so far. */
+async function reaches(page, id, share) {
+  const isThere = ([id, share]) =>
+    [...document.querySelectorAll("progress")].some(
+      ({ ariaLabel, value }) => ariaLabel === `Task ${id}` && value >= share,
+    );
+  await page.waitForFunction(isThere, [id, share]).catch(() => {
+    assert.fail(`the page should show that task ${id} has come to ${share} per cent`);
+  });
+}
+
+describe("lesson 24, the capstone", LIMITS, () => {
+  useBrowser();
+  const lesson = serve("lesson_24_capstone");
+  everyPage(lesson, { enter, login, path: "/ws/chat/quiet", reconnects: true });
+
+  /** Starts a server of its own, and opens a window of Ana's on it. */
+  async function visit(t, { env = SECRET, excused = [], ...options } = {}) {
+    const server = await start(lesson.name, 0, env);
+    const url = `${server.url}/${lesson.page}`;
+    const page = await openWindow(t, url, { excused: [NO_SERVER, ...excused], ...options });
+    t.after(() => server.stop()); // After the windows, which would ask what has happened.
+    await enter(page, "ana");
+    await allLive(page, "ana");
+    return { server, page, url };
+  }
+
+  test("one sign-in opens the chat, the users and the tasks", async (t) => {
+    const logins = [];
+    const { page, url } = await visit(t, {
+      prepare: (page) =>
+        page.on("request", (request) => {
+          if (request.url().endsWith("/login")) logins.push(request.method());
+        }),
+    });
+    const ben = await openWindow(t, url);
+    await enter(ben, "ben");
+    await allLive(ben, "ben");
+
+    await say(page, "Hello, Ben!");
+    await addUser(page, "Dora");
+    await startTask(page, TEA, 3);
+
+    await sees(ben, "#log .received", "Hello, Ben!", "Ben receives what Ana says");
+    await sees(ben, "#users tr.changed td", "Dora", "and sees the new user");
+    await sees(ben, "#users td small", "dora@example.org, owner: ana", "and whose row it is");
+    await reaches(page, 1, 10);
+    await sees(page, "#tasks small", "s left", "the estimate");
+    const end = "Task 1 has finished: 140 words, 4 different ones.";
+    await sees(page, "#tasks output", end, "the end");
+    assert.equal(await ben.locator("#tasks li").count(), 0, "her tasks are hers alone");
+    assert.deepEqual(logins, ["POST"], "Ana has signed in once");
+  });
+
+  test("after a reload nobody signs in again, and the page shows the same", async (t) => {
+    const { page } = await visit(t);
+    await addUser(page, "Emil");
+    await sees(page, "#users td", "Emil", "Emil is in the table");
+    await startTask(page, TEA, 0);
+    await sees(page, "#tasks output", "has finished", "the task has ended");
+
+    await page.reload();
+
+    await allLive(page, "ana");
+    await sees(page, "#users td", "Emil", "the table");
+    await sees(page, "#tasks output", "Task 1 has finished: 140 words", "the result");
+  });
+
+  test("blanks and capital letters in the name do not matter", async (t) => {
+    const page = await lesson.open(t);
+    await fill(page, "Name", "Cem ");
+    await fill(page, "Password", PASSWORDS.cem);
+
+    await press(page, "Sign in");
+
+    await sees(page, "#me", "You are cem.", "the server says how the name is written");
+    await allLive(page, "cem");
+    await say(page, "It is me.");
+    await sees(page, "#log .sent", "It is me.", "the page knows its own messages");
+  });
+
+  test("whoever is refused at the sign-in reads the server's sentence", async (t) => {
+    const { url } = await visit(t);
+    const page = await openWindow(t, url, { excused: [answered(401), answered(429)] });
+    await fill(page, "Name", "ben");
+    await fill(page, "Password", "ben-likes-ham");
+
+    await press(page, "Sign in");
+    await sees(page, "#answer", "Wrong name or password.", "a sentence, and no JSON");
+    assert.doesNotMatch(await page.locator("#answer").textContent(), /[{}]/);
+    await hasFocus(page, "password", "one can try again at once");
+    assert.equal(await page.locator("#app").isVisible(), false, "and nothing opens");
+
+    const again = page.getByRole("button", { name: "Sign in", exact: true });
+    for (let i = 0; i < 6; i += 1) {
+      await again.click();
+      await page.waitForFunction(() => !document.querySelector("#sign-in fieldset").disabled);
+    }
+    await sees(page, "#answer", "ry again in", "too many attempts: when to try again");
+  });
+
+  test("whoever is refused a change reads the server's sentence", async (t) => {
+    const excused = [answered(403), answered(409), answered(422)];
+    const { page, url } = await visit(t, { excused });
+    const ben = await openWindow(t, url, { excused });
+    await enter(ben, "ben");
+    await allLive(ben, "ben");
+
+    await addUser(ben, "Fay", "fay@example");
+    await sees(ben, "#users-reply", "email: an e-mail address looks like", "422");
+    assert.equal(await ben.getByLabel("E-mail").inputValue(), "fay@example", "it stays");
+    await addUser(ben, "Fay");
+    await sees(ben, "#users td", "Fay", "now it is right");
+    await addUser(ben, "Fay");
+    await sees(ben, "#users-reply", "Another user has this e-mail address.", "409");
+
+    await addUser(page, "Gus");
+    await sees(ben, "#users td", "Gus", "a row of Ana's");
+    await press(ben, "Delete Gus");
+    await sees(ben, "#users-reply", "Only its owner may change", "403");
+    await press(ben, "Rename Gus");
+    await fill(ben, "New name", "Gustav");
+    await ben.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
+    await sees(ben, "#users-reply", "Only its owner may change", "403 again");
+    assert.equal(await page.getByText("Gustav").count(), 0, "the row is as it was");
+
+    await press(page, "Delete Fay"); // Ana is an operator.
+    await ben.getByRole("button", { name: "Delete Fay" }).waitFor({ state: "detached" });
+  });
+
+  test("markup in a name is shown as the text it is", async (t) => {
+    const { page } = await visit(t);
+    const hostile = '<img src="x" onerror="document.title = 1">';
+
+    await addUser(page, hostile, "mallory@example.org");
+
+    await sees(page, "#users td", hostile, "a name is text");
+    assert.equal(await page.locator("img").count(), 0, "no stranger puts an image here");
+    assert.match(await page.title(), /^Lesson 24/, "and no stranger's script runs");
+  });
+
+  test("an announcement of an operator reaches everybody", async (t) => {
+    const { page, url } = await visit(t);
+    const ben = await openWindow(t, url);
+    await enter(ben, "ben");
+    await allLive(ben, "ben");
+
+    await page.evaluate(() =>
+      fetch("/api/v1/announcements", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ message: "There is cake." }),
+      }),
+    );
+
+    await sees(ben, "#users-reply", "Announcement: There is cake.", "Ben reads it");
+  });
+
+  test("whoever changes too much reads when to try again", async (t) => {
+    const env = { ...SECRET, CHAT_CHANGES_PER_SECOND: "1", CHAT_CHANGE_BURST: "1" };
+    const { page } = await visit(t, { env, excused: [answered(409), answered(429)] });
+    const untilRefused = async (path, act) => {
+      let status;
+      for (let i = 0; i < 20 && status !== 429; i += 1) {
+        const answer = page.waitForResponse((response) => response.url().includes(path));
+        await act();
+        status = (await answer).status();
+      }
+    };
+
+    await untilRefused("/users", () => addUser(page, "Hana"));
+    await sees(page, "#users-reply", "ry again in", "when to add the next user");
+    await untilRefused("/tasks", () => startTask(page, TEA, 0));
+    await sees(page, "#tasks-reply", "ry again in", "when to start the next task");
+  });
+
+  test("what the server refuses to count is explained", async (t) => {
+    const { page } = await visit(t, { excused: [answered(413), answered(429)] });
+
+    await startTask(page, "x".repeat(1024 * 1024 + 1), 10);
+    await sees(page, "#tasks-reply", "This text is too long", "the server's sentence");
+    for (let i = 0; i < 6; i += 1) await startTask(page, TEA, 60);
+    await sees(page, "#tasks-reply", "5 of your tasks are unfinished", "what to do");
+
+    await press(page, "Cancel task 1");
+    await sees(page, "#tasks output", "Task 1 is cancelled.", "it ends");
+    await sees(page, "#tasks output", "Task 3 is running.", "and the next one begins");
+    await page.waitForFunction(() => document.querySelector("#tasks-reply").value === "");
+  });
+
+  test("after a restart without a secret the page asks for the password", async (t) => {
+    const { server, page } = await visit(t, {
+      env: NO_SECRET,
+      excused: [rejected(401), answered(401)],
+    });
+    let tries = 0;
+    page.on("websocket", () => (tries += 1));
+    await startTask(page, TEA, 60);
+    await reaches(page, 1, 1);
+
+    assert.equal(await server.end("SIGINT"), 0, "the server ends in good order");
+    await sees(page, "#log", "the server is shutting down", "the page says what it is");
+    await sees(page, "#countdown", "We try again in", "and connects again by itself");
+    assert.equal(await page.locator("#tasks").isVisible(), false, "no old numbers");
+    const next = await start(lesson.name, server.port, NO_SECRET);
+    t.after(() => next.stop());
+
+    await sees(page, "#answer", NOT_VALID, "the server's sentence, and no JSON");
+    assert.equal(await page.locator("#app").isVisible(), false, "no part of it is left");
+    assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "ana");
+    await hasFocus(page, "password", "only the password is missing");
+    const before = tries;
+    await page.waitForTimeout(2_000);
+    assert.equal(tries, before, "no further try with a token that cannot work");
+
+    await enter(page, "ana");
+    await allLive(page, "ana");
+    await say(page, "I am back.");
+    await sees(page, "#log .sent", "I am back.", "the chat goes on");
+    assert.equal(await page.locator("#tasks li").count(), 0, "nobody worked on the task");
+  });
+
+  // The chat is closed, and one of the two others cannot ask.
+  for (const [part, path] of [
+    ["users", "**/me"],
+    ["tasks", "**/api/v1/users?*"],
+  ]) {
+    test(`the ${part} alone find out that the token is not valid`, async (t) => {
+      const { server, page } = await visit(t, {
+        env: NO_SECRET,
+        excused: [rejected(401), answered(401), /ERR_FAILED/],
+      });
+      await press(page, "Leave");
+      await sees(page, "#state", "Code 1000", "Ana has left the room");
+      await page.route(path, (route) => route.abort());
+
+      await server.end();
+      const next = await start(lesson.name, server.port, NO_SECRET);
+      t.after(() => next.stop());
+
+      await sees(page, "#answer", NOT_VALID, "the page asks for the password");
+    });
+  }
+
+  test("after a restart a reload asks for the password, too", async (t) => {
+    const { server, page } = await visit(t, { env: NO_SECRET, excused: [answered(401)] });
+    await page.goto("about:blank");
+    await server.stop();
+    const next = await start(lesson.name, server.port, NO_SECRET);
+    t.after(() => next.stop());
+    let tries = 0;
+    page.on("websocket", () => (tries += 1));
+
+    await page.goto(`${next.url}/${lesson.page}`);
+
+    await sees(page, "#answer", NOT_VALID, "the page has asked over HTTP");
+    assert.equal(tries, 0, "before it opened a socket");
+  });
+
+  test("after a restart with a secret all parts come back, and nothing typed is lost", async (t) => {
+    const { server, page } = await visit(t);
+    const tasks = page.getByLabel("Text whose words the server should count");
+    await fill(page, "Say", "half a sentence");
+    await tasks.fill("Tea");
+    await tasks.press("End");
+
+    assert.equal(await server.end(), 0, "the server ends in good order");
+    await sees(page, "#users-state", "Not live.", "the users");
+    await sees(page, "#tasks-state", "Not live.", "the tasks");
+    const next = await start(lesson.name, server.port, SECRET);
+    t.after(() => next.stop());
+    await allLive(page, "ana");
+    await page.keyboard.type(" for two");
+
+    assert.equal(await tasks.inputValue(), "Tea for two", "the keyboard stays where it was");
+    assert.equal(await page.getByLabel("Say").inputValue(), "half a sentence", "still there");
+    assert.equal(await page.locator("#countdown").isVisible(), false, "nothing to wait for");
+  });
+
+  test("one can go to another room, and is in one room only", async (t) => {
+    const { page, url } = await visit(t);
+    const ben = await openWindow(t, url);
+    await enter(ben, "ben");
+    await sees(page, "#log .notice", "ben joined.", "both are in one room");
+
+    await fill(page, "Room", "tea-time");
+    await press(page, "Join");
+
+    await sees(ben, "#log .notice", "ana left.", "Ana has left the first room");
+    await sees(page, "#state", "Connected as ana.", "and is in the other one");
+    assert.deepEqual(await lines(page), [], "where nobody has said anything");
+    await hasFocus(page, "text", "she can speak at once");
+    await say(ben, "Where are you?");
+    await say(page, "In another room.");
+    await sees(page, "#log .sent", "In another room.", "she hears herself");
+    assert.equal((await lines(page)).length, 1, "and not the first room");
+  });
+
+  test("whoever leaves the room stays away, and the rest goes on", async (t) => {
+    const { page } = await visit(t);
+
+    await press(page, "Leave");
+
+    await sees(page, "#state", "Code 1000", "Ana has left");
+    await addUser(page, "Ida");
+    await sees(page, "#users td", "Ida", "the users are live");
+    assert.equal(await page.locator("#countdown").isVisible(), false, "for good");
+    await press(page, "Connect again");
+    await sees(page, "#state", "Connected as ana.", "until she wants to come back");
+  });
+
+  test("a second window finds the name taken, and has the users and the tasks", async (t) => {
+    const env = { ...SECRET, CHAT_MAX_CONNECTIONS_PER_USER: "6" };
+    const { page, url } = await visit(t, { env });
+    const second = await openWindow(t, url, { beside: page });
+
+    await sees(second, "#state", "Code 4009", "Ana is in the room already");
+    await sees(second, "#users-state", "Live:", "the users are live");
+    await startTask(second, TEA, 60);
+    await reaches(page, 1, 1);
+    await press(page, "Cancel task 1");
+
+    await sees(second, "#tasks output", "Task 1 is cancelled.", "both show the same");
+  });
+
+  test("a part that is refused says why, and comes back", async (t) => {
+    const { page, url } = await visit(t);
+    const other = await openWindow(t, null, { beside: page });
+    await other.goto(`${new URL(url).origin}/style.css`); // A page of the same origin.
+    await other.evaluate(() => {
+      window.others = [1, 2].map(() => new WebSocket("/api/v1/ws/users"));
+    });
+    const third = await openWindow(t, url, { beside: page });
+
+    for (const part of ["#users-state", "#tasks-state"])
+      await sees(third, part, "too many connections of yours", "five in all, and no sixth");
+    await other.close();
+    await page.close();
+
+    await sees(third, "#users-state", "Live:", "the users come back by themselves");
+    await press(third, "Connect to the tasks again");
+    await sees(third, "#tasks-state", "Live:", "there is room now");
+  });
+
+  test("whoever signs in as somebody else is gone at once", async (t) => {
+    const open = new Set();
+    const { page, url } = await visit(t, {
+      prepare: (page) =>
+        page.on("websocket", (socket) => {
+          open.add(socket.url());
+          socket.on("close", () => open.delete(socket.url()));
+        }),
+    });
+    const ben = await openWindow(t, url);
+    await enter(ben, "ben");
+    await startTask(page, TEA, 60);
+    await reaches(page, 1, 1);
+    assert.equal(open.size, 3, "one socket for each part");
+
+    await press(page, "Sign in as somebody else");
+
+    await sees(ben, "#log .notice", "ana left.", "the chat is closed");
+    await until(() => open.size === 0);
+    assert.deepEqual([...open], [], "and so are the others");
+    await page.reload();
+    await sees(page, "#answer", "You are not signed in.", "a reload does not bring her back");
+    await enter(page, "cem");
+    await allLive(page, "cem");
+    assert.equal(await page.locator("#tasks li").count(), 0, "and nothing of hers is left");
+  });
+
+  test("all can be done from the keyboard", async (t) => {
+    const { url } = await visit(t);
+    const page = await openWindow(t, url);
+    const { keyboard } = page;
+    const tab = async (times) => {
+      for (let i = 0; i < times; i += 1) await keyboard.press("Tab");
+    };
+
+    await keyboard.type("ben");
+    await tab(1);
+    await keyboard.type(PASSWORDS.ben);
+    await keyboard.press("Enter");
+    await sees(page, "#state", "Connected as ben.", "Enter signs in");
+    await keyboard.type("No mouse here.");
+    await keyboard.press("Enter");
+    await sees(page, "#log .sent", "No mouse here.", "and sends");
+    await tab(3); // Send, Leave, Full name
+    await keyboard.type("Jon");
+    await tab(1);
+    await keyboard.type("jon@example.org");
+    await keyboard.press("Enter");
+    await sees(page, "#users td", "Jon", "and adds");
+    await tab(3); // Add user, Text, Seconds
+    await keyboard.press("Enter");
+    await reaches(page, 1, 2);
+    await tab(2); // Start, Cancel
+    await keyboard.press("Enter");
+    await sees(page, "#tasks output", "Task 1 is cancelled.", "and cancels");
+  });
+
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1200, 390]) {
+      test(`fits into ${width} pixels, ${colorScheme}, and axe finds nothing serious`, async (t) => {
+        const { page } = await visit(t, { colorScheme, viewport: { width, height: 800 } });
+        const word = "wordwithoutend".repeat(6);
+        await say(page, word);
+        await addUser(page, word, `${"long".repeat(15)}@example.org`);
+        await startTask(page, word, 0);
+        await startTask(page, TEA, 60);
+        await sees(page, "#log", word, "a long word in the chat");
+        await sees(page, "#users td", word, "in the table");
+        await sees(page, "#tasks output", word.slice(0, 40), "and in a result");
+        await reaches(page, 2, 2);
+
+        assert.deepEqual(await serious(page), [], "a page for everybody");
+        for (const part of ["#log", "#users", "#tasks"])
+          assert.equal(await overflow(page, part), 0, `${part}: no scrolling sideways`);
+
+        await press(page, "Sign in as somebody else");
+        assert.deepEqual(await serious(page), [], "the form, too");
+      });
+    }
+  }
+
+  test("a page that has received nothing for 20 seconds asks, and stays", async (t) => {
+    const { page, frames } = await openWithClock(t, `${lesson.server.url}/${lesson.page}`);
+    await enter(page, "ana");
+    await allLive(page, "ana");
+    await sleep(300); // What the servers sends first has come.
+    frames.length = 0;
+
+    await page.clock.fastForward(PING_AFTER - 5_000);
+    assert.deepEqual(frames, [], "there is nothing to ask yet");
+    await page.clock.fastForward(5_000);
+
+    const answer = 'received {"type":"pong"}';
+    await until(() => frames.filter((frame) => frame === answer).length === 3);
+    const asked = frames.filter((frame) => frame !== answer).sort();
+    const expected = ['{"action":"ping"}', '{"type":"ping"}', '{"type":"ping"}'];
+    assert.deepEqual(asked, expected.map((ping) => `sent ${ping}`), "each socket asks");
+    await page.clock.fastForward(PONG_WITHIN);
+    await allLive(page, "ana");
+    assert.deepEqual(await lines(page), [], "and that is no news for people");
+  });
+
+  test("a page whose server no longer answers finds out in all parts", async (t) => {
+    const { proxy, page } = await openBehindProxy(t, lesson);
+    await enter(page, "ben");
+    await allLive(page, "ben");
+
+    proxy.swallow();
+    await page.clock.fastForward(PING_AFTER);
+    await page.clock.fastForward(PONG_WITHIN);
+
+    await sees(page, "#log", "The server no longer answers.", "the chat");
+    await sees(page, "#users-state", "Not live.", "the users");
+    await sees(page, "#tasks-state", "Not live.", "the tasks");
+  });
+});
+
+describe("live.js against a server that limits reading", () => {
+  test("a long list waits as long as the server says, and is complete", async (t) => {
+    const { follow } = await import("../../static/live.js");
+    const asked = [];
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    t.mock.method(globalThis, "fetch", async (path) => {
+      asked.push(path);
+      const isRefused = asked.length === 2;
+      const page = { change: 1, data: [{ id: asked.length }], next: asked.length < 3 ? 1 : null };
+      return {
+        ok: !isRefused,
+        status: isRefused ? 429 : 200,
+        headers: new Headers(isRefused ? { "Retry-After": "7" } : {}),
+        json: async () => (isRefused ? { message: "Too many requests." } : page),
+      };
+    });
+    let socket;
+    const { WebSocket } = globalThis; // Node has one or not, according to its version.
+    globalThis.WebSocket = function () {
+      socket = Object.assign(new EventTarget(), { sent: [], readyState: 1 });
+      socket.send = (text) => socket.sent.push(text);
+      socket.close = () => socket.sent.push("closed");
+      return socket;
+    };
+    globalThis.WebSocket.OPEN = 1;
+    const receive = (message) =>
+      socket.dispatchEvent(
+        Object.assign(new Event("message"), { data: JSON.stringify(message) }),
+      );
+    const settled = async () => {
+      for (let i = 0; i < 20; i += 1) await Promise.resolve();
+    };
+    let shown;
+    const stop = follow("users", (users) => (shown = users));
+    t.after(() => {
+      stop();
+      globalThis.WebSocket = WebSocket;
+    });
+
+    receive({ type: "connection" });
+    await settled();
+    t.mock.timers.tick(6_999);
+    await settled();
+    assert.equal(asked.length, 2, "the server has said: in seven seconds");
+    t.mock.timers.tick(1);
+    await settled();
+    receive({ type: "stats", clients: 1 });
+
+    assert.equal(asked[2], asked[1], "it asks for the same part again");
+    assert.deepEqual(socket.sent, ['{"action":"get_stats"}'], "and keeps the connection");
+    assert.deepEqual(shown.rows, [{ id: 1 }, { id: 3 }], "the list is complete");
+  });
+});

@@ -1,0 +1,117 @@
+// The users: a table that is always as it is on the server.
+//
+// live.js loads it and follows its events. What is left for us is to draw the rows, and to
+// ask for changes. We never change a row ourselves: each change that we ask for comes back
+// as an event, like those that others ask for.
+
+import { ApiError, ask, follow } from "./live.js";
+
+const state = document.querySelector("#users-state");
+const body = document.querySelector("#users tbody");
+const add = document.querySelector("#add-user");
+const reply = document.querySelector("#users-reply");
+const dialog = document.querySelector("#rename");
+const rename = document.querySelector("#rename form");
+
+/**
+ * Follows the users, and calls `onSignedOut` with a sentence when only a new sign-in can
+ * help. Returns a function that ends it.
+ */
+export function openUsers(onSignedOut) {
+  body.replaceChildren();
+  reply.value = "";
+  return follow("users", (users) => {
+    drawState(users);
+    drawRows(users);
+    if (users.state === "signed out") onSignedOut(users.problem);
+  });
+}
+
+function drawState({ state: now, news, problem }) {
+  if (now === "connecting") state.value = "Connecting …";
+  if (now === "live") state.value = "Live: what others change appears at once.";
+  // Events may come before the list does. They say nothing about why we reconnect.
+  if (now === "reconnecting" && news instanceof CloseEvent) {
+    const why = problem || (news.reason && `Closed: ${news.reason}.`);
+    state.value = ["Not live.", why, "We try again."].filter(Boolean).join(" ");
+  }
+}
+
+/** Draws the rows that are there now, and marks the one that the news is about. */
+function drawRows({ rows, news }) {
+  const ids = new Set(rows.map((user) => `${user.id}`));
+  for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
+  const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
+
+  rows.forEach((user, index) => {
+    const row = drawn.get(`${user.id}`) ?? newRow(user);
+    // Who takes a row out of the page, if only to put it back, takes the focus from it.
+    if (row !== body.rows[index]) body.insertBefore(row, body.rows[index]);
+    drawUser(row, user);
+    row.classList.toggle("changed", news?.model !== undefined && news.data.id === user.id);
+  });
+  if (news?.type === "announcement") reply.value = `Announcement: ${news.message}`;
+}
+
+function newRow({ id }) {
+  const row = document.createElement("tr");
+  row.dataset.id = id;
+
+  const buttons = document.createElement("td");
+  buttons.append(
+    button("Rename", () => askForName(row)),
+    button("Delete", () => change("DELETE", `/users/${id}`)),
+  );
+  row.append(document.createElement("td"), buttons);
+  return row;
+}
+
+function drawUser(row, { name, email, owner }) {
+  const small = document.createElement("small");
+  small.textContent = `${email}, owner: ${owner}`; // Never innerHTML.
+  row.dataset.name = name;
+  row.cells[0].replaceChildren(name, document.createElement("br"), small);
+  for (const button of row.querySelectorAll("button"))
+    button.ariaLabel = `${button.textContent} ${name}`;
+}
+
+function button(text, act) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = text;
+  made.addEventListener("click", act);
+  return made;
+}
+
+/** Asks for a change. If it worked, the events show it. If not, we show the reason. */
+async function change(method, path, body) {
+  try {
+    await ask(method, path, body);
+    reply.value = "";
+    return true;
+  } catch (error) {
+    reply.value = error instanceof ApiError ? error.message : "No server answers.";
+    return false;
+  }
+}
+
+function askForName({ dataset: { id, name } }) {
+  const { text } = rename.elements;
+  rename.dataset.id = id;
+  text.value = name;
+  dialog.showModal();
+  text.select();
+}
+
+dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close());
+
+rename.addEventListener("submit", () => {
+  change("PATCH", `/users/${rename.dataset.id}`, { name: rename.elements.text.value });
+});
+
+add.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { name, email } = add.elements;
+  const user = { name: name.value, email: email.value };
+  if (await change("POST", "/users", user)) add.reset();
+});
