@@ -213,8 +213,11 @@ impl Room {
         let batch = mem::take(&mut self.announcements);
         for entry in self.members.values_mut() {
             let own = mem::take(&mut entry.skipped).min(batch.len());
-            // It ends at the first that finds the outbox closed.
-            let _ = batch[own..].iter().all(|text| entry.outbox.send(text.clone()));
+            for text in &batch[own..] {
+                if !entry.outbox.send(text.clone()) {
+                    break; // It is closed now, so it takes none of the others.
+                }
+            }
         }
     }
 }

@@ -158,6 +158,7 @@ async fn nobody_receives_who_was_first_to_leave() -> Check {
 
     program.shutdown.stop();
     ana.is_closed(1001, STOPPING).await?;
+    sleep(MOMENT).await; // What is announced, is announced by now.
     ben.reads_again();
 
     for text in ben.hears_out(SECOND).await {
