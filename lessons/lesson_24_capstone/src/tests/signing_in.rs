@@ -605,22 +605,12 @@ fn a_secret_that_is_too_short_gets_a_sentence() {
     assert_eq!(problem.as_deref(), Some(sentence), "five bytes can be guessed");
 }
 
-async fn post(
-    server: &Server,
-    path: &str,
-    token: &str,
-    body: Value,
-) -> Result<Response, Hint> {
-    let request = Request::post(path)
+async fn announces(server: &Server, token: &str) -> Result<Response, Hint> {
+    let request = Request::post("/api/v1/announcements")
         .header("authorization", format!("Bearer {token}"))
         .header("content-type", "application/json")
-        .body(body.to_string());
+        .body(json!({ "message": "Tea is ready." }).to_string());
     server.request(request.expect("a good request")).await
-}
-
-async fn announces(server: &Server, token: &str) -> Result<Response, Hint> {
-    let announcement = json!({ "message": "Tea is ready." });
-    post(server, "/api/v1/announcements", token, announcement).await
 }
 
 #[tokio::test(start_paused = true)]
