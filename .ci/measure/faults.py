@@ -4,8 +4,7 @@
     .ci/measure/faults --release            the release build
     .ci/measure/faults disk lock            these parts alone; the others are clock and day
     .ci/measure/faults lesson_24_capstone   another program
-    .ci/measure/faults --check              a shorter day; the exit code is 1 if something is
-                                            wrong
+    .ci/measure/faults --check              a shorter day
 
 clock  the clock of the system jumps, to and fro. Nobody is disconnected, and no token is
        good for longer than it should be
@@ -15,8 +14,8 @@ disk   the disk with the database fills, and is emptied again
 lock   another process locks the database for longer than the server waits for it
 
 The first two need libfaketime (Debian: `faketime`), which this installs if it may; the third
-needs a mount namespace of its own. What this machine forbids is skipped: if nothing else is
-wrong, the exit code is 77.
+needs a mount namespace of its own. The exit code is 1 if something is wrong. What this
+machine forbids is skipped: if nothing else is wrong, the exit code is 77.
 """
 
 import json
@@ -48,9 +47,9 @@ JUMPS = [0, 3600, 0, -300, -3600, 86_400, 10 * 365 * 86_400, -20 * 365 * 86_400,
 SPEED = 200  # How fast a day goes by.
 DAY, SHORT_DAY = 24 * 3600, 40 * 60
 LATE = 60  # Seconds of such a day by which anything may be late: 0.3 s for us.
-# A pong has 50 ms on such a day, so a busy machine may miss one. Of each kind of client two
-# may be disconnected at another time than they should be, or 5 in 100.
-MISSED, MISSED_PART = 2, 0.05
+# A pong has 50 ms on such a day, so a busy machine misses some: 6 in 100 connections ended
+# early while two cores compiled. So many of each kind of client may, or so great a part.
+MISSED, MISSED_PART = 2, 0.1
 GROWTH = 8  # MiB by which memory may grow from the first hour of the day to its end.
 
 DISK = 8  # MiB of the disk that fills.
@@ -142,8 +141,9 @@ def sentence_in(text):
 class Trial:
     """The parts, and what they share."""
 
-    def __init__(self, package, profile, report):
+    def __init__(self, package, profile, report, is_short):
         self.package, self.profile, self.report = package, profile, report
+        self.is_short = is_short
         self.part, self.skipped = "", []
 
     def row(self, what, figure):
@@ -288,7 +288,7 @@ class Person:
             time.sleep(self.after / SPEED)
         while (now := time.monotonic()) < self.end:
             if self.speaks and now - spoke > 60 / SPEED:
-                frames.connection.sendall(chat("still here?"))
+                self.send(frames, chat("still here?"))
                 spoke = now
             try:
                 got = frames.next(now + 30 / SPEED)
@@ -298,10 +298,16 @@ class Person:
                 since = signed_in if self.code == TOKEN_EXPIRED else begin
                 return self.closed(frames, got, since, token)
             if got[0] == PING and self.answers:
-                frames.connection.sendall(frame(PONG, got[1]))
+                self.send(frames, frame(PONG, got[1]))
             elif b'"error"' in got[1]:
                 self.problems.append(f"{self.what} got {got[1].decode()[:200]}")
         frames.connection.close()
+
+    def send(self, frames, data):
+        try:
+            frames.connection.sendall(data)
+        except ConnectionError:
+            pass  # It has ended. What comes next to read tells how.
 
     def sign_in(self):
         """One at a time: for the server, to check a password takes ten seconds here."""
@@ -321,7 +327,7 @@ class Person:
         if code != self.code or abs(took - self.after) > LATE:
             self.missed.append(f"with {code} after {took:.0f} s")
         if got:
-            frames.connection.sendall(frame(CLOSE, got[1][:2]))
+            self.send(frames, frame(CLOSE, got[1][:2]))
         frames.connection.close()
         if code == TOKEN_EXPIRED:
             self.ask_with(token)
@@ -362,7 +368,7 @@ KINDS = [Talks, Talks, Talks, Talks, Talks, Follows, Follows, IsIdle, IsSilent]
 def day_goes_by(trial):
     if (library := faketime()) is None:
         return trial.skip(NO_FAKETIME)
-    seconds = SHORT_DAY if trial.report.check else DAY
+    seconds = SHORT_DAY if trial.is_short else DAY
     env = {"LD_PRELOAD": library, "FAKETIME": f"+0 x{SPEED}", "FAKETIME_NO_CACHE": "1"}
     with tempfile.TemporaryDirectory() as folder:
         with trial.start(env=env, database=Path(folder) / "chat.db") as server:
@@ -676,13 +682,13 @@ def main():
     package, _, flags, wanted = arguments(sys.argv[1:], __doc__)
     if unknown := set(wanted) - PARTS.keys():
         sys.exit(f"{' '.join(unknown)}: unknown. The parts are {' '.join(PARTS)}.")
-    report = Report("--check" in flags)
+    report = Report(check=True)
     profile = "release" if "--release" in flags else "debug"
     if "OWN_MOUNTS" not in os.environ:
         build(package, profile=profile)
         faketime()  # Later we are nobody who may install something.
         with_own_mounts()
-    trial = Trial(package, profile, report)
+    trial = Trial(package, profile, report, "--check" in flags)
     print(f"{package}, {profile} build", flush=True)
     for trial.part in wanted or PARTS:
         try:
