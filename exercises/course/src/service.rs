@@ -67,7 +67,7 @@ fn given(course: &Path, name: &str) -> io::Result<Vec<File>> {
         ("README.md", named(README)),
         ("examples/password.rs", named(PASSWORD)),
         ("LICENSE", read("LICENSE")?),
-        (".gitignore", read(".gitignore")?),
+        (".gitignore", "/target\n/*.db*\n".into()),
         ("rustfmt.toml", read("rustfmt.toml")?),
     ];
     Ok(files.map(|(file, text)| (file.into(), text)).into())

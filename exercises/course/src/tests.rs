@@ -174,7 +174,7 @@ fn a_read_only_checkout_is_enough_and_what_is_no_source_stays_there() {
     ] {
         mirror(&root().join(folder), &course.join(folder));
     }
-    for file in ["Cargo.toml", "Cargo.lock", "LICENSE", ".gitignore", "rustfmt.toml"] {
+    for file in ["Cargo.toml", "Cargo.lock", "LICENSE", "rustfmt.toml"] {
         mirror(&root().join(file), &course.join(file));
     }
     let capstone = course.join("lessons/lesson_24_capstone");
