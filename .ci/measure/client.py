@@ -26,29 +26,28 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 TIMEOUT = 10  # Seconds that we wait for anything, unless it says so.
 
 # The whole server, on which everything is tried that only a whole server can fail at.
-WHOLE = "lesson_13_lifespan"
+WHOLE = "lesson_24_capstone"
 
-# What each setting is called in its environment: in lesson 13, which lacks the last two, and
-# in the capstone.
+# What each setting is called in its environment.
 SETTINGS = {
-    "address": ("ADDR", "CHAT_ADDR"),
-    "secret": ("JWT_SECRET", "CHAT_JWT_SECRET"),
-    "database": ("DATABASE", "CHAT_DATABASE"),
-    "connections": ("CONNECTIONS", "CHAT_MAX_CONNECTIONS"),
-    "connections_per_user": ("CONNECTIONS_PER_USER", "CHAT_MAX_CONNECTIONS_PER_USER"),
-    "members_per_room": ("MEMBERS_PER_ROOM", "CHAT_MAX_MEMBERS_PER_ROOM"),
-    "rooms": ("ROOMS", "CHAT_MAX_ROOMS"),
-    "messages_per_second": ("MESSAGES_PER_SECOND", "CHAT_MESSAGES_PER_SECOND"),
-    "message_burst": ("BURST", "CHAT_MESSAGE_BURST"),
-    "changes_per_second": ("CHANGES_PER_SECOND", "CHAT_CHANGES_PER_SECOND"),
-    "change_burst": ("CHANGE_BURST", "CHAT_CHANGE_BURST"),
-    "outbox": ("OUTBOX", "CHAT_OUTBOX_SIZE"),
-    "reads_per_second": (None, "CHAT_READS_PER_SECOND"),
-    "read_burst": (None, "CHAT_READ_BURST"),
+    "address": "CHAT_ADDR",
+    "secret": "CHAT_JWT_SECRET",
+    "database": "CHAT_DATABASE",
+    "connections": "CHAT_MAX_CONNECTIONS",
+    "connections_per_user": "CHAT_MAX_CONNECTIONS_PER_USER",
+    "members_per_room": "CHAT_MAX_MEMBERS_PER_ROOM",
+    "rooms": "CHAT_MAX_ROOMS",
+    "messages_per_second": "CHAT_MESSAGES_PER_SECOND",
+    "message_burst": "CHAT_MESSAGE_BURST",
+    "changes_per_second": "CHAT_CHANGES_PER_SECOND",
+    "change_burst": "CHAT_CHANGE_BURST",
+    "outbox": "CHAT_OUTBOX_SIZE",
+    "reads_per_second": "CHAT_READS_PER_SECOND",
+    "read_burst": "CHAT_READ_BURST",
 }
 
 # Its exit code when it has stopped, and somebody had not left in time.
-NOT_ALL_LEFT = {"lesson_13_lifespan": 0, "lesson_24_capstone": 3}
+NOT_ALL_LEFT = 3
 
 
 def build(*packages, profile="debug"):
@@ -180,13 +179,11 @@ class Server:
 
 
 class WholeServer(Server):
-    """The whole server. Its settings have the same names here, whichever program it is."""
+    """The whole server, by default, with its settings in the environment."""
 
     def __init__(self, package=WHOLE, profile="debug", files=4096, env={}, **settings):
         settings = {"address": "127.0.0.1:0", "secret": "x" * 32, **settings}
-        which = int(package != "lesson_13_lifespan")
-        names = {SETTINGS[name][which]: str(value) for name, value in settings.items()}
-        names.pop(None, None)
+        names = {SETTINGS[name]: str(value) for name, value in settings.items()}
         super().__init__(package, files, profile, **names, **env)
 
     def descriptors(self):

@@ -3,7 +3,6 @@
     .ci/measure/faults                      24 hours, in some 8 minutes
     .ci/measure/faults --release            the release build
     .ci/measure/faults disk lock            these parts alone; the others are clock and day
-    .ci/measure/faults lesson_24_capstone   another program
     .ci/measure/faults --check              a shorter day
 
 clock  the clock of the system jumps, to and fro. Nobody is disconnected, and no token is

@@ -2,7 +2,6 @@
 
     .ci/measure/kill                       20 times, in some 15 seconds
     .ci/measure/kill 5 --release           5 times, the release build
-    .ci/measure/kill lesson_24_capstone    another program
     .ci/measure/kill --check               8 times
     SEED=17 .ci/measure/kill               the same moments and changes as another time
 

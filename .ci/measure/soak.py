@@ -2,7 +2,6 @@
 
     .ci/measure/soak                       10 minutes
     .ci/measure/soak 60 --release          60 seconds, the release build
-    .ci/measure/soak lesson_24_capstone    another program
     .ci/measure/soak --check               20 seconds
 
 The clients of three people chat, follow the data, watch their tasks, leave politely, vanish
@@ -519,7 +518,7 @@ async def run(package, profile, seconds, database, report):
         await stop(crowd, report, everybody)
         code, took = await beside
         tell_figures(report, figures)
-        tell_stalled(report, NOT_ALL_LEFT[package], code, took)
+        tell_stalled(report, NOT_ALL_LEFT, code, took)
         said = server.said()
         report.expect("panicked" not in said, f"a thread of the server panicked: {said}")
 
