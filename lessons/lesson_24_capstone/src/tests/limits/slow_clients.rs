@@ -76,7 +76,7 @@ async fn an_outbox_that_was_full_takes_no_more_messages() {
     assert_eq!(sent, [true, true, false, false], "the third found it full");
     let rest = outbox.recv().await.map(|batch| batch.messages.len());
     assert_eq!(rest, Some(2), "what was queued is still sent");
-    assert!(sender.send("five".into()) == false, "room has come too late");
+    assert!(!sender.send("five".into()), "room has come too late");
     assert!(outbox.recv().await.is_none(), "so that the client's task ends");
 }
 
