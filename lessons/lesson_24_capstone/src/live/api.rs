@@ -1,4 +1,4 @@
-//! The API: users, posts, and messages for those who follow them.
+//! The API: users, posts, and messages for their subscribers.
 
 use axum::{
     Json, Router,
@@ -176,7 +176,7 @@ struct CustomEvent {
     data: Data,
 }
 
-/// Whatever a client wants to tell the others.
+/// Whatever a client sends to the others.
 #[derive(Default, Deserialize)]
 #[serde(try_from = "Value")]
 struct Data(Value);

@@ -41,6 +41,9 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Why nothing can be changed, in a sentence.
 pub type Unwritable = &'static str;
 
+/// When we looked whether a change is possible, and what the result was.
+type WriteCheck = (Instant, Result<(), Unwritable>);
+
 /// The number of a change. Each is greater than all before it.
 pub type ChangeNumber = i64;
 
@@ -50,8 +53,7 @@ pub struct Database {
     connection: Arc<Mutex<Connection>>,
     /// Whose turn it is. Whoever waits for it takes no thread.
     turns: Arc<Semaphore>,
-    /// When we last looked whether a change is possible, and what it was.
-    last_check: Arc<AsyncMutex<Option<(Instant, Result<(), Unwritable>)>>>,
+    last_check: Arc<AsyncMutex<Option<WriteCheck>>>,
 }
 
 impl Database {

@@ -82,7 +82,7 @@ pub enum LiveEvent<'a> {
     },
 }
 
-/// Something happened to a record, which is now, or was last, like `data`.
+/// Something happened to a row, which is now, or was last, like `data`.
 #[derive(Serialize)]
 pub struct Change {
     model: &'static str,
@@ -93,9 +93,9 @@ pub struct Change {
 }
 
 impl Change {
-    pub fn of<R: Model>(record: &R, change: ChangeNumber) -> Self {
-        let data = to_value(record).expect("a record has a JSON form");
-        Self { model: R::NAME, channel: R::CHANNEL, change, timestamp: now(), data }
+    pub fn of<M: Model>(row: &M, change: ChangeNumber) -> Self {
+        let data = to_value(row).expect("a row has a JSON form");
+        Self { model: M::NAME, channel: M::CHANNEL, change, timestamp: now(), data }
     }
 }
 

@@ -155,7 +155,7 @@ impl Model for Post {
     }
 }
 
-/// The record that a statement brings.
+/// The row that a statement returns.
 ///
 /// Values go beside the SQL, never into it: text that looks like SQL stays text.
 fn one<T: Model>(

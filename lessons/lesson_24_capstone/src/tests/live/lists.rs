@@ -63,6 +63,13 @@ async fn a_page_of_the_longest_rows_has_a_bound_in_bytes() -> Check {
     adds_user(&server, 1).await?;
     let (title, body) = (LONGEST.repeat(100), LONGEST.repeat(2_000));
     let post = json!({ "user_id": 1, "title": title, "body": body });
+    for (field, limit) in [("title", 100), ("body", 2_000)] {
+        let mut longer = post.clone();
+        longer[field] = json!(LONGEST.repeat(limit + 1));
+        let reply = asks(&server, "ben", "POST /posts", longer).await?;
+        let got = (reply.status, &reply.body["field"]);
+        assert_eq!(got, (422, &json!(field)), "no {field} may be longer");
+    }
     for _ in 0..101 {
         let reply = asks(&server, "ben", "POST /posts", post.clone()).await?;
         assert_eq!(reply.status, 201, "this is not too long: {}", reply.body);
