@@ -78,14 +78,20 @@ async function end(event, opened) {
   const isOver = () => event.target !== socket;
   if (isOver()) return;
 
-  show(event.reason ? `Not live. Closed: ${event.reason}.` : "Not live.");
+  showClosed(event.reason && `Closed: ${event.reason}.`);
   if (event.code === NOT_AUTHENTICATED) return signedOut(explain(event));
   if (event.code !== ABNORMAL_CLOSURE) return;
 
   const { status, sentence } = await whoAmI(undefined, opened);
   if (isOver()) return; // We are connecting again already.
   if (status === 401) signedOut(sentence);
-  else if (status === 0) show("Not live. No server answers.");
+  else if (status === 0) showClosed("No server answers.");
+}
+
+/** Shows that there is no connection, with a sentence that says why, if we know that. */
+function showClosed(why) {
+  const next = again.hidden && "We try again."; // `tries` has decided already.
+  show(["Not live.", why, next].filter(Boolean).join(" "));
 }
 
 function receive(message) {

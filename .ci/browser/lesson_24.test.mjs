@@ -319,7 +319,7 @@ describe("lesson 24, the capstone", LIMITS, () => {
 
     assert.equal(await server.end(), 0, "the server ends in good order");
     await sees(page, "#users-state", "Not live.", "the users");
-    await sees(page, "#tasks-state", "Not live.", "the tasks");
+    await sees(page, "#tasks-state", "We try again.", "the tasks");
     const next = await start(lesson.name, server.port, SECRET);
     t.after(() => next.stop());
     await allLive(page, "ana");
@@ -387,6 +387,8 @@ describe("lesson 24, the capstone", LIMITS, () => {
 
     for (const part of ["#users-state", "#tasks-state"])
       await sees(third, part, "too many connections of yours", "five in all, and no sixth");
+    const state = await third.locator("#tasks-state").textContent();
+    assert.doesNotMatch(state, /We try again/, "there is a button for that");
     await other.close();
     await page.close();
 
