@@ -8,7 +8,6 @@ use axum::{
     response::IntoResponse,
     routing::{any, get, post},
 };
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -112,11 +111,11 @@ fn publish<M: Model>(
 async fn create<M: Model>(
     State(database): State<Database>,
     State(channels): State<Channels>,
-    CurrentUser { username, .. }: CurrentUser,
+    user: CurrentUser,
     options: PublishOptions,
     extract::Json(draft): extract::Json<M::Draft>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let change = move |db: &_| M::create(db, draft, &username);
+    let change = move |db: &_| M::create(db, draft, &user);
     let publish = publish(channels, options, LiveEvent::Created);
     let (number, row) = database.write(change, publish).await?;
     Ok((StatusCode::CREATED, [(CHANGE, number.to_string())], Json(row)))
@@ -130,7 +129,7 @@ async fn update<M: Model>(
     options: PublishOptions,
     extract::Json(draft): extract::Json<M::Draft>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let change = move |db: &_| find_own::<M>(db, id, &user)?.update(db, draft);
+    let change = move |db: &_| M::find_own(db, id, &user)?.update(db, draft, &user);
     let publish = publish(channels, options, LiveEvent::Updated);
     let (number, row) = database.write(change, publish).await?;
     Ok(([(CHANGE, number.to_string())], Json(row)))
@@ -143,25 +142,10 @@ async fn delete<M: Model>(
     user: CurrentUser,
     options: PublishOptions,
 ) -> Result<impl IntoResponse, ApiError> {
-    let change = move |db: &_| find_own::<M>(db, id, &user)?.delete(db);
+    let change = move |db: &_| M::find_own(db, id, &user)?.delete(db);
     let publish = publish(channels, options, LiveEvent::Deleted);
     let (number, _) = database.write(change, publish).await?;
     Ok((StatusCode::NO_CONTENT, [(CHANGE, number.to_string())]))
-}
-
-/// Finds a row, and checks that this user may change it (OWASP API1).
-fn find_own<M: Model>(
-    db: &Connection,
-    id: i64,
-    user: &CurrentUser,
-) -> Result<M, ApiError> {
-    let row = M::find(db, id)?;
-    if row.owner() == user.username.as_str() || user.role == Role::Operator {
-        Ok(row)
-    } else {
-        let name = M::NAME;
-        Err(ApiError::forbidden(format!("Only its owner may change {name} {id}.")))
-    }
 }
 
 /// How long the data of a custom event may be, in bytes of JSON.

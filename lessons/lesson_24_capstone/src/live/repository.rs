@@ -10,7 +10,10 @@ use super::{
     channel::Channel,
     models::{Post, PostDraft, User, UserDraft},
 };
-use crate::{error::ApiError, names::Username};
+use crate::{
+    auth::{CurrentUser, Role},
+    error::ApiError,
+};
 
 /// Something that has a table, and a channel that tells of its changes.
 pub trait Model: Serialize + Sized + Send + 'static {
@@ -25,12 +28,23 @@ pub trait Model: Serialize + Sized + Send + 'static {
     /// Who created it, and may change it.
     fn owner(&self) -> &str;
     fn read(row: &Row) -> rusqlite::Result<Self>;
+    /// Creates a row that belongs to this user.
     fn create(
         db: &Connection,
         draft: Self::Draft,
-        owner: &Username,
+        user: &CurrentUser,
     ) -> Result<Self, ApiError>;
-    fn update(self, db: &Connection, draft: Self::Draft) -> Result<Self, ApiError>;
+    fn update(
+        self,
+        db: &Connection,
+        draft: Self::Draft,
+        user: &CurrentUser,
+    ) -> Result<Self, ApiError>;
+
+    /// Whether this user may change the row.
+    fn belongs_to(&self, user: &CurrentUser) -> bool {
+        self.owner() == user.username.as_str() || user.role == Role::Operator
+    }
 
     /// Up to `limit` of them, in the order of their ids, beginning behind `after`.
     fn list(db: &Connection, after: i64, limit: usize) -> Result<Vec<Self>, ApiError> {
@@ -47,6 +61,16 @@ pub trait Model: Serialize + Sized + Send + 'static {
             .ok_or_else(|| {
                 ApiError::not_found(format!("There is no {} {id}.", Self::NAME))
             })
+    }
+
+    /// Finds a row, and checks that this user may change it (OWASP API1).
+    fn find_own(db: &Connection, id: i64, user: &CurrentUser) -> Result<Self, ApiError> {
+        let row = Self::find(db, id)?;
+        if row.belongs_to(user) {
+            return Ok(row);
+        }
+        let name = Self::NAME;
+        Err(ApiError::forbidden(format!("Only its owner may change {name} {id}.")))
     }
 
     /// Deletes the row. Returns what it was.
@@ -87,17 +111,22 @@ impl Model for User {
     fn create(
         db: &Connection,
         draft: UserDraft,
-        owner: &Username,
+        user: &CurrentUser,
     ) -> Result<Self, ApiError> {
         let name = required("name", draft.name)?.0;
         let email = required("email", draft.email)?.0;
         let phone = draft.phone.flatten().map(|phone| phone.0);
         let sql = "INSERT INTO users (owner, name, email, phone) \
                    VALUES (?1, ?2, ?3, ?4) RETURNING *";
-        one(db, sql, &[&owner.as_str(), &name, &email, &phone]).map_err(taken)
+        one(db, sql, &[&user.username.as_str(), &name, &email, &phone]).map_err(taken)
     }
 
-    fn update(self, db: &Connection, draft: UserDraft) -> Result<Self, ApiError> {
+    fn update(
+        self,
+        db: &Connection,
+        draft: UserDraft,
+        _: &CurrentUser,
+    ) -> Result<Self, ApiError> {
         let name = draft.name.map_or(self.name, |name| name.0);
         let email = draft.email.map_or(self.email, |email| email.0);
         let phone = draft.phone.map_or(self.phone, |phone| phone.map(|phone| phone.0));
@@ -135,17 +164,27 @@ impl Model for Post {
     fn create(
         db: &Connection,
         draft: PostDraft,
-        owner: &Username,
+        user: &CurrentUser,
     ) -> Result<Self, ApiError> {
         let user_id = required("user_id", draft.user_id)?;
+        check_author(db, user_id, user)?;
         let title = required("title", draft.title)?.0;
         let body = required("body", draft.body)?.0;
         let sql = "INSERT INTO posts (owner, user_id, title, body) \
                    VALUES (?1, ?2, ?3, ?4) RETURNING *";
-        one(db, sql, &[&owner.as_str(), &user_id, &title, &body]).map_err(no_author)
+        one(db, sql, &[&user.username.as_str(), &user_id, &title, &body])
+            .map_err(no_author)
     }
 
-    fn update(self, db: &Connection, draft: PostDraft) -> Result<Self, ApiError> {
+    fn update(
+        self,
+        db: &Connection,
+        draft: PostDraft,
+        user: &CurrentUser,
+    ) -> Result<Self, ApiError> {
+        if let Some(user_id) = draft.user_id {
+            check_author(db, user_id, user)?;
+        }
         let user_id = draft.user_id.unwrap_or(self.user_id);
         let title = draft.title.map_or(self.title, |title| title.0);
         let body = draft.body.map_or(self.body, |body| body.0);
@@ -179,6 +218,18 @@ fn taken(error: Error) -> ApiError {
             ApiError::conflict("Another user has this e-mail address.")
         }
         _ => error.into(),
+    }
+}
+
+/// Checks that a post may be by the user with this id: nobody posts under the name of a row
+/// that belongs to somebody else. The table itself refuses a user who does not exist.
+fn check_author(db: &Connection, id: i64, user: &CurrentUser) -> Result<(), ApiError> {
+    let author = one::<User>(db, "SELECT * FROM users WHERE id = ?1", &[&id]);
+    match author.optional()? {
+        Some(author) if !author.belongs_to(user) => {
+            Err(ApiError::forbidden(format!("Only the owner of user {id} may do this.")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,14 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use crate::{auth::Auth, config::Config, names::Username};
+use probe::ONE_MINUTE;
+use tokio::time::Instant;
+
+use crate::{
+    auth::{Auth, CurrentUser, Role},
+    config::Config,
+    names::Username,
+};
 
 pub const SECRET: &[u8] = b"a secret for the tests, 32 bytes or more";
 
@@ -30,4 +37,10 @@ pub fn at_least_one(number: u32) -> NonZeroU32 {
 
 pub fn so_many(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("at least 1")
+}
+
+/// Somebody who has signed in, as the handlers get them.
+pub fn user(name: &str) -> CurrentUser {
+    let username = username(name);
+    CurrentUser { username, role: Role::User, expires: Instant::now() + ONE_MINUTE }
 }

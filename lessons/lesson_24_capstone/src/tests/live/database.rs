@@ -26,7 +26,7 @@ use super::{app, app_on, asking::asks};
 use crate::{
     error::ApiError,
     live::{Database, MIGRATIONS, Model, User, UserDraft, explain},
-    tests::people::username,
+    tests::people::user,
 };
 
 /// A file for a test, which goes away with it.
@@ -63,9 +63,7 @@ fn draft(email: &str) -> UserDraft {
 
 async fn adds(database: &Database, email: &str) -> Result<(), ApiError> {
     let draft = draft(email);
-    database
-        .write(move |db| User::create(db, draft, &username("ana")), |_, _| ())
-        .await?;
+    database.write(move |db| User::create(db, draft, &user("ana")), |_, _| ()).await?;
     Ok(())
 }
 
@@ -164,9 +162,8 @@ async fn a_change_is_published_when_others_can_see_it() {
         *note.lock().expect("nobody panics") = Some(count.unwrap_or(-1));
     };
     let draft = draft("ana@example.org");
-    let written = database
-        .write(move |db| User::create(db, draft, &username("ana")), publish)
-        .await;
+    let written =
+        database.write(move |db| User::create(db, draft, &user("ana")), publish).await;
 
     assert!(written.is_ok(), "a good user");
     let seen = *seen.lock().expect("nobody panics");
@@ -187,7 +184,7 @@ async fn changes_are_published_in_the_order_in_which_they_were_made() {
                     published.lock().expect("nobody panics").push(number);
                 };
                 database
-                    .write(move |db| User::create(db, draft, &username("ana")), note)
+                    .write(move |db| User::create(db, draft, &user("ana")), note)
                     .await
             })
         })
@@ -216,7 +213,7 @@ async fn who_hangs_up_while_writing_costs_nobody_the_event() {
     let change = move |db: &Connection| {
         started.send(()).expect("the test waits");
         wait.recv().expect("the test says when");
-        User::create(db, draft, &username("ana"))
+        User::create(db, draft, &user("ana"))
     };
     let publish = move |number, _: &User| published.send(number).expect("the test waits");
     let handler = tokio::spawn(async move { database.write(change, publish).await });
@@ -264,7 +261,7 @@ async fn a_panic_undoes_the_change_and_the_next_one_works() {
 
     let draft = draft("ana@example.org");
     let panics = move |db: &Connection| -> Result<User, ApiError> {
-        User::create(db, draft, &username("ana"))?;
+        User::create(db, draft, &user("ana"))?;
         panic!("a fault of ours")
     };
     let refused = database.write(panics, |_, _| ()).await;
@@ -287,11 +284,7 @@ fn who_hangs_up_adds_neither_threads_nor_transactions() {
             let (database, wait) = (database.clone(), wait.clone());
             let change = move |db: &Connection| {
                 wait.lock().expect("nobody panics").recv().expect("the test says when");
-                User::create(
-                    db,
-                    draft(&format!("{number}@example.org")),
-                    &username("ana"),
-                )
+                User::create(db, draft(&format!("{number}@example.org")), &user("ana"))
             };
             let handler =
                 tokio::spawn(async move { database.write(change, |_, _| ()).await });

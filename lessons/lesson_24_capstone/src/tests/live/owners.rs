@@ -55,6 +55,30 @@ async fn another_person_cannot_change_a_row() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_posts_under_the_name_of_a_user_who_belongs_to_somebody_else() -> Check {
+    let server = with_rows_of_ben().await?;
+    let cem = json!({ "name": "Cem", "email": "cem@example.org" });
+    asks(&server, "cem", "POST /users", cem).await?;
+    let post = json!({ "user_id": 2, "title": "Figs", "body": "I like them." });
+    asks(&server, "cem", "POST /posts", post).await?;
+
+    let post = json!({ "user_id": 1, "title": "Tea", "body": "I hate it." });
+    for (what, body) in
+        [("POST /posts", post.clone()), ("PATCH /posts/2", json!({ "user_id": 1 }))]
+    {
+        let reply = asks(&server, "cem", what, body).await?;
+        let got = (reply.status, &reply.body["message"]);
+        let sentence = json!("Only the owner of user 1 may do this.");
+        assert_eq!(got, (403, &sentence), "{what}, with a user who is Ben's");
+    }
+
+    assert_eq!(reads(&server, "/posts/2").await?["user_id"], 2, "it is still Cem's");
+    let reply = asks(&server, "ana", "POST /posts", post).await?;
+    assert_eq!(reply.status, 201, "an operator may");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_hears_of_a_change_that_is_forbidden() -> Check {
     let server = with_rows_of_ben().await?;
     let mut ana = subscribes(&server, "ana", "users").await?;
