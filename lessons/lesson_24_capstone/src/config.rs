@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     error::Error as _,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     iter,
     net::SocketAddr,
     num::{IntErrorKind, NonZeroU32, NonZeroUsize, ParseIntError},
@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::{
-    Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser, ValueEnum,
+    Arg, ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum,
     builder::{BoolishValueParser, Resettable},
     error::{ContextKind, ContextValue, Error},
 };
@@ -60,6 +60,10 @@ pub struct Config {
     #[arg(long, env = "CHAT_DATABASE")]
     pub database: Option<PathBuf>,
 
+    /// Size of the database in MiB; when it is full, a change gets a 503
+    #[arg(long, env = "CHAT_MAX_DATABASE_SIZE", default_value = "1024")]
+    pub max_database_size: NonZeroU32,
+
     /// Other origins whose pages may connect, with commas between
     #[arg(long, env = "CHAT_ALLOWED_ORIGINS", default_value = "")]
     pub allowed_origins: String,
@@ -75,7 +79,7 @@ pub struct Config {
     pub max_connections: NonZeroUsize,
 
     /// WebSockets of one person; the next one is closed with 1008
-    #[arg(long, env = "CHAT_MAX_CONNECTIONS_PER_USER", default_value = "5")]
+    #[arg(long, env = "CHAT_MAX_CONNECTIONS_PER_USER", default_value = "10")]
     pub max_connections_per_user: NonZeroUsize,
 
     /// TCP connections that are no WebSocket yet; the next one waits
@@ -206,17 +210,22 @@ impl Config {
     }
 
     /// Reads the options, and the variables of this environment for those that are left out.
+    ///
+    /// Why not let clap read the variables? It knows the environment of the process alone,
+    /// which a test cannot choose.
     pub fn read(
         arguments: impl IntoIterator<Item = OsString>,
         variables: &Variables,
     ) -> Result<Self, String> {
         check_names(variables)?;
-        let command = with_defaults_from(variables)?;
-        let matches = command.try_get_matches_from(arguments).map_err(|error| {
-            let option = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-            let option = option.unwrap_or_default();
-            sentence(option.split(' ').next().unwrap_or_default(), &error)
-        })?;
+        let options = Self::command().mut_args(|arg| arg.env(Resettable::Reset));
+        let mut arguments = arguments.into_iter();
+        let program = arguments.next().unwrap_or_else(|| env!("CARGO_PKG_NAME").into());
+        // Variables come before the options, which override them.
+        let all = iter::once(program).chain(as_options(variables)).chain(arguments);
+        let matches = options.args_override_self(true).try_get_matches_from(all);
+        let matches = matches.map_err(|error| sentence(&error))?;
+
         let config =
             Self::from_arg_matches(&matches).expect("clap has read every option");
         let jwt_secret = variables.get(SECRET).cloned().map(OsString::into_encoded_bytes);
@@ -237,14 +246,14 @@ impl Config {
             return Err(sentence.into());
         }
 
-        // If all members of a room send at once, and nobody has had time to read, then
-        // all of it waits in each outbox.
-        let crowd = self.max_members_per_room.get().saturating_mul(burst);
+        // If all members of a room send at once and leave, and nobody has had time to read,
+        // then all of it waits in each outbox.
+        let crowd = self.max_members_per_room.get().saturating_mul(burst + 1);
         if self.outbox_size < crowd {
             let size = self.outbox_size;
             return Err(format!(
                 "CHAT_OUTBOX_SIZE is {size}, but a full room may send {crowd} messages at \
-                 once: CHAT_MAX_MEMBERS_PER_ROOM times CHAT_MESSAGE_BURST."
+                 once: CHAT_MAX_MEMBERS_PER_ROOM times one more than CHAT_MESSAGE_BURST."
             ));
         }
 
@@ -268,33 +277,17 @@ impl Default for Config {
     }
 }
 
-/// The options, with the values of their variables as defaults.
-///
-/// Why not let clap read the variables? It knows the environment of the process alone,
-/// which a test cannot choose, and it says that an option is wrong where a variable is.
-fn with_defaults_from(variables: &Variables) -> Result<Command, String> {
-    let options = Config::command().mut_args(|arg| arg.env(Resettable::Reset));
-    let mut all = options.clone();
-    for arg in Config::command().get_arguments() {
-        let Some((name, value)) = variable(arg, variables) else { continue };
-        let set = |options: Command| {
-            options.mut_arg(arg.get_id(), |arg| arg.default_value(value.to_owned()))
-        };
-        // Each by itself, so that we know which variable an error is about.
-        let result = set(options.clone()).try_get_matches_from(iter::empty::<OsString>());
-        result.map_err(|error| sentence(name, &error))?;
-        all = set(all);
-    }
-    Ok(all)
-}
-
-/// The variable of an option, if it is set: its name, and its value.
-fn variable<'a>(arg: &Arg, variables: &'a Variables) -> Option<(&'a str, &'a OsStr)> {
-    let name = arg.get_env()?.to_str()?;
-    let common = (name == "CHAT_ADDR").then_some("ADDR"); // As in all lessons.
-    let mut names = [Some(name), common].into_iter().flatten();
-    let (name, value) = names.find_map(|name| variables.get_key_value(name))?;
-    Some((name, value))
+/// The variables that are set, as options: `CHAT_MAX_ROOMS=7` is `--max-rooms=7`.
+fn as_options(variables: &Variables) -> Vec<OsString> {
+    let as_option = |arg: &Arg| {
+        let name = arg.get_env()?.to_str()?;
+        let common = (name == "CHAT_ADDR").then_some("ADDR"); // As in all lessons.
+        let value = variables.get(name).or_else(|| variables.get(common?))?;
+        let mut option = OsString::from(format!("--{}=", arg.get_long()?));
+        option.push(value);
+        Some(option)
+    };
+    Config::command().get_arguments().filter_map(as_option).collect()
 }
 
 /// Refuses variables that look like ours, but are not: somebody has mistyped one.
@@ -308,8 +301,9 @@ fn check_names(variables: &Variables) -> Result<(), String> {
     }
 }
 
-/// What is wrong with the value of the variable or of the option that has this name.
-fn sentence(name: &str, error: &Error) -> String {
+/// What is wrong with a variable. An option has the name of its variable here.
+fn sentence(error: &Error) -> String {
+    let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let reason = match (error.source(), error.get(ContextKind::ValidValue)) {
         (Some(source), _) => explain(source),
         (None, Some(ContextValue::Strings(valid))) if !valid.is_empty() => {
@@ -319,11 +313,14 @@ fn sentence(name: &str, error: &Error) -> String {
         _ => {
             let text = error.to_string();
             let problem = text.lines().next().unwrap_or_default();
-            return format!("{name}: {}.", problem.trim_start_matches("error: "));
+            return format!("{}.", problem.trim_start_matches("error: "));
         }
     };
-    let value = error.get(ContextKind::InvalidValue).map(ToString::to_string);
-    format!("{name} is {:?}: {reason}.", value.unwrap_or_default())
+    // Such as `--max-rooms <MAX_ROOMS>`.
+    let usage = context(ContextKind::InvalidArg);
+    let name = usage.split(' ').next().unwrap_or_default();
+    let name = name.trim_start_matches('-').replace('-', "_").to_uppercase();
+    format!("{PREFIX}{name} is {:?}: {reason}.", context(ContextKind::InvalidValue))
 }
 
 fn explain(source: &(dyn std::error::Error + 'static)) -> String {

@@ -56,14 +56,14 @@ fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Res
         (
             "ADDR",
             "localhost",
-            "ADDR is \"localhost\": it should be an IP address and a port, as in \
+            "CHAT_ADDR is \"localhost\": it should be an IP address and a port, as in \
              127.0.0.1:18000.",
         ),
         (
             "CHAT_OUTBOX_SIZE",
             "100",
-            "CHAT_OUTBOX_SIZE is 100, but a full room may send 800 messages at once: \
-             CHAT_MAX_MEMBERS_PER_ROOM times CHAT_MESSAGE_BURST.",
+            "CHAT_OUTBOX_SIZE is 100, but a full room may send 840 messages at once: \
+             CHAT_MAX_MEMBERS_PER_ROOM times one more than CHAT_MESSAGE_BURST.",
         ),
         (
             "CHAT_ALLOWED_ORIGINS",

@@ -24,14 +24,21 @@ struct Buckets {
     /// A token bucket for each key, kept as the time at which it is full again (the
     /// algorithm GCRA). A bucket that is not in here is full.
     ///
-    /// It cannot grow without end: one address adds a few entries for each attempt that
-    /// it still has, and an entry is removed when its bucket is full, within minutes.
+    /// One address adds a few entries for each attempt that it still has, and an entry is
+    /// removed when its bucket is full, within minutes. Against many addresses there is
+    /// `MAX_BUCKETS`.
     full_at: HashMap<Key, Instant>,
     last_cleanup: Option<Instant>,
     /// From where each account was last signed in to. The limit of the account does not
     /// hold there, so that others cannot keep its owner out.
     trusted: HashMap<Username, IpAddr>,
 }
+
+/// How many buckets there may be. Then nobody can sign in from anywhere new for a moment.
+const MAX_BUCKETS: usize = 100_000;
+
+/// When to try again then.
+const FULL: Duration = Duration::from_secs(1);
 
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
@@ -62,6 +69,9 @@ impl LoginLimits {
         buckets.clean_up(now);
 
         let is_trusted = buckets.trusted.get(username) == Some(&address);
+        if buckets.full_at.len() >= MAX_BUCKETS && !is_trusted {
+            return Err(FULL);
+        }
         for (key, burst, each) in &limits {
             let full_at = *buckets.full_at.get(key).unwrap_or(&now);
             let latest = now + *each * *burst;
@@ -238,6 +248,27 @@ mod tests {
         allowed(&limits, "ana", ANA);
 
         assert_eq!(limits.lock().full_at.len(), 3, "only Ana's guesses are left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_addresses_takes_bounded_memory_and_a_trusted_one_gets_in() {
+        let limits = LoginLimits::default();
+        sign_in(&limits, "ana", ANA);
+
+        for n in 0..50_000 {
+            let address = IpAddr::from([172, (n >> 16) as u8, (n >> 8) as u8, n as u8]);
+            let _ = limits.attempt(&name(&format!("user{n}")), address);
+        }
+
+        assert!(limits.lock().full_at.len() <= MAX_BUCKETS + 3, "no more are added");
+        assert_eq!(limits.attempt(&name("ben"), EVE.into()), Err(FULL), "nobody new");
+        assert_eq!(
+            limits.attempt(&name("ana"), ANA.into()),
+            Ok(()),
+            "but Ana, as before"
+        );
+        advance(Duration::from_secs(60)).await;
+        assert_eq!(limits.attempt(&name("ben"), EVE.into()), Ok(()), "a minute later");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Signing in: who somebody is, for the HTTP API and for sockets alike.
 
+mod allowed_origins;
 mod current_user;
 mod login;
 mod login_limits;

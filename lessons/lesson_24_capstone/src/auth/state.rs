@@ -1,7 +1,8 @@
 //! What signing in needs, in one handle.
 
 use super::{
-    login_limits::LoginLimits, origin::AllowedOrigins, tokens::Tokens, users::Users,
+    allowed_origins::AllowedOrigins, login_limits::LoginLimits, tokens::Tokens,
+    users::Users,
 };
 use crate::config::Config;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The database: one SQLite file, or memory, and one transaction at a time.
 
 use std::{
+    num::NonZeroU32,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -61,7 +62,7 @@ impl Database {
     ///
     /// The error is a sentence for the person who started the program.
     pub fn new(config: &Config) -> Result<Self, String> {
-        match &config.database {
+        let database = match &config.database {
             Some(path) => Self::open(path).map_err(|error| {
                 format!(
                     "CHAT_DATABASE={} cannot be used: {}.",
@@ -73,7 +74,19 @@ impl Database {
                 warn!("CHAT_DATABASE is not set: all data ends with this program");
                 Self::in_memory().map_err(|error| format!("No database: {error}."))
             }
-        }
+        }?;
+        let limited = database.limit_size(config.max_database_size);
+        limited.map_err(|error| format!("No database: {error}."))?;
+        Ok(database)
+    }
+
+    /// Limits the size, in MiB. A change that needs more is answered with 503.
+    fn limit_size(&self, mebibytes: NonZeroU32) -> rusqlite::Result<()> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let page_size: i64 =
+            connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = i64::from(mebibytes.get()) * 1024 * 1024 / page_size;
+        connection.pragma_update(None, "max_page_count", pages)
     }
 
     pub fn open(path: &Path) -> rusqlite_migration::Result<Self> {

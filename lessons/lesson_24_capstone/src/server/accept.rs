@@ -78,11 +78,7 @@ async fn serve_connection(
     shutdown: &Shutdown,
 ) {
     let body_timeout = config.body_timeout;
-    let app = app.map_request(move |request: Request<Incoming>| {
-        let mut request = request.map(|body| WithDeadline::new(body, body_timeout));
-        request.extensions_mut().insert(ConnectInfo(address));
-        request
-    });
+    let app = app.map_request(move |request| prepared(request, address, body_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
@@ -103,4 +99,15 @@ async fn serve_connection(
 
     // The answer to a request in progress may still be sent, for a while.
     let _ = timeout(LAST_REQUEST_TIMEOUT, connection).await;
+}
+
+/// A request that knows where it comes from, and whose body has a deadline.
+fn prepared(
+    request: Request<Incoming>,
+    address: SocketAddr,
+    body_timeout: Duration,
+) -> Request<WithDeadline<Incoming>> {
+    let mut request = request.map(|body| WithDeadline::new(body, body_timeout));
+    request.extensions_mut().insert(ConnectInfo(address));
+    request
 }

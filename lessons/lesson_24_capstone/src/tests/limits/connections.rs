@@ -5,7 +5,7 @@ use tokio::time::sleep;
 
 use super::{
     super::{
-        app, app_with,
+        app_with,
         people::{at_least_one, config, path, so_many},
     },
     PING, SECOND, pong, upgrade_request,
@@ -14,7 +14,8 @@ use crate::config::Config;
 
 #[tokio::test(start_paused = true)]
 async fn the_sixth_connection_of_a_person_is_closed_with_1008() -> Check {
-    let server = serve(app());
+    let max_connections_per_user = so_many(5);
+    let server = serve(app_with(Config { max_connections_per_user, ..config() }));
     let mut tabs = Vec::new();
     for room in ["one", "two", "three", "four", "five"] {
         tabs.push(server.connect("Ana", &path(room, "ana")).await?);
@@ -36,6 +37,7 @@ async fn the_sixth_connection_of_a_person_is_closed_with_1008() -> Check {
 async fn one_person_cannot_use_up_the_connections_of_all() -> Check {
     let config = Config {
         max_connections: so_many(20),
+        max_connections_per_user: so_many(5),
         message_burst: at_least_one(40),
         ..config()
     };

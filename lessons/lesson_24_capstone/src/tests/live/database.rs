@@ -24,9 +24,13 @@ use tracing::subscriber::with_default;
 
 use super::{app, app_on, asking::asks};
 use crate::{
+    config::Config,
     error::ApiError,
     live::{Database, MIGRATIONS, Model, User, UserDraft, explain},
-    tests::people::user,
+    tests::{
+        app_with,
+        people::{at_least_one, config, user},
+    },
 };
 
 /// A file for a test, which goes away with it.
@@ -311,6 +315,32 @@ async fn limits_pages(database: &Database, pages: i64) {
         Ok(())
     };
     database.read(pragma).await.expect("a good pragma");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_database_grows_no_larger_than_the_configuration_says() -> Check {
+    let config = Config {
+        max_database_size: at_least_one(1),
+        changes_per_second: at_least_one(10_000),
+        change_burst: at_least_one(10_000),
+        ..config()
+    };
+    let server = serve(app_with(config));
+    let user = json!({ "name": "Ana", "email": "ana@example.org" });
+    asks(&server, "ana", "POST /users", user).await?;
+
+    let post = json!({ "user_id": 1, "title": "Tea", "body": "x".repeat(2_000) });
+    let (mut posts, mut status) = (0, 201);
+    while status == 201 && posts < 1_000 {
+        status = asks(&server, "ana", "POST /posts", post.clone()).await?.status;
+        posts += 1;
+    }
+
+    assert_eq!(status, 503, "the next one does not fit");
+    assert!((250..520).contains(&posts), "1 MiB has room for {posts} of 2 KB");
+    let reply = asks(&server, "ana", "DELETE /posts/1", Value::Null).await?;
+    assert_eq!(reply.status, 204, "one can still delete");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
