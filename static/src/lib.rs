@@ -140,11 +140,18 @@ pub fn router_with_origins<S: Clone + Send + Sync + 'static>(
     origins: &str,
 ) -> Router<S> {
     let running = Program { package, page };
+    // The lab asks this server in its own name. A limit for addresses would not notice who
+    // is behind it, so it is for debug builds alone.
+    let lab = if cfg!(debug_assertions) {
+        lab::router(running, origins)
+    } else {
+        Router::new()
+    };
 
     Router::new()
         .route("/", get(landing_page(running)))
         .route("/favicon.ico", get(Redirect::permanent("/favicon.svg")))
-        .merge(lab::router(running, origins))
+        .merge(lab)
         .fallback(move |uri: Uri| async move { serve(running, uri.path()) })
 }
 

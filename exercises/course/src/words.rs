@@ -57,16 +57,6 @@ pub const PAGES: &[Row] = &[
     (" The first lessons have no library for that.", ""),
     ("Lesson 07: rooms", "My chat"),
     ("lesson_07_rooms", NAME),
-    // The lab asks the server in the server's own name, as nobody else may.
-    (
-        "        .merge(lab::router(running, origins))\n",
-        "        // The lab asks us in our own name. That is for development alone.\n        \
-         .merge(if cfg!(debug_assertions) {\n            \
-         lab::router(running, origins)\n        \
-         } else {\n            \
-         Router::new()\n        \
-         })\n",
-    ),
     ("The book's pages may ask, too,", "Pages of this machine may ask, too,"),
     (
         "The book, as `mdbook serve` shows it.",
