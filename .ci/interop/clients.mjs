@@ -616,38 +616,40 @@ describe("lesson 12, tasks", LIMITS, () => {
   });
 });
 
-describe("lesson 13, lifespan", LIMITS, () => {
-  const lesson = serve("lesson_13_lifespan");
-  const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
-  const enter = async (t, name = "ana") => {
-    const answer = await lesson.get("/login", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username: name, password: PASSWORDS[name] }),
-    });
-    const { token } = await answer.json();
-    return lesson.connect(t, `/ws/chat/rust?token=${token}`);
-  };
-  everyLessonWithJson(enter, { room: "rust" });
+for (const name of ["lesson_13_lifespan", "lesson_24_capstone"]) {
+  describe(`${name}, which shuts down gracefully`, LIMITS, () => {
+    const lesson = serve(name);
+    const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
+    const enter = async (t, name = "ana") => {
+      const answer = await lesson.get("/login", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ username: name, password: PASSWORDS[name] }),
+      });
+      const { token } = await answer.json();
+      return lesson.connect(t, `/ws/chat/rust?token=${token}`);
+    };
+    everyLessonWithJson(enter, { room: "rust" });
 
-  for (const signal of ["SIGTERM", "SIGINT"]) {
-    test(`after ${signal}, everybody hears the last words, and then 1001`, async (t) => {
-      const ana = await enter(t, "ana");
-      const ben = await enter(t, "ben");
-      await ana.hears({ type: "user_joined", username: "ben" });
-      const words = { type: "chat", room: "rust", from: "ben", content: "last words" };
-      ben.says({ type: "chat", content: "last words" });
-      await ben.hears(words);
+    for (const signal of ["SIGTERM", "SIGINT"]) {
+      test(`after ${signal}, everybody hears the last words, and then 1001`, async (t) => {
+        const ana = await enter(t, "ana");
+        const ben = await enter(t, "ben");
+        await ana.hears({ type: "user_joined", username: "ben" });
+        const words = { type: "chat", room: "rust", from: "ben", content: "last words" };
+        ben.says({ type: "chat", content: "last words" });
+        await ben.hears(words);
 
-      const end = lesson.server.end(signal);
+        const end = lesson.server.end(signal);
 
-      await ana.hears(words);
-      await ana.isClosed(1001, /^the server is stopping$/);
-      await ben.isClosed(1001, /^the server is stopping$/);
-      assert.equal(await soon(end, "the end"), 0, "the exit code");
-    });
-  }
-});
+        await ana.hears(words);
+        await ana.isClosed(1001, /^the server is stopping$/);
+        await ben.isClosed(1001, /^the server is stopping$/);
+        assert.equal(await soon(end, "the end"), 0, "the exit code");
+      });
+    }
+  });
+}
 
 describe("lesson 11, live data", LIMITS, () => {
   const lesson = serve("lesson_11_live_data");
