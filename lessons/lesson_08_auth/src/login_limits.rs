@@ -24,8 +24,9 @@ struct Buckets {
     /// A token bucket for each key, kept as the time at which it is full again (the
     /// algorithm GCRA). A bucket that is not in here is full.
     ///
-    /// It cannot grow without end: one address adds a few entries for each attempt that
-    /// it still has, and an entry is removed when its bucket is full, within minutes.
+    /// One address adds a few entries for each attempt that it still has, and an entry is
+    /// removed when its bucket is full, within minutes. Many addresses together could still
+    /// fill the memory: the capstone has a limit for that.
     full_at: HashMap<Key, Instant>,
     last_cleanup: Option<Instant>,
     /// From where each account was last signed in to. The limit of the account does not

@@ -11,6 +11,7 @@ use crate::{
     auth::{self, Auth},
     chat::{self, RoomManager},
     config::Config,
+    error::method_not_allowed,
     limits::{ConnectionLimits, RateLimits},
     live::{self, Channels, Database},
     server::Shutdown,
@@ -58,11 +59,13 @@ pub fn app(state: AppState, config: &Config) -> Router {
         .merge(tasks::routes(&state))
         .nest("/api/v1", live::routes(&state))
         .route("/ready", get(ready))
+        .method_not_allowed_fallback(method_not_allowed)
         .merge(pages::router_with_origins(package, page, &config.allowed_origins))
         .with_state(state)
 }
 
-/// For whoever sends us clients, such as a load balancer: whether we can serve one more.
+/// For a load balancer: whether to send us clients. Not while we shut down, nor while the
+/// database takes no changes.
 async fn ready(
     State(shutdown): State<Shutdown>,
     State(database): State<Database>,

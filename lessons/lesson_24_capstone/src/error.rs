@@ -65,22 +65,24 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, message)
     }
 
-    /// 422: we can read the request, and this field of it is wrong.
+    /// 422: we can read the request, but it is wrong.
+    pub fn unprocessable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+    }
+
+    /// 422: we can read the request, but this field of it is wrong.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        let field = Some(field.into()).filter(|field| !field.is_empty());
-        Self { field, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
+        Self { field: Some(field.into()), ..Self::unprocessable(message) }
     }
 
-    /// 429: this person should wait. The sentences begin with `what` there was too much of.
-    pub fn too_many(what: &str, wait: Duration) -> Self {
-        let seconds = whole_seconds(wait);
-        let message = format!("{what}. Try again in {seconds} s.");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, message).retry_after(wait)
+    /// 429: this person should wait. `what` begins the sentence, as in "Too many requests".
+    pub fn too_many(what: impl Display, wait: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "").retry_after(what, wait)
     }
 
-    /// 503: there is no room for this now.
-    pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    /// 503: there is no room for this now. `what` begins the sentence.
+    pub fn unavailable(what: impl Display, wait: Duration) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "").retry_after(what, wait)
     }
 
     /// 500: our fault. The details are for us, not for strangers.
@@ -89,10 +91,15 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed.")
     }
 
-    /// The same, with the time after which it is worth to try again.
-    pub fn retry_after(self, wait: Duration) -> Self {
-        Self { retry_after: Some(wait), ..self }
+    fn retry_after(self, what: impl Display, wait: Duration) -> Self {
+        let message = format!("{what}. Try again in {} s.", whole_seconds(wait));
+        Self { message, retry_after: Some(wait), ..self }
     }
+}
+
+/// What a router answers for a path that it has, and a method that it has not.
+pub async fn method_not_allowed() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here.")
 }
 
 /// A time in whole seconds, at least as long.

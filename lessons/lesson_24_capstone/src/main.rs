@@ -22,8 +22,10 @@ mod extract;
 mod limits;
 mod live;
 mod names;
+mod sentence;
 mod server;
 mod session;
+mod sizes;
 mod tasks;
 mod telemetry;
 

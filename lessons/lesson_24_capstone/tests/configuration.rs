@@ -1,10 +1,10 @@
 //! What the program itself says about its configuration, and how it ends.
 
-use std::{
-    env, io,
-    net::TcpListener,
-    process::{Command, Output},
-};
+mod common;
+
+use std::{io, net::TcpListener, process::Output};
+
+use common::program;
 
 const SECRET: &str = "not for other eyes";
 
@@ -13,14 +13,8 @@ const SECRET: &str = "not for other eyes";
 /// Its port is taken. Should it go on where it must not, it ends all the same.
 fn run(argument: Option<&str>, variables: &[(&str, &str)]) -> io::Result<Output> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
-    let mut program = Command::new(env!("CARGO_BIN_EXE_lesson_24_capstone"));
-    for (name, _) in env::vars_os() {
-        let text = name.to_string_lossy();
-        if text == "ADDR" || text.starts_with("CHAT_") {
-            program.env_remove(&name);
-        }
-    }
-    program.arg("--addr").arg(taken.local_addr()?.to_string()).args(argument);
+    let mut program = program();
+    program.env("ADDR", taken.local_addr()?.to_string()).args(argument);
     program.envs(variables.iter().copied()).output()
 }
 
@@ -48,11 +42,7 @@ fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Res
             "5",
             "There is no variable CHAT_MAX_ROMS: --help lists them all.",
         ),
-        (
-            "CHAT_MAX_ROOMS",
-            "0",
-            "CHAT_MAX_ROOMS is \"0\": a limit of 0 would keep everybody out.",
-        ),
+        ("CHAT_MAX_ROOMS", "0", "CHAT_MAX_ROOMS is 0: that would keep everybody out."),
         (
             "ADDR",
             "localhost",

@@ -2,6 +2,8 @@
 
 #![cfg(unix)]
 
+mod common;
+
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -10,6 +12,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use common::program;
 
 /// Far longer than anything here takes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -30,7 +34,7 @@ impl Drop for Program {
 impl Program {
     /// Starts the program, whose clients have one second to leave when it stops.
     fn start() -> io::Result<Self> {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_lesson_24_capstone"))
+        let mut process = program()
             .env("CHAT_ADDR", "127.0.0.1:0")
             .env("CHAT_SHUTDOWN_TIMEOUT", "1")
             .stdout(Stdio::piped())

@@ -60,12 +60,11 @@ async fn login(
     auth.limits
         .attempt(&username, address)
         .map_err(|wait| ApiError::too_many("Too many attempts to sign in", wait))?;
-    if !auth.users.verify_password(&username, password).await {
-        return Err(wrong());
-    }
+    let role = auth.users.verify_password(&username, password).await?;
+    let role = role.ok_or_else(wrong)?;
     auth.limits.succeeded(&username, address);
 
-    let token = auth.tokens.issue(username.clone(), auth.users.role(&username));
+    let token = auth.tokens.issue(username.clone(), role);
     let expires_in = TOKEN_LIFETIME.as_secs();
     let answer =
         json!({ "token": token, "username": username, "expires_in": expires_in });

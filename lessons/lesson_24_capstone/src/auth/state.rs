@@ -6,7 +6,7 @@ use super::{
 };
 use crate::config::Config;
 #[cfg(test)]
-use crate::names::Username;
+use {super::users::Role, crate::names::Username};
 
 /// Everything that says who somebody is. All clones share it.
 #[derive(Clone)]
@@ -23,8 +23,8 @@ impl Auth {
     /// The error is a sentence for the person who started the program.
     pub fn new(config: &Config) -> Result<Self, String> {
         Ok(Self {
-            tokens: Tokens::new(config.jwt_secret.as_deref())?,
-            users: Users::default(),
+            tokens: Tokens::new(config.jwt_secret.as_deref().map(str::as_bytes))?,
+            users: Users::new()?,
             limits: LoginLimits::default(),
             origins: AllowedOrigins::parse(&config.allowed_origins)?,
             secure_cookies: config.secure_cookies,
@@ -34,7 +34,7 @@ impl Auth {
     /// A token for this person, without a password.
     #[cfg(test)]
     pub fn issue(&self, username: Username) -> String {
-        let role = self.users.role(&username);
+        let role = self.users.role(&username).unwrap_or(Role::User);
         self.tokens.issue(username, role)
     }
 }

@@ -19,10 +19,10 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 const SECRET_SIZE: usize = 32;
 
 /// Who signs our tokens.
-pub const ISSUER: &str = env!("CARGO_PKG_NAME");
+const ISSUER: &str = env!("CARGO_PKG_NAME");
 
 /// For whom they are. A token for another service must not be valid here.
-pub const AUDIENCE: &str = "chat";
+const AUDIENCE: &str = "chat";
 
 /// What a token says about somebody (RFC 7519, section 4.1).
 #[derive(Deserialize, Serialize)]

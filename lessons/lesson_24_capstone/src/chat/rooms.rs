@@ -88,7 +88,7 @@ impl Member {
         let rooms = self.rooms.lock();
         let room = rooms.get(&self.room);
         if let Some(entry) = room.and_then(|room| room.members.get(&self.username)) {
-            entry.outbox.send(encode(message)); // If it is full, its task ends.
+            entry.outbox.send(encode(message)); // If it is full, the policy decides.
         }
     }
 

@@ -6,6 +6,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
+use tracing::info;
 
 use super::{
     protocol::{ClientMessage, RoomName, ServerMessage},
@@ -50,14 +51,16 @@ async fn ws_handler(
 
 /// Handles one client, from the moment it connects to the moment it is gone.
 async fn handle_socket(mut session: Session, rooms: RoomManager, room: RoomName) {
-    let mut member = match rooms.join(room, session.username.clone()) {
+    let username = session.username.clone();
+    let mut member = match rooms.join(room.clone(), username.clone()) {
         Ok(member) => member,
-        Err(disconnect) => return session.close(disconnect).await,
+        Err(disconnect) => return session.close(&disconnect).await,
     };
     let disconnect = run(&mut session, &mut member).await;
 
     drop(member); // Now, not later: the closing handshake can take a while.
-    session.close(disconnect).await;
+    session.close(&disconnect).await;
+    info!(%room, %username, ?disconnect, "client disconnected");
 }
 
 /// Handles what the client sends, until the connection ends.

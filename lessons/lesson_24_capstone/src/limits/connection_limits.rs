@@ -53,17 +53,16 @@ impl ConnectionLimits {
     ///
     /// There are not many of those, either, because each of them counts in the total.
     pub fn acquire(&self, username: &Username) -> Result<ConnectionPermit, ApiError> {
-        let full = || {
-            let sentence = "All places are taken. Try again in ten seconds.";
-            ApiError::unavailable(sentence).retry_after(RETRY_AFTER)
-        };
-        let total = self.total.clone().try_acquire_owned().map_err(|_| full())?;
+        let total = self.total.clone().try_acquire_owned();
+        let full =
+            |_| ApiError::unavailable("There are too many connections", RETRY_AFTER);
+        let total = total.map_err(full)?;
 
         let mut per_user = self.lock();
         let counts = per_user.entry(username.clone()).or_default();
         let is_surplus = counts.allowed >= self.max_per_user;
         if is_surplus && counts.surplus == SURPLUS_FACTOR * self.max_per_user {
-            return Err(full());
+            return Err(ApiError::too_many("Too many connections of yours", RETRY_AFTER));
         }
         *counts.of_kind(is_surplus) += 1;
 

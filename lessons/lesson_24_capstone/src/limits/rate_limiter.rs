@@ -14,7 +14,8 @@ use tokio::time::Instant;
 
 use crate::{config::Config, error::ApiError, names::Username};
 
-/// How many refusals a person may get at once. After that we close.
+/// How many refusals a person may get at once. After that a session is closed; over HTTP the
+/// answer stays the same.
 const REFUSALS: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 /// How often buckets that are full again are removed.
@@ -33,11 +34,10 @@ pub struct RateLimits {
 
 impl RateLimits {
     pub fn new(config: &Config) -> Self {
-        let limiter = |rate, burst| RateLimiter::new(rate, burst);
         Self {
-            messages: limiter(config.messages_per_second, config.message_burst),
-            changes: limiter(config.changes_per_second, config.change_burst),
-            reads: limiter(config.reads_per_second, config.read_burst),
+            messages: RateLimiter::new(config.messages_per_second, config.message_burst),
+            changes: RateLimiter::new(config.changes_per_second, config.change_burst),
+            reads: RateLimiter::new(config.reads_per_second, config.read_burst),
         }
     }
 }

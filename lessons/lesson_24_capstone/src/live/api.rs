@@ -23,11 +23,12 @@ use super::{
 };
 use crate::{
     auth::{Auth, CurrentUser, Role, require_user},
-    error::ApiError,
+    error::{ApiError, method_not_allowed},
     extract,
     limits::{ConnectionLimits, RateLimits},
     server::Shutdown,
-    session::json::{MESSAGE_LIMIT, now},
+    session::json::now,
+    sizes::MAX_JSON_SIZE,
 };
 
 /// In which header the answer to a change carries its number.
@@ -55,15 +56,15 @@ where
             "/posts/{id}",
             get(find::<Post>).patch(update::<Post>).delete(delete::<Post>),
         )
-        .route("/ws", any(ws_handler))
-        .route("/ws/{channel}", any(ws_handler))
         .route("/ws/stats", get(get_stats))
         .route("/channels/{channel}/events", post(send_event))
         .route("/announcements", post(announce))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(MESSAGE_LIMIT))
+        .layer(DefaultBodyLimit::max(MAX_JSON_SIZE))
         .layer(from_fn_with_state(state.clone(), require_user::<S>))
+        .route("/ws", any(ws_handler)) // `SessionUpgrade` has checks of its own.
+        .route("/ws/{channel}", any(ws_handler))
 }
 
 /// A part of a table, as it was right after the change with this number.
@@ -217,8 +218,4 @@ async fn announce(
 
 async fn not_found(OriginalUri(uri): OriginalUri) -> ApiError {
     ApiError::not_found(format!("There is nothing at {}.", uri.path()))
-}
-
-async fn method_not_allowed() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here.")
 }

@@ -1,16 +1,11 @@
 //! The database: one SQLite file, or memory, and one transaction at a time.
 
-use std::{
-    num::NonZeroU32,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior::Immediate};
 use rusqlite_migration::{M, Migrations};
 use tokio::{
-    sync::{Mutex as AsyncMutex, Semaphore},
+    sync::Mutex,
     task::{spawn, spawn_blocking},
     time::{Instant, timeout},
 };
@@ -30,14 +25,17 @@ pub const MIGRATIONS: &[M] = &[
 /// How long we wait for another program that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request waits for its turn.
-const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request waits for the connection.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often we look whether a change is possible, at most.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long that may take: whoever asks has other servers to ask.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// When it is worth to try again after such an error.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Why nothing can be changed, in a sentence.
 pub type Unwritable = &'static str;
@@ -51,10 +49,9 @@ pub type ChangeNumber = i64;
 /// The one connection. All clones share it.
 #[derive(Clone)]
 pub struct Database {
+    /// Why tokio's mutex? Whoever waits for it takes no thread.
     connection: Arc<Mutex<Connection>>,
-    /// Whose turn it is. Whoever waits for it takes no thread.
-    turns: Arc<Semaphore>,
-    last_check: Arc<AsyncMutex<Option<WriteCheck>>>,
+    last_check: Arc<Mutex<Option<WriteCheck>>>,
 }
 
 impl Database {
@@ -82,7 +79,7 @@ impl Database {
 
     /// Limits the size, in MiB. A change that needs more is answered with 503.
     fn limit_size(&self, mebibytes: NonZeroU32) -> rusqlite::Result<()> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.connection.try_lock().expect("nobody else has it yet");
         let page_size: i64 =
             connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = i64::from(mebibytes.get()) * 1024 * 1024 / page_size;
@@ -107,7 +104,6 @@ impl Database {
         Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
-            turns: Arc::new(Semaphore::new(1)),
             last_check: Arc::default(),
         })
     }
@@ -117,7 +113,7 @@ impl Database {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<(ChangeNumber, T), ApiError> {
-        self.in_turn(move |connection| {
+        self.run(move |connection| {
             let transaction = connection.transaction()?;
             let number =
                 transaction
@@ -129,7 +125,7 @@ impl Database {
 
     /// Makes a change and, once it is durable, publishes it.
     ///
-    /// Both happen in one turn, so that changes are published in the order in which they
+    /// Both happen under one lock, so that changes are published in the order in which they
     /// were made. And both happen off the async threads: if the client hangs up
     /// meanwhile, its handler is dropped, but this goes on to the end.
     pub async fn write<T: Send + 'static>(
@@ -137,7 +133,7 @@ impl Database {
         change: impl FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
         publish: impl FnOnce(ChangeNumber, &T) + Send + 'static,
     ) -> Result<(ChangeNumber, T), ApiError> {
-        self.in_turn(move |connection| {
+        self.run(move |connection| {
             // What is not committed at the end of a transaction is undone.
             let transaction = connection.transaction_with_behavior(Immediate)?;
             let changed = change(&transaction)?;
@@ -182,29 +178,24 @@ impl Database {
             changed?;
             Ok(())
         };
-        match timeout(CHECK_TIMEOUT, self.in_turn(change)).await {
+        match timeout(CHECK_TIMEOUT, self.run(change)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err("The database cannot be written to."),
         }
     }
 
-    /// Does `work` on a thread that may wait for a disk, when its turn has come.
-    async fn in_turn<T: Send + 'static>(
+    /// Does `work` with the connection, on a thread that may wait for a disk.
+    async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let turn = timeout(TURN_TIMEOUT, self.turns.clone().acquire_owned())
-            .await
-            .map_err(|_| busy())?
-            .expect("nobody closes the semaphore");
-        let connection = self.connection.clone();
+        let lock = self.connection.clone().lock_owned();
+        let mut connection = timeout(LOCK_TIMEOUT, lock).await.map_err(|_| busy())?;
 
-        spawn_blocking(move || {
-            let _turn = turn; // It ends with the work, not with the handler that asked.
-            work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
-        })
-        .await
-        .unwrap_or_else(|panic| Err(ApiError::internal(&panic)))
+        // The lock moves along: it ends with the work, not with the handler that asked.
+        spawn_blocking(move || work(&mut connection))
+            .await
+            .unwrap_or_else(|panic| Err(ApiError::internal(&panic)))
     }
 }
 
@@ -228,18 +219,18 @@ impl From<rusqlite::Error> for ApiError {
     fn from(error: rusqlite::Error) -> Self {
         use ErrorCode::{DatabaseBusy, DiskFull, ReadOnly, SystemIoFailure};
 
-        match error.sqlite_error_code() {
-            Some(DatabaseBusy) => busy(),
-            // This may be over soon: somebody makes room on the disk, for example.
-            Some(DiskFull | ReadOnly | SystemIoFailure) => {
-                error!(%error, "the database cannot be used");
-                Self::unavailable("The database cannot be used now. Try again later.")
-            }
-            _ => Self::internal(&error),
-        }
+        // Each of these may be over soon: somebody makes room on the disk, for example.
+        let what = match error.sqlite_error_code() {
+            Some(DatabaseBusy) => return busy(),
+            Some(DiskFull) => "The database has no room for this",
+            Some(ReadOnly | SystemIoFailure) => "The database cannot be used",
+            _ => return Self::internal(&error),
+        };
+        error!(%error, "the database cannot be used");
+        Self::unavailable(what, RETRY_AFTER)
     }
 }
 
 fn busy() -> ApiError {
-    ApiError::unavailable("The database is busy. Try again in a moment.")
+    ApiError::unavailable("The database is busy", RETRY_AFTER)
 }

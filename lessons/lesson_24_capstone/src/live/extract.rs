@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Channel {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Path(name) = Path::<String>::from_request_parts(parts, state).await?;
-        Self::try_from(name).map_err(ApiError::not_found)
+        Self::parse(&name).map_err(ApiError::not_found)
     }
 }
 
@@ -59,7 +59,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Channel {
         state: &S,
     ) -> Result<Option<Self>, ApiError> {
         let name = Option::<AxumPath<String>>::from_request_parts(parts, state).await?;
-        let channel = name.map(|AxumPath(name)| Self::try_from(name)).transpose();
+        let channel = name.map(|AxumPath(name)| Self::parse(&name)).transpose();
         channel.map_err(ApiError::not_found)
     }
 }

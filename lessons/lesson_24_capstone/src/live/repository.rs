@@ -78,7 +78,11 @@ pub trait Model: Serialize + Sized + Send + 'static {
         let sql = format!("DELETE FROM {} WHERE id = ?1", Self::TABLE);
         match db.execute(&sql, [self.id()]) {
             Ok(_) => Ok(self),
-            Err(error) => Err(still_needed(error, Self::NAME)),
+            Err(error) => {
+                let sentence = "This user is still needed: delete the posts first.";
+                let answer = ApiError::conflict(sentence);
+                Err(violation(error, SQLITE_CONSTRAINT_FOREIGNKEY, answer))
+            }
         }
     }
 }
@@ -118,7 +122,8 @@ impl Model for User {
         let phone = draft.phone.flatten().map(|phone| phone.0);
         let sql = "INSERT INTO users (owner, name, email, phone) \
                    VALUES (?1, ?2, ?3, ?4) RETURNING *";
-        one(db, sql, &[&user.username.as_str(), &name, &email, &phone]).map_err(taken)
+        one(db, sql, &[&user.username.as_str(), &name, &email, &phone])
+            .map_err(email_taken)
     }
 
     fn update(
@@ -132,7 +137,7 @@ impl Model for User {
         let phone = draft.phone.map_or(self.phone, |phone| phone.map(|phone| phone.0));
         let sql = "UPDATE users SET name = ?2, email = ?3, phone = ?4 WHERE id = ?1 \
                    RETURNING *";
-        one(db, sql, &[&self.id, &name, &email, &phone]).map_err(taken)
+        one(db, sql, &[&self.id, &name, &email, &phone]).map_err(email_taken)
     }
 }
 
@@ -209,18 +214,6 @@ fn required<T>(field: &str, value: Option<T>) -> Result<T, ApiError> {
     value.ok_or_else(|| ApiError::field(field, format!("{field} is missing")))
 }
 
-/// What to say when somebody else has this e-mail address.
-///
-/// Why not look before? The rule of the table holds for everyone who writes to it.
-fn taken(error: Error) -> ApiError {
-    match violated_constraint(&error) {
-        Some(SQLITE_CONSTRAINT_UNIQUE) => {
-            ApiError::conflict("Another user has this e-mail address.")
-        }
-        _ => error.into(),
-    }
-}
-
 /// Checks that a post may be by the user with this id: nobody posts under the name of a row
 /// that belongs to somebody else. The table itself refuses a user who does not exist.
 fn check_author(db: &Connection, id: i64, user: &CurrentUser) -> Result<(), ApiError> {
@@ -233,27 +226,22 @@ fn check_author(db: &Connection, id: i64, user: &CurrentUser) -> Result<(), ApiE
     }
 }
 
-/// What to say when the user of a post does not exist.
+fn email_taken(error: Error) -> ApiError {
+    let answer = ApiError::conflict("Another user has this e-mail address.");
+    violation(error, SQLITE_CONSTRAINT_UNIQUE, answer)
+}
+
 fn no_author(error: Error) -> ApiError {
-    match violated_constraint(&error) {
-        Some(SQLITE_CONSTRAINT_FOREIGNKEY) => {
-            ApiError::field("user_id", "there is no such user")
-        }
-        _ => error.into(),
-    }
+    let answer = ApiError::field("user_id", "there is no such user");
+    violation(error, SQLITE_CONSTRAINT_FOREIGNKEY, answer)
 }
 
-/// What to say when other rows refer to this one.
-fn still_needed(error: Error, name: &str) -> ApiError {
-    match violated_constraint(&error) {
-        Some(SQLITE_CONSTRAINT_FOREIGNKEY) => ApiError::conflict(format!(
-            "This {name} is still needed: delete the posts first."
-        )),
+/// The answer to an error: `answer` if it violates this constraint of the table.
+///
+/// Why not look before? The constraint holds for everyone who writes to the table.
+fn violation(error: Error, constraint: i32, answer: ApiError) -> ApiError {
+    match error.sqlite_error() {
+        Some(code) if code.extended_code == constraint => answer,
         _ => error.into(),
     }
-}
-
-/// Which kind of rule of the table an error is about.
-fn violated_constraint(error: &Error) -> Option<i32> {
-    Some(error.sqlite_error()?.extended_code)
 }

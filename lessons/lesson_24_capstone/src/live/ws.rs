@@ -5,6 +5,7 @@ use axum::{
     extract::{State, ws::Message},
     response::Response,
 };
+use tracing::info;
 
 use super::{
     channel::Channel,
@@ -16,10 +17,10 @@ use crate::session::{Activity, Disconnect, Session, SessionUpgrade, json::parse}
 /// Opens a socket that is subscribed to the channel in the path. Without one, it is
 /// subscribed to nothing until the client subscribes.
 pub async fn ws_handler(
+    upgrade: SessionUpgrade,
     channel: Option<Channel>,
     identity: Identity,
     State(channels): State<Channels>,
-    upgrade: SessionUpgrade,
 ) -> Response {
     upgrade.on_upgrade(Activity::Traffic, move |session| {
         handle_socket(session, channels, identity, channel)
@@ -40,7 +41,9 @@ async fn handle_socket(
     let disconnect = run(&mut session, &mut subscription).await;
 
     drop(subscription); // Now, not later: the closing handshake can take a while.
-    session.close(disconnect).await;
+    let username = session.username.clone();
+    session.close(&disconnect).await;
+    info!(%username, ?disconnect, "subscriber disconnected");
 }
 
 async fn run(session: &mut Session, subscription: &mut Subscription) -> Disconnect {

@@ -92,7 +92,7 @@ async fn serve_connection(
     // A connection that ends in an error is only a connection that ends.
     select! {
         _ = &mut connection => return,
-        () = sleep(config.keep_alive) => {}
+        () = sleep(config.max_connection_age) => {}
         () = shutdown.stopping() => {}
     }
     connection.as_mut().graceful_shutdown();

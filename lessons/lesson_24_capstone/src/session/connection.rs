@@ -106,14 +106,13 @@ impl Session {
     }
 
     /// Carries out the closing handshake, and drops the connection.
-    pub async fn close(self, disconnect: Disconnect) {
-        close(self.socket, &disconnect).await;
-        tracing::info!(username = %self.username, ?disconnect, "client disconnected");
+    pub async fn close(self, disconnect: &Disconnect) {
+        close(self.socket, disconnect).await;
     }
 
     /// Lets a text or a binary message pass, unless it comes too fast.
     ///
-    /// Why count pings, too? We answer them, and that costs as much.
+    /// Why count pings and pongs, too? Each costs time to read, and we answer pings.
     async fn admit(
         &mut self,
         message: Message,

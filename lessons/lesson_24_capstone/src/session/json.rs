@@ -7,20 +7,15 @@ use humantime::format_rfc3339_millis;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{error::Category, json};
 
-/// The longest message that we read, in bytes. The longest content of a chat fits, even if
-/// each of its characters is escaped, as in `\ud83d\udc4b`.
-pub const MESSAGE_LIMIT: usize = 32 * 1024;
-
-/// How much we keep of an error, in characters: it may repeat a word of the client.
-const ERROR_LIMIT: usize = 200;
+use crate::{sentence::shortened, sizes::MAX_JSON_SIZE};
 
 /// Reads one message, whose kind is in `field`.
 ///
 /// The error is a sentence for the person who sent the message.
 pub fn parse<T: DeserializeOwned>(text: &str, field: &str) -> Result<T, String> {
-    if text.len() > MESSAGE_LIMIT {
+    if text.len() > MAX_JSON_SIZE {
         let length = text.len();
-        return Err(format!("{length} bytes are too many: the limit is {MESSAGE_LIMIT}"));
+        return Err(format!("{length} bytes are too many: the limit is {MAX_JSON_SIZE}"));
     }
     // Why look at the first character? serde also reads `["ping"]` as an enum.
     if !text.trim_start().starts_with('{') {
@@ -31,17 +26,6 @@ pub fn parse<T: DeserializeOwned>(text: &str, field: &str) -> Result<T, String> 
         Category::Data => shortened(&error.to_string()),
         _ => format!("this is not valid JSON: {error}"),
     })
-}
-
-/// Cuts out the middle of a sentence that is too long.
-fn shortened(sentence: &str) -> String {
-    let chars: Vec<char> = sentence.chars().collect();
-    if chars.len() <= ERROR_LIMIT {
-        return sentence.into();
-    }
-    let (head, rest) = chars.split_at(ERROR_LIMIT / 2);
-    let (_, tail) = rest.split_at(rest.len() - ERROR_LIMIT / 2);
-    format!("{} … {}", String::from_iter(head), String::from_iter(tail))
 }
 
 /// The text of a frame. A clone of it is cheap: all clones share one buffer.

@@ -11,8 +11,10 @@ use tokio::sync::Notify;
 
 use crate::config::SlowClient;
 
-/// How many messages we write in one go. All of them have ten seconds: a client that is
-/// slow, but reads, must manage that.
+/// How many messages are written in one go, while the outbox is open.
+///
+/// Why not all? A batch has one deadline, and a client that is slow, but reads, must be able
+/// to meet it. What is left in a closed outbox is one batch, because its client has to go.
 const BATCH: usize = 32;
 
 /// The end that others put messages into. The outbox closes when this is dropped.
@@ -36,7 +38,7 @@ pub struct Batch {
 
 /// Where a session finds what it has to send.
 pub trait Outgoing: Send {
-    /// Waits for messages, and takes some of them. `None` when none will come any more.
+    /// Waits for messages, and takes some of them. `None` once the client was too slow.
     ///
     /// Must be cancel safe: what is not taken stays where it is.
     fn recv(&mut self) -> impl Future<Output = Option<Batch>> + Send;
@@ -56,7 +58,7 @@ struct Shared {
 struct Queue {
     messages: VecDeque<Utf8Bytes>,
     missed: usize,
-    /// Nobody sends any more, or nobody reads any more.
+    /// The sender is gone, or the outbox was full and its policy is to close.
     closed: bool,
 }
 
@@ -83,7 +85,7 @@ impl Sender {
                 return false;
             }
             queue.messages.pop_front();
-            queue.missed += usize::from(self.slow_client == SlowClient::Tell);
+            queue.missed += usize::from(self.slow_client == SlowClient::Notify);
         }
         queue.messages.push_back(message);
         self.shared.changed.notify_one();

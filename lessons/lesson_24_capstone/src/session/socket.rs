@@ -8,7 +8,7 @@ use futures_util::SinkExt;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
-use crate::config::MAX_MESSAGE_SIZE;
+use crate::sizes::MAX_MESSAGE_SIZE;
 
 /// How long it may take to write what is queued. A client that needs longer is too slow.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);

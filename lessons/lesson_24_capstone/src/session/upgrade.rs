@@ -32,7 +32,7 @@ const SURPLUS_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// Why one extractor? A handler that asks for it cannot forget one of the checks.
 pub struct SessionUpgrade {
-    pub user: CurrentUser,
+    user: CurrentUser,
     upgrade: WebSocketUpgrade,
     permit: ConnectionPermit,
     limiter: RateLimiter,

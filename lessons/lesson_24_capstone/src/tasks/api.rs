@@ -16,8 +16,8 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    task_list::{CancelError, PER_PERSON, Task, TaskId, TaskLimit, Tasks},
-    word_count::{TEXT_LIMIT, WordCounter},
+    task_list::{PER_PERSON, Task, TaskError, TaskId, TaskLimit, Tasks},
+    word_count::WordCounter,
     worker::start,
     ws::ws_handler,
 };
@@ -27,6 +27,7 @@ use crate::{
     extract::{Path, Query},
     limits::{ConnectionLimits, RateLimits},
     server::Shutdown,
+    sizes::MAX_BODY_SIZE,
 };
 
 /// How long we take for a text by default, in seconds: long enough to see progress.
@@ -51,9 +52,9 @@ where
     Router::new()
         .route("/tasks", get(list_tasks).post(start_task))
         .route("/tasks/{id}", get(show_task).delete(cancel_task))
-        .route("/ws/tasks", any(ws_handler))
         .route_layer(from_fn_with_state(state.clone(), require_user::<S>))
-        .layer(DefaultBodyLimit::max(TEXT_LIMIT))
+        .route("/ws/tasks", any(ws_handler)) // `SessionUpgrade` has checks of its own.
+        .layer(DefaultBodyLimit::max(MAX_BODY_SIZE))
 }
 
 /// How to count: `?seconds=10`.
@@ -96,7 +97,7 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         match String::from_request(request, state).await {
             Ok(text) if text.trim().is_empty() => {
-                Err(ApiError::field("", "There is nothing to count: send a text."))
+                Err(ApiError::unprocessable("There is nothing to count: send a text."))
             }
             Ok(text) => Ok(Self(text)),
             Err(error @ StringRejection::InvalidUtf8(_)) => {
@@ -104,7 +105,7 @@ impl<S: Send + Sync> FromRequest<S> for Text {
             }
             Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 let sentence =
-                    format!("This text is too long: the limit is {TEXT_LIMIT} bytes.");
+                    format!("This text is too long: the limit is {MAX_BODY_SIZE} bytes.");
                 Err(ApiError::new(error.status(), sentence))
             }
             Err(error) => Err(error.into()),
@@ -129,18 +130,17 @@ async fn start_task(
 
 impl From<TaskLimit> for ApiError {
     fn from(limit: TaskLimit) -> Self {
-        let error = match limit {
-            TaskLimit::OfUser => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                format!(
-                    "{PER_PERSON} of your tasks are unfinished. Wait, or cancel one."
+        match limit {
+            TaskLimit::OfUser => Self::too_many(
+                format_args!(
+                    "{PER_PERSON} of your tasks are unfinished: wait, or cancel one"
                 ),
+                RETRY_AFTER,
             ),
-            TaskLimit::InAll => Self::unavailable(
-                "Too many tasks are unfinished. Try again in ten seconds.",
-            ),
-        };
-        error.retry_after(RETRY_AFTER)
+            TaskLimit::InAll => {
+                Self::unavailable("Too many tasks are unfinished", RETRY_AFTER)
+            }
+        }
     }
 }
 
@@ -154,7 +154,7 @@ async fn show_task(
     Path(id): Path<TaskId>,
 ) -> Result<Json<Task>, ApiError> {
     let task = tasks.of(&user.username).get(id);
-    task.map(Json).ok_or_else(|| refused(id, &CancelError::Unknown))
+    task.map(Json).ok_or_else(|| refused(id, &TaskError::Unknown))
 }
 
 /// Cancels a task. To do it twice is no mistake.
@@ -169,9 +169,9 @@ async fn cancel_task(
     }
 }
 
-fn refused(id: TaskId, error: &CancelError) -> ApiError {
+fn refused(id: TaskId, error: &TaskError) -> ApiError {
     match error {
-        CancelError::Unknown => ApiError::not_found(error.sentence(id)),
-        CancelError::Ended => ApiError::conflict(error.sentence(id)),
+        TaskError::Unknown => ApiError::not_found(error.sentence(id)),
+        TaskError::Ended => ApiError::conflict(error.sentence(id)),
     }
 }

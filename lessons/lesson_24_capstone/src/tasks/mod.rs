@@ -13,7 +13,7 @@ pub use self::{api::routes, task_list::Tasks};
 #[cfg(test)]
 pub use self::{
     task_list::{AT_ONCE, IN_ALL, PER_PERSON, REMEMBERED, UserTasks},
-    word_count::{TEXT_LIMIT, WordCount, WordCounter},
+    word_count::{WordCount, WordCounter},
     work::{Step, Work},
     worker::start,
 };

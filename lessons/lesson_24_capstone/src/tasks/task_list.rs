@@ -37,8 +37,8 @@ pub struct Tasks {
     by_user: Arc<Mutex<HashMap<Username, UserTasks>>>,
     /// How many may wait or run in all.
     permits: Arc<Semaphore>,
-    /// How many run.
-    turns: Arc<Semaphore>,
+    /// Permits for those that run.
+    running: Arc<Semaphore>,
 }
 
 /// The tasks of one person. All clones share them.
@@ -91,9 +91,9 @@ pub enum TaskLimit {
     InAll,
 }
 
-/// Why a task cannot be cancelled.
+/// Why nothing can be done about a task.
 #[derive(Debug, PartialEq)]
-pub enum CancelError {
+pub enum TaskError {
     Unknown,
     Ended,
 }
@@ -102,7 +102,7 @@ pub enum CancelError {
 pub struct TaskHandle {
     id: TaskId,
     tasks: UserTasks,
-    turns: Arc<Semaphore>,
+    running: Arc<Semaphore>,
     _permit: OwnedSemaphorePermit,
     pub cancelled: CancellationToken,
 }
@@ -112,7 +112,7 @@ impl Default for Tasks {
         Self {
             by_user: Arc::default(),
             permits: Arc::new(Semaphore::new(IN_ALL)),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            running: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 }
@@ -136,8 +136,8 @@ impl Tasks {
         let tasks = self.of(owner);
         let (id, cancelled) = tasks.add().ok_or(TaskLimit::OfUser)?;
 
-        let turns = self.turns.clone();
-        let handle = TaskHandle { id, tasks, turns, _permit, cancelled };
+        let running = self.running.clone();
+        let handle = TaskHandle { id, tasks, running, _permit, cancelled };
         Ok((Task { id, status: Status::Queued }, handle))
     }
 }
@@ -160,17 +160,17 @@ impl UserTasks {
     }
 
     /// Cancels a task. To do it twice is no mistake.
-    pub fn cancel(&self, id: TaskId) -> Result<(), CancelError> {
+    pub fn cancel(&self, id: TaskId) -> Result<(), TaskError> {
         let mut result = Ok(());
         self.tasks.send_if_modified(|list| {
             result = match list.tasks.get(&id) {
                 Some((Status::Cancelled, _)) => Ok(()),
-                Some((status, _)) if status.has_ended() => Err(CancelError::Ended),
+                Some((status, _)) if status.has_ended() => Err(TaskError::Ended),
                 Some((_, cancelled)) => {
                     cancelled.cancel();
                     return list.set(id, Status::Cancelled);
                 }
-                None => Err(CancelError::Unknown),
+                None => Err(TaskError::Unknown),
             };
             false
         });
@@ -213,7 +213,7 @@ impl TaskList {
     }
 }
 
-impl CancelError {
+impl TaskError {
     /// A sentence for the person who wanted something of it.
     pub fn sentence(&self, id: TaskId) -> String {
         match self {
@@ -224,12 +224,12 @@ impl CancelError {
 }
 
 impl TaskHandle {
-    /// Waits for its turn, which ends when the value is dropped. The first who came is
-    /// the first who gets one. `None` if the task was cancelled.
-    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        let turn = self.turns.clone().acquire_owned();
-        let turn = self.cancelled.run_until_cancelled(turn).await?;
-        Some(turn.expect("nobody closes the semaphore"))
+    /// Waits for a permit to run: the first who came gets the first one. `None` if the task
+    /// was cancelled.
+    pub async fn permit_to_run(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = self.running.clone().acquire_owned();
+        let permit = self.cancelled.run_until_cancelled(permit).await?;
+        Some(permit.expect("nobody closes the semaphore"))
     }
 
     /// Publishes how far the task has got, unless it was cancelled.
@@ -241,7 +241,7 @@ impl TaskHandle {
 impl Status {
     /// Work of which a share is done, after a while.
     ///
-    /// The rest will take as long as it did so far.
+    /// The rest is expected to go on at the same rate.
     pub fn running(done: f64, so_far: Duration) -> Self {
         let seconds_left = (done > 0.0).then(|| {
             let left = so_far.as_secs_f64() / done * (1.0 - done);

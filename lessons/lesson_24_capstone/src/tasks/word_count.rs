@@ -7,9 +7,6 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::work::{Step, Work};
 
-/// The longest text that we count, in bytes.
-pub const TEXT_LIMIT: usize = 1024 * 1024;
-
 /// How many steps a text takes, or fewer if there are not that many words.
 const STEPS: usize = 50;
 

@@ -4,7 +4,7 @@
 pub trait Work: Send + Sized + 'static {
     type Output;
 
-    /// Does some of it. However long that takes, nobody else waits.
+    /// Does some of it, on a thread for blocking code.
     fn step(self) -> Step<Self>;
 
     /// How much has been done, from 0 to 1.

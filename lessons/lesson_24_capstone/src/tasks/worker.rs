@@ -29,7 +29,7 @@ pub fn start(
     Ok(task)
 }
 
-/// Waits for its turn, and works until the end, or until it is cancelled.
+/// Waits until it may run, and works until the end, or until it is cancelled.
 ///
 /// `duration` is added to the work, so that there is some progress to see.
 async fn run(
@@ -37,7 +37,7 @@ async fn run(
     duration: Duration,
     handle: TaskHandle,
 ) {
-    let Some(_turn) = handle.turn().await else { return };
+    let Some(_permit) = handle.permit_to_run().await else { return };
     let start = Instant::now();
 
     loop {

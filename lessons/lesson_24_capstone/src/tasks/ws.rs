@@ -5,6 +5,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
+use tracing::info;
 
 use super::{
     progress::{Progress, TaskEvent},
@@ -20,11 +21,12 @@ enum TaskRequest {
     Ping,
 }
 
-pub async fn ws_handler(State(tasks): State<Tasks>, upgrade: SessionUpgrade) -> Response {
+pub async fn ws_handler(upgrade: SessionUpgrade, State(tasks): State<Tasks>) -> Response {
     upgrade.on_upgrade(Activity::Traffic, async move |mut session: Session| {
-        let tasks = tasks.of(&session.username);
-        let disconnect = run(&mut session, &tasks).await;
-        session.close(disconnect).await; // The tasks go on without it.
+        let username = session.username.clone();
+        let disconnect = run(&mut session, &tasks.of(&username)).await;
+        session.close(&disconnect).await; // The tasks go on without it.
+        info!(%username, ?disconnect, "subscriber of tasks disconnected");
     })
 }
 

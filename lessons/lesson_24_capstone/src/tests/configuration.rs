@@ -2,8 +2,6 @@
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, ValueEnum};
-
 use super::people::username;
 use crate::{
     app::AppState,
@@ -11,15 +9,14 @@ use crate::{
     server::Shutdown,
 };
 
-/// What the program reads with these arguments and in this environment.
-fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Config, String> {
-    let arguments = ["chat"].iter().chain(arguments).map(OsString::from);
+/// What the program reads in this environment.
+fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
     let variables = variables.iter().map(|&(name, value)| (name.into(), value.into()));
-    Config::read(arguments, &variables.collect())
+    Config::read(variables.collect())
 }
 
 fn problem(variables: &[(&str, &str)]) -> String {
-    read(&[], variables).err().unwrap_or_else(|| "no problem".into())
+    read(variables).err().unwrap_or_else(|| "no problem".into())
 }
 
 /// A variable, a value that is not its default, and where the value should arrive.
@@ -47,9 +44,8 @@ const CASES: [Case; 24] = [
     ("CHAT_MAX_MEMBERS_PER_ROOM", "4", |config| config.max_members_per_room.to_string()),
     ("CHAT_MAX_ROOMS", "5", |config| config.max_rooms.to_string()),
     ("CHAT_OUTBOX_SIZE", "2000", |config| config.outbox_size.to_string()),
-    ("CHAT_SLOW_CLIENT", "tell", |config| {
-        let value = config.slow_client.to_possible_value();
-        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+    ("CHAT_SLOW_CLIENT", "notify", |config| {
+        format!("{:?}", config.slow_client).to_lowercase()
     }),
     ("CHAT_MESSAGES_PER_SECOND", "6", |config| config.messages_per_second.to_string()),
     ("CHAT_MESSAGE_BURST", "7", |config| config.message_burst.to_string()),
@@ -59,30 +55,25 @@ const CASES: [Case; 24] = [
     ("CHAT_READ_BURST", "11", |config| config.read_burst.to_string()),
     ("CHAT_HEADER_TIMEOUT", "12", |config| config.header_timeout.as_secs().to_string()),
     ("CHAT_BODY_TIMEOUT", "13", |config| config.body_timeout.as_secs().to_string()),
-    ("CHAT_KEEP_ALIVE", "14", |config| config.keep_alive.as_secs().to_string()),
+    ("CHAT_MAX_CONNECTION_AGE", "14", |config| {
+        config.max_connection_age.as_secs().to_string()
+    }),
     ("CHAT_SHUTDOWN_DELAY", "15", |config| config.shutdown_delay.as_secs().to_string()),
     ("CHAT_SHUTDOWN_TIMEOUT", "16", |config| {
         config.shutdown_timeout.as_secs().to_string()
     }),
     ("CHAT_JWT_SECRET", "long enough, or not", |config| {
-        String::from_utf8(config.jwt_secret.clone().unwrap_or_default())
-            .unwrap_or_default()
+        config.jwt_secret.clone().unwrap_or_default()
     }),
 ];
 
-/// The option of a variable. The secret has none.
-fn option(name: &str) -> Option<String> {
-    let name = name.strip_prefix("CHAT_").filter(|&name| name != "JWT_SECRET")?;
-    Some(format!("--{}", name.to_lowercase().replace('_', "-")))
-}
-
 #[test]
 fn each_variable_sets_its_field_and_no_other() -> Result<(), String> {
-    let default = read(&[], &[])?;
+    let default = read(&[])?;
 
     for (name, value, field) in CASES {
         assert_ne!(field(&default), value, "another value than the default of {name}");
-        let config = read(&[], &[(name, value)])?;
+        let config = read(&[(name, value)])?;
         assert_eq!(field(&config), value, "{name} is read");
         for (other, _, field) in CASES.iter().filter(|(other, ..)| *other != name) {
             assert_eq!(
@@ -92,35 +83,20 @@ fn each_variable_sets_its_field_and_no_other() -> Result<(), String> {
             );
         }
     }
-    assert_eq!(
-        Config::command().get_arguments().count() + 1,
-        CASES.len(),
-        "these are all"
-    );
-    Ok(())
-}
-
-#[test]
-fn each_variable_but_the_secret_is_an_option_which_comes_first() -> Result<(), String> {
-    let default = read(&[], &[])?;
-
-    for (name, value, field) in CASES {
-        let Some(option) = option(name) else { continue };
-        let config = read(&[&option, value], &[])?;
-        assert_eq!(field(&config), value, "{option} is read");
-        let default = field(&default);
-        // The default of some is none, and that is no value of a variable.
-        let variables = if default.is_empty() { vec![] } else { vec![(name, &*default)] };
-        let config = read(&[&option, value], &variables)?;
-        assert_eq!(field(&config), value, "{option} comes before {name}");
-    }
-    let secret = read(&["--jwt-secret", "x"], &[]).err();
-    assert!(secret.is_some(), "all users of a machine see the arguments");
+    let count = help().lines().filter(|line| line.starts_with("  CHAT_")).count();
+    assert_eq!(count, CASES.len(), "these are all");
     Ok(())
 }
 
 #[test]
 fn values_that_contradict_each_other_get_a_sentence() {
+    const AGE: &str = "CHAT_MAX_CONNECTION_AGE should not be less than CHAT_HEADER_TIMEOUT \
+                       and CHAT_BODY_TIMEOUT.";
+    const BODY: &str = "CHAT_MESSAGES_PER_SECOND lets in fewer bytes within \
+                        CHAT_BODY_TIMEOUT than the longest body has, 1 MiB.";
+    const ZERO: &str = "CHAT_HEADER_TIMEOUT and CHAT_BODY_TIMEOUT should be 1 or more.";
+    const PERMITS: &str = "CHAT_MAX_CONNECTIONS and CHAT_MAX_HTTP_CONNECTIONS are too many \
+                           for any machine.";
     let cases = [
         (
             "CHAT_OUTBOX_SIZE",
@@ -146,24 +122,15 @@ fn values_that_contradict_each_other_get_a_sentence() {
             "1",
             "CHAT_MESSAGE_BURST is 1, but to connect counts as 2.",
         ),
-        (
-            "CHAT_HEADER_TIMEOUT",
-            "31",
-            "CHAT_KEEP_ALIVE is 30, but a request may take 31 seconds: CHAT_HEADER_TIMEOUT \
-             or CHAT_BODY_TIMEOUT.",
-        ),
-        (
-            "CHAT_BODY_TIMEOUT",
-            "31",
-            "CHAT_KEEP_ALIVE is 30, but a request may take 31 seconds: CHAT_HEADER_TIMEOUT \
-             or CHAT_BODY_TIMEOUT.",
-        ),
-        (
-            "CHAT_KEEP_ALIVE",
-            "4",
-            "CHAT_KEEP_ALIVE is 4, but a request may take 5 seconds: CHAT_HEADER_TIMEOUT \
-             or CHAT_BODY_TIMEOUT.",
-        ),
+        ("CHAT_HEADER_TIMEOUT", "31", AGE),
+        ("CHAT_BODY_TIMEOUT", "31", AGE),
+        ("CHAT_MAX_CONNECTION_AGE", "4", AGE),
+        ("CHAT_MESSAGES_PER_SECOND", "3", BODY),
+        ("CHAT_BODY_TIMEOUT", "1", BODY),
+        ("CHAT_BODY_TIMEOUT", "0", ZERO),
+        ("CHAT_HEADER_TIMEOUT", "0", ZERO),
+        ("CHAT_MAX_CONNECTIONS", "18446744073709551615", PERMITS),
+        ("CHAT_MAX_HTTP_CONNECTIONS", "18446744073709551615", PERMITS),
     ];
 
     for (name, value, sentence) in cases {
@@ -173,30 +140,19 @@ fn values_that_contradict_each_other_get_a_sentence() {
 
 #[test]
 fn a_value_that_we_cannot_read_gets_a_sentence_that_names_the_variable() {
-    let zero = "a limit of 0 would keep everybody out";
     let digit = "invalid digit found in string";
-    let empty = "cannot parse integer from empty string";
     let size = "number too large to fit in target type";
-    let permits = "no machine has room for so many";
+    let seconds = "it should be whole seconds";
+    let policy = "it may be close, drop or notify";
     let address = "it should be an IP address and a port, as in 127.0.0.1:18000";
     let cases = [
-        ("CHAT_MAX_ROOMS", "0", zero),
-        ("CHAT_MESSAGE_BURST", "0", zero),
-        ("CHAT_MAX_CONNECTIONS", "0", zero),
-        ("CHAT_HEADER_TIMEOUT", "0", zero),
-        ("CHAT_BODY_TIMEOUT", "0", zero),
-        ("CHAT_KEEP_ALIVE", "0", zero),
         ("CHAT_MAX_ROOMS", "many", digit),
-        ("CHAT_MAX_ROOMS", "", empty),
         ("CHAT_MAX_CONNECTIONS", "-1", digit),
-        ("CHAT_MAX_CONNECTIONS", "18446744073709551615", permits),
-        ("CHAT_MAX_HTTP_CONNECTIONS", "18446744073709551615", permits),
         ("CHAT_MESSAGES_PER_SECOND", "4294967296", size),
-        ("CHAT_SHUTDOWN_TIMEOUT", "18446744073709551615", size),
-        ("CHAT_SHUTDOWN_DELAY", "1.5", digit),
-        ("CHAT_SLOW_CLIENT", "wait", "it may be one of close, drop, tell"),
-        ("CHAT_SLOW_CLIENT", "", "it may be one of close, drop, tell"),
-        ("CHAT_SECURE_COOKIES", "maybe", "value was not a boolean"),
+        ("CHAT_SHUTDOWN_TIMEOUT", "18446744073709551615", seconds),
+        ("CHAT_SHUTDOWN_DELAY", "1.5", seconds),
+        ("CHAT_SLOW_CLIENT", "wait", policy),
+        ("CHAT_SECURE_COOKIES", "maybe", "provided string was not `true` or `false`"),
         ("CHAT_ADDR", "localhost:8000", address),
         ("CHAT_ADDR", "8000", address),
     ];
@@ -210,51 +166,33 @@ fn a_value_that_we_cannot_read_gets_a_sentence_that_names_the_variable() {
 }
 
 #[test]
-fn an_option_that_we_cannot_read_gets_a_sentence() {
-    let cases: [(&[&str], &str); 5] = [
-        (
-            &["--max-rooms", "0"],
-            r#"CHAT_MAX_ROOMS is "0": a limit of 0 would keep everybody out."#,
-        ),
-        (
-            &["--slow-client", "wait"],
-            r#"CHAT_SLOW_CLIENT is "wait": it may be one of close, drop, tell."#,
-        ),
-        (&["--max-roms", "7"], "unexpected argument '--max-roms' found."),
-        (&["7"], "unexpected argument '7' found."),
-        (
-            &["--max-rooms"],
-            "a value is required for '--max-rooms <MAX_ROOMS>' but none was \
-             supplied.",
-        ),
-    ];
-
-    for (arguments, sentence) in cases {
-        let problem = read(arguments, &[("CHAT_MAX_ROOMS", "9")]).err();
-        assert_eq!(problem.as_deref(), Some(sentence), "{arguments:?}");
+fn a_limit_of_zero_gets_a_sentence() {
+    for name in ["CHAT_MAX_ROOMS", "CHAT_MESSAGE_BURST", "CHAT_MAX_CONNECTIONS"] {
+        let sentence = format!("{name} is 0: that would keep everybody out.");
+        assert_eq!(problem(&[(name, "0")]), sentence, "{name}=0");
     }
 }
 
+/// An empty secret, for example, would mean that anybody can sign.
 #[test]
-fn an_empty_path_gets_a_sentence() {
-    let sentence =
-        "a value is required for '--database <DATABASE>' but none was supplied.";
-    assert_eq!(problem(&[("CHAT_DATABASE", "")]), sentence, "no file has no name");
+fn an_empty_variable_gets_a_sentence() {
+    for (name, ..) in CASES {
+        let sentence = format!("{name} is empty: leave it out, or give it a value.");
+        assert_eq!(problem(&[(name, "")]), sentence, "{name}=");
+    }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_value_that_is_no_text_gets_a_sentence() {
+fn a_value_that_is_no_text_gets_a_sentence_that_names_the_variable() {
     use std::os::unix::ffi::OsStringExt;
 
-    let value = OsString::from_vec(vec![0xFF]);
-    let variables = [("CHAT_MAX_ROOMS".into(), value.clone())].into();
-    let problem = Config::read([], &variables).err().unwrap_or_default();
-    assert!(problem.starts_with("invalid UTF-8"), "{problem}");
-
-    let variables = [("CHAT_DATABASE".into(), value.clone())].into();
-    let database = Config::read([], &variables).ok().and_then(|config| config.database);
-    assert_eq!(database, Some(value.into()), "but a path need not be text");
+    for (name, ..) in CASES {
+        let value = OsString::from_vec(vec![0xFF]);
+        let problem = Config::read([(name.into(), value)].into()).err();
+        let sentence = format!("{name} is not text in UTF-8.");
+        assert_eq!(problem, Some(sentence), "{name} is one byte, 0xFF");
+    }
 }
 
 #[test]
@@ -263,31 +201,24 @@ fn a_mistyped_variable_is_refused() {
         let sentence = format!("There is no variable {name}: --help lists them all.");
         assert_eq!(problem(&[(name, "7")]), sentence, "it would not limit anything");
     }
-    assert!(
-        read(&[], &[("MAX_ROOMS", "7"), ("CHATTY", "1")]).is_ok(),
-        "of other programs"
-    );
+    assert!(read(&[("MAX_ROOMS", "7"), ("CHATTY", "1")]).is_ok(), "of other programs");
 }
 
 #[test]
 fn the_address_may_come_from_addr_as_in_all_lessons() -> Result<(), String> {
-    let address =
-        |variables: &[_]| Ok::<_, String>(read(&[], variables)?.addr.to_string());
+    let address = |variables: &[_]| Ok::<_, String>(read(variables)?.addr.to_string());
     let (ours, common) = (("CHAT_ADDR", "127.0.0.1:1"), ("ADDR", "127.0.0.1:2"));
 
     assert_eq!(address(&[])?, "127.0.0.1:8000", "the default");
     assert_eq!(address(&[common])?, "127.0.0.1:2", "ADDR alone");
     assert_eq!(address(&[ours, common])?, "127.0.0.1:1", "CHAT_ADDR comes first");
-    let config = read(&["--addr", "127.0.0.1:3"], &[ours, common])?;
-    assert_eq!(config.addr.to_string(), "127.0.0.1:3", "and the option before both");
     Ok(())
 }
 
 #[test]
 fn secure_cookies_is_yes_or_no_and_nothing_else() -> Result<(), String> {
-    for (value, expected) in [("true", true), ("1", true), ("false", false), ("0", false)]
-    {
-        let config = read(&[], &[("CHAT_SECURE_COOKIES", value)])?;
+    for (value, expected) in [("true", true), ("false", false)] {
+        let config = read(&[("CHAT_SECURE_COOKIES", value)])?;
         assert_eq!(config.secure_cookies, expected, "CHAT_SECURE_COOKIES={value}");
     }
     Ok(())
@@ -296,7 +227,7 @@ fn secure_cookies_is_yes_or_no_and_nothing_else() -> Result<(), String> {
 #[test]
 fn help_prints_every_variable_with_its_default() -> Result<(), String> {
     let help = help();
-    let default = read(&[], &[])?;
+    let default = read(&[])?;
 
     for (name, _, field) in CASES {
         let value = field(&default);
@@ -322,12 +253,12 @@ fn help_fits_on_a_screen() {
 #[tokio::test]
 async fn the_server_starts_with_the_largest_values_that_are_not_refused() {
     let large = ["18446744073709551615", "2305843009213693951", "4294967295"];
-    let roomy = [("CHAT_OUTBOX_SIZE", large[0]), ("CHAT_KEEP_ALIVE", large[2])];
+    let roomy = [("CHAT_OUTBOX_SIZE", large[0]), ("CHAT_MAX_CONNECTION_AGE", large[2])];
 
     for (name, ..) in CASES.iter().filter(|case| case.1.parse::<u64>().is_ok()) {
         let others = roomy.into_iter().filter(|(other, _)| other != name);
         let with = |value| others.clone().chain([(*name, value)]).collect::<Vec<_>>();
-        let largest = large.into_iter().find_map(|value| read(&[], &with(value)).ok());
+        let largest = large.into_iter().find_map(|value| read(&with(value)).ok());
         let config = largest.unwrap_or_else(|| panic!("{name} may have some value"));
         let state = AppState::new(&config, Shutdown::default());
         let state = state.unwrap_or_else(|sentence| panic!("{name}: {sentence}"));

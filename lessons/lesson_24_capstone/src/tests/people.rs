@@ -11,7 +11,7 @@ use crate::{
     names::Username,
 };
 
-pub const SECRET: &[u8] = b"a secret for the tests, 32 bytes or more";
+pub const SECRET: &str = "a secret for the tests, 32 bytes or more";
 
 /// The configuration without any variable, but with a secret that the tests know.
 pub fn config() -> Config {

@@ -25,9 +25,10 @@ use super::{
 };
 use crate::{
     config::Config,
+    sizes::MAX_BODY_SIZE,
     tasks::{
-        AT_ONCE, IN_ALL, PER_PERSON, REMEMBERED, Step, TEXT_LIMIT, Tasks, UserTasks,
-        WordCount, WordCounter, Work, start as start_work,
+        AT_ONCE, IN_ALL, PER_PERSON, REMEMBERED, Step, Tasks, UserTasks, WordCount,
+        WordCounter, Work, start as start_work,
     },
 };
 
@@ -483,6 +484,18 @@ async fn two_people_do_not_see_the_tasks_of_each_other() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_method_that_is_not_allowed_is_answered_in_json() -> Check {
+    let server = serve(app());
+
+    for (method, path) in [(Method::POST, "/tasks/7"), (Method::POST, "/rooms")] {
+        let answer = request(&server, "ana", method, path, "").await?;
+        assert_eq!(answer.status, 405, "{path}: {}", answer.body);
+        assert_eq!(message(&answer), "This method is not allowed here.", "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_person_has_so_many_unfinished_tasks_and_no_more() -> Check {
     let server = serve(app());
     for _ in 0..PER_PERSON {
@@ -492,7 +505,8 @@ async fn one_person_has_so_many_unfinished_tasks_and_no_more() -> Check {
     let answer = request(&server, "ana", Method::POST, "/tasks", TEA).await?;
 
     assert_eq!(answer.status, 429, "one task too many for Ana: {}", answer.body);
-    let sentence = "5 of your tasks are unfinished. Wait, or cancel one.";
+    let sentence =
+        "5 of your tasks are unfinished: wait, or cancel one. Try again in 10 s.";
     assert_eq!(message(&answer), sentence, "what to do");
     assert_eq!(answer.headers["retry-after"], "10", "and when");
     start(&server, "ben", "/tasks", TEA).await?;
@@ -673,7 +687,7 @@ async fn a_step_that_cannot_be_interrupted_keeps_its_turn_to_the_end() -> Check 
 #[tokio::test(start_paused = true)]
 async fn a_text_of_one_mebibyte_is_counted_and_one_byte_more_is_refused() -> Check {
     let server = serve(app());
-    let mut text = "tea ".repeat(TEXT_LIMIT / 4);
+    let mut text = "tea ".repeat(MAX_BODY_SIZE / 4);
     let mut ana = subscriber(&server, "ana", json!([])).await?;
 
     start(&server, "ana", "/tasks?seconds=1", &text).await?;
@@ -685,7 +699,7 @@ async fn a_text_of_one_mebibyte_is_counted_and_one_byte_more_is_refused() -> Che
     assert_eq!(message(&answer), sentence, "how much would do");
     let heard = hears_all(&mut ana).await;
     let result = heard.last().map(|last| &last["result"]["words"]);
-    assert_eq!(result, Some(&json!(TEXT_LIMIT / 4)), "all of it was counted");
+    assert_eq!(result, Some(&json!(MAX_BODY_SIZE / 4)), "all of it was counted");
     Ok(())
 }
 
@@ -933,7 +947,7 @@ fn a_word_that_is_cut_by_a_step_is_counted_once() {
 
 #[test]
 fn a_word_without_an_end_does_not_come_back_whole() {
-    let counted = count(&"é".repeat(TEXT_LIMIT / 2));
+    let counted = count(&"é".repeat(MAX_BODY_SIZE / 2));
 
     assert_eq!((counted.words, counted.distinct), (1, 1), "it is one word");
     let (word, _) = &counted.most_frequent[0];

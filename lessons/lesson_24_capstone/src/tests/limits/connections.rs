@@ -49,8 +49,14 @@ async fn one_person_cannot_use_up_the_connections_of_all() -> Check {
     }
     sleep(SECOND / 10).await;
 
-    server.rejects("Ana", &path("rust", "ana"), 503).await?;
+    let answer = server.rejects("Ana", &path("rust", "ana"), 429).await?;
 
+    let sentence = "Too many connections of yours. Try again in 10 s.";
+    assert!(
+        answer.body.contains(sentence),
+        "the others are not to blame: {}",
+        answer.body
+    );
     server.connect("Ben", &path("rust", "ben")).await?.leaves().await?;
     sleep(2 * SECOND).await;
     let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
@@ -99,7 +105,8 @@ async fn a_full_server_answers_503_before_the_upgrade() -> Check {
     let answer = server.rejects("Cem", &path("rust", "cem"), 503).await?;
 
     assert_eq!(
-        answer.body, r#"{"message":"All places are taken. Try again in ten seconds."}"#,
+        answer.body,
+        r#"{"message":"There are too many connections. Try again in 10 s."}"#,
         "a sentence for people"
     );
     assert_eq!(answer.headers["retry-after"], "10", "a program knows when, too");

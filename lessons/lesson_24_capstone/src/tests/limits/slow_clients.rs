@@ -53,7 +53,7 @@ fn numbers(heard: &[String]) -> Vec<usize> {
 /// in several goes.
 #[tokio::test]
 async fn an_outbox_is_emptied_in_batches_until_it_is_closed() {
-    let (sender, mut outbox) = outbox(1_000, SlowClient::DropOldest);
+    let (sender, mut outbox) = outbox(1_000, SlowClient::Drop);
     for _ in 0..100 {
         sender.send("hello".into());
     }
@@ -126,7 +126,7 @@ async fn close_ends_the_session_of_a_slow_client_with_4008() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn drop_keeps_a_slow_client_and_the_newest_messages() -> Check {
-    let server = with_a_short_outbox(SlowClient::DropOldest);
+    let server = with_a_short_outbox(SlowClient::Drop);
 
     let (mut ana, mut ben) = ana_pauses(&server).await?;
 
@@ -142,7 +142,7 @@ async fn drop_keeps_a_slow_client_and_the_newest_messages() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn tell_says_how_many_a_slow_client_has_missed() -> Check {
-    let server = with_a_short_outbox(SlowClient::Tell);
+    let server = with_a_short_outbox(SlowClient::Notify);
 
     let (mut ana, mut ben) = ana_pauses(&server).await?;
 
@@ -160,7 +160,7 @@ async fn tell_says_how_many_a_slow_client_has_missed() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn who_reads_nothing_at_all_is_disconnected_under_every_policy() -> Check {
-    for policy in [SlowClient::Close, SlowClient::DropOldest, SlowClient::Tell] {
+    for policy in [SlowClient::Close, SlowClient::Drop, SlowClient::Notify] {
         let server = with_a_short_outbox(policy);
         let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
         let mut ben = server.connect("Ben", &path("rust", "ben")).await?;

@@ -354,7 +354,7 @@ async fn stats_come_over_the_socket_and_over_http() -> Check {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_channel_is_refused() -> Check {
     let server = serve(app());
-    let sentence = r#"there is no channel "cats": this server knows posts and users"#;
+    let sentence = "unknown variant `cats`, expected `posts` or `users`";
 
     let answer = server.rejects("Ana", &socket_path("ana", "/cats"), 404).await?;
     assert_eq!(answer.body, json!({ "message": sentence }).to_string(), "it says why");

@@ -358,7 +358,7 @@ async fn while_the_disk_is_full_one_can_read() -> Check {
     }
 
     let sentence = json!({
-        "message": "The database cannot be used now. Try again later."
+        "message": "The database has no room for this. Try again in 5 s."
     });
     assert_eq!((refusal.status, refusal.body), (503, sentence), "it is our disk");
     let list = asks(&server, "ana", "GET /users", Value::Null).await?;

@@ -57,8 +57,6 @@ const READS: &[&str] = &[
     "GET /posts?limit=many",
     "GET /posts/1",
     "GET /ws/stats",
-    "GET /ws",
-    "GET /ws/users",
     "GET /nowhere",
     "HEAD /users",
     "OPTIONS /users",
