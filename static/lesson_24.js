@@ -8,6 +8,7 @@
 import { explain } from "./close-codes.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
+import { ROOM_NAME_LIMIT, limitLength, nameIn } from "./names.js";
 import { reconnect } from "./reconnect.js";
 import { openRoom } from "./room.js";
 import { refusal, whoAmI } from "./server.js";
@@ -18,6 +19,7 @@ import { openUsers } from "./users.js";
 const USER = "lesson_24_capstone_user";
 
 const NOT_SIGNED_IN = "You are not signed in.";
+const NOT_OURS = "The answer is not JSON, so it is not from our server.";
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
@@ -28,6 +30,7 @@ const join = document.querySelector("#join");
 const countdown = document.querySelector("#countdown");
 const container = document.querySelector("#room");
 const { username, password } = form.elements;
+const { room } = join.elements;
 
 /** What ends the parts of the page, while somebody is signed in. */
 let parts = [];
@@ -52,29 +55,49 @@ join.addEventListener("submit", (event) => {
   enterRoom();
 });
 
+limitLength(room, ROOM_NAME_LIMIT);
+
 document.querySelector("#leave").addEventListener("click", () => leave(NOT_SIGNED_IN));
 
 /** Gets the cookie for the name and the password; or says why not, and gives nothing. */
 async function signIn() {
+  const { ok, text } = await login();
+  const user = ok ? userIn(text) : null;
+  if (user) withStorage((storage) => storage.setItem(USER, JSON.stringify(user)));
+  else answer.value = ok ? NOT_OURS : refusal(text);
+  return user;
+}
+
+/** Sends the name and the password. If no server answers, we say that in its place. */
+async function login() {
   try {
     const reply = await fetch("/login", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ username: username.value, password: password.value }),
     });
-    const text = await reply.text();
-    if (!reply.ok) {
-      answer.value = refusal(text);
-      return null;
-    }
+    return { ok: reply.ok, text: await reply.text() };
+  } catch {
+    return { ok: false, text: "No server answers." };
+  }
+}
 
+/** The user whom the server has signed in, or null if the answer is not our server's. */
+function userIn(text) {
+  try {
     // The server knows how the name is written: people also type "Ana ".
     const { username: name, expires_in } = JSON.parse(text);
-    const user = { name, until: Date.now() + expires_in * 1000 };
-    localStorage.setItem(USER, JSON.stringify(user));
-    return user;
+    return { name, until: Date.now() + expires_in * 1000 };
   } catch {
-    answer.value = "No server answers.";
+    return null;
+  }
+}
+
+/** Uses the storage, if the browser lets us. If not, a reload asks for the password. */
+function withStorage(use) {
+  try {
+    return use(localStorage);
+  } catch {
     return null;
   }
 }
@@ -95,7 +118,7 @@ function leave(sentence) {
 
   for (const end of parts.splice(0)) end();
   closeRoom();
-  localStorage.removeItem(USER);
+  withStorage((storage) => storage.removeItem(USER));
   answer.value = sentence;
   app.hidden = true;
   form.hidden = false;
@@ -118,15 +141,15 @@ function enterRoom() {
     container.replaceChildren();
     countdown.hidden = true;
   };
-  connect = openRoom(container, `/ws/chat/${encodeURIComponent(join.elements.room.value)}`, {
+  connect = openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
     me: name,
     ask: (opened) => whoAmI(undefined, opened),
     mayFocus: () => !isBusy(),
     onConnecting: (next) => {
       socket = next;
       countdown.hidden = true;
-      keepAlive(socket);
       tries.follow(socket);
+      keepAlive(socket);
     },
     onClose: (event, opened) => {
       // The tries that follow do not know why the connection ended.
@@ -151,7 +174,7 @@ function count(milliseconds) {
 
 /** Goes on where we were, if our token is still good. Only the server knows that. */
 async function start() {
-  const user = JSON.parse(localStorage.getItem(USER));
+  const user = withStorage((storage) => JSON.parse(storage.getItem(USER)));
   if (!(user?.until > Date.now())) return leave(NOT_SIGNED_IN);
 
   const { status, sentence } = await whoAmI();

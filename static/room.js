@@ -4,6 +4,7 @@
 // messages and the history appear when a server sends them.
 
 import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
+import { make } from "./elements.js";
 import { write } from "./log.js";
 import { askServer } from "./server.js";
 
@@ -238,11 +239,4 @@ function parse(data) {
 function byline({ from, timestamp }) {
   const time = new Date(timestamp).toLocaleTimeString([], { timeStyle: "short" });
   return `${from}, ${time}`;
-}
-
-/** Makes an element. A text among its `children` stays text, whatever is in it. */
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
 }

@@ -4,6 +4,7 @@
 // remembers nothing: after a reload, or in a second window, it shows the same.
 
 import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
+import { make } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { reconnect } from "./reconnect.js";
 import { refusal, whoAmI } from "./server.js";
@@ -211,13 +212,6 @@ function show(sentence) {
   // A number that does not change any more would be a lie.
   list.hidden = !isLive();
   for (const { cancel } of drawn.values()) cancel.disabled = !isLive();
-}
-
-/** Makes an element. A text among its `children` stays text, whatever is in it. */
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
 }
 
 text.value = SAMPLE;

@@ -4,6 +4,7 @@
 // ask for changes. We never change a row ourselves: each change that we ask for comes back
 // as an event, like those that others ask for.
 
+import { make } from "./elements.js";
 import { ApiError, ask, follow } from "./live.js";
 
 const state = document.querySelector("#users-state");
@@ -54,33 +55,21 @@ function drawRows({ rows, news }) {
 }
 
 function newRow({ id }) {
-  const row = document.createElement("tr");
+  const edit = make("button", { type: "button", textContent: "Rename" });
+  const remove = make("button", { type: "button", textContent: "Delete" });
+  const row = make("tr", {}, make("td", {}), make("td", {}, edit, remove));
   row.dataset.id = id;
-
-  const buttons = document.createElement("td");
-  buttons.append(
-    button("Rename", () => askForName(row)),
-    button("Delete", () => change("DELETE", `/users/${id}`)),
-  );
-  row.append(document.createElement("td"), buttons);
+  edit.addEventListener("click", () => askForName(row));
+  remove.addEventListener("click", () => change("DELETE", `/users/${id}`));
   return row;
 }
 
 function drawUser(row, { name, email, owner }) {
-  const small = document.createElement("small");
-  small.textContent = `${email}, owner: ${owner}`; // Never innerHTML.
+  const small = make("small", {}, `${email}, owner: ${owner}`);
   row.dataset.name = name;
-  row.cells[0].replaceChildren(name, document.createElement("br"), small);
+  row.cells[0].replaceChildren(name, make("br", {}), small);
   for (const button of row.querySelectorAll("button"))
     button.ariaLabel = `${button.textContent} ${name}`;
-}
-
-function button(text, act) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.textContent = text;
-  made.addEventListener("click", act);
-  return made;
 }
 
 /** Asks for a change. If it worked, the events show it. If not, we show the reason. */

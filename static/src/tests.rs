@@ -1,4 +1,7 @@
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use axum::{body::to_bytes, serve::Listener};
 
@@ -92,6 +95,53 @@ fn every_import_of_a_script_is_served() {
 
             assert!(known.is_some(), "{name} imports {module}, which FILES lacks");
         }
+    }
+}
+
+#[test]
+fn every_page_accepts_names_with_marks() {
+    // The servers of these lessons reject marks, so their pages do the same.
+    let rejecting = ["lesson_09.html", "lesson_10.html", "lesson_13.html"];
+
+    for (name, text) in pages().filter(|(name, _)| !rejecting.contains(name)) {
+        assert!(
+            !text.contains(r"\p{Alphabetic}"),
+            "{name} rejects names such as தமிழ், which end in a mark. Write \
+             pattern=\"(?:[\\p{{L}}\\p{{N}}]\\p{{M}}*|[_\\-])+\""
+        );
+    }
+}
+
+#[test]
+fn no_page_loads_the_same_function_twice() {
+    for (page, _) in pages() {
+        let mut seen = BTreeMap::new();
+        for (script, text) in scripts_of(page) {
+            for function in functions(text) {
+                let head = function.lines().next().unwrap_or_default();
+                let other = seen.insert(function, script);
+
+                assert_eq!(
+                    other, None,
+                    "{page} loads `function {head}` from {script}, too: export it once"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tries_follow_a_socket_before_its_heartbeat_listens() {
+    // Lesson 13 stays as it is: at worst, its heartbeat starts a timer in vain.
+    for (name, text) in scripts().filter(|(name, _)| *name != "lesson_13.js") {
+        let (follow, keep_alive) = (text.find(".follow("), text.find("keepAlive("));
+        let (Some(follow), Some(keep_alive)) = (follow, keep_alive) else { continue };
+
+        assert!(
+            follow < keep_alive,
+            "{name}: call follow first, so that it can keep an `open` that comes too late \
+             from all the others"
+        );
     }
 }
 
@@ -372,6 +422,28 @@ fn pages_of_programs() -> impl Iterator<Item = &'static (&'static str, &'static 
 
 fn scripts() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     FILES.iter().filter(|(name, _)| name.ends_with(".js"))
+}
+
+/// The scripts that a page loads, and those that they import.
+fn scripts_of(page: &str) -> BTreeMap<&'static str, &'static str> {
+    let mut found = BTreeMap::new();
+    let mut open: Vec<_> = FILES.iter().filter(|(name, _)| *name == page).collect();
+    while let Some((name, text)) = open.pop() {
+        let names: Vec<_> = quoted(text, "src=").chain(quoted(text, "from ")).collect();
+        let named = |name: &str| names.iter().any(|n| n.trim_start_matches("./") == name);
+        open.extend(
+            scripts().filter(|(name, _)| named(name) && !found.contains_key(name)),
+        );
+        if name.ends_with(".js") {
+            found.insert(*name, *text);
+        }
+    }
+    found
+}
+
+/// The functions of a script that are not within another one, from their name on.
+fn functions(script: &str) -> impl Iterator<Item = &str> {
+    script.split("\n}\n").filter_map(|part| Some(part.split_once("\nfunction ")?.1))
 }
 
 /// What stands between quotation marks after each `mark`.
