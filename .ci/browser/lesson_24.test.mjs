@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import {
+  complaint,
   fill,
   hasFocus,
   lines,
@@ -12,10 +13,12 @@ import {
   say,
   sees,
   serious,
+  type,
   useBrowser,
 } from "./browser.mjs";
 import { PING_AFTER, PONG_WITHIN, openBehindProxy, openWithClock, until } from "./heartbeat.mjs";
 import { LIMITS, NO_SERVER, answered, everyPage, rejected, serve } from "./lesson.mjs";
+import { BAD_NAMES, GOOD_NAMES, longest } from "./names.mjs";
 import { start } from "./server.mjs";
 import { PASSWORDS, enter, login } from "./users.mjs";
 
@@ -26,7 +29,7 @@ process.setMaxListeners(0);
 const SECRET = { CHAT_JWT_SECRET: "a secret that only these tests know" };
 
 /** A reader sets no secret. */
-const NO_SECRET = { CHAT_JWT_SECRET: undefined };
+const NO_SECRET = {};
 
 const TEA = "Tea for two, and two for tea. ".repeat(20);
 
@@ -76,6 +79,23 @@ describe("lesson 24, the capstone", LIMITS, () => {
     await enter(page, "ana");
     await allLive(page, "ana");
     return { server, page, url };
+  }
+
+  // With each of these values, the program would not start.
+  for (const [program, variable, value] of [
+    [lesson.name, "CHAT_MAX_ROOMS", "none"],
+    ["lesson_13_lifespan", "JWT_SECRET", "short"],
+    ["lesson_13_lifespan", "DATABASE", "/no/such/folder/chat.db"],
+    ["lesson_08_auth", "ALLOWED_ORIGINS", "localhost"],
+  ]) {
+    test(`a test has what a reader has, so it does not inherit ${variable}`, async (t) => {
+      process.env[variable] = value;
+      t.after(() => delete process.env[variable]);
+
+      const server = await start(program);
+
+      await server.stop();
+    });
   }
 
   test("one sign-in opens the chat, the users and the tasks", async (t) => {
@@ -150,6 +170,39 @@ describe("lesson 24, the capstone", LIMITS, () => {
       await page.waitForFunction(() => !document.querySelector("#sign-in fieldset").disabled);
     }
     await sees(page, "#answer", "ry again in", "too many attempts: when to try again");
+  });
+
+  test("an answer that is not our server's is told apart from none", async (t) => {
+    const page = await lesson.open(t, {
+      prepare: (page) => page.route("**/login", (route) => route.fulfill({ body: "<p>Pay!" })),
+    });
+    await fill(page, "Name", "ana");
+    await fill(page, "Password", PASSWORDS.ana);
+
+    await press(page, "Sign in");
+
+    const sentence = "The answer is not JSON, so it is not from our server.";
+    await sees(page, "#answer", sentence, "somebody does answer");
+    await hasFocus(page, "password", "one can try again at once");
+  });
+
+  test("a browser that blocks the storage costs no more than the reload", async (t) => {
+    const page = await lesson.open(t, {
+      prepare: (page) =>
+        page.addInitScript(() => {
+          const get = () => {
+            throw new DOMException("Access is denied.", "SecurityError");
+          };
+          Object.defineProperty(window, "localStorage", { get });
+        }),
+    });
+    await sees(page, "#answer", "You are not signed in.", "the page starts");
+
+    await enter(page, "ben");
+    await allLive(page, "ben");
+    await press(page, "Sign in as somebody else");
+
+    await sees(page, "#answer", "You are not signed in.", "and ends as always");
   });
 
   test("whoever is refused a change reads the server's sentence", async (t) => {
@@ -349,6 +402,40 @@ describe("lesson 24, the capstone", LIMITS, () => {
     assert.equal((await lines(page)).length, 1, "and not the first room");
   });
 
+  test("a room may have a name of any script, in any normal form", async (t) => {
+    const { page, url } = await visit(t);
+    const ben = await openWindow(t, url);
+    await enter(ben, "ben");
+
+    await type(page, "Room", "José".normalize("NFC"));
+    await press(page, "Join");
+    await sees(page, "#state", "Connected as ana.", "Ana joins, in normal form C");
+    await type(ben, "Room", "José".normalize("NFD"));
+    await press(ben, "Join");
+    await sees(page, "#log .notice", "ben joined.", "Ben joins the same room");
+
+    await type(page, "Room", "தமிழ்");
+    await press(page, "Join");
+    await sees(page, "#state", "Connected as ana.", "a name with marks is a name, too");
+  });
+
+  test("the page says what is wrong with the name of a room", async (t) => {
+    const { page } = await visit(t);
+    const rule = "1 to 40 letters of any script, digits, - and _";
+
+    for (const name of [...GOOD_NAMES, "น้ำ", longest(40)]) {
+      await type(page, "Room", name);
+      assert.equal(await complaint(page, "Room"), "", `${name} is good`);
+    }
+    for (const name of BAD_NAMES) {
+      await type(page, "Room", name);
+      assert.equal(await complaint(page, "Room"), rule, `${JSON.stringify(name)} is bad`);
+    }
+    await type(page, "Room", longest(41));
+    const sentence = "A name has at most 40 characters. This one has 41.";
+    assert.equal(await complaint(page, "Room"), sentence, "and this is longer");
+  });
+
   test("whoever leaves the room stays away, and the rest goes on", async (t) => {
     const { page } = await visit(t);
 
@@ -363,8 +450,7 @@ describe("lesson 24, the capstone", LIMITS, () => {
   });
 
   test("a second window finds the name taken, and has the users and the tasks", async (t) => {
-    const env = { ...SECRET, CHAT_MAX_CONNECTIONS_PER_USER: "6" };
-    const { page, url } = await visit(t, { env });
+    const { page, url } = await visit(t);
     const second = await openWindow(t, url, { beside: page });
 
     await sees(second, "#state", "Code 4009", "Ana is in the room already");
@@ -377,7 +463,8 @@ describe("lesson 24, the capstone", LIMITS, () => {
   });
 
   test("a part that is refused says why, and comes back", async (t) => {
-    const { page, url } = await visit(t);
+    const env = { ...SECRET, CHAT_MAX_CONNECTIONS_PER_USER: "5" };
+    const { page, url } = await visit(t, { env });
     const other = await openWindow(t, null, { beside: page });
     await other.goto(`${new URL(url).origin}/style.css`); // A page of the same origin.
     await other.evaluate(() => {

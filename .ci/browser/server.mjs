@@ -8,20 +8,23 @@ const TARGET =
   process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
 const TIMEOUT = 10_000;
 
+/** What configures our programs. A reader sets none of it, so no test inherits it. */
+const SETTINGS = /^(CHAT_.*|JWT_SECRET|DATABASE|ALLOWED_ORIGINS)$/;
+
 /**
  * Starts a program, which `cargo build` has built, and waits until it prints where to look.
  * Port 0 means "any free port".
  *
- * It has no JWT_SECRET, unless `env` has one: a reader sets none.
+ * It has the defaults, but for what `env` says.
  */
 export async function start(name, port = 0, env = {}) {
   const program = `${TARGET}/debug/${name}`;
   if (!existsSync(program))
     throw new Error(`${program} is missing: cargo build -p ${name}`);
 
-  const { JWT_SECRET: _, ...inherited } = process.env;
+  const inherited = Object.entries(process.env).filter(([key]) => !SETTINGS.test(key));
   const child = spawn(program, {
-    env: { ...inherited, ADDR: `127.0.0.1:${port}`, ...env },
+    env: { ...Object.fromEntries(inherited), ADDR: `127.0.0.1:${port}`, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const kill = () => child.kill("SIGKILL");
