@@ -13,7 +13,6 @@ const SERVED: [&str; 4] = ["css", "html", "js", "svg"];
 const TRANSCRIPTS: &str = "../book/transcripts";
 
 fn main() -> io::Result<()> {
-    let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     // A new file is embedded, too. If we named a folder that does not exist, cargo would
     // run this each time.
     println!("cargo::rerun-if-changed=.");
@@ -21,35 +20,41 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed={TRANSCRIPTS}");
     }
 
-    write("files.rs", &files(&here)?)?;
-    write("transcripts.rs", &transcripts(&here.join(TRANSCRIPTS))?)
+    write("files.rs", &files()?)?;
+    write("transcripts.rs", &transcripts()?)
 }
 
 /// A row for each file: its name and its text.
-fn files(folder: &Path) -> io::Result<Vec<String>> {
+fn files() -> io::Result<Vec<String>> {
     let mut rows = Vec::new();
-    for file in entries(folder)? {
+    for file in entries(Path::new("."))? {
         if SERVED.iter().any(|end| ends_in(&file, end)) {
             let name = file.file_name().unwrap_or_default();
-            rows.push(format!("({name:?}, include_str!({file:?}))"));
+            rows.push(format!("({name:?}, {})", text(&file)));
         }
     }
     Ok(rows)
 }
 
 /// A row for each transcript: its program, its name and its text.
-fn transcripts(folder: &Path) -> io::Result<Vec<String>> {
+fn transcripts() -> io::Result<Vec<String>> {
     let mut rows = Vec::new();
-    for program in entries(folder)? {
+    for program in entries(Path::new(TRANSCRIPTS))? {
         for file in entries(&program)? {
             if ends_in(&file, "txt") {
                 let program = program.file_name().unwrap_or_default();
                 let name = file.file_stem().unwrap_or_default();
-                rows.push(format!("({program:?}, {name:?}, include_str!({file:?}))"));
+                rows.push(format!("({program:?}, {name:?}, {})", text(&file)));
             }
         }
     }
     Ok(rows)
+}
+
+/// The code that embeds a file, wherever this package is when it is compiled.
+fn text(file: &Path) -> String {
+    let path = Path::new("/").join(file);
+    format!(r#"include_str!(concat!(env!("CARGO_MANIFEST_DIR"), {path:?}))"#)
 }
 
 fn ends_in(file: &Path, end: &str) -> bool {

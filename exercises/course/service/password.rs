@@ -13,6 +13,7 @@ fn main() {
     let [name, role] = &arguments[..] else {
         pages::quit("Say name and role: cargo run --example password -- dana user");
     };
+    let name = name.trim().to_lowercase(); // As somebody who signs in may write it.
     if role != "user" && role != "operator" {
         pages::quit(format!("The role is {role:?}, but should be user or operator."));
     }

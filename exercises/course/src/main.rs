@@ -41,14 +41,17 @@ fn main() -> ExitCode {
 
     let done = match arguments[..] {
         ["watch"] => watch(""),
-        ["new", path] => new_service::create(&root(), Path::new(path)),
+        ["new", path] if !path.starts_with('-') => {
+            new_service::create(&root(), Path::new(path))
+        }
         [command, name] => match (command, find(name)) {
             ("hint", Some(exercise)) => hint(exercise),
             ("reset", Some(exercise)) => reset(exercise),
             ("watch", Some(exercise)) => watch(exercise),
-            _ => Ok(HELP.into()),
+            _ => unknown(),
         },
-        _ => Ok(HELP.into()),
+        [] | ["help" | "--help" | "-h"] => Ok(HELP.into()),
+        _ => unknown(),
     };
 
     match done {
@@ -61,6 +64,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn unknown() -> io::Result<String> {
+    Err(io::Error::other(format!("There is no such command.\n\n{HELP}")))
 }
 
 /// By its name or its number.
