@@ -19,6 +19,7 @@ import { openUsers } from "./users.js";
 const USER = "lesson_24_capstone_user";
 
 const NOT_SIGNED_IN = "You are not signed in.";
+const STILL_SIGNED_IN = "No server answers, so this browser stays signed in for a while.";
 const NOT_OURS = "The answer is not JSON, so it is not from our server.";
 
 const form = document.querySelector("#sign-in");
@@ -57,7 +58,13 @@ join.addEventListener("submit", (event) => {
 
 limitLength(room, ROOM_NAME_LIMIT);
 
-document.querySelector("#leave").addEventListener("click", () => leave(NOT_SIGNED_IN));
+document.querySelector("#leave").addEventListener("click", signOut);
+
+// All windows of a browser share its cookie. If somebody signs in or out in another one, we
+// begin again, as who we are now.
+window.addEventListener("storage", ({ key }) => {
+  if (key === USER) location.reload();
+});
 
 /** Gets the cookie for the name and the password; or says why not, and gives nothing. */
 async function signIn() {
@@ -66,6 +73,12 @@ async function signIn() {
   if (user) withStorage((storage) => storage.setItem(USER, JSON.stringify(user)));
   else answer.value = ok ? NOT_OURS : refusal(text);
   return user;
+}
+
+/** Has the server remove the cookie, which is hidden from us. */
+async function signOut() {
+  const gone = await fetch("/logout", { method: "POST" }).catch(() => null);
+  leave(gone?.ok ? NOT_SIGNED_IN : STILL_SIGNED_IN);
 }
 
 /** Sends the name and the password. If no server answers, we say that in its place. */

@@ -449,6 +449,40 @@ describe("lesson 24, the capstone", LIMITS, () => {
     await sees(page, "#state", "Connected as ana.", "until she wants to come back");
   });
 
+  test("who signs out is signed out, and so are the other windows of the browser", async (t) => {
+    const { page, url } = await visit(t, { excused: [answered(401)] });
+    await allLive(page, "ana");
+    const second = await openWindow(t, url, { beside: page, excused: [answered(401)] });
+    await sees(second, "#users-state", "Live:", "the second window is signed in");
+
+    const reloaded = second.waitForEvent("load");
+    await press(page, "Sign in as somebody else");
+    await reloaded;
+
+    await sees(page, "#answer", "You are not signed in.", "the form is back");
+    await sees(second, "#answer", "You are not signed in.", "in both windows");
+    const status = await page.evaluate(async () => (await fetch("/me")).status);
+    assert.equal(status, 401, "and the cookie is gone, which no script could see");
+  });
+
+  test("a window is never somebody else than it says", async (t) => {
+    const { page, url } = await visit(t);
+    await allLive(page, "ana");
+    const second = await openWindow(t, url, { beside: page });
+    await sees(second, "#me", "You are ana.", "the second window is Ana's, too");
+
+    let reloaded = second.waitForEvent("load");
+    await press(page, "Sign in as somebody else");
+    await reloaded;
+    await sees(second, "#answer", "You are not signed in.", "both have signed out");
+    reloaded = second.waitForEvent("load");
+    await enter(page, "ben");
+    await reloaded;
+
+    await allLive(page, "ben");
+    await sees(second, "#me", "You are ben.", "the second window follows");
+  });
+
   test("a second window finds the name taken, and has the users and the tasks", async (t) => {
     const { page, url } = await visit(t);
     const second = await openWindow(t, url, { beside: page });

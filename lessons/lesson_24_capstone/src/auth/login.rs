@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit, FromRef, State},
+    http::StatusCode,
     response::Json as JsonResponse,
     routing::{get, post},
 };
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     current_user::{COOKIE, CurrentUser},
+    origin::AllowedOrigin,
     state::Auth,
     tokens::TOKEN_LIFETIME,
 };
@@ -26,14 +28,17 @@ use crate::{error::ApiError, extract::Json, names::Username};
 /// The longest body of a login, in bytes. Names and passwords are short.
 const MAX_LOGIN_SIZE: usize = 4 * 1024;
 
-/// `POST /login` and `GET /me`.
+/// `POST /login`, `POST /logout` and `GET /me`.
 pub fn routes<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Auth: FromRef<S>,
 {
     let login = post(login).layer(DefaultBodyLimit::max(MAX_LOGIN_SIZE));
-    Router::new().route("/login", login).route("/me", get(me))
+    Router::new()
+        .route("/login", login)
+        .route("/logout", post(logout))
+        .route("/me", get(me))
 }
 
 #[derive(Deserialize)]
@@ -82,6 +87,14 @@ fn cookie(token: String, secure: bool) -> Cookie<'static> {
         .same_site(SameSite::Strict)
         .max_age(TOKEN_LIFETIME.try_into().expect("some minutes are no overflow"))
         .build()
+}
+
+/// Removes the cookie, which no script can do.
+///
+/// It is the browser that forgets the token. Whoever has copied it can use it until it
+/// expires.
+async fn logout(_: AllowedOrigin, cookies: CookieJar) -> (StatusCode, CookieJar) {
+    (StatusCode::NO_CONTENT, cookies.remove(Cookie::build(COOKIE).path("/")))
 }
 
 /// Answers who is signed in, and for how many seconds.

@@ -700,6 +700,31 @@ async fn who_signs_in_gets_a_token_with_the_role_of_the_account() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
+async fn signing_out_removes_the_cookie_and_no_other_page_can_do_it() -> Check {
+    let server = serve(app());
+    let cookie = (COOKIE, token("ana"));
+    let request = |origin: &str| {
+        Request::post("/logout")
+            .header("host", "127.0.0.1:8000")
+            .header("origin", origin)
+            .header("cookie", format!("{}={}", cookie.0, cookie.1))
+            .body(String::new())
+            .expect("a good request")
+    };
+
+    let answer = server.request(request("http://evil.example")).await?;
+    assert_eq!(answer.status, 403, "a page of others cannot sign Ana out");
+    let answer = server.request(request("http://127.0.0.1:8000")).await?;
+
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    let removed = answer.headers["set-cookie"].to_str().unwrap_or_default();
+    assert!(removed.starts_with(&format!("{COOKIE}=;")), "no value is left: {removed}");
+    assert!(removed.contains("Path=/"), "of the same cookie: {removed}");
+    assert!(removed.contains("Max-Age=0"), "and no time: {removed}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_a_login_is_said_in_json() -> Check {
     let server = serve(app());
     let name_twice = r#"{"username":"ana","username":"ben","password":"ana-likes-tea"}"#;
