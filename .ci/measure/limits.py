@@ -230,7 +230,7 @@ def main():
                 row(report, "1,000 idle clients", package, f"{server.begin:.0f} -> {memory:.0f} MiB", memory < 96)
 
     if part("stalled"):
-        policies = ["close"] if short else ["close", "drop", "tell"]
+        policies = ["close"] if short else ["close", "drop", "notify"]
         for package in both:
             for policy in policies if package == CAPSTONE else [""]:
                 with Server(package, **ROOMY, **MANY_VOICES, CHAT_SLOW_CLIENT=policy or "close") as server:
