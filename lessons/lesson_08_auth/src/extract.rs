@@ -1,7 +1,7 @@
 //! Extractors that run before the upgrade: from which page the request comes, and who
 //! sends it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{FromRef, FromRequestParts, Query},
@@ -16,6 +16,7 @@ use axum_extra::{
     extract::CookieJar,
     headers::{Authorization, HeaderMapExt, authorization::Bearer},
 };
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::{auth::Auth, protocol::Username, tokens::TokenError};
@@ -121,6 +122,13 @@ where
     }
 }
 
+/// `?token=…`. If it comes twice, there is no telling which one others have checked, so
+/// there is none.
+#[derive(Deserialize)]
+struct QueryToken {
+    token: Option<String>,
+}
+
 /// The token, wherever the client was able to put it.
 ///
 /// A script in a browser cannot set `Authorization`, so it has a subprotocol, or the query,
@@ -132,7 +140,7 @@ fn token(Parts { headers, uri, .. }: &Parts, cookie: &str) -> Option<String> {
         let mut offered = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split(',');
         Some(offered.find_map(|name| name.trim().strip_prefix("bearer."))?.into())
     };
-    let query = || Query::<HashMap<String, _>>::try_from_uri(uri).ok()?.0.remove("token");
+    let query = || Query::<QueryToken>::try_from_uri(uri).ok()?.0.token;
     let cookie = || Some(CookieJar::from_headers(headers).get(cookie)?.value().into());
 
     header().or_else(subprotocol).or_else(query).or_else(cookie)

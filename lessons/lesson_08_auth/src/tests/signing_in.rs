@@ -178,6 +178,18 @@ async fn the_token_may_come_in_four_ways() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_tokens_in_the_query_are_none() -> Check {
+    let server = serve(app());
+    let path = format!("/me?token={}&token={}", token("cem"), token("ana"));
+
+    let answer = server.get(&path).await?;
+
+    assert_eq!(answer.status, 401, "it could be Cem's or Ana's: {}", answer.body);
+    assert!(answer.body.contains("a token is missing"), "{}", answer.body);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_place_with_a_token_decides() -> Check {
     let server = serve(app());
     let ana = token("ana");

@@ -1,7 +1,5 @@
 //! Who sends a request.
 
-use std::collections::HashMap;
-
 use axum::{
     extract::{FromRef, FromRequestParts, Query},
     http::{header::SEC_WEBSOCKET_PROTOCOL, request::Parts},
@@ -10,6 +8,7 @@ use axum_extra::{
     extract::CookieJar,
     headers::{Authorization, HeaderMapExt, authorization::Bearer},
 };
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{state::Auth, tokens::TokenError, users::Role};
@@ -57,6 +56,13 @@ where
     }
 }
 
+/// `?token=…`. If it comes twice, there is no telling which one others have checked, so
+/// there is none.
+#[derive(Deserialize)]
+struct QueryToken {
+    token: Option<String>,
+}
+
 /// The token, wherever the client was able to put it.
 ///
 /// A script in a browser cannot set `Authorization`, so it has a subprotocol, or the query,
@@ -68,7 +74,7 @@ fn token(Parts { headers, uri, .. }: &Parts) -> Option<String> {
         let mut offered = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split(',');
         Some(offered.find_map(|name| name.trim().strip_prefix("bearer."))?.into())
     };
-    let query = || Query::<HashMap<String, _>>::try_from_uri(uri).ok()?.0.remove("token");
+    let query = || Query::<QueryToken>::try_from_uri(uri).ok()?.0.token;
     let cookie = || Some(CookieJar::from_headers(headers).get(COOKIE)?.value().into());
 
     header().or_else(subprotocol).or_else(query).or_else(cookie)

@@ -1,6 +1,11 @@
 //! The database: one SQLite file, or memory, and one transaction at a time.
 
-use std::{num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior::Immediate};
 use rusqlite_migration::{M, Migrations};
@@ -43,6 +48,9 @@ pub type Unwritable = &'static str;
 /// When we looked whether a change is possible, and what the result was.
 type WriteCheck = (Instant, Result<(), Unwritable>);
 
+/// What tells one file from another: the device, and the number of the file on it.
+type FileId = (u64, u64);
+
 /// The number of a change. Each is greater than all before it.
 pub type ChangeNumber = i64;
 
@@ -52,6 +60,8 @@ pub struct Database {
     /// Why tokio's mutex? Whoever waits for it takes no thread.
     connection: Arc<Mutex<Connection>>,
     last_check: Arc<Mutex<Option<WriteCheck>>>,
+    /// The file, and what it was when we opened it.
+    file: Option<(PathBuf, FileId)>,
 }
 
 impl Database {
@@ -91,7 +101,8 @@ impl Database {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // Who reads the file with another program does not stop us from writing.
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        Self::migrated(connection)
+        let file = file_id(path).map(|id| (path.to_owned(), id));
+        Ok(Self { file, ..Self::migrated(connection)? })
     }
 
     pub fn in_memory() -> rusqlite_migration::Result<Self> {
@@ -105,6 +116,7 @@ impl Database {
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
             last_check: Arc::default(),
+            file: None,
         })
     }
 
@@ -171,6 +183,11 @@ impl Database {
     }
 
     async fn try_to_write(&self) -> Result<(), Unwritable> {
+        // A file that was deleted can still be written to, but nobody will ever read it.
+        let is_other = |(path, id): &(PathBuf, FileId)| file_id(path) != Some(*id);
+        if self.file.as_ref().is_some_and(is_other) {
+            return Err("The file of the database is gone, or it is another one.");
+        }
         let change = |connection: &mut Connection| {
             connection.busy_timeout(CHECK_TIMEOUT)?;
             let changed = connection.execute("UPDATE health SET checks = checks + 1", []);
@@ -213,6 +230,19 @@ pub fn explain(error: &rusqlite_migration::Error) -> String {
         RusqliteError { err, .. } => err.to_string(),
         error => error.to_string(),
     }
+}
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = path.metadata().ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(_: &Path) -> Option<FileId> {
+    None
 }
 
 impl From<rusqlite::Error> for ApiError {

@@ -5,7 +5,13 @@
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, extract::ConnectInfo, http::Request, serve::Listener};
+use axum::{
+    Router,
+    extract::ConnectInfo,
+    http::{HeaderValue, Request, StatusCode, header::CONNECTION},
+    response::Response,
+    serve::Listener,
+};
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -54,16 +60,19 @@ async fn accept_connections(
     config: Arc<Config>,
     shutdown: &Shutdown,
 ) {
-    let permits = Arc::new(Semaphore::new(config.max_http_connections.get()));
+    let max = config.max_http_connections.get();
+    let permits = Arc::new(Semaphore::new(max));
 
     loop {
         let permit = permits.clone().acquire_owned().await;
         let (io, address) = listener.accept().await;
+        // If few permits are left, others wait for this one: so one request is enough.
+        let keep_alive = permits.available_permits() >= max / 2;
         let (app, config) = (app.clone(), config.clone());
         let (shutdown, tracked) = (shutdown.clone(), shutdown.track());
 
         tokio::spawn(async move {
-            serve_connection(io, address, app, &config, &shutdown).await;
+            serve_connection(io, address, app, keep_alive, &config, &shutdown).await;
             drop((permit, tracked));
         });
     }
@@ -74,11 +83,14 @@ async fn serve_connection(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     address: SocketAddr,
     app: Router,
+    keep_alive: bool,
     config: &Config,
     shutdown: &Shutdown,
 ) {
     let body_timeout = config.body_timeout;
-    let app = app.map_request(move |request| prepared(request, address, body_timeout));
+    let app = app
+        .map_request(move |request| prepared(request, address, body_timeout))
+        .map_response(move |response| finished(response, keep_alive));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
@@ -110,4 +122,12 @@ fn prepared(
     let mut request = request.map(|body| WithDeadline::new(body, body_timeout));
     request.extensions_mut().insert(ConnectInfo(address));
     request
+}
+
+/// A response, after which hyper closes the connection if it may not be kept.
+fn finished(mut response: Response, keep_alive: bool) -> Response {
+    if !keep_alive && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

@@ -93,6 +93,30 @@ async fn a_connection_with_request_after_request_has_half_a_minute() -> Check {
     Ok(())
 }
 
+/// Otherwise a few hundred clients that send a request now and then, and need no account,
+/// would keep everybody else out.
+#[tokio::test(start_paused = true)]
+async fn when_few_connections_are_left_each_has_one_request() -> Check {
+    let server = serve_on(4);
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut early = server.opens_a_connection(&format!("{HALF}\r\n")).await?;
+        assert!(!early.hears_out(SECOND / 100).await.is_empty(), "it has its answer");
+        open.push(early);
+    }
+
+    let mut late = server.opens_a_connection(&format!("{HALF}\r\n")).await?;
+    let answer = late.hears_out(SECOND / 100).await;
+
+    assert!(answer.starts_with("HTTP/1.1 401"), "it is answered, too: {answer}");
+    assert!(answer.contains("connection: close"), "and told that this was all: {answer}");
+    between(late.is_closed().await?, 0..1);
+    for early in open {
+        between(early.is_closed().await?, 4..6);
+    }
+    Ok(())
+}
+
 /// Sends one blank after the other, until the server has had enough. Returns its answer.
 async fn send_a_blank_each_second(slow: &mut RawConnection) -> String {
     let mut answer = String::new();

@@ -59,6 +59,20 @@ async fn a_database_that_is_read_only_is_not_ready_until_it_is_writable_again() 
     expects(&server, READY, "it is writable again").await
 }
 
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_database_whose_file_is_gone_is_not_ready() -> Check {
+    let file = TempFile::new("gone");
+    let server = serve(app_on(file.open()));
+    expects(&server, READY, "the file is there").await?;
+
+    std::fs::remove_file(&file.0).expect("a file that is ours");
+    advance(SECOND).await;
+
+    let sentence = "The file of the database is gone, or it is another one.";
+    expects(&server, (503, sentence), "nobody will read what is written now").await
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_database_that_is_locked_is_not_ready_until_it_is_free_again() -> Check {
     let file = TempFile::new("locked");
