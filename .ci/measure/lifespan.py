@@ -41,7 +41,7 @@ CAPSTONE_LIMITS = {
     "CHAT_MAX_MEMBERS_PER_ROOM": "3",
     "CHAT_MESSAGES_PER_SECOND": "10000",
     "CHAT_MESSAGE_BURST": "1000",
-    "CHAT_OUTBOX_SIZE": "3000",
+    "CHAT_OUTBOX_SIZE": "4000",
 }
 LEFT_BEHIND = 3  # The exit code of the capstone when somebody did not leave in time.
 

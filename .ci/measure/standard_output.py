@@ -41,7 +41,9 @@ LIMITS = {
         "CHAT_MAX_CONNECTIONS_PER_USER": "100",
         "CHAT_MAX_MEMBERS_PER_ROOM": "1",
         "CHAT_MESSAGES_PER_SECOND": "100000",
-        "CHAT_MESSAGE_BURST": "1000",
+        "CHAT_MESSAGE_BURST": "500",
+        # A client that stays does not answer the Close, and would be waited for.
+        "CHAT_SHUTDOWN_TIMEOUT": "1",
     }
 }
 # It has no log, and does not know how a client left. It only has to stay alive.
