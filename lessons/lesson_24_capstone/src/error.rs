@@ -77,12 +77,12 @@ impl ApiError {
 
     /// 429: this person should wait. `what` begins the sentence, as in "Too many requests".
     pub fn too_many(what: impl Display, wait: Duration) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "").retry_after(what, wait)
+        Self::try_again(StatusCode::TOO_MANY_REQUESTS, what, wait)
     }
 
     /// 503: there is no room for this now. `what` begins the sentence.
     pub fn unavailable(what: impl Display, wait: Duration) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "").retry_after(what, wait)
+        Self::try_again(StatusCode::SERVICE_UNAVAILABLE, what, wait)
     }
 
     /// 500: our fault. The details are for us, not for strangers.
@@ -91,9 +91,9 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The server failed.")
     }
 
-    fn retry_after(self, what: impl Display, wait: Duration) -> Self {
+    fn try_again(status: StatusCode, what: impl Display, wait: Duration) -> Self {
         let message = format!("{what}. Try again in {} s.", whole_seconds(wait));
-        Self { message, retry_after: Some(wait), ..self }
+        Self { retry_after: Some(wait), ..Self::new(status, message) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use governor::{
-    NotUntil, Quota, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos,
+    Quota, clock::Clock, middleware::NoOpMiddleware, nanos::Nanos,
     state::keyed::HashMapStateStore,
 };
 use tokio::time::Instant;
@@ -113,15 +113,11 @@ impl RateLimiter {
         let checked = requests.check_key_n(username, n);
         let allowed = checked.expect("the configuration allows a burst of two");
         let Err(until) = allowed else { return Ok(()) };
-        let wait = self.wait(&until);
+        let wait = until.wait_time_from(requests.clock().now());
         match refusals.check_key(username) {
             Ok(()) => Err(RateLimited::Wait(wait)),
             Err(_) => Err(RateLimited::TooManyRefusals(wait)),
         }
-    }
-
-    fn wait(&self, until: &NotUntil<Nanos>) -> Duration {
-        until.wait_time_from(self.0.requests.clock().now())
     }
 
     /// Removes full buckets, at most once a minute, because it looks at all of them.

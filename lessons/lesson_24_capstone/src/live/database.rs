@@ -183,20 +183,22 @@ impl Database {
     }
 
     async fn try_to_write(&self) -> Result<(), Unwritable> {
-        // A file that was deleted can still be written to, but nobody will ever read it.
-        let is_other = |(path, id): &(PathBuf, FileId)| file_id(path) != Some(*id);
-        if self.file.as_ref().is_some_and(is_other) {
-            return Err("The file of the database is gone, or it is another one.");
-        }
-        let change = |connection: &mut Connection| {
+        let file = self.file.clone();
+        let change = move |connection: &mut Connection| {
+            // A file that was deleted can still be written to, but nobody will ever read it.
+            if file.is_some_and(|(path, id)| file_id(&path) != Some(id)) {
+                return Ok(Err(
+                    "The file of the database is gone, or it is another one.",
+                ));
+            }
             connection.busy_timeout(CHECK_TIMEOUT)?;
             let changed = connection.execute("UPDATE health SET checks = checks + 1", []);
             connection.busy_timeout(BUSY_TIMEOUT)?;
             changed?;
-            Ok(())
+            Ok(Ok(()))
         };
         match timeout(CHECK_TIMEOUT, self.run(change)).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(result)) => result,
             _ => Err("The database cannot be written to."),
         }
     }

@@ -1,7 +1,7 @@
 //! The checks of an upgrade hold for every socket, whatever it is for.
 
 use axum::http::Request;
-use probe::{Check, Hint, serve};
+use probe::{Check, Hint, serve, sign_in::the_subprotocol_is_chosen_and_not_the_token};
 
 use super::super::{
     app, app_with,
@@ -53,15 +53,10 @@ async fn no_socket_opens_for_a_page_of_a_stranger() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn every_socket_chooses_the_subprotocol_and_not_the_token() -> Check {
-    let server = serve(app());
-
     for socket in SOCKETS {
-        let offered = format!("chat.v1, bearer.{}", token("ana"));
-        let headers = [("sec-websocket-protocol", &*offered)];
-        let ana = server.connect_with("Ana", socket, &headers).await?;
-        let chosen = ana.response.headers().get("sec-websocket-protocol");
-        assert_eq!(chosen.map(|name| name.as_bytes()), Some(&b"chat.v1"[..]), "{socket}");
-        ana.leaves().await?;
+        the_subprotocol_is_chosen_and_not_the_token(app(), socket, &token("ana"))
+            .await
+            .map_err(|hint| Hint::new(format!("{socket}: {hint}")))?;
     }
     Ok(())
 }
