@@ -204,8 +204,8 @@ def lesson_10():
         holds("the rest is too early", "too many messages" in heard[20:], True)
 
 
-def lesson_12():
-    with Server("lesson_12") as server:
+def lesson_17():
+    with Server("lesson_17") as server:
         url = f"http://127.0.0.1:{server.port}/tasks"
         begin = time.monotonic()
         with urllib.request.urlopen(url, data=b"tea for two") as answer:
@@ -230,8 +230,8 @@ def lesson_13():
         holds("uvicorn closes by itself", end, 1012)
 
 
-def lesson_11():
-    with Server("lesson_11") as server:
+def lesson_14():
+    with Server("lesson_14") as server:
         ana = server.connect("/ws/users")
         ana.recv(timeout=5)
         request = urllib.request.Request(
@@ -245,12 +245,12 @@ def lesson_11():
 
     # The insert takes a second here, and the client hangs up meanwhile.
     code = """
-import time, uvicorn, lesson_11
-insert = lesson_11.insert
-lesson_11.insert = lambda name: (time.sleep(1), insert(name))[1]
-uvicorn.run(lesson_11.app, port={port})
+import time, uvicorn, lesson_14
+insert = lesson_14.insert
+lesson_14.insert = lambda name: (time.sleep(1), insert(name))[1]
+uvicorn.run(lesson_14.app, port={port})
 """
-    with Server("lesson_11", code) as server:
+    with Server("lesson_14", code) as server:
         ana = server.connect("/ws/users")
         ana.recv(timeout=5)
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:

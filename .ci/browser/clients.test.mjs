@@ -1,5 +1,5 @@
 // The same live table in plain JavaScript, React and Vue, as the book shows it: built, and
-// run against lesson 11, whose users are changed meanwhile.
+// run against lesson 14, whose users are changed meanwhile.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -16,7 +16,7 @@ const VITE = `${FOLDER}/node_modules/vite/bin/vite.js`;
 
 describe("the clients of the book", LIMITS, () => {
   useBrowser();
-  const lesson = serve("lesson_11_live_data");
+  const lesson = serve("lesson_14_live_data");
   const servers = {};
 
   before(async () => {

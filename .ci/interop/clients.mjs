@@ -569,8 +569,8 @@ describe("lesson 10, limits", LIMITS, () => {
   });
 });
 
-describe("lesson 12, tasks", LIMITS, () => {
-  const lesson = serve("lesson_12_tasks");
+describe("lesson 17, tasks", LIMITS, () => {
+  const lesson = serve("lesson_17_tasks");
   const tokenOf = async (username) => {
     const answer = await lesson.get("/login", {
       method: "POST",
@@ -651,8 +651,8 @@ for (const name of ["lesson_13_lifespan", "lesson_24_capstone"]) {
   });
 }
 
-describe("lesson 11, live data", LIMITS, () => {
-  const lesson = serve("lesson_11_live_data");
+describe("lesson 14, live data", LIMITS, () => {
+  const lesson = serve("lesson_14_live_data");
   const ask = async (token, method, path, body) =>
     lesson.get(`/api/v1${path}`, {
       method,

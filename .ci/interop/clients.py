@@ -1071,7 +1071,7 @@ class Lesson10(Lesson08):
 
 
 class Lesson12(EveryLessonWithCodes, Conversation):
-    lesson = "lesson_12_tasks"
+    lesson = "lesson_17_tasks"
     log_in = Lesson08.log_in
     token = Lesson08.token
     passwords = Lesson08.passwords
@@ -1252,7 +1252,7 @@ class CapstoneStops(Lesson13Stops):
 
 
 class Lesson11(Conversation):
-    lesson = "lesson_11_live_data"
+    lesson = "lesson_14_live_data"
 
     async def asyncSetUp(self):
         await super().asyncSetUp()

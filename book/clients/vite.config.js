@@ -6,7 +6,7 @@ import { defineConfig } from "vite";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Where lesson 11 runs. Its API is reached through our own address: no other origin. */
+/** Where lesson 14 runs. Its API is reached through our own address: no other origin. */
 const server = process.env.SERVER ?? "http://127.0.0.1:8000";
 const proxy = { "/api": { target: server, ws: true }, "/login": server };
 

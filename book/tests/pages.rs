@@ -228,7 +228,7 @@ const FOREIGN: [&str; 61] = [
     "broadcast_to_all_channels",
     "cargo --offline run -p lesson_01_echo",
     "cargo run --release",
-    "cargo test -p lesson_12_tasks -- the_async_threads",
+    "cargo test -p lesson_17_tasks -- the_async_threads",
     "cargo tree -d",
     "cargo tree -i tokio-tungstenite",
     "created_at",

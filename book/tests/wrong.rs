@@ -2,7 +2,7 @@
 //!
 //! `RECORD=1 cargo test -p book` writes the words down anew.
 
-#[path = "../wrong/12_abort.rs"]
+#[path = "../wrong/17_abort.rs"]
 mod abort;
 #[path = "../wrong/04_colon.rs"]
 mod colon;
@@ -12,13 +12,13 @@ mod default_rules;
 mod disconnect_on_error;
 #[path = "../wrong/13_graceful_alone.rs"]
 mod graceful_alone;
-#[path = "../wrong/12_in_the_handler.rs"]
+#[path = "../wrong/17_in_the_handler.rs"]
 mod in_the_handler;
 #[path = "../wrong/06_letters.rs"]
 mod letters;
 #[path = "../wrong/03_not_cancel_safe.rs"]
 mod not_cancel_safe;
-#[path = "../wrong/11_null_is_missing.rs"]
+#[path = "../wrong/14_null_is_missing.rs"]
 mod null_is_missing;
 #[path = "../wrong/09_restless.rs"]
 mod restless;
@@ -262,12 +262,12 @@ fn the_default_rules_accept_what_the_book_shows() -> Check {
 #[test]
 fn work_in_the_handler_keeps_a_stranger_waiting() -> Check {
     let report = in_the_handler::report();
-    compare("12_in_the_handler", &report.map_err(|error| Hint::new(error.to_string()))?)
+    compare("17_in_the_handler", &report.map_err(|error| Hint::new(error.to_string()))?)
 }
 
 #[tokio::test]
 async fn abort_does_not_stop_a_thread() -> Check {
-    compare("12_abort", &abort::report().await)
+    compare("17_abort", &abort::report().await)
 }
 
 #[tokio::test(start_paused = true)]
@@ -300,7 +300,7 @@ fn axum_alone_tells_nobody_that_the_program_ends() -> Check {
 
 #[test]
 fn null_counts_as_missing_as_the_book_shows() -> Check {
-    compare("11_null_is_missing", &null_is_missing::report())
+    compare("14_null_is_missing", &null_is_missing::report())
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,10 +100,7 @@ fn every_import_of_a_script_is_served() {
 
 #[test]
 fn every_page_accepts_names_with_marks() {
-    // The servers of these lessons reject marks, so their pages do the same.
-    let rejecting = ["lesson_09.html", "lesson_10.html", "lesson_13.html"];
-
-    for (name, text) in pages().filter(|(name, _)| !rejecting.contains(name)) {
+    for (name, text) in pages() {
         assert!(
             !text.contains(r"\p{Alphabetic}"),
             "{name} rejects names such as தமிழ், which end in a mark. Write \
@@ -132,8 +129,7 @@ fn no_page_loads_the_same_function_twice() {
 
 #[test]
 fn the_tries_follow_a_socket_before_its_heartbeat_listens() {
-    // Lesson 13 stays as it is: at worst, its heartbeat starts a timer in vain.
-    for (name, text) in scripts().filter(|(name, _)| *name != "lesson_13.js") {
+    for (name, text) in scripts() {
         let (follow, keep_alive) = (text.find(".follow("), text.find("keepAlive("));
         let (Some(follow), Some(keep_alive)) = (follow, keep_alive) else { continue };
 

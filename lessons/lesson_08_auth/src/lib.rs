@@ -17,8 +17,9 @@ mod users;
 mod ws;
 
 pub use auth::{Auth, auth_routes};
-pub use protocol::{Username, encode};
-pub use rooms::{RoomManager, list_rooms};
+pub use message::{Action, handle_message};
+pub use protocol::{RoomName, ServerMessage, Username, encode};
+pub use rooms::{Member, OUTBOX_SIZE, RoomManager, list_rooms};
 pub use session::{Session, SessionUpgrade};
 pub use socket::Disconnect;
 pub use ws::ws_handler;

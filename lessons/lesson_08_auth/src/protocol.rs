@@ -106,7 +106,7 @@ impl TryFrom<String> for Username {
 }
 
 /// The name of a room: 1 to 40 letters, digits, `-` and `_`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct RoomName(String);
 

@@ -49,6 +49,11 @@ where
 }
 
 impl SessionUpgrade {
+    /// Who asks for the WebSocket, according to the token.
+    pub fn username(&self) -> &Username {
+        &self.user.username
+    }
+
     /// Accepts the WebSocket. `handle` runs in a task of its own, and should end with
     /// [`Session::close`].
     pub fn on_upgrade<F>(

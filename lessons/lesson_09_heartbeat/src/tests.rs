@@ -1,19 +1,16 @@
-mod heartbeat;
-
-// What the lesson before has promised still holds.
-mod guests;
-mod signing_in;
+#[path = "../../lesson_08_auth/src/tests/people.rs"]
+mod people;
 
 use axum::Router;
 use probe::chat::Chat;
 
-use self::guests::{SECRET, path};
-use crate::tokens::Tokens;
+use self::people::{auth, path, seen_from, token};
 
-probe::conformance!(app(), &path("rust", "ana"));
-probe::chat_conformance!(chat());
-probe::json_conformance!(chat());
-probe::room_conformance!(app, path);
+probe::conformance! { app(), &path("rust", "ana") }
+probe::chat_conformance! { chat() }
+probe::json_conformance! { chat() }
+probe::room_conformance! { app, path }
+probe::sign_in_conformance! { app(), "/ws/chat/rust", &token("ana") }
 probe::transcripts!(app());
 
 fn chat() -> Chat {
@@ -21,5 +18,5 @@ fn chat() -> Chat {
 }
 
 fn app() -> Router {
-    super::app(Tokens::new(SECRET))
+    seen_from([192, 0, 2, 1], super::app(auth()))
 }

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     app, app_for,
-    people::{SECRET, auth, path, token},
-    seen_from,
+    people::{SECRET, auth, path, seen_from, token},
 };
 
 /// What others rely on: the cookie's name, who signs, for whom, and for how long.

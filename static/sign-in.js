@@ -1,0 +1,114 @@
+// Signing in, and then the room: what the pages of lessons 09 to 13 have in common.
+//
+// Lesson 08 shows how it works, step by step.
+
+import { make } from "./elements.js";
+import { ROOM_NAME_LIMIT, limitLength, nameIn } from "./names.js";
+import { openRoom } from "./room.js";
+import { whoAmI } from "./server.js";
+
+/**
+ * Draws a form for a name, a password and a room in `formIn`. Who has signed in enters the
+ * room, which is drawn in `roomIn`.
+ *
+ * - `onConnecting` is called with each new socket, before it is open, and the room's path.
+ * - `onClose` is called when it has closed, with the event and whether it had been open.
+ *   If it returns true, the form stays away, because the page connects again by itself.
+ *
+ * Returns `connect`, which connects again, and `showForm`, which shows the form with a
+ * sentence.
+ */
+export function signInAndChat(formIn, roomIn, { onConnecting, onClose }) {
+  const name = {
+    autocomplete: "username",
+    autocapitalize: "none",
+    spellcheck: false,
+    required: true,
+  };
+  const username = make("input", { name: "username", autofocus: true, ...name });
+  const password = make("input", {
+    name: "password",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+  });
+  const room = make("input", {
+    name: "room",
+    value: "rust",
+    pattern: "(?:[\\p{L}\\p{N}]\\p{M}*|[_\\-])+",
+    title: "1 to 40 letters of any script, digits, - and _",
+    ...name,
+    autocomplete: "off",
+  });
+  const fields = make(
+    "fieldset",
+    {},
+    make("label", {}, "Name ", username),
+    make("label", {}, "Password ", password),
+    make("label", {}, "Room ", room),
+    make("button", { textContent: "Sign in" }),
+  );
+  const answer = make("output", { id: "answer", value: "You are not signed in." });
+  const status = make("p", { className: "status" }, answer);
+  const form = make("form", { id: "sign-in" }, fields, status);
+  formIn.replaceChildren(form);
+  limitLength(room, ROOM_NAME_LIMIT);
+  username.focus();
+
+  let connect = () => {};
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+
+    fields.disabled = true; // However often somebody clicks, we ask once.
+    const user = await signIn();
+    fields.disabled = false;
+
+    if (user) enter(user);
+    else password.focus();
+  });
+
+  /** Gets the cookie for the name and the password; or says why not, and returns nothing. */
+  async function signIn() {
+    try {
+      const reply = await fetch("/login", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ username: username.value, password: password.value }),
+      });
+      if (reply.ok) return await reply.json();
+
+      answer.value = await reply.text();
+    } catch {
+      answer.value = "No server answers.";
+    }
+  }
+
+  /** Enters the room under the name that the server gave us. It may differ in its case. */
+  function enter(user) {
+    const path = `/ws/chat/${encodeURIComponent(nameIn(room))}`;
+    password.value = ""; // The cookie replaces it from now on.
+    connect = openRoom(roomIn, path, {
+      me: user.username,
+      ask: (opened) => whoAmI(undefined, opened),
+      onConnecting: (socket) => {
+        form.hidden = true;
+        onConnecting(socket, path);
+      },
+      onClose: (event, opened) => {
+        if (!onClose?.(event, opened)) showForm("");
+      },
+      onSignedOut: (sentence) => {
+        showForm(sentence);
+        password.focus();
+      },
+    });
+  }
+
+  function showForm(sentence) {
+    answer.value = sentence;
+    form.hidden = false;
+  }
+
+  return { connect: () => connect(), showForm };
+}
