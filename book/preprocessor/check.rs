@@ -3,14 +3,19 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::{
-    Fault, ROOT, coverage, expand, heading_ids, prose, read, said_minutes, words,
+    Fault, ROOT,
+    coverage::{self, Budget},
+    expand, heading_ids, prose, read, said_minutes, words,
 };
 
-/// The most words that the chapter of lessons 09 to 13 may have, as [`words`] counts them.
-/// One of the core, and that of the capstone, is as long as its code needs.
+/// The most words that a chapter in [`SHORT`] may have, as [`words`] counts them.
 pub const WORD_LIMIT: usize = 1_200;
 
-/// How many words may stand before the first code of a chapter of the core.
+/// The lessons that show no more than parts of their code. All others are as long as their
+/// code needs.
+const SHORT: [&str; 2] = ["14", "17"];
+
+/// How many words may stand before the first code of a chapter whose lesson has a budget.
 pub const FIRST_SCREEN: usize = 150;
 
 /// Words that make a reader feel slow who does not find it so.
@@ -131,11 +136,9 @@ fn follow(file: &str, link: &str) -> Result<(), String> {
 /// A lesson's chapter must hold to this as well.
 pub fn chapter(file: &str, text: &str) -> Vec<Fault> {
     let mut faults = parts(file, text);
-    let number = file.rsplit('/').next().and_then(|name| name.get(..2)?.parse().ok());
-    let in_core = number.is_some_and(|number: u32| number < 9);
-    let is_limited = number.is_some_and(|number| (9..14).contains(&number));
+    let number = file.rsplit('/').next().and_then(|name| name.get(..2)).unwrap_or("");
     let count = words(text);
-    if is_limited && count > WORD_LIMIT {
+    if SHORT.contains(&number) && count > WORD_LIMIT {
         faults.push(Fault {
             file: file.into(),
             line: text.lines().count(),
@@ -144,7 +147,7 @@ pub fn chapter(file: &str, text: &str) -> Vec<Fault> {
             ),
         });
     }
-    if in_core {
+    if Budget::of(number).is_some() {
         faults.extend(first_screen(file, text));
         faults.extend(reading_time(file, text));
         faults.extend(numbers(file, text));

@@ -16,19 +16,58 @@ use crate::{
     minutes, read,
 };
 
-/// The lessons that are a chain, and how many new lines each may have.
-///
-/// A chapter whose lesson has more says so, under a heading with "larger" in it.
-pub const BUDGETS: [(&str, usize); 8] = [
-    ("01", usize::MAX),
-    ("02", 100),
-    ("03", 160),
-    ("04", 60),
-    ("05", 100),
-    ("06", 260),
-    ("07", 200),
-    ("08", 350),
+/// The lessons whose size is limited. Each of the core has all that is in its base; one of
+/// production takes its base as a library, and has only what it adds or changes.
+pub const BUDGETS: [Budget; 13] = [
+    Budget::core("01", None, usize::MAX),
+    Budget::core("02", Some("01"), 100),
+    Budget::core("03", Some("02"), 160),
+    Budget::core("04", Some("03"), 60),
+    Budget::core("05", Some("04"), 100),
+    Budget::core("06", Some("05"), 260),
+    Budget::core("07", Some("06"), 200),
+    Budget::core("08", Some("07"), 350),
+    Budget::production("09", "08", 250),
+    Budget::production("10", "08", 250),
+    Budget::production("11", "08", 250),
+    Budget::production("12", "08", 250),
+    Budget::production("13", "08", 250),
 ];
+
+/// How large the step to a lesson may be.
+pub struct Budget {
+    /// Of the lesson, such as `02`.
+    pub number: &'static str,
+    /// The number of the lesson that it starts from, whose files of the same names are
+    /// compared with its own.
+    pub base: Option<&'static str>,
+    /// New and changed lines, without tests and blank lines. A chapter whose lesson has
+    /// more says so, under a heading with "larger" in it.
+    pub lines: usize,
+    /// Files, without those of the tests.
+    pub files: usize,
+    /// Whether the base is a library, whose other files are in use unchanged.
+    pub uses_library: bool,
+}
+
+impl Budget {
+    const fn core(
+        number: &'static str,
+        base: Option<&'static str>,
+        lines: usize,
+    ) -> Self {
+        Self { number, base, lines, files: usize::MAX, uses_library: false }
+    }
+
+    const fn production(number: &'static str, base: &'static str, lines: usize) -> Self {
+        Self { number, base: Some(base), lines, files: 10, uses_library: true }
+    }
+
+    /// That of the lesson with this number, if its size is limited.
+    pub fn of(number: &str) -> Option<&'static Self> {
+        BUDGETS.iter().find(|budget| budget.number == number)
+    }
+}
 
 /// A file that goes on under another name: lesson, its name there, and the one before.
 const RENAMED: [(&str, &str, &str); 3] = [
@@ -37,9 +76,10 @@ const RENAMED: [(&str, &str, &str); 3] = [
     ("08", "ws.rs", "main.rs"),
 ];
 
-/// What a lesson adds to the one before it.
+/// What a lesson adds to the one that it starts from.
 pub struct Step {
     pub lesson: String,
+    pub budget: &'static Budget,
     /// The page, as a path from `book/src`.
     pub chapter: String,
     pub files: Vec<File>,
@@ -48,6 +88,8 @@ pub struct Step {
 /// A file of a lesson, without its tests.
 pub struct File {
     pub path: String,
+    /// Whether the base has a file that this one goes on from.
+    has_base: bool,
     lines: Vec<Line>,
 }
 
@@ -74,31 +116,33 @@ pub fn step(number: &str) -> Result<Step, String> {
 /// The same, for a chapter whose text is at hand.
 pub fn shown_by(number: &str, chapter: &str, text: &str) -> Result<Step, String> {
     let lesson = lesson(number)?;
-    let before = match BUDGETS.iter().position(|(known, _)| *known == number) {
-        None => return Err(format!("Lesson {number} has no budget.")),
-        Some(0) => None,
-        Some(i) => Some(self::lesson(BUDGETS[i - 1].0)?),
-    };
+    let budget =
+        Budget::of(number).ok_or_else(|| format!("Lesson {number} has no budget."))?;
+    let base = budget.base.map(self::lesson).transpose()?;
     let mut files = Vec::new();
     for name in sources(&lesson)? {
         let old_name = RENAMED
             .iter()
             .find(|(lesson, new, _)| *lesson == number && *new == name)
             .map_or(&name[..], |(_, _, old)| old);
-        let old = before
+        let old = base
             .as_ref()
-            .and_then(|before| read(&format!("lessons/{before}/src/{old_name}")).ok())
-            .unwrap_or_default();
+            .and_then(|base| read(&format!("lessons/{base}/src/{old_name}")).ok());
+        let has_base = old.is_some();
         let path = format!("lessons/{lesson}/src/{name}");
         let new = read(&path)?;
-        let old = without_name(&old, before.as_deref().unwrap_or("none"));
-        let mut lines = compare(&old, &without_name(&new, &lesson), &new);
+        let base = base.as_deref().unwrap_or("none");
+        let old = without_name(&old.unwrap_or_default(), base);
+        // Both programs name the library, one of them as its own.
+        let library = if budget.uses_library { base } else { &lesson };
+        let renamed = without_name(&new, &lesson).replace(library, "lesson");
+        let mut lines = compare(&old, &renamed, &new);
         for range in shown(text, &path, &new) {
             lines[range].iter_mut().for_each(|line| line.is_shown = true);
         }
-        files.push(File { path, lines });
+        files.push(File { path, has_base, lines });
     }
-    Ok(Step { lesson, chapter: chapter.to_owned(), files })
+    Ok(Step { lesson, budget, chapter: chapter.to_owned(), files })
 }
 
 /// A source file in which the lesson's own name and its page are those of any lesson: that
@@ -223,10 +267,12 @@ impl Step {
         }
     }
 
-    pub fn budget(&self) -> usize {
-        let found =
-            BUDGETS.iter().find(|(n, _)| self.chapter.contains(&format!("/{n}-")));
-        found.map_or(usize::MAX, |(_, budget)| *budget)
+    /// The files that the lesson repeats from its library without a new line.
+    pub fn copies(&self) -> Vec<&str> {
+        let is_copy =
+            |file: &&File| file.has_base && !file.lines.iter().any(|line| line.is_new);
+        let copies = self.files.iter().filter(|_| self.budget.uses_library);
+        copies.filter(is_copy).map(|file| &file.path[..]).collect()
     }
 
     /// The function with the most lines, from its head to its end.
@@ -376,15 +422,19 @@ fn name(head: &str) -> String {
 /// A table row: the lesson, and all that we measure.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let budget = match self.budget() {
+        let budget = match self.budget.lines {
             usize::MAX => "–".into(),
-            budget => budget.to_string(),
+            lines => lines.to_string(),
+        };
+        let files = match (self.files.len(), self.budget.files) {
+            (files, usize::MAX) => files.to_string(),
+            (files, limit) => format!("{files} of {limit}"),
         };
         let (length, name) = self.longest_function();
         let (read, act) = minutes(&self.chapter).unwrap_or_default();
         write!(
             f,
-            "| {} | {} | {budget} | {} % | {length}, `{name}` | {:.2} | {read} + {act} |",
+            "| {} | {} | {budget} | {files} | {} % | {length}, `{name}` | {:.2} | {read} + {act} |",
             self.lesson,
             self.new_lines(),
             self.share(),
@@ -395,12 +445,12 @@ impl fmt::Display for Step {
 
 /// The head of the table.
 pub const TABLE: &str = "\
-| lesson | new lines | budget | shown | longest function | comments per line of code | minutes |
-|---|---|---|---|---|---|---|";
+| lesson | new lines | budget | files | shown | longest function | comments per line of code | minutes |
+|---|---|---|---|---|---|---|---|";
 
 #[cfg(test)]
 mod tests {
-    use super::{File, compare, shown, without_name};
+    use super::{Budget, File, Step, compare, shown, without_name};
 
     const OLD: &str = "\
 //! lesson: one.
@@ -452,7 +502,7 @@ mod tests {
         for range in shown(chapter, path, NEW) {
             lines[range].iter_mut().for_each(|line| line.is_shown = true);
         }
-        File { path: path.into(), lines }
+        File { path: path.into(), has_base: true, lines }
     }
 
     fn missing(file: &File) -> Vec<&str> {
@@ -471,6 +521,27 @@ mod tests {
             "const SEATS: u32 = 2;",
         ];
         assert_eq!(missing(&file("")), new, "nothing is shown");
+    }
+
+    #[test]
+    fn a_file_that_the_library_has_already_is_a_copy() {
+        let file = |has_base, old: &str| File {
+            path: format!("{has_base}"),
+            has_base,
+            lines: compare(old, NEW, NEW),
+        };
+        let copies = |number| {
+            let step = Step {
+                lesson: "lesson_99".into(),
+                budget: Budget::of(number).expect("it has one"),
+                chapter: String::new(),
+                files: vec![file(true, NEW), file(true, OLD), file(false, "")],
+            };
+            step.copies().len()
+        };
+
+        assert_eq!(copies("09"), 1, "it can be taken from the library");
+        assert_eq!(copies("04"), 0, "a lesson of the core has all its files");
     }
 
     #[test]

@@ -4,13 +4,24 @@ use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::{ROOT, item, read};
+use crate::{ROOT, coverage::Budget, item, read};
 
 /// The differences between two lessons, a folded block for each file. Their tests are
 /// left out: they grow with each lesson, and are read for themselves.
+///
+/// A lesson that takes the other as a library has only some of its files. These are
+/// compared, and no other is gone.
 pub fn diff(old: &str, new: &str) -> Result<String, String> {
+    let number =
+        |lesson: &str| lesson.get("lesson_".len()..)?.get(..2).map(str::to_owned);
+    let budget = number(new).and_then(|number| Budget::of(&number));
+    let library = budget.filter(|budget| budget.uses_library).map(|budget| budget.base);
+    if library.is_some_and(|base| base != number(old).as_deref()) {
+        return Err(format!("{new} does not start from {old}."));
+    }
+
     let mut files = BTreeSet::new();
-    for lesson in [old, new] {
+    for lesson in [old, new].into_iter().skip(usize::from(library.is_some())) {
         let folder = Path::new(ROOT).join("lessons").join(lesson).join("src");
         let entries =
             fs::read_dir(folder).map_err(|_| format!("There is no lesson {lesson}."))?;
@@ -54,9 +65,16 @@ pub fn diff(old: &str, new: &str) -> Result<String, String> {
             diff.unified_diff().context_radius(2)
         );
     }
+    let rest = match library.flatten() {
+        None => String::new(),
+        Some(base) => format!(
+            " These are all files of the lesson, each beside lesson {base}'s file of the \
+             same name. The rest is lesson {base}'s library, used unchanged."
+        ),
+    };
     Ok(format!(
         "From `{old}` to `{new}`: {more} lines more and {less} lines fewer in `src`. Tests \
-         are left out, and blank lines are not counted.\n\n{blocks}"
+         are left out, and blank lines are not counted.{rest}\n\n{blocks}"
     ))
 }
 
@@ -91,5 +109,18 @@ mod tests {
         assert_eq!(without_tests(SOURCE), "struct Guest;\n", "a module in the file");
         assert!(shown.contains("connection_manager.rs"), "the file is new: {shown}");
         assert!(!shown.contains("cfg(test)"), "its tests are not shown: {shown}");
+    }
+
+    #[test]
+    fn what_a_lesson_takes_from_its_library_is_not_gone() {
+        let shown = diff("lesson_08_auth", "lesson_09_heartbeat");
+        let wrong_base = diff("lesson_07_rooms", "lesson_09_heartbeat");
+
+        let shown = shown.unwrap_or_default();
+        assert!(shown.contains("src/main.rs"), "the lesson's file: {shown}");
+        assert!(!shown.contains("src/login.rs"), "the library's file: {shown}");
+        assert!(shown.contains("The rest is lesson 08's library, used unchanged."));
+        let sentence = "lesson_09_heartbeat does not start from lesson_07_rooms.";
+        assert_eq!(wrong_base, Err(sentence.into()), "all would be new");
     }
 }

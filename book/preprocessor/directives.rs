@@ -131,7 +131,7 @@ fn directive(inside: &str) -> Result<String, String> {
             let number = rest.trim_start_matches("lesson_").get(..2).unwrap_or_default();
             match coverage::shown_by(number, "", "") {
                 Ok(step) if step.lesson == rest => Ok(step.new_lines().to_string()),
-                _ => Err(format!("There is no lesson {rest} with a number up to 08.")),
+                _ => Err(format!("There is no lesson {rest} that has a budget.")),
             }
         }
         "version" => version(rest),

@@ -54,11 +54,12 @@ fn count() -> ExitCode {
 fn steps(number: Option<&str>) -> ExitCode {
     let wanted = |known: &str| number.is_none_or(|number| number == known);
     let mut text = format!("{}\n", coverage::TABLE);
-    for (known, _) in coverage::BUDGETS.into_iter().filter(|(known, _)| wanted(known)) {
-        match coverage::step(known) {
+    let mut code = ExitCode::SUCCESS;
+    for budget in coverage::BUDGETS.iter().filter(|budget| wanted(budget.number)) {
+        match coverage::step(budget.number) {
             Err(sentence) => {
                 eprintln!("{sentence}");
-                return ExitCode::FAILURE;
+                code = ExitCode::FAILURE;
             }
             Ok(step) => {
                 let _ = writeln!(text, "{step}");
@@ -72,7 +73,7 @@ fn steps(number: Option<&str>) -> ExitCode {
     }
     // Whoever reads the first lines only, as with `| head`, closes the pipe.
     let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    code
 }
 
 /// Prints the steps that break something, in JSON, for `.ci/book/breaks`.

@@ -172,15 +172,19 @@ fn a_chapter_as_it_should_be() {
 }
 
 #[test]
-fn a_chapter_of_production_that_is_too_long() {
+fn a_short_chapter_that_is_too_long() {
     let long = chapter().replace("Slow.", &"word ".repeat(check::WORD_LIMIT));
     let count = words(&long);
 
-    let said = sentences(check::chapter("book/src/lessons/09-long.md", &long));
+    let short = sentences(check::chapter("book/src/lessons/14-long.md", &long));
+    let whole = sentences(check::chapter("book/src/lessons/09-long.md", &long));
 
     let sentence = format!("This chapter has {count} words of prose, the limit is 1200.");
-    assert_eq!(said.len(), 1, "one fault: {said:?}");
-    assert!(said[0].ends_with(&sentence), "{said:?} should end with {sentence}");
+    assert_eq!(short.len(), 1, "one fault: {short:?}");
+    assert!(short[0].ends_with(&sentence), "{short:?} should end with {sentence}");
+    let sentence = "1 minutes to read are not honest";
+    assert_eq!(whole.len(), 1, "no limit, but an honest time: {whole:?}");
+    assert!(whole[0].contains(sentence), "{whole:?} should say: {sentence}");
 }
 
 #[test]
@@ -293,11 +297,11 @@ fn minutes_that_are_not_honest() {
 
 #[test]
 fn a_lesson_that_is_not_there() {
-    let said = chapter_faults(&chapter().replace("Slow.", "Lesson 17 adds it, as 9 do."));
+    let said = chapter_faults(&chapter().replace("Slow.", "Lesson 99 adds it, as 9 do."));
     let known =
         chapter_faults(&chapter().replace("Slow.", "Lesson 9 adds it in 20 lines."));
 
-    let sentence = "There is no lesson 17: say what it is about, without a number.";
+    let sentence = "There is no lesson 99: say what it is about, without a number.";
     assert!(said.concat().ends_with(sentence), "{said:?}");
     assert_eq!(known, [""; 0], "that one is there");
 }
@@ -310,7 +314,7 @@ fn a_step_that_is_not_there_or_left_out_of_nothing() {
 
     let sentence = "There is no file book/breaks/99_no_such.txt.";
     assert_eq!(step, [format!("{FILE}:5: {sentence}")], "no such step");
-    let sentence = "There is no lesson lesson_99 with a number up to 08.";
+    let sentence = "There is no lesson lesson_99 that has a budget.";
     assert_eq!(lesson, [format!("{FILE}:3: {sentence}")], "no such lesson");
     let sentence = "{{#left_out}} is for the chapter of a lesson.";
     assert_eq!(
