@@ -94,6 +94,18 @@ for (const [width, colorScheme] of [
   });
 }
 
+test("an old address leads to the chapter, and to the part of it", { timeout: 60_000 }, async (t) => {
+  const settings = readFileSync(new URL("book/book.toml", ROOT), "utf8");
+  const redirects = [...settings.matchAll(/^"\/(.+\.html)" = "(.+\.html)"$/gm)];
+  assert.ok(redirects.length > 0, "book.toml should have a table of old addresses");
+  for (const [, old, current] of redirects) {
+    const page = await openWindow(t, at(`${old}#the-code`));
+    await page.waitForURL((url) => url.pathname.endsWith(`/${current}`) && url.hash === "#the-code");
+    await page.locator("main h1").waitFor();
+    await page.close();
+  }
+});
+
 test("the search finds a word", { timeout: 60_000 }, async (t) => {
   const page = await openWindow(t, at(PAGES[0]));
   await page.keyboard.press("s");

@@ -86,6 +86,86 @@ fn every_page_is_in_the_summary() -> Result<(), Report> {
     report(check::summary(&text, &files("book/src", ".md")))
 }
 
+/// The old addresses in `book.toml`, each with the page to which it leads, as paths from
+/// `book/src`.
+fn redirects() -> Vec<(String, String)> {
+    let settings = read("book/book.toml").expect("the book has its settings");
+    let (_, table) = settings
+        .split_once("\n[output.html.redirect]\n")
+        .expect("some chapters have another address");
+    let page = |address: &str| {
+        let address = address.trim().trim_matches('"').trim_start_matches('/');
+        address.replace(".html", ".md")
+    };
+    let lines = table.lines().take_while(|line| !line.starts_with('['));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs
+        .map(|(old, new)| {
+            let old = page(old);
+            let folder = old.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let new = format!("{folder}/{}", page(new));
+            (old, new)
+        })
+        .collect()
+}
+
+#[test]
+fn an_old_address_leads_to_a_page_and_nothing_links_to_it() -> Result<(), Report> {
+    let fault = |file: &str, line, sentence| Fault { file: file.into(), line, sentence };
+    let pages = files("book/src", ".md");
+    let redirects = redirects();
+    let mut faults = Vec::new();
+    for (old, new) in &redirects {
+        if pages.contains(old) {
+            let sentence = format!("The redirect from {old} hides that page.");
+            faults.push(fault("book/book.toml", 1, sentence));
+        }
+        if !pages.contains(new) {
+            let sentence = format!("The redirect from {old} leads to no page: {new}.");
+            faults.push(fault("book/book.toml", 1, sentence));
+        }
+    }
+    let mut texts = vec!["README.md".to_owned()];
+    for (folder, ending) in [
+        ("book/src", ".md"),
+        ("book/breaks", ".txt"),
+        ("exercises", ".md"),
+        ("exercises", ".rs"),
+        ("lessons", ".rs"),
+        ("solutions", ".rs"),
+        ("static", ".html"),
+        ("static", ".js"),
+    ] {
+        texts.extend(files(folder, ending).iter().map(|file| format!("{folder}/{file}")));
+    }
+    for file in texts {
+        let text = read(&file).unwrap_or_default();
+        for (i, line) in text.lines().enumerate() {
+            for (old, new) in &redirects {
+                let name = old.rsplit('/').next().unwrap_or(old).trim_end_matches(".md");
+                if line.contains(&format!("{name}.md"))
+                    || line.contains(&format!("{name}.html"))
+                {
+                    let sentence = format!("{old} is an old address: it is {new} now.");
+                    faults.push(fault(&file, i + 1, sentence));
+                }
+            }
+        }
+    }
+    report(faults)
+}
+
+#[test]
+fn the_description_counts_the_lessons_and_the_exercises() {
+    let settings = read("book/book.toml").expect("the book has its settings");
+    let summary = read("book/src/SUMMARY.md").expect("the book has a summary");
+    let count = |title: &str| summary.matches(&format!("- [{title} ")).count();
+
+    let (lessons, exercises) = (count("Lesson"), count("Exercise"));
+    let words = format!("{lessons} lessons and {exercises} exercises");
+    assert!(settings.contains(&words), "book.toml should say: {words}");
+}
+
 #[test]
 fn every_drawing_can_be_read_aloud_and_in_the_dark() -> Result<(), Report> {
     let drawings = files("book/drawings", ".svg").into_iter().flat_map(|name| {
