@@ -480,8 +480,10 @@ describe("lesson 07, rooms", LIMITS, () => {
   });
 });
 
-/** What lesson 08 promises, and whatever follows it keeps. Gives the way in. */
-function everyLessonWithAuth(lesson, foreignPage = /other sites/) {
+const OTHER_ORIGIN = /Pages of this origin may not connect/;
+
+/** How people sign in and enter a room, in lesson 08 and wherever its code is in use. */
+function signIn(lesson) {
   const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
   const logIn = (username, password) =>
     lesson.get("/login", {
@@ -490,11 +492,17 @@ function everyLessonWithAuth(lesson, foreignPage = /other sites/) {
       body: JSON.stringify({ username, password }),
     });
   const tokenOf = async (name) => (await (await logIn(name, PASSWORDS[name])).json()).token;
-  const enter = async (t, name = "ana", options = {}) =>
-    lesson.connect(t, "/ws/chat/rust", {
+  const enter = async (t, name = "ana", { room = "rust", ...options } = {}) =>
+    lesson.connect(t, `/ws/chat/${room}`, {
       protocols: ["chat.v1", `bearer.${await tokenOf(name)}`],
       ...options,
     });
+  return { logIn, tokenOf, enter };
+}
+
+/** What lesson 08 promises, and the capstone keeps. Gives the way in. */
+function everyLessonWithAuth(lesson) {
+  const { logIn, tokenOf, enter } = signIn(lesson);
   everyLessonWithJson(enter, { room: "rust" });
 
   test("a wrong name or password is rejected with 401", async () => {
@@ -524,18 +532,28 @@ function everyLessonWithAuth(lesson, foreignPage = /other sites/) {
 
     await lesson.rejects("/ws/chat/rust", 401, /a token is missing/);
     await lesson.rejects(`/ws/chat/rust?token=${token}x`, 401, /not valid/);
-    await lesson.rejects(`/ws/chat/rust?token=${token}`, 403, foreignPage, options);
+    await lesson.rejects(`/ws/chat/rust?token=${token}`, 403, OTHER_ORIGIN, options);
   });
 
   return enter;
 }
 
 describe("lesson 08, auth", LIMITS, () => {
-  everyLessonWithAuth(serve("lesson_08_auth"), /Pages of this origin may not connect/);
+  everyLessonWithAuth(serve("lesson_08_auth"));
 });
 
-describe("lesson 09, heartbeat", LIMITS, () => {
-  const enter = everyLessonWithAuth(serve("lesson_09_heartbeat"));
+/** What holds in a lesson that takes lesson 08's code. Gives the way in. */
+function everyProductionLesson(lesson) {
+  const { enter } = signIn(lesson);
+  everyLesson(enter, async (_, client, say) => {
+    await say('{"type":"chat","content":"', '"}');
+    await client.hears({ type: "chat", from: "ana", content: "still here?", room: "rust" });
+  });
+  return enter;
+}
+
+describe("lesson 09, a heartbeat", LIMITS, () => {
+  const enter = everyProductionLesson(serve("lesson_09_heartbeat"));
 
   test("who answers no ping is closed with 4010 after 30 seconds", async (t) => {
     const ana = await enter(t);
@@ -552,8 +570,8 @@ describe("lesson 09, heartbeat", LIMITS, () => {
   });
 });
 
-describe("lesson 10, limits", LIMITS, () => {
-  const enter = everyLessonWithAuth(serve("lesson_10_limits"));
+describe("lesson 10, a rate limit", LIMITS, () => {
+  const enter = everyProductionLesson(serve("lesson_10_rate_limit"));
 
   test("who says thirty things at once is told when to go on", async (t) => {
     const ana = await enter(t);
@@ -567,6 +585,22 @@ describe("lesson 10, limits", LIMITS, () => {
     for (let i = 0; i < 9; i += 1) await ana.isToldOff(/JSON|too many/);
     await ana.hears(PONG);
   });
+});
+
+describe("lesson 11, connection limits", LIMITS, () => {
+  const enter = everyProductionLesson(serve("lesson_11_connection_limits"));
+
+  test("the sixth connection of a person is closed with 1008", async (t) => {
+    for (const room of ["one", "two", "three", "four", "five"]) await enter(t, "ana", { room });
+
+    const sixth = await enter(t, "ana", { room: "six" });
+
+    await sixth.isClosed(1008, /^too many connections of yours$/);
+  });
+});
+
+describe("lesson 12, slow clients", LIMITS, () => {
+  everyProductionLesson(serve("lesson_12_slow_clients"));
 });
 
 describe("lesson 17, tasks", LIMITS, () => {
@@ -616,20 +650,11 @@ describe("lesson 17, tasks", LIMITS, () => {
   });
 });
 
-for (const name of ["lesson_13_lifespan", "lesson_24_capstone"]) {
+for (const name of ["lesson_13_shutdown", "lesson_24_capstone"]) {
   describe(`${name}, which shuts down gracefully`, LIMITS, () => {
     const lesson = serve(name);
-    const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam" };
-    const enter = async (t, name = "ana") => {
-      const answer = await lesson.get("/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ username: name, password: PASSWORDS[name] }),
-      });
-      const { token } = await answer.json();
-      return lesson.connect(t, `/ws/chat/rust?token=${token}`);
-    };
-    everyLessonWithJson(enter, { room: "rust" });
+    const isCapstone = name === "lesson_24_capstone";
+    const enter = (isCapstone ? everyLessonWithAuth : everyProductionLesson)(lesson);
 
     for (const signal of ["SIGTERM", "SIGINT"]) {
       test(`after ${signal}, everybody hears the last words, and then 1001`, async (t) => {

@@ -43,7 +43,10 @@ LESSONS = [
     "lesson_07_rooms",
     "lesson_08_auth",
     "lesson_09_heartbeat",
-    "lesson_10_limits",
+    "lesson_10_rate_limit",
+    "lesson_11_connection_limits",
+    "lesson_12_slow_clients",
+    "lesson_13_shutdown",
 ]
 
 PATIENCE = 10  # Seconds that we wait for anything, unless it says so.
@@ -155,7 +158,7 @@ class Conversation(unittest.IsolatedAsyncioTestCase):
         else:
             self.fail(f"waited for a Close with {code}, but heard {heard!r}")
 
-    async def is_rejected(self, path, status, sentence, **options):
+    async def is_rejected(self, path, status, sentence, retry_after=None, **options):
         """The server answers with a status and a sentence, and there is no upgrade."""
         try:
             await self.connect(path, **options)
@@ -163,6 +166,7 @@ class Conversation(unittest.IsolatedAsyncioTestCase):
             body = rejection.response.body.decode()
             self.assertEqual(rejection.response.status_code, status, f"it said {body!r}")
             self.assertRegex(body, sentence)
+            self.assertEqual(rejection.response.headers.get("Retry-After"), retry_after)
         else:
             self.fail(f"{path} should be rejected with {status}, but we are in")
 
@@ -1002,7 +1006,7 @@ class Lesson08(EveryLessonWithJson, Conversation):
 
 
 class Lesson08OverHttp(Conversation):
-    """What lesson 08 promises, and no lesson that follows it yet."""
+    """What lesson 08 promises of requests, and of pages of other sites."""
 
     lesson = "lesson_08_auth"
     passwords, log_in, token = Lesson08.passwords, Lesson08.log_in, Lesson08.token
@@ -1047,30 +1051,162 @@ class Lesson08OverHttp(Conversation):
                 await self.leaves(await self.connect(path, origin=origin))
 
 
-class Lesson09(Lesson08):
-    """All of lesson 08. A client that goes silent is in clients.mjs."""
+class EveryProductionLesson(EveryLessonWithCodes):
+    """What holds in lessons 09 to 13. They sign people in with lesson 08's code, whose own
+    promises are tried on lessons 08 and 24."""
 
-    lesson, audience = "lesson_09_heartbeat", "lesson_09_chat"
-    foreign_page = "Pages of other sites"
+    others = Lesson08.others
+    passwords, log_in = Lesson08.passwords, Lesson08.log_in
+    token, enter = Lesson08.token, Lesson08.enter
+    says, gets_through = EveryLessonWithJson.says, EveryLessonWithJson.gets_through
+    test_people_hear_each_other_come_speak_and_go = (
+        EveryLessonWithJson.test_people_hear_each_other_come_speak_and_go
+    )
+    test_a_taken_name_is_closed_with_4009_until_its_owner_leaves = (
+        EveryLessonWithJson.test_a_taken_name_is_closed_with_4009_until_its_owner_leaves
+    )
+
+    async def test_nobody_comes_in_without_a_token_or_from_another_site(self):
+        path = f"/ws/chat/rust?token={await self.token('ana')}"
+        await self.is_rejected("/ws/chat/rust", 401, "token is missing")
+        await self.is_rejected(path, 403, Lesson08.foreign_page, origin="http://evil.example")
 
 
-class Lesson10(Lesson08):
-    """All of lesson 08, as fast as its tests talk. The usual pace is in clients.mjs."""
+class Lesson09(EveryProductionLesson, Conversation):
+    """A client that goes silent is in clients.mjs."""
 
-    lesson, audience = "lesson_10_limits", "lesson_10_chat"
-    foreign_page = "Pages of other sites"
-    env = Lesson08.env | {"MESSAGES_PER_SECOND": "200", "BURST": "200", "MEMBERS_PER_ROOM": "5"}
+    lesson = "lesson_09_heartbeat"
+
+
+class Lesson10(EveryProductionLesson, Conversation):
+    """Who is somewhat too fast is in clients.mjs."""
+
+    lesson = "lesson_10_rate_limit"
+
+    async def test_who_never_stops_is_closed_with_1008_and_does_not_come_back_at_once(self):
+        ben = await self.enter("ben")
+        token = await self.token("ana")
+        ana = await self.connect(f"/ws/chat/rust?token={token}")
+        await self.hears(ben, {"type": "user_joined", "username": "ana"})
+
+        for _ in range(150):
+            with contextlib.suppress(ConnectionClosed):
+                await ana.send("no JSON")
+
+        heard = []
+        with self.assertRaises(ConnectionClosed):
+            while True:
+                heard.append(json.loads(await self.soon(ana.recv(), "the end"))["message"])
+        self.assertEqual((ana.close_code, ana.close_reason), (1008, "too many messages"))
+        self.assertRegex(heard[-1], r"^too many messages: try again in \d\.\d seconds$")
+        await self.hears(ben, {"type": "user_left", "username": "ana"})
+        again = f"/ws/chat/rust?token={token}"
+        await self.is_rejected(again, 429, r"^Too many requests\. Try again in 1 s", "1")
+        await self.says(ben, type="ping")
+        await self.hears(ben, PONG)
+
+
+class Lesson11(EveryProductionLesson, Conversation):
+    lesson = "lesson_11_connection_limits"
+    rooms = ["one", "two", "three", "four", "five"]
+    env = {"MAX_CONNECTIONS": "7", "MAX_MEMBERS_PER_ROOM": "2", "MAX_ROOMS": "5"}
 
     async def test_the_sixth_connection_of_a_person_is_closed_with_1008(self):
-        for room in ["one", "two", "three", "four", "five"]:
-            await self.enter(room=room)
+        for room in self.rooms:
+            ana = await self.enter(room=room)
 
-        sixth = await self.enter(room="six")
+        sixth = await self.enter(room="one")
 
         await self.is_closed(sixth, 1008, "too many connections of yours")
+        await self.leaves(ana)
+        again = await self.enter(room="five")
+        await self.says(again, type="ping")
+        await self.hears(again, PONG)
+
+    async def test_who_finds_all_permits_taken_is_rejected_with_503(self):
+        for room in self.rooms:
+            await self.enter("ana", room)
+        for room in self.rooms[:2]:
+            ben = await self.enter("ben", room)
+        path = f"/ws/chat/three?token={await self.token('cem')}"
+
+        sentence = r"^There are too many connections\. Try again in 10 s"
+        await self.is_rejected(path, 503, sentence, "10")
+
+        await self.leaves(ben)
+        await self.leaves(await self.connect(path))
+
+    async def test_whoever_finds_a_room_full_or_opens_one_too_many_is_closed_with_1013(self):
+        for room in self.rooms:
+            await self.enter("ana", room)
+        await self.enter("ben", "one")
+
+        third = await self.enter("cem", "one")
+        await self.is_closed(third, 1013, "this room is full")
+        sixth = await self.enter("cem", "six")
+        await self.is_closed(sixth, 1013, "there are too many rooms")
+
+    async def test_a_configuration_that_contradicts_itself_gives_one_sentence(self):
+        end = await asyncio.to_thread(
+            subprocess.run,
+            [TARGET / "debug" / self.lesson],
+            env=os.environ | {"ADDR": "127.0.0.1:0"} | self.env | {"MAX_ROOMS": "8"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+        sentence = "MAX_ROOMS is 8, but nobody can reach that: MAX_CONNECTIONS is 7.\n"
+        self.assertEqual((end.returncode, end.stderr), (1, sentence))
 
 
-class Lesson12(EveryLessonWithCodes, Conversation):
+class Lesson12(EveryLessonWithJson, Conversation):
+    """It has rooms of its own, so all that holds in rooms is tried. A slow client that is
+    closed with 4008 is lesson 07's: this is the same policy."""
+
+    lesson = "lesson_12_slow_clients"
+    others = Lesson08.others
+    passwords, log_in = Lesson08.passwords, Lesson08.log_in
+    token, enter = Lesson08.token, Lesson08.enter
+
+    async def misses(self, policy):
+        """What Cem receives who did not read while Ana sent all of this, under a policy."""
+        server = self.server = Server(self.lesson, SLOW_CLIENT=policy)
+        self.addCleanup(server.stop)
+        ana = await self.enter("ana")
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", int(self.server.address.split(":")[1])))
+        cem = await self.enter("cem", sock=connection, max_queue=1)
+        await self.hears(ana, {"type": "user_joined", "username": "cem"})
+
+        sent = [f"{number} {'👋' * 1900}" for number in range(1000)]
+        for content in sent:
+            await self.says(ana, type="chat", content=content)
+            await self.hears(ana, chat("ana", content, room="rust"))
+        await self.says(ana, type="chat", content="the end")
+
+        heard = []
+        while not heard or heard[-1].get("content") != "the end":
+            heard.append(json.loads(await self.soon(cem.recv(), "what Cem did not miss")))
+        await self.says(cem, type="ping")
+        await self.hears(cem, PONG)
+        chats = [sent.index(it["content"]) for it in heard[:-1] if it["type"] == "chat"]
+        self.assertEqual(chats, sorted(set(chats)), "what Cem receives is in order")
+        return len(sent) - len(chats), [it["count"] for it in heard if it["type"] == "missed"]
+
+    async def test_a_client_that_reads_in_time_stays_and_has_missed_the_oldest(self):
+        missed, notices = await self.misses("drop")
+        self.assertGreater(missed, 0)
+        self.assertEqual(notices, [])
+
+    async def test_a_client_is_told_how_many_messages_it_has_missed(self):
+        missed, notices = await self.misses("notify")
+        self.assertGreater(missed, 0)
+        self.assertEqual(sum(notices), missed)
+
+
+class Lesson17(EveryLessonWithCodes, Conversation):
     lesson = "lesson_17_tasks"
     log_in = Lesson08.log_in
     token = Lesson08.token
@@ -1173,13 +1309,8 @@ class Lesson12(EveryLessonWithCodes, Conversation):
         self.assertEqual((status, headers["Retry-After"]), (429, "10"), body)
 
 
-class Lesson13(EveryLessonWithJson, Conversation):
-    lesson = "lesson_13_lifespan"
-    others = {"room": "rust"}
-    passwords, log_in = Lesson08.passwords, Lesson08.log_in
-    token, enter = Lesson08.token, Lesson08.enter
-    # The tests of all lessons talk fast.
-    env = {"MESSAGES_PER_SECOND": "10000", "BURST": "250", "OUTBOX": "10000"}
+class Lesson13(EveryProductionLesson, Conversation):
+    lesson = "lesson_13_shutdown"
 
     async def test_a_server_that_is_there_is_ready(self):
         status, _, body = await self.http("/ready")
@@ -1187,7 +1318,7 @@ class Lesson13(EveryLessonWithJson, Conversation):
 
 
 class Lesson13Stops(Conversation):
-    lesson = "lesson_13_lifespan"
+    lesson = "lesson_13_shutdown"
     passwords, log_in = Lesson08.passwords, Lesson08.log_in
     token, enter = Lesson08.token, Lesson08.enter
 
@@ -1251,7 +1382,7 @@ class CapstoneStops(Lesson13Stops):
     lesson = "lesson_24_capstone"
 
 
-class Lesson11(Conversation):
+class Lesson14(Conversation):
     lesson = "lesson_14_live_data"
 
     async def asyncSetUp(self):
@@ -1313,9 +1444,11 @@ class Lesson11(Conversation):
 class Keepalive(unittest.IsolatedAsyncioTestCase):
     async def test_a_client_with_all_its_defaults_stays_in_every_lesson(self):
         """By default websockets pings after 20 seconds, and waits for the pong."""
-        tokens = [signed(Lesson08.secret, **it.claims(300)) for it in (Lesson08, Lesson09, Lesson10)]
         paths = ["/ws", "/ws", "/ws", "/ws/7", "/ws/7?token=let-me-in", "/ws/ana"]
-        paths += ["/ws/chat/rust/ana", *(f"/ws/chat/rust?token={token}" for token in tokens)]
+        paths += ["/ws/chat/rust/ana"]
+        for lesson in LESSONS[7:]:
+            claims = Lesson08.claims(300, aud=lesson)
+            paths.append(f"/ws/chat/rust?token={signed(Lesson08.secret, **claims)}")
 
         async def stay(lesson, path):
             server = Server(lesson, JWT_SECRET=Lesson08.secret)
@@ -1326,6 +1459,7 @@ class Keepalive(unittest.IsolatedAsyncioTestCase):
                         await asyncio.sleep(0.1)
             self.assertEqual(client.close_code, 1000, lesson)
 
+        self.assertEqual(len(paths), len(LESSONS))
         await asyncio.gather(*map(stay, LESSONS, paths))
 
 
