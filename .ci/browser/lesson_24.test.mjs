@@ -84,9 +84,12 @@ describe("lesson 24, the capstone", LIMITS, () => {
   // With each of these values, the program would not start.
   for (const [program, variable, value] of [
     [lesson.name, "CHAT_MAX_ROOMS", "none"],
-    ["lesson_13_lifespan", "JWT_SECRET", "short"],
-    ["lesson_13_lifespan", "DATABASE", "/no/such/folder/chat.db"],
+    ["lesson_08_auth", "JWT_SECRET", "short"],
     ["lesson_08_auth", "ALLOWED_ORIGINS", "localhost"],
+    ["lesson_11_connection_limits", "MAX_ROOMS", "none"],
+    ["lesson_12_slow_clients", "SLOW_CLIENT", "none"],
+    ["lesson_13_shutdown", "SHUTDOWN_TIMEOUT", "none"],
+    ["lesson_14_live_data", "DATABASE", "/no/such/folder/chat.db"],
   ]) {
     test(`a test has what a reader has, so it does not inherit ${variable}`, async (t) => {
       process.env[variable] = value;

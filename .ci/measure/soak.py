@@ -70,8 +70,8 @@ STOP_STALLED = 10.0  # If somebody does not. Docker kills after these.
 # How much more memory there may be at the end than in the middle, in MiB. Measured: 0.1 in
 # ten minutes of the capstone, and 0.3 in twenty seconds, when some have not vanished yet.
 GROWTH = 4
-# The same for the end and the start, when nobody is there. Measured: 6 in the capstone; 82 in
-# lesson 13, which takes new memory for each password that it checks.
+# The same for the end and the start, when nobody is there. Measured: 6 in the capstone, and 82
+# in a server that takes new memory for each password that it checks.
 WITH_CLIENTS = 20
 # The same for descriptors: how many clients are between two connections changes.
 MORE_DESCRIPTORS = 40
