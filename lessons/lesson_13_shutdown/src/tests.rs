@@ -1,10 +1,12 @@
 #[path = "../../lesson_08_auth/src/tests/people.rs"]
 mod people;
+mod shutdown;
 
 use axum::Router;
 use probe::chat::Chat;
 
 use self::people::{auth, path, seen_from, token};
+use crate::shutdown::Shutdown;
 
 probe::conformance! { app(), &path("rust", "ana") }
 probe::chat_conformance! { chat() }
@@ -18,5 +20,10 @@ fn chat() -> Chat {
 }
 
 fn app() -> Router {
-    seen_from([192, 0, 2, 1], super::app(auth()))
+    app_until(Shutdown::default())
+}
+
+/// The application, and what stops it.
+fn app_until(shutdown: Shutdown) -> Router {
+    seen_from([192, 0, 2, 1], super::app(auth(), shutdown))
 }
