@@ -14,8 +14,9 @@ use std::{
 };
 
 use book::{ROOT, read};
+use lesson_08_auth::{Auth, Username};
 use probe::{Check, Hint};
-use tokio::net::TcpStream as AsyncTcpStream;
+use tokio::{net::TcpStream as AsyncTcpStream, sync::Notify};
 use tokio_tungstenite::{
     client_async,
     tungstenite::protocol::{CloseFrame, Message},
@@ -23,6 +24,12 @@ use tokio_tungstenite::{
 
 /// How long any answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// With which programs sign here, so that clients have tokens without a password.
+const SECRET: &str = "a secret for the tests, 32 bytes or more";
+
+/// Wakes the client that pauses, when another one has written enough.
+static WRITTEN: Notify = Notify::const_new();
 
 fn hint(sentence: String) -> impl Fn(std::io::Error) -> Hint {
     move |error| Hint::new(format!("{sentence}: {error}."))
@@ -41,6 +48,7 @@ impl Program {
         let program = Path::new(env!("CARGO_BIN_EXE_book")).with_file_name(name);
         let mut child = Command::new(program)
             .env("ADDR", "127.0.0.1:0")
+            .env("JWT_SECRET", SECRET)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(hint(format!("{name} does not start")))?;
@@ -174,6 +182,24 @@ async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint
         tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
         return Ok(None);
     }
+    if act == "pauses" {
+        tokio::spawn(async move {
+            WRITTEN.notified().await;
+            while let Some(Ok(_)) = socket.next().await {}
+        });
+        return Ok(None);
+    }
+    if act == "writes" {
+        // As long as a content may be, so that it fills the buffers on the way.
+        let content = "\u{1F422}".repeat(2_000);
+        let message = format!(r#"{{"type":"chat","content":"{content}"}}"#);
+        for _ in 0..2_000 {
+            socket.send(Message::text(&message)).await.map_err(|e| failed(&e))?;
+            socket.next().await; // Whoever writes like this has to read, too.
+        }
+        WRITTEN.notify_one();
+        return Ok(Some(socket));
+    }
     if act == "floods" {
         let (mut sink, mut stream) = socket.split();
         let reader =
@@ -197,6 +223,18 @@ async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint
     Ok((act != "vanishes").then_some(socket))
 }
 
+/// A path, with a token of this program for `{ana.token}`.
+fn with_token(path: &str, program: &str) -> Result<String, Hint> {
+    let Some((before, after)) = path.split_once(".token}") else {
+        return Ok(path.into());
+    };
+    let (before, name) = before.rsplit_once('{').unwrap_or(("", before));
+    let username = Username::try_from(name.to_owned()).map_err(Hint::new)?;
+    let auth = Auth::new(SECRET.as_bytes(), program.to_owned().leak());
+    let token = auth.map_err(Hint::new)?.issue(username);
+    Ok(format!("{before}{token}{after}"))
+}
+
 /// Does what a file tells, and gives the file as it should be.
 async fn replay(text: &str) -> Result<String, Hint> {
     let (notes, shown): (Vec<&str>, Vec<&str>) =
@@ -208,8 +246,9 @@ async fn replay(text: &str) -> Result<String, Hint> {
     let mut stay = Vec::new();
     let serves = shown.iter().any(|line| line.starts_with("$ cargo run"));
     for words in notes {
-        stay.extend(act(&port, words).await?);
-        if serves && !words.ends_with(" stays") && !words.ends_with(" sends hello") {
+        stay.extend(act(&port, &with_token(words, name)?).await?);
+        let goes_on = [" stays", " sends hello", " pauses"];
+        if serves && !goes_on.iter().any(|act| words.ends_with(act)) {
             program.line()?;
         }
     }
@@ -271,7 +310,7 @@ fn only_the_time_of_a_log_is_replaced() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_command_prints_what_the_book_shows() -> Check {
     let folder = Path::new(ROOT).join("book/outputs");
     let mut files: Vec<_> = fs::read_dir(&folder)
