@@ -1,8 +1,57 @@
-// Lesson 13, the browser's half.
+// Lesson 13, the browser's half: when the server has gone, this page connects again by
+// itself, at random moments that are further and further apart (reconnect.js).
+//
+// The token is in a cookie, and the next server has the same secret. If it has not, the
+// page finds that out over HTTP, and asks for the password again.
 
+import { explain } from "./close-codes.js";
+import { write } from "./log.js";
+import { reconnect } from "./reconnect.js";
 import { signInAndChat } from "./sign-in.js";
 
-const formIn = document.querySelector("#sign-in-here");
-const roomIn = document.querySelector("#room");
+const pause = document.querySelector("#pause");
+const countdown = document.querySelector("#countdown");
+const stop = document.querySelector("#stop");
 
-signInAndChat(formIn, roomIn, { onConnecting: () => {} });
+const tries = reconnect({
+  connect: () => room.connect(),
+  onWait: count,
+  onGiveUp: () => {
+    pause.hidden = true; // Another try would end in the same way.
+  },
+});
+
+const room = signInAndChat(
+  document.querySelector("#sign-in-here"),
+  document.querySelector("#room"),
+  {
+    onConnecting: (socket) => {
+      countdown.textContent = "We try now.";
+      tries.follow(socket);
+      socket.addEventListener("open", () => {
+        pause.hidden = true;
+      });
+    },
+    onClose: (event, opened) => {
+      // The tries that follow do not know why the connection ended.
+      if (opened) write("notice", explain(event));
+      return !pause.hidden;
+    },
+    onSignedOut: stopTrying, // With this token, no try can succeed.
+  },
+);
+
+stop.addEventListener("click", () => {
+  stopTrying();
+  room.showForm("");
+});
+
+function stopTrying() {
+  pause.hidden = true;
+  tries.stop();
+}
+
+function count(milliseconds) {
+  pause.hidden = false;
+  countdown.textContent = `We try again in ${Math.ceil(milliseconds / 1000)} s.`;
+}

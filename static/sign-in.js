@@ -14,11 +14,13 @@ import { whoAmI } from "./server.js";
  * - `onConnecting` is called with each new socket, before it is open, and the room's path.
  * - `onClose` is called when it has closed, with the event and whether it had been open.
  *   If it returns true, the form stays away, because the page connects again by itself.
+ * - `onSignedOut` is called when only signing in again can help, before the form is shown.
  *
  * Returns `connect`, which connects again, and `showForm`, which shows the form with a
  * sentence.
  */
-export function signInAndChat(formIn, roomIn, { onConnecting, onClose }) {
+export function signInAndChat(formIn, roomIn, options) {
+  const { onConnecting, onClose, onSignedOut } = options;
   const name = {
     autocomplete: "username",
     autocapitalize: "none",
@@ -99,6 +101,7 @@ export function signInAndChat(formIn, roomIn, { onConnecting, onClose }) {
         if (!onClose?.(event, opened)) showForm("");
       },
       onSignedOut: (sentence) => {
+        onSignedOut?.();
         showForm(sentence);
         password.focus();
       },

@@ -40,9 +40,13 @@ export function serve(name) {
 /**
  * What must hold on every lesson's page. `enter` brings a window into the conversation.
  * `login` is for lessons with sign-in: it gets the cookie. `reconnects` means that the page
- * connects again by itself.
+ * connects again by itself, and `keepsSecret` that the next server knows the tokens of the
+ * first.
  */
-export function everyPage(lesson, { enter, path, login, reconnects = false }) {
+export function everyPage(lesson, options) {
+  const { enter, path, login, reconnects = false, keepsSecret = false } = options;
+  const signsInAgain = login && !keepsSecret;
+
   test("the landing page names the lesson and leads to its page", async (t) => {
     const page = await openWindow(t, lesson.server.url);
 
@@ -126,8 +130,7 @@ export function everyPage(lesson, { enter, path, login, reconnects = false }) {
     const first = await start(lesson.name);
     t.after(() => first.stop());
     const page = await openWindow(t, `${first.url}/${lesson.page}`, {
-      // The next server does not know the token of the first.
-      excused: login ? [NO_SERVER, rejected(401), answered(401)] : [NO_SERVER],
+      excused: signsInAgain ? [NO_SERVER, rejected(401), answered(401)] : [NO_SERVER],
     });
     await enter(page, "ana");
 
@@ -140,9 +143,9 @@ export function everyPage(lesson, { enter, path, login, reconnects = false }) {
     const again = page.getByRole("button", { name: "Connect again", exact: true });
     const hasButton = !reconnects && (await again.count()) > 0;
     if (hasButton) await again.click();
-    if (login)
+    if (signsInAgain)
       await sees(page, "#answer", "Sign in again: this token is not valid.", "it says why");
-    if (login || !hasButton) await enter(page, "ana");
+    if (signsInAgain || !(hasButton || reconnects)) await enter(page, "ana");
     await sees(page, "#state", "Connected", "the page is connected again");
     await say(page, "still here?");
     await sees(page, "#log", "still here?", "and works");

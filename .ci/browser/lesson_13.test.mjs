@@ -6,22 +6,23 @@ import { describe, test } from "node:test";
 
 import { fill, openWindow, press, say, sees, useBrowser } from "./browser.mjs";
 import { PASSWORDS, enter, login } from "./users.mjs";
-import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openBehindProxy } from "./heartbeat.mjs";
 import { LIMITS, NO_SERVER, answered, connected, everyPage, rejected, serve } from "./lesson.mjs";
 import { start } from "./server.mjs";
 
-/** With it, the tokens of one server are valid at the next one. */
-const SECRET = { JWT_SECRET: "a secret that only these tests know" };
-
-describe("lesson 13, lifespan", LIMITS, () => {
+describe("lesson 13, shutdown", LIMITS, () => {
   useBrowser();
-  const lesson = serve("lesson_13_lifespan");
-  everyPage(lesson, { enter, login, path: "/ws/chat/quiet", reconnects: true });
-  everyHeartbeat(lesson);
+  const lesson = serve("lesson_13_shutdown");
+  everyPage(lesson, {
+    enter,
+    login,
+    path: "/ws/chat/quiet",
+    reconnects: true,
+    keepsSecret: true,
+  });
 
-  /** Starts a server of its own, and opens a window of Ana's on it. */
-  async function visit(t, { prepare, env = SECRET, excused = [] } = {}) {
-    const first = await start(lesson.name, 0, env);
+  /** Starts a server of its own, as a reader does, and opens a window of Ana's on it. */
+  async function visit(t, { prepare, excused = [] } = {}) {
+    const first = await start(lesson.name);
     t.after(() => first.stop());
     const page = await openWindow(t, `${first.url}/${lesson.page}`, {
       excused: [NO_SERVER, ...excused],
@@ -46,7 +47,7 @@ describe("lesson 13, lifespan", LIMITS, () => {
       assert.equal(await first.end(signal), 0, "the server ends in good order");
       await sees(page, "#log", "the server is shutting down", "the page says what it is");
       await sees(page, "#log", "Code 1001, “the server is stopping”", "and the code");
-      const second = await start(lesson.name, first.port, SECRET);
+      const second = await start(lesson.name, first.port);
       t.after(() => second.stop());
 
       await connected(page);
@@ -56,17 +57,15 @@ describe("lesson 13, lifespan", LIMITS, () => {
     });
   }
 
-  test("who stops and starts it as the page says, without a secret, signs in again", async (t) => {
-    const { first, page } = await visit(t, {
-      env: {},
-      excused: [rejected(401), answered(401)],
-    });
+  test("with another secret the page asks for the password, and tries no more", async (t) => {
+    const { first, page } = await visit(t, { excused: [rejected(401), answered(401)] });
     let tries = 0;
     page.on("websocket", () => (tries += 1));
 
     await first.end("SIGINT");
     await sees(page, "#countdown", "We try", "the page tries by itself");
-    const second = await start(lesson.name, first.port);
+    const secret = { JWT_SECRET: "a secret that only this test knows" };
+    const second = await start(lesson.name, first.port, secret);
     t.after(() => second.stop());
 
     const sentence = "Sign in again: this token is not valid.";
@@ -86,7 +85,7 @@ describe("lesson 13, lifespan", LIMITS, () => {
     await first.end();
     await sees(page, "#countdown", "We try again in 1000 s.", "the first wait");
     await sees(page, "#countdown", "We try again in 999 s.", "a second later");
-    const second = await start(lesson.name, first.port, SECRET);
+    const second = await start(lesson.name, first.port);
     t.after(() => second.stop());
     await press(page, "Connect again");
 
@@ -117,7 +116,7 @@ describe("lesson 13, lifespan", LIMITS, () => {
 
   test("who stops a try that is under way is not connected by it", async (t) => {
     const { first, page } = await visit(t, chance(0.5));
-    const second = await start(lesson.name, 0, SECRET);
+    const second = await start(lesson.name);
     t.after(() => second.stop());
 
     // On the port of the first server, something accepts connections, and does not answer.
@@ -141,22 +140,6 @@ describe("lesson 13, lifespan", LIMITS, () => {
 
     await sees(page, "#state", "Code 1006", "the page is not connected");
     assert.equal(await page.locator("#sign-in").isVisible(), true, "the form is still there");
-  });
-
-  test("who leaves on a lost connection is not connected again", async (t) => {
-    const { proxy, page } = await openBehindProxy(t, lesson);
-    await enter(page, "cem");
-    proxy.swallow();
-
-    await press(page, "Leave");
-    await sees(page, "#state", "Leaving", "nobody answers the Close");
-    await page.clock.fastForward(PING_AFTER);
-    await page.clock.fastForward(PONG_WITHIN);
-
-    await sees(page, "#state", "Code 1000", "the page waits no longer");
-    await page.clock.fastForward(60_000);
-    await sees(page, "#state", "Code 1000", "and does not connect again");
-    assert.equal(await page.locator("#sign-in").isVisible(), true, "unless somebody wants it");
   });
 
   test("who leaves, or whose name is taken, is not connected again", async (t) => {

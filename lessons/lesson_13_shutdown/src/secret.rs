@@ -16,7 +16,8 @@ pub fn auth(audience: &'static str) -> Result<Auth, String> {
     if !cfg!(debug_assertions) || env::var_os("JWT_SECRET").is_some() {
         return Auth::from_env(audience);
     }
-    let path = env::current_exe().map(|program| program.with_extension("secret"));
+    let name = format!("{audience}.secret");
+    let path = env::current_exe().map(|program| program.with_file_name(name));
     match path.and_then(|path| read_or_create(&path)) {
         Ok(secret) => {
             let origins = env::var_os("ALLOWED_ORIGINS").unwrap_or_default();
