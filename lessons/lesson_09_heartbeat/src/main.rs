@@ -1,4 +1,21 @@
 //! Lesson 09: a heartbeat.
+//!
+//! Before: a client that vanished without a Close stayed a member until its token expired.
+//! Now:    the server finds out within 30 seconds, and also closes sessions that are idle.
+//!
+//! New in this lesson, in the order you will meet it:
+//!
+//! 1. a ping after 20 seconds without a message, and a deadline for the answer
+//!    (`heartbeat.rs`);
+//! 2. a loop that reads what has come before it looks at the deadline (`ws.rs`);
+//! 3. what counts as use: not what a page or a browser sends by itself (`ws.rs`).
+//!
+//! Run:   cargo run -p lesson_09_heartbeat
+//! Open:  http://127.0.0.1:8000/lesson_09.html in two windows
+//! Check: cargo test -p lesson_09_heartbeat
+
+mod heartbeat;
+mod ws;
 
 use std::{io, net::SocketAddr};
 
@@ -7,7 +24,9 @@ use axum::{
     extract::FromRef,
     routing::{any, get},
 };
-use lesson_08_auth::{Auth, RoomManager, auth_routes, list_rooms, ws_handler};
+use lesson_08_auth::{Auth, RoomManager, auth_routes, list_rooms};
+
+use crate::ws::ws_handler;
 
 /// What all requests share. It is only a handle: clone it freely.
 ///

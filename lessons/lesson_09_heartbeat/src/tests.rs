@@ -1,6 +1,8 @@
 #[path = "../../lesson_08_auth/src/tests/people.rs"]
 mod people;
 
+mod heartbeat;
+
 use axum::Router;
 use probe::chat::Chat;
 
