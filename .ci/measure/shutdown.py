@@ -1,6 +1,6 @@
-"""Stops a server while five hundred clients are connected, and tells how they fared.
+"""Stops a server while five hundred clients are connected, and tells what they received.
 
-Run: .ci/measure/lifespan, which builds the servers and installs what this needs. It ends
+Run: .ci/measure/shutdown, which builds the servers and installs what this needs. It ends
 with 0 only if everything is as the book says.
 """
 
@@ -24,16 +24,8 @@ CLIENTS = 500
 PATIENCE_OF_DOCKER = 10  # Seconds, then it kills. The capstone ends earlier.
 PATIENCE = 30  # Seconds for anything that takes long with so many clients.
 
-# Three people in each room: a name is taken once per room. One of them may talk until
-# the connection of a client that does not read is full.
-LIMITS = {
-    "CONNECTIONS_PER_USER": "200",
-    "ROOMS": "200",
-    "MEMBERS_PER_ROOM": "3",
-    "MESSAGES_PER_SECOND": "10000",
-    "BURST": "1000",
-    "OUTBOX": "3000",
-}
+# Three people in each room: a name is taken once per room. In the capstone, one of them may
+# talk until the connection of a client that does not read is full.
 CAPSTONE = "lesson_24_capstone"
 CAPSTONE_LIMITS = {
     "CHAT_MAX_CONNECTIONS_PER_USER": "200",
@@ -43,7 +35,7 @@ CAPSTONE_LIMITS = {
     "CHAT_MESSAGE_BURST": "1000",
     "CHAT_OUTBOX_SIZE": "4000",
 }
-LEFT_BEHIND = 3  # The exit code of the capstone when somebody did not leave in time.
+LEFT_BEHIND = 3  # The exit code when somebody did not leave in time.
 
 problems = []
 
@@ -68,6 +60,7 @@ class Client:
         self.name = name
         self.socket = socket
         self.last = None
+        self.leaves = 0
         self.heard = asyncio.Event()
         self.reading = asyncio.create_task(self.read())
 
@@ -75,6 +68,7 @@ class Client:
         try:
             async for text in self.socket:
                 message = json.loads(text)
+                self.leaves += message["type"] == "user_left"
                 if message["type"] == "chat":
                     self.last = message["content"]
                     if self.last == "last words":
@@ -146,6 +140,7 @@ async def run(lesson, limits, number, with_stalled):
     heard = (client.heard.wait() for client in speakers.values())
     await asyncio.wait_for(asyncio.gather(*heard), PATIENCE)
 
+    leaves = sum(client.leaves for client in clients)
     server.process.send_signal(number)
     start = time.monotonic()
     code = await asyncio.wait_for(asyncio.to_thread(server.process.wait), PATIENCE)
@@ -161,6 +156,7 @@ async def run(lesson, limits, number, with_stalled):
         "delivered": sum(client.last == "last words" for client in clients),
         "told": sum(client.was_told() for client in clients),
         "dropped": sum(client.socket.close_code == 1006 for client in clients),
+        "leaves": sum(client.leaves for client in clients) - leaves,
         "seconds": took,
         "code": code,
         "panicked": "panicked" in printed,
@@ -171,28 +167,34 @@ def tell(title, end):
     print(title)
     print(f"  heard the last words: {end['delivered']} of {end['readers']}")
     print(f"  1001, a clean close:  {end['told']} of {end['readers']}")
-    print(f"  1006, a dropped line: {end['dropped']} of {end['readers']}")
+    print(f"  1006, no Close at all: {end['dropped']} of {end['readers']}")
     print(f"  the program ended after {end['seconds']:.2f} s, with {end['code']}", flush=True)
 
 
 async def stop_crowds():
-    end = await run("lesson_10_limits", LIMITS, signal.SIGTERM, with_stalled=True)
-    tell("lesson_10_limits, SIGTERM, 500 clients, one of them stalled:", end)
-    expect("lesson 10 should send no Close", end["told"] == 0)
-    expect("lesson 10 should drop every connection", end["dropped"] == end["readers"])
+    end = await run("lesson_08_auth", {}, signal.SIGTERM, with_stalled=True)
+    tell("lesson_08_auth, SIGTERM, 500 clients, one of them stalled:", end)
+    expect("lesson 08 should send no Close", end["told"] == 0)
+    expect("lesson 08 should drop every connection", end["dropped"] == end["readers"])
 
-    for number, with_stalled in [(signal.SIGTERM, True), (signal.SIGINT, False)]:
-        end = await run(CAPSTONE, CAPSTONE_LIMITS, number, with_stalled)
-        name = number.name
-        others = "one of them stalled" if with_stalled else "all of them reading"
-        tell(f"{CAPSTONE}, {name}, 500 clients, {others}:", end)
-        expect(f"{name}: all should hear the last words", end["delivered"] == end["readers"])
-        expect(f"{name}: all should get 1001, cleanly", end["told"] == end["readers"])
-        code = LEFT_BEHIND if with_stalled else 0
-        expect(f"{name}: the exit code should be {code}", end["code"] == code)
-        expect(f"{name}: the server should not panic", not end["panicked"])
-        limit = PATIENCE_OF_DOCKER if with_stalled else 3
-        expect(f"{name}: it should end within {limit} s", end["seconds"] < limit)
+    for lesson, limits in [("lesson_13_shutdown", {}), (CAPSTONE, CAPSTONE_LIMITS)]:
+        for number, with_stalled in [(signal.SIGTERM, True), (signal.SIGINT, False)]:
+            await stop_crowd(lesson, limits, number, with_stalled)
+
+
+async def stop_crowd(lesson, limits, number, with_stalled):
+    end = await run(lesson, limits, number, with_stalled)
+    name = f"{lesson}, {number.name}"
+    others = "one of them stalled" if with_stalled else "all of them reading"
+    tell(f"{name}, 500 clients, {others}:", end)
+    expect(f"{name}: all should hear the last words", end["delivered"] == end["readers"])
+    expect(f"{name}: all should get 1001, cleanly", end["told"] == end["readers"])
+    code = LEFT_BEHIND if with_stalled else 0
+    expect(f"{name}: the exit code should be {code}", end["code"] == code)
+    expect(f"{name}: the server should not panic", not end["panicked"])
+    expect(f"{name}: nobody should hear who leaves", end["leaves"] == 0)
+    limit = PATIENCE_OF_DOCKER if with_stalled else 3
+    expect(f"{name}: it should end within {limit} s", end["seconds"] < limit)
 
 
 async def ask_twice():
