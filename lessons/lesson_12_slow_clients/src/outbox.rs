@@ -65,7 +65,7 @@ pub struct Outbox {
 }
 
 /// What has been waiting for a client.
-pub struct Pending {
+pub struct Outgoing {
     /// How many messages were dropped before these, if the policy is to notify.
     pub missed: usize,
     pub batches: Vec<Batch>,
@@ -96,7 +96,9 @@ impl Sender {
         if queue.batches.len() >= self.size {
             match self.policy {
                 SlowClient::Close => queue.closed = true,
-                SlowClient::Drop => _ = queue.drop_oldest(),
+                SlowClient::Drop => {
+                    queue.drop_oldest();
+                }
                 SlowClient::Notify => queue.missed += queue.drop_oldest(),
             }
         }
@@ -118,12 +120,12 @@ impl Outbox {
     /// Waits for batches, and takes some of them. `None` if the outbox is closed and empty.
     ///
     /// Cancel safe: what is not taken stays where it is.
-    pub async fn recv(&mut self) -> Option<Pending> {
+    pub async fn recv(&mut self) -> Option<Outgoing> {
         loop {
             // A statement of its own: the lock is released before we wait.
             let next = self.shared.lock().take();
             match next {
-                Next::Take(pending) => return Some(pending),
+                Next::Take(outgoing) => return Some(outgoing),
                 Next::End => return None,
                 Next::Wait => self.shared.changed.notified().await,
             }
@@ -133,7 +135,7 @@ impl Outbox {
 
 /// What the client's task is to do next.
 enum Next {
-    Take(Pending),
+    Take(Outgoing),
     Wait,
     End,
 }
@@ -158,7 +160,7 @@ impl Queue {
         match (count, self.closed) {
             (0, true) => Next::End,
             (0, false) => Next::Wait,
-            _ => Next::Take(Pending {
+            _ => Next::Take(Outgoing {
                 missed: mem::take(&mut self.missed),
                 batches: self.batches.drain(..count).collect(),
             }),
@@ -168,7 +170,9 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use tokio::select;
+    use std::time::Duration;
+
+    use tokio::{select, spawn, task::yield_now, time::timeout};
 
     use super::*;
 
@@ -178,7 +182,7 @@ mod tests {
 
     /// How many batches come next, and how many messages were missed before them.
     async fn next(outbox: &mut Outbox) -> Option<(usize, usize)> {
-        let Pending { missed, batches } = outbox.recv().await?;
+        let Outgoing { missed, batches } = outbox.recv().await?;
         Some((batches.len(), missed))
     }
 
@@ -248,20 +252,21 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_task_that_waits_is_woken_by_a_message_and_by_the_end() {
         let (sender, mut outbox) = outbox(10, SlowClient::Close);
-        let task = tokio::spawn(async move {
+        let task = spawn(async move {
             let first = next(&mut outbox).await;
             (first, next(&mut outbox).await)
         });
-        tokio::task::yield_now().await; // Now the task waits.
+        yield_now().await; // Now the task waits.
 
         sender.send(batch(["hello"]));
-        tokio::task::yield_now().await;
+        yield_now().await;
         drop(sender);
 
-        let came = task.await.expect("the task does not panic");
+        let came = timeout(Duration::from_secs(1), task).await;
+        let came = came.expect("the task is woken").expect("and does not panic");
         assert_eq!(came, (Some((1, 0)), None), "one message, and then the end");
     }
 }

@@ -210,8 +210,8 @@ mod tests {
     /// What waits in an outbox that is closed.
     async fn rest_of(outbox: &mut Outbox) -> Vec<String> {
         let mut texts = Vec::new();
-        while let Some(pending) = outbox.recv().await {
-            let batches = pending.batches.iter().flat_map(|batch| batch.iter());
+        while let Some(outgoing) = outbox.recv().await {
+            let batches = outgoing.batches.iter().flat_map(|batch| batch.iter());
             texts.extend(batches.map(|text| text.to_string()));
         }
         texts
@@ -262,10 +262,10 @@ mod tests {
             drop(crowd);
             sleep(2 * ANNOUNCE_DELAY).await;
 
-            let pending = ana.outbox.recv().await.expect("Ana's outbox is open");
-            let count: usize = pending.batches.iter().map(|batch| batch.len()).sum();
+            let outgoing = ana.outbox.recv().await.expect("Ana's outbox is open");
+            let count: usize = outgoing.batches.iter().map(|batch| batch.len()).sum();
             assert_eq!(count, 2 * 999, "each of them came and went ({policy:?})");
-            assert_eq!(pending.missed, 0, "and Ana has missed nothing");
+            assert_eq!(outgoing.missed, 0, "and Ana has missed nothing");
         }
     }
 

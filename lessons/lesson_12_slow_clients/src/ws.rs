@@ -12,7 +12,7 @@ use tokio::select;
 use tracing::info;
 
 use crate::{
-    outbox::Pending,
+    outbox::Outgoing,
     rooms::{Member, RoomManager},
 };
 
@@ -47,11 +47,11 @@ async fn run(session: &mut Session, member: &mut Member) -> Disconnect {
                 Ok(message) => act(member, message),
                 Err(disconnect) => return disconnect,
             },
-            pending = member.outbox.recv() => {
-                let Some(pending) = pending else {
+            outgoing = member.outbox.recv() => {
+                let Some(outgoing) = outgoing else {
                     return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
                 };
-                if let Err(disconnect) = session.send_all(messages(pending)).await {
+                if let Err(disconnect) = session.send_all(messages(outgoing)).await {
                     return disconnect;
                 }
             }
@@ -60,7 +60,7 @@ async fn run(session: &mut Session, member: &mut Member) -> Disconnect {
 }
 
 /// What goes over the socket: first how many messages were missed, if any were.
-fn messages(Pending { missed, batches }: Pending) -> impl Iterator<Item = Message> {
+fn messages(Outgoing { missed, batches }: Outgoing) -> impl Iterator<Item = Message> {
     let notice = (missed > 0).then(|| encode(&Missed { count: missed }));
     let texts = batches.into_iter().flat_map(|batch| batch.to_vec());
     notice.into_iter().chain(texts).map(Message::Text)
