@@ -10,6 +10,8 @@
 //! 3. an API over HTTP, and how it says no (`api.rs`, `requests.rs`, `refusal.rs`);
 //! 4. channels: who hears of what (`channels.rs`, `events.rs`, `feed.rs`).
 //!
+//! All else is a chat of an older form, which repeats what lessons 09 to 12 teach.
+//!
 //! Run:   cargo run -p lesson_14_live_data
 //! Open:  http://127.0.0.1:8000/lesson_14.html
 //! Check: cargo test -p lesson_14_live_data

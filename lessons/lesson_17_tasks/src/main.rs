@@ -9,6 +9,9 @@
 //! 2. a board for each person, where the work writes how far it has got (`tasks.rs`);
 //! 3. watchers, who hear what is different from what they were told (`watching.rs`).
 //!
+//! All else is a chat of an older form, which repeats what lessons 09 to 12 teach.
+//! Lesson 14 is in here, too.
+//!
 //! Run:   cargo run -p lesson_17_tasks
 //! Open:  http://127.0.0.1:8000/lesson_17.html
 //! Check: cargo test -p lesson_17_tasks
