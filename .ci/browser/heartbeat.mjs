@@ -1,4 +1,4 @@
-// What holds on every page that has a heartbeat, from lesson 09 on.
+// What holds on every page that has a heartbeat.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
