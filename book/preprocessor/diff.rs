@@ -30,7 +30,9 @@ pub fn diff(old: &str, new: &str) -> Result<String, String> {
         }
     }
     files.remove("src/tests.rs");
-    files.insert("Cargo.toml".into());
+    if library.is_none() {
+        files.insert("Cargo.toml".into()); // Else it lacks what the library brings.
+    }
 
     let mut blocks = String::new();
     let (mut more, mut less) = (0, 0);
@@ -69,13 +71,35 @@ pub fn diff(old: &str, new: &str) -> Result<String, String> {
         None => String::new(),
         Some(base) => format!(
             " These are all files of the lesson, each beside lesson {base}'s file of the \
-             same name. The rest is lesson {base}'s library, used unchanged."
+             same name. The rest is lesson {base}'s library, used unchanged.{}",
+            new_crates(old, new)?
         ),
     };
     Ok(format!(
         "From `{old}` to `{new}`: {more} lines more and {less} lines fewer in `src`. Tests \
          are left out, and blank lines are not counted.{rest}\n\n{blocks}"
     ))
+}
+
+/// A sentence that names the crates that a lesson needs beside those of its library.
+fn new_crates(library: &str, lesson: &str) -> Result<String, String> {
+    let crates = |lesson: &str| -> Result<BTreeSet<String>, String> {
+        let manifest = read(&format!("lessons/{lesson}/Cargo.toml"))?;
+        let (_, list) = manifest.split_once("\n[dependencies]\n").unwrap_or_default();
+        let lines = list.lines().take_while(|line| !line.starts_with('['));
+        let name = |line: &str| line.split(['.', ' ']).next().map(str::to_owned);
+        let is_crate = |line: &&str| line.starts_with(char::is_alphabetic);
+        Ok(lines.filter(is_crate).filter_map(name).collect())
+    };
+    let mut more = crates(lesson)?;
+    let known = crates(library)?;
+    more.retain(|name| name != library && !known.contains(name));
+    let names: Vec<String> = more.iter().map(|name| format!("`{name}`")).collect();
+    Ok(match &names[..] {
+        [] => String::new(),
+        [name] => format!(" New in `Cargo.toml` is {name}."),
+        names => format!(" New in `Cargo.toml` are {}.", names.join(", ")),
+    })
 }
 
 /// A source file without what is compiled for the tests only.
@@ -115,11 +139,16 @@ mod tests {
     fn what_a_lesson_takes_from_its_library_is_not_gone() {
         let shown = diff("lesson_08_auth", "lesson_09_heartbeat");
         let wrong_base = diff("lesson_07_rooms", "lesson_09_heartbeat");
+        let more = diff("lesson_08_auth", "lesson_10_rate_limit").unwrap_or_default();
 
         let shown = shown.unwrap_or_default();
         assert!(shown.contains("src/main.rs"), "the lesson's file: {shown}");
         assert!(!shown.contains("src/login.rs"), "the library's file: {shown}");
-        assert!(shown.contains("The rest is lesson 08's library, used unchanged."));
+        assert!(!shown.contains("argon2"), "nor its crates: {shown}");
+        let sentence = "The rest is lesson 08's library, used unchanged.\n";
+        assert!(shown.contains(sentence), "and no crate more: {shown}");
+        let sentence = "used unchanged. New in `Cargo.toml` is `governor`.\n";
+        assert!(more.contains(sentence), "one crate more: {more}");
         let sentence = "lesson_09_heartbeat does not start from lesson_07_rooms.";
         assert_eq!(wrong_base, Err(sentence.into()), "all would be new");
     }
