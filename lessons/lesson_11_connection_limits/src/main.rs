@@ -1,4 +1,23 @@
 //! Lesson 11: connection limits.
+//!
+//! Before: one person could open connections and rooms until nothing was left for others.
+//! Now:    there are only so many of each, and who gets none is told why.
+//!
+//! New in this lesson, in the order you will meet it:
+//!
+//! 1. a configuration from the environment, checked before the start (`config.rs`);
+//! 2. permits that are given back by `Drop`: of a semaphore for all connections
+//!    (`connection_limits.rs`), and of a limit for each person and room (`keyed_limit.rs`);
+//! 3. two ways to say no: before the upgrade, and with a Close (`ws.rs`).
+//!
+//! Run:   cargo run -p lesson_11_connection_limits
+//! Open:  http://127.0.0.1:8000/lesson_11.html
+//! Check: cargo test -p lesson_11_connection_limits
+
+mod config;
+mod connection_limits;
+mod keyed_limit;
+mod ws;
 
 use std::{io, net::SocketAddr};
 
@@ -7,13 +26,21 @@ use axum::{
     extract::FromRef,
     routing::{any, get},
 };
-use lesson_08_auth::{Auth, RoomManager, auth_routes, list_rooms, ws_handler};
+use lesson_08_auth::{Auth, RoomManager, RoomName, auth_routes, list_rooms};
+
+use crate::{
+    config::Config, connection_limits::ConnectionLimits, keyed_limit::KeyedLimit,
+    ws::ws_handler,
+};
 
 /// What all requests share. It is only a handle: clone it freely.
 ///
 /// `FromRef` lets a handler ask for the part that it needs, as in `State<RoomManager>`.
 #[derive(Clone, FromRef)]
 struct AppState {
+    connections: ConnectionLimits,
+    /// How many members each room has, and how many rooms there are.
+    members: KeyedLimit<RoomName>,
     rooms: RoomManager,
     auth: Auth,
 }
@@ -26,23 +53,30 @@ async fn main() -> io::Result<()> {
     let auth = Auth::from_env(env!("CARGO_PKG_NAME"))
         .unwrap_or_else(|sentence| pages::quit(sentence));
 
+    let config = Config::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
+
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
     // With the address of each client, because sign-in counts attempts by address.
-    let app = app(auth).into_make_service_with_connect_info::<SocketAddr>();
+    let app = app(auth, &config).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).await
 }
 
 /// The whole application. The tests call this too, so they check exactly what
 /// `main` serves.
-fn app(auth: Auth) -> Router {
+fn app(auth: Auth, config: &Config) -> Router {
     Router::new()
         .merge(auth_routes::<AppState>())
         .route("/ws/chat/{room}", any(ws_handler))
         .route("/rooms", get(list_rooms))
         .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_11.html"))
-        .with_state(AppState { rooms: RoomManager::default(), auth })
+        .with_state(AppState {
+            connections: ConnectionLimits::new(config),
+            members: KeyedLimit::new(config.max_members_per_room, config.max_rooms),
+            rooms: RoomManager::default(),
+            auth,
+        })
 }
 
 #[cfg(test)]

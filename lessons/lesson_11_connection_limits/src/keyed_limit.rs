@@ -1,0 +1,170 @@
+//! A limit for each of many: how many connections a person has, how many members a room.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// How many permits each key has. A key without a permit is not in here.
+type Counts<K> = Mutex<HashMap<K, usize>>;
+
+/// Permits for each key, such as a person or a room. All clones share them.
+#[derive(Clone)]
+pub struct KeyedLimit<K> {
+    counts: Arc<Counts<K>>,
+    max_per_key: usize,
+    max_keys: usize,
+}
+
+/// Counts for its key, for as long as it lives.
+pub struct KeyedPermit<K: Eq + Hash> {
+    counts: Arc<Counts<K>>,
+    key: K,
+}
+
+/// Which of the two limits is reached.
+#[derive(Debug, PartialEq)]
+pub enum LimitReached {
+    PerKey,
+    Keys,
+}
+
+impl<K: Clone + Eq + Hash> KeyedLimit<K> {
+    /// So many permits for each key, and so many keys with a permit.
+    pub fn new(max_per_key: usize, max_keys: usize) -> Self {
+        Self { counts: Arc::default(), max_per_key, max_keys }
+    }
+
+    /// A permit for this key. It never waits for one.
+    pub fn try_acquire(&self, key: K) -> Result<KeyedPermit<K>, LimitReached> {
+        // Why one lock for looking and counting? In between, others could do the same.
+        let mut counts = lock(&self.counts);
+        let keys = counts.len();
+        match counts.entry(key.clone()) {
+            Entry::Occupied(count) if *count.get() >= self.max_per_key => {
+                return Err(LimitReached::PerKey);
+            }
+            Entry::Vacant(_) if keys >= self.max_keys => return Err(LimitReached::Keys),
+            entry => *entry.or_default() += 1,
+        }
+        Ok(KeyedPermit { counts: self.counts.clone(), key })
+    }
+}
+
+impl<K: Eq + Hash> Drop for KeyedPermit<K> {
+    fn drop(&mut self) {
+        let mut counts = lock(&self.counts);
+        if let Some(count) = counts.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.key); // Or everybody who ever came would stay.
+            }
+        }
+    }
+}
+
+fn lock<K>(counts: &Counts<K>) -> MutexGuard<'_, HashMap<K, usize>> {
+    // Nothing in here panics halfway, so the counts are right in any case.
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Barrier,
+            atomic::{AtomicUsize, Ordering},
+        },
+        thread,
+    };
+
+    use super::*;
+
+    /// As many permits as this key can have at once, up to 1,000.
+    fn all_of(limit: &KeyedLimit<&'static str>, key: &'static str) -> usize {
+        let permits: Vec<_> =
+            (0..1_000).map_while(|_| limit.try_acquire(key).ok()).collect();
+        permits.len()
+    }
+
+    #[test]
+    fn each_key_has_its_own_permits() {
+        let limit = KeyedLimit::new(5, 100);
+
+        let _ana = [limit.try_acquire("ana"), limit.try_acquire("ana")];
+
+        assert_eq!(all_of(&limit, "ana"), 3, "Ana has two already");
+        assert_eq!(all_of(&limit, "ben"), 5, "which is nothing to Ben");
+    }
+
+    #[test]
+    fn there_are_only_so_many_keys_and_those_that_are_there_go_on() {
+        let limit = KeyedLimit::new(2, 2);
+        let tea = limit.try_acquire("tea");
+        let _rust = limit.try_acquire("rust");
+
+        let third = limit.try_acquire("figs").err();
+
+        assert_eq!(third, Some(LimitReached::Keys), "figs would be the third");
+        assert_eq!(all_of(&limit, "rust"), 1, "rust is there, and has one left");
+        drop(tea);
+        assert_eq!(all_of(&limit, "figs"), 2, "figs has the place of tea");
+    }
+
+    #[test]
+    fn a_key_without_permits_is_forgotten() {
+        let limit = KeyedLimit::new(5, 100);
+
+        for key in ["ana", "ben", "cem"] {
+            assert_eq!(all_of(&limit, key), 5, "as at the beginning");
+        }
+        let ana = limit.try_acquire("ana");
+        let ben = limit.try_acquire("ben");
+        drop(ana);
+
+        let left: Vec<_> = lock(&limit.counts).clone().into_iter().collect();
+        assert_eq!(left, [("ben", 1)], "only Ben has a permit");
+        drop(ben);
+        assert!(lock(&limit.counts).is_empty(), "and now nobody is left");
+    }
+
+    #[test]
+    fn a_refusal_leaves_nothing_behind() {
+        let limit = KeyedLimit::new(1, 1);
+        let ana = limit.try_acquire("ana");
+
+        let second = limit.try_acquire("ana").err();
+        let other = limit.try_acquire("ben").err();
+
+        assert_eq!(second, Some(LimitReached::PerKey), "Ana has one");
+        assert_eq!(other, Some(LimitReached::Keys), "and hers is the only key");
+        drop(ana);
+        assert!(lock(&limit.counts).is_empty(), "nobody has a permit, refused or not");
+        assert_eq!(all_of(&limit, "ben"), 1, "so Ben gets one");
+    }
+
+    #[test]
+    fn many_threads_at_once_do_not_get_more_than_there_are() {
+        let limit = KeyedLimit::new(5, 1);
+        let (start, granted) = (Barrier::new(8), AtomicUsize::new(0));
+
+        let permits: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        let permit = limit.try_acquire("ana").ok();
+                        granted.fetch_add(permit.is_some().into(), Ordering::Relaxed);
+                        permit
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join()).collect()
+        });
+
+        assert_eq!(granted.into_inner(), 5, "of eight that ask at once");
+        drop(permits);
+        assert!(lock(&limit.counts).is_empty(), "all of them were given back");
+    }
+}

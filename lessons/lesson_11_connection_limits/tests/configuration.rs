@@ -1,0 +1,79 @@
+//! What the program itself says about its configuration.
+#![cfg(unix)]
+
+mod common;
+
+use std::{
+    io::{self, BufRead, BufReader},
+    net::TcpListener,
+    process::Stdio,
+};
+
+use common::program_after;
+
+#[test]
+fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Result<()> {
+    let cases = [
+        ("true", "MAX_ROOMS", "0", "MAX_ROOMS is 0, which would keep everybody out."),
+        (
+            "true",
+            "MAX_MEMBERS_PER_ROOM",
+            "900",
+            "MAX_MEMBERS_PER_ROOM is 900, but nobody can reach that: MAX_CONNECTIONS is 800.",
+        ),
+        (
+            "ulimit -n 250",
+            "MAX_CONNECTIONS",
+            "51",
+            "MAX_CONNECTIONS is 51, so we may need 251 open files, but the system allows 250 \
+             (ulimit -n).",
+        ),
+        (
+            "true",
+            "MAX_CONNECTIONS",
+            "18446744073709551615",
+            "MAX_CONNECTIONS is 18446744073709551615, so we may need 18446744073709551615 \
+             open files, but the system allows ",
+        ),
+    ];
+    // The port is taken. Should the program go on where it must not, it ends all the same.
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+
+    for (command, name, value, sentence) in cases {
+        let mut program = program_after(command);
+        program.env("ADDR", taken.local_addr()?.to_string()).env(name, value);
+        let output = program.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.starts_with(sentence), "{name}={value} gets: {said}");
+        assert_eq!(said.lines().count(), 1, "{name}={value} gets one line: {said}");
+        assert_eq!(output.status.code(), Some(1), "it has not begun: {output:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_soft_limit_is_raised_and_a_misspelled_name_is_reported() -> io::Result<()> {
+    let mut program = program_after("ulimit -S -n 100");
+    program.env("MAX_ROMS", "5").env("MAX_CONNECTIONS", "50");
+    let mut program = program.stdout(Stdio::piped()).spawn()?;
+
+    // It writes these lines before it says where to look.
+    let stdout = program.stdout.take().expect("it is piped");
+    let lines = BufReader::new(stdout).lines().map_while(Result::ok).take(6);
+    let mut log = String::new();
+    for line in lines {
+        log.push_str(&line);
+        if log.contains("max_rooms") && log.contains("http://") {
+            break;
+        }
+    }
+    program.kill()?;
+    program.wait()?;
+
+    let warning = "\"MAX_ROMS\" is set, but our variables are MAX_CONNECTIONS, ";
+    assert!(log.contains(warning), "it names the variable: {log}");
+    let limits =
+        "Config { max_connections: 50, max_connections_per_user: 5, max_rooms: 50,";
+    assert!(log.contains(limits), "and the limits that are in force: {log}");
+    Ok(())
+}
