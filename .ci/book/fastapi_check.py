@@ -196,12 +196,27 @@ def lesson_09():
 
 def lesson_10():
     with Server("lesson_10") as server:
-        client = server.connect("/ws")
+        phone, laptop, ben = (server.connect(f"/ws/{name}") for name in ("ana", "ana", "ben"))
         for _ in range(22):
-            client.send("hello")
-        heard = [client.recv(timeout=5) for _ in range(22)]
+            phone.send("hello")
+        heard = [phone.recv(timeout=5) for _ in range(22)]
         holds("a burst of twenty passes", heard[:20], ["hello"] * 20)
         holds("the rest is too early", "too many messages" in heard[20:], True)
+        for client in laptop, ben:
+            client.send("hello")
+            client.send("hello")
+        heard = {laptop.recv(timeout=5), laptop.recv(timeout=5)}
+        holds("all connections of a person have one rate", "too many messages" in heard, True)
+        holds("other people have their own", ben.recv(timeout=5), "hello")
+
+
+def lesson_12():
+    with Server("lesson_12") as server:
+        client = server.connect("/ws")
+        client.send("100")
+        heard = [client.recv(timeout=5) for _ in range(33)]
+        holds("what was missed is said", heard[0], "missed 68")
+        holds("and the newest come", heard[1:], [f"{number}" for number in range(68, 100)])
 
 
 def lesson_17():
@@ -228,6 +243,9 @@ def lesson_13():
         except ConnectionClosed as closed:
             end = closed.rcvd.code
         holds("uvicorn closes by itself", end, 1012)
+        said = server.process.stdout.read().split("\n")[:3]
+        order = ["before the port is open", "a socket is closed", "after the last socket is closed"]
+        holds("and what stands after yield comes last", said, order)
 
 
 def lesson_14():

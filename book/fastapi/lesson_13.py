@@ -5,9 +5,9 @@ from fastapi import FastAPI, WebSocket
 
 @asynccontextmanager
 async def lifespan(app: FastAPI):
-    app.state.rooms = {}  # Before the first client.
+    print("before the port is open", flush=True)
     yield
-    app.state.rooms.clear()  # After the last one.
+    print("after the last socket is closed", flush=True)
 
 
 app = FastAPI(lifespan=lifespan)
@@ -18,3 +18,4 @@ async def echo(socket: WebSocket):
     await socket.accept()
     async for text in socket.iter_text():
         await socket.send_text(text)
+    print("a socket is closed", flush=True)

@@ -1,4 +1,4 @@
-//! A wrong way: it leaves the goodbyes to axum.
+//! A wrong way: it leaves the WebSockets to axum's graceful shutdown.
 
 use std::{error::Error, net::SocketAddr};
 
@@ -44,25 +44,25 @@ pub fn report() -> Result<String, Box<dyn Error>> {
     let (sender, signal) = oneshot::channel();
     let serving = program.spawn(serve(listener, app(), signal));
     let mut socket = ana.block_on(connect(addr))?;
-    let mut told = String::new();
+    let mut said = String::new();
 
     drop(sender); // The signal.
     ana.block_on(serving)?;
-    told.push_str("A signal comes, and axum::serve returns.\n");
+    said.push_str("A signal comes, and axum::serve returns.\n");
 
     ana.block_on(socket.send(Message::text("still there?")))?;
     let answer = ana.block_on(socket.next()).ok_or("no answer came")??;
-    told.push_str(&format!("Ana asks, and hears: {answer}\n"));
+    said.push_str(&format!("Ana sends a text, and receives: {answer}\n"));
 
     drop(program);
     let end = ana.block_on(socket.next()).ok_or("no end came")?;
     let end = end.err().ok_or("another message came")?;
-    told.push_str(&format!("The program ends, and Ana's library says: {end}\n"));
-    Ok(told)
+    said.push_str(&format!("Then the program ends, and Ana's library says: {end}\n"));
+    Ok(said)
 }
 
 async fn connect(addr: SocketAddr) -> Result<WebSocketStream<TcpStream>, Box<dyn Error>> {
-    let line = TcpStream::connect(addr).await?;
-    let (socket, _) = client_async(format!("ws://{addr}/ws"), line).await?;
+    let stream = TcpStream::connect(addr).await?;
+    let (socket, _) = client_async(format!("ws://{addr}/ws"), stream).await?;
     Ok(socket)
 }

@@ -25,7 +25,7 @@ use axum::{
     routing::{any, get},
 };
 use lesson_08_auth::{Auth, RoomManager, auth_routes, list_rooms};
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::{
     shutdown::{Shutdown, ready, seconds},
@@ -50,10 +50,10 @@ async fn main() -> ExitCode {
     let (log, _guard) = tracing_appender::non_blocking(io::stdout());
     tracing_subscriber::fmt().with_writer(log).init();
 
-    let delay = seconds("SHUTDOWN_DELAY", 0, 0..=3600)
-        .unwrap_or_else(|sentence| pages::quit(sentence));
-    let deadline = seconds("SHUTDOWN_TIMEOUT", 8, 1..=3600)
-        .unwrap_or_else(|sentence| pages::quit(sentence));
+    let delay =
+        seconds("SHUTDOWN_DELAY", 0).unwrap_or_else(|sentence| pages::quit(sentence));
+    let deadline =
+        seconds("SHUTDOWN_TIMEOUT", 8).unwrap_or_else(|sentence| pages::quit(sentence));
     let auth = secret::auth(env!("CARGO_PKG_NAME"))
         .unwrap_or_else(|sentence| pages::quit(sentence));
 
@@ -71,17 +71,9 @@ async fn main() -> ExitCode {
         .with_graceful_shutdown(async move { stop.stopping().await });
     shutdown.spawn(server.into_future());
 
-    exit_code(shutdown.finish(deadline).await)
-}
-
-/// What the program tells whoever has started it.
-fn exit_code(left: usize) -> ExitCode {
-    if left == 0 {
-        info!("all clients have left");
-        return ExitCode::SUCCESS;
-    }
-    warn!(left, "some clients did not leave in time");
-    ExitCode::from(LEFT_BEHIND)
+    let left = shutdown.finish(deadline).await;
+    info!(left, "the program ends");
+    ExitCode::from(if left == 0 { 0 } else { LEFT_BEHIND })
 }
 
 /// The whole application. The tests call this too, so they check exactly what

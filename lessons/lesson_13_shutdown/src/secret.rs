@@ -5,13 +5,8 @@ use std::{env, fs, fs::File, io, io::Write, path::Path};
 use lesson_08_auth::Auth;
 use tracing::warn;
 
-/// How long the secret is, in bytes. Shorter ones are too weak (RFC 7518, section 3.2).
-const SECRET_SIZE: usize = 32;
-
-/// As `Auth::from_env`. But if `JWT_SECRET` is not set, a debug build keeps its secret in
-/// a file beside the program, so that tokens are valid after a restart.
-///
-/// Without such a file, the secret is random and ends with the program.
+/// As `Auth::from_env`. But a debug build without `JWT_SECRET` keeps its secret in a file
+/// beside the program, so that tokens are valid after a restart.
 pub fn auth(audience: &'static str) -> Result<Auth, String> {
     if !cfg!(debug_assertions) || env::var_os("JWT_SECRET").is_some() {
         return Auth::from_env(audience);
@@ -30,29 +25,23 @@ pub fn auth(audience: &'static str) -> Result<Auth, String> {
     }
 }
 
+/// The secret in this file. If there is no file, it makes one that only its owner may read.
 fn read_or_create(path: &Path) -> io::Result<Vec<u8>> {
-    let secret = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
-        secret => secret,
-    };
-    let problem = match secret {
-        Ok(secret) if secret.len() >= SECRET_SIZE => return Ok(secret),
-        Ok(secret) => format!("it has {} bytes: delete it", secret.len()),
-        Err(error) => error.to_string(),
-    };
-    Err(io::Error::other(format!("{}: {problem}", path.display())))
-}
-
-/// Writes a random secret to a new file, which only its owner may read.
-fn create(path: &Path) -> io::Result<Vec<u8>> {
-    let mut secret = vec![0; SECRET_SIZE];
-    getrandom::fill(&mut secret).map_err(io::Error::other)?;
-
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(&secret)?;
+
+    if let Ok(mut file) = options.open(path) {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(io::Error::other)?;
+        file.write_all(&secret)?;
+    }
+    let named = |problem| io::Error::other(format!("{}: {problem}", path.display()));
+    let secret = fs::read(path).map_err(|error| named(error.to_string()))?;
+    if secret.len() < 32 {
+        return Err(named(format!("it has {} bytes: delete it", secret.len())));
+    }
     Ok(secret)
 }
 
@@ -84,7 +73,7 @@ mod tests {
 
         let first = read_or_create(&file.0)?;
 
-        assert_eq!(first.len(), SECRET_SIZE, "it is long enough to sign with");
+        assert_eq!(first.len(), 32, "it is long enough to sign with");
         assert_eq!(read_or_create(&file.0)?, first, "the next start has the same one");
         assert_ne!(read_or_create(&other.0)?, first, "it is random");
         Ok(())

@@ -1,31 +1,15 @@
 //! Graceful shutdown: everybody is notified, and has some time to leave.
 
 use std::{
-    env, io,
-    ops::RangeInclusive,
-    process,
+    env, future, io, process,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
-use axum::{
-    extract::{State, ws::close_code},
-    http::StatusCode,
-};
-use lesson_08_auth::Disconnect;
-use tokio::{
-    select, signal,
-    time::{sleep, timeout},
-};
-use tokio_util::{
-    sync::{CancellationToken, WaitForCancellationFuture},
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
+use axum::{extract::State, http::StatusCode};
+use tokio::{select, signal, spawn, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker, task::task_tracker};
 use tracing::{info, warn};
-
-/// How we close every WebSocket when the program ends (RFC 6455, section 7.4.1).
-pub const GOING_AWAY: Disconnect =
-    Disconnect::ByUs(close_code::AWAY, "the server is stopping");
 
 /// Tells all tasks when to stop, and counts those that are not done.
 ///
@@ -46,23 +30,20 @@ impl Shutdown {
     /// with exit code 1.
     pub fn on_signal(&self, delay: Duration) {
         let shutdown = self.clone();
-        tokio::spawn(async move {
+        spawn(async move {
             wait_for_signal().await;
             info!("shutting down; a second signal ends the program at once");
-            tokio::spawn(shutdown.after(delay));
+            spawn(shutdown.after(delay));
 
             wait_for_signal().await;
             process::exit(1);
         });
     }
 
-    /// Answers 503 at `GET /ready` from now on, and stops after `delay`.
-    ///
-    /// Why wait? A load balancer asks every few seconds. Until it has the answer, it
-    /// sends us new clients.
+    /// Stops after `delay`. Until then, `GET /ready` asks that nobody new is sent to us.
     pub async fn after(self, delay: Duration) {
         self.draining.cancel();
-        sleep(delay).await;
+        time::sleep(delay).await;
         self.stop();
     }
 
@@ -73,30 +54,25 @@ impl Shutdown {
         self.stopping.cancel();
     }
 
-    pub fn is_draining(&self) -> bool {
-        self.draining.is_cancelled()
-    }
-
     pub fn is_stopping(&self) -> bool {
         self.stopping.is_cancelled()
     }
 
     /// Waits until it is time to stop. Cancel safe, and it returns at once from then on.
-    pub fn stopping(&self) -> WaitForCancellationFuture<'_> {
-        self.stopping.cancelled()
+    pub async fn stopping(&self) {
+        self.stopping.cancelled().await;
     }
 
     /// Does what others will receive. `None` means that it was not done, because we stop.
     ///
-    /// The stop waits for it. So whoever is woken by [`stopping`](Self::stopping) has
-    /// everything in the outbox that anybody else has received, and nothing follows.
+    /// The stop waits for it. So all outboxes are complete when `stopping` is ready.
     pub fn unless_stopping<T>(&self, change: impl FnOnce() -> T) -> Option<T> {
         let _no_stop = self.changes.read().unwrap_or_else(PoisonError::into_inner);
         (!self.is_stopping()).then(change)
     }
 
     /// A token for a task that the shutdown waits for. It is done when the token is dropped.
-    pub fn track(&self) -> TaskTrackerToken {
+    pub fn track(&self) -> task_tracker::TaskTrackerToken {
         self.tasks.token()
     }
 
@@ -106,59 +82,44 @@ impl Shutdown {
     }
 
     /// Waits for the stop, and then until all tasks are done, or the deadline has passed.
-    ///
     /// Returns how many are not done.
     pub async fn finish(&self, deadline: Duration) -> usize {
         self.stopping().await;
         self.tasks.close(); // Before, an empty tracker would only be an idle server.
-        let _ = timeout(deadline, self.tasks.wait()).await; // If it passes, we count.
+        let _ = time::timeout(deadline, self.tasks.wait()).await; // If it passes, we count.
         self.tasks.len()
     }
 }
 
 /// `GET /ready`: 200 while new clients are welcome, 503 from the first signal on.
 pub async fn ready(State(shutdown): State<Shutdown>) -> (StatusCode, &'static str) {
-    match shutdown.is_draining() {
+    match shutdown.draining.is_cancelled() {
         false => (StatusCode::OK, "ready"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
     }
 }
 
-/// A number of seconds from the environment, or `default`.
-///
-/// The error is a sentence for the person who started the program.
-pub fn seconds(
-    name: &str,
-    default: u16,
-    allowed: RangeInclusive<u16>,
-) -> Result<Duration, String> {
+/// A number of seconds from the environment, or `default`. The error is a sentence for the
+/// person who started the program.
+pub fn seconds(name: &str, default: u16) -> Result<Duration, String> {
     let text = env::var_os(name).unwrap_or_else(|| default.to_string().into());
-    match text.to_string_lossy().parse() {
-        Ok(seconds) if allowed.contains(&seconds) => {
-            Ok(Duration::from_secs(seconds.into()))
+    match text.to_string_lossy().parse::<u16>() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
+        Err(_) => {
+            Err(format!("{name} is {text:?}, but should be whole seconds, up to 65535."))
         }
-        _ => Err(format!(
-            "{name} is {text:?}, but should be whole seconds, from {} to {}.",
-            allowed.start(),
-            allowed.end()
-        )),
     }
 }
 
 /// Waits for Ctrl-C, or for the SIGTERM of whoever runs this program.
-///
-/// Where the system lets us wait for no signal, this waits for ever: such a program can
-/// only be killed, but it serves.
 async fn wait_for_signal() {
-    let signal = async {
-        select! {
-            result = signal::ctrl_c() => result,
-            result = terminate() => result,
-        }
+    let signal = select! {
+        signal = signal::ctrl_c() => signal,
+        signal = terminate() => signal,
     };
-    if let Err(error) = signal.await {
-        warn!(%error, "there are no signals");
-        std::future::pending().await
+    if let Err(error) = signal {
+        warn!(%error, "there are no signals: this program can only be killed");
+        future::pending().await
     }
 }
 
@@ -171,7 +132,7 @@ async fn terminate() -> io::Result<()> {
 
 #[cfg(not(unix))]
 async fn terminate() -> io::Result<()> {
-    std::future::pending().await // Windows has no SIGTERM.
+    future::pending().await // Windows has no SIGTERM.
 }
 
 #[cfg(test)]
@@ -187,7 +148,7 @@ mod tests {
         let during = shutdown.unless_stopping(|| {
             let stop = shutdown.clone();
             let stopper = thread::spawn(move || stop.stop());
-            while !shutdown.is_draining() {
+            while !shutdown.draining.is_cancelled() {
                 thread::yield_now();
             }
             (0..10_000).for_each(|_| thread::yield_now()); // Far longer than it needs.

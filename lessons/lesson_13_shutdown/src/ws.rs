@@ -7,36 +7,34 @@ use axum::{
     response::Response,
 };
 use lesson_08_auth::{
-    Action, Disconnect, Member, OUTBOX_SIZE, RoomManager, RoomName, Session,
-    SessionUpgrade, handle_message,
+    Action, Disconnect, Member, OUTBOX_SIZE, RoomName, Session, SessionUpgrade,
+    handle_message,
 };
-use tokio::{select, sync::mpsc::error::TryRecvError};
+use tokio::select;
 use tracing::info;
 
-use crate::shutdown::{GOING_AWAY, Shutdown};
+use crate::{AppState, shutdown::Shutdown};
+
+/// How we close every WebSocket when the program ends (RFC 6455, section 7.4.1).
+const GOING_AWAY: Disconnect = Disconnect::ByUs(1001, "the server is stopping");
 
 /// The chat, for a path with the name of a `{room}`.
 pub async fn ws_handler(
     upgrade: SessionUpgrade,
     Path(room): Path<RoomName>,
-    State(rooms): State<RoomManager>,
-    State(shutdown): State<Shutdown>,
+    State(state): State<AppState>,
 ) -> Response {
     // Now, before the answer: otherwise the program could end between the two.
-    let tracked = shutdown.track();
+    let tracked = state.shutdown.track();
     upgrade.on_upgrade(async |session| {
-        handle_socket(session, rooms, room, shutdown).await;
+        handle_socket(session, room, state).await;
         drop(tracked);
     })
 }
 
 /// Handles one client, from the moment it connects to the moment it is gone.
-async fn handle_socket(
-    mut session: Session,
-    rooms: RoomManager,
-    room: RoomName,
-    shutdown: Shutdown,
-) {
+async fn handle_socket(mut session: Session, room: RoomName, state: AppState) {
+    let AppState { rooms, shutdown, .. } = state;
     let username = session.username.clone();
     let join = || rooms.join(room.clone(), username.clone());
     let mut member = match shutdown.unless_stopping(join) {
@@ -76,30 +74,20 @@ async fn run(
             },
             count = member.outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
                 if count == 0 {
-                    return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
+                    let we_stop = shutdown.is_stopping(); // Otherwise it was full.
+                    return if we_stop { GOING_AWAY } else { Disconnect::TOO_SLOW };
                 }
                 let texts = queued.drain(..).flat_map(|batch| batch.to_vec());
                 if let Err(disconnect) = session.send_all(texts.map(Message::Text)).await {
                     return disconnect;
                 }
             }
-            () = shutdown.stopping() => return send_rest(session, member).await,
+            // What is in the outbox now is still sent. Then the arm above finds it closed.
+            () = shutdown.stopping(), if !member.outbox.is_closed() => {
+                member.outbox.close();
+            }
         }
     }
-}
-
-/// Sends what is left in the outbox: it was said before the stop.
-async fn send_rest(session: &mut Session, member: &mut Member) -> Disconnect {
-    let mut texts = Vec::new();
-    let disconnect = loop {
-        match member.outbox.try_recv() {
-            Ok(batch) => texts.extend(batch.to_vec()),
-            Err(TryRecvError::Empty) => break GOING_AWAY,
-            Err(TryRecvError::Disconnected) => break Disconnect::TOO_SLOW,
-        }
-    };
-    let sent = session.send_all(texts.into_iter().map(Message::Text)).await;
-    sent.err().unwrap_or(disconnect)
 }
 
 /// Does what a message of this member asks for.

@@ -206,12 +206,12 @@ fn a_wrong_number_of_seconds_is_a_sentence_and_no_server() -> io::Result<()> {
         (
             "SHUTDOWN_TIMEOUT",
             "8s",
-            "SHUTDOWN_TIMEOUT is \"8s\", but should be whole seconds, from 1 to 3600.\n",
+            "SHUTDOWN_TIMEOUT is \"8s\", but should be whole seconds, up to 65535.\n",
         ),
         (
             "SHUTDOWN_DELAY",
             "-1",
-            "SHUTDOWN_DELAY is \"-1\", but should be whole seconds, from 0 to 3600.\n",
+            "SHUTDOWN_DELAY is \"-1\", but should be whole seconds, up to 65535.\n",
         ),
     ] {
         let Output { status, stdout, stderr } = program(&[(name, value)]).output()?;
