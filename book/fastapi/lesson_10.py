@@ -1,28 +1,29 @@
 import time
+from collections import defaultdict
 
 from fastapi import FastAPI, WebSocket
 
-app = FastAPI()
 
-
-@app.websocket("/ws")
-async def talk(socket: WebSocket):
-    await socket.accept()
-    pace = Pace(per_second=10, burst=20)
-    async for text in socket.iter_text():
-        await socket.send_text(text if pace.allows() else "too many messages")
-
-
-class Pace:
+class RateLimiter:
     def __init__(self, per_second: float, burst: float):
-        self.per_second, self.burst = per_second, burst
-        self.left, self.last = burst, time.monotonic()
+        self.each, self.size = 1 / per_second, burst / per_second
+        self.full_at = defaultdict(float)
 
-    def allows(self) -> bool:
+    def allows(self, username: str) -> bool:
         now = time.monotonic()
-        earned = (now - self.last) * self.per_second
-        self.left, self.last = min(self.burst, self.left + earned), now
-        if self.left < 1:
+        full_at = max(now, self.full_at[username]) + self.each
+        if full_at > now + self.size:
             return False
-        self.left -= 1
+        self.full_at[username] = full_at
         return True
+
+
+app = FastAPI()
+limiter = RateLimiter(per_second=10, burst=20)
+
+
+@app.websocket("/ws/{username}")
+async def echo(socket: WebSocket, username: str):
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(text if limiter.allows(username) else "too many messages")

@@ -6,37 +6,45 @@
 mod abort;
 #[path = "../wrong/04_colon.rs"]
 mod colon;
+#[path = "../wrong/11_counted_by_hand.rs"]
+mod counted_by_hand;
 #[path = "../wrong/08_default_rules.rs"]
 mod default_rules;
 #[path = "../wrong/06_disconnect_on_error.rs"]
 mod disconnect_on_error;
+#[path = "../wrong/10_fixed_window.rs"]
+mod fixed_window;
 #[path = "../wrong/13_graceful_alone.rs"]
 mod graceful_alone;
 #[path = "../wrong/17_in_the_handler.rs"]
 mod in_the_handler;
+#[path = "../wrong/12_lagged_ends_it.rs"]
+mod lagged_ends_it;
 #[path = "../wrong/06_letters.rs"]
 mod letters;
 #[path = "../wrong/03_not_cancel_safe.rs"]
 mod not_cancel_safe;
 #[path = "../wrong/14_null_is_missing.rs"]
 mod null_is_missing;
-#[path = "../wrong/09_restless.rs"]
-mod restless;
 #[path = "../wrong/02_return_on_close.rs"]
 mod return_on_close;
 #[path = "../wrong/10_sleep.rs"]
 mod sleep;
+#[path = "../wrong/09_sleep_in_the_loop.rs"]
+mod sleep_in_the_loop;
 #[path = "../wrong/03_two_tasks.rs"]
 mod two_tasks;
 
 use std::{
-    collections::BTreeMap, env, fs, panic, path::Path, process::Command, time::Duration,
+    collections::BTreeMap, env, fs, num::NonZeroU32, panic, path::Path, process::Command,
+    time::Duration,
 };
 
 use book::{ROOT, read};
+use governor::{Quota, clock::FakeRelativeClock};
 use probe::{Check, Hint, ONE_MINUTE, serve};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance};
 
 /// Compares what was said with what the book shows.
 fn compare(name: &str, said: &str) -> Check {
@@ -271,8 +279,8 @@ async fn abort_does_not_stop_a_thread() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_talked_to_outlives_a_wait_that_begins_anew() -> Check {
-    let server = serve(restless::app());
+async fn a_wait_that_begins_anew_never_ends_in_a_busy_room() -> Check {
+    let server = serve(sleep_in_the_loop::app());
     let mut said = String::new();
 
     for seconds in [40, 10] {
@@ -283,11 +291,12 @@ async fn who_is_talked_to_outlives_a_wait_that_begins_anew() -> Check {
         ben.reads_again();
         ben.hears_out(Duration::from_secs(1)).await;
         let is_there = ben.hears_nothing_for(Duration::from_secs(1)).await.is_ok();
-        let verdict = if is_there { "still there after ten minutes" } else { "given up" };
-        said.push_str(&format!("somebody speaks every {seconds} seconds: {verdict}\n"));
+        let verdict =
+            if is_there { "connected after ten minutes" } else { "disconnected" };
+        said.push_str(&format!("a message every {seconds} seconds: {verdict}\n"));
     }
 
-    compare("09_restless", &said)
+    compare("09_sleep_in_the_loop", &said)
 }
 
 #[test]
@@ -318,21 +327,123 @@ async fn the_frame_that_the_book_takes_apart_says_hello() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_made_to_wait_does_not_answer() -> Check {
+async fn a_server_that_sleeps_answers_nothing_meanwhile() -> Check {
     let server = serve(sleep::app());
     let mut said = String::new();
 
     for messages in [0, 30, 60] {
-        let mut ana = server.connect("Ana", "/ws").await?;
-        for _ in 0..messages {
-            ana.says("hello").await?;
+        let mut seconds = Vec::new();
+        for closes in [false, true] {
+            let mut ana = server.connect("Ana", "/ws").await?;
+            for _ in 0..messages {
+                ana.says("hello").await?;
+            }
+            let start = Instant::now();
+            if closes {
+                ana.leaves().await?;
+            } else {
+                ana.pings(b"still here?").await?;
+                ana.hears_pong(b"still here?").await?;
+            }
+            seconds.push(start.elapsed().as_secs_f64());
         }
-        let start = Instant::now();
-        ana.pings(b"still here?").await?;
-        ana.hears_pong(b"still here?").await?;
-        let seconds = start.elapsed().as_secs_f64();
-        said.push_str(&format!("after {messages} messages: pong in {seconds:.1} s\n"));
+        let [pong, close] = seconds[..] else { continue };
+        said.push_str(&format!(
+            "after {messages} messages: pong in {pong:.1} s, Close answered in {close:.1} s\n"
+        ));
     }
 
     compare("10_sleep", &said)
+}
+
+/// Somebody sends forty messages shortly before the border of two windows, and forty
+/// shortly after. Both limits mean ten a second, and twenty at once.
+#[tokio::test(start_paused = true)]
+async fn a_fixed_window_allows_twice_its_limit_at_a_border() -> Check {
+    let ten = NonZeroU32::new(10).expect("ten is not zero");
+    let quota = Quota::per_second(ten).allow_burst(ten.saturating_add(10));
+    let bucket =
+        governor::RateLimiter::direct_with_clock(quota, FakeRelativeClock::default());
+    let mut window = fixed_window::FixedWindow::new(20, Duration::from_secs(2));
+    let (mut in_window, mut in_bucket) = (Vec::new(), Vec::new());
+
+    for pause in [1_900, 200].map(Duration::from_millis) {
+        advance(pause).await;
+        bucket.clock().advance(pause);
+        in_window.push((0..40).filter(|_| window.allows()).count());
+        in_bucket.push((0..40).filter(|_| bucket.check().is_ok()).count());
+    }
+
+    let mut said =
+        format!("{:15}{:>10}{:>10}{:>10}\n", "", "at 1.9 s", "at 2.1 s", "in all");
+    for (name, passed) in [("a fixed window", in_window), ("a token bucket", in_bucket)] {
+        let (first, second) = (passed[0], passed[1]);
+        let all = first + second;
+        said.push_str(&format!("{name:15}{first:>10}{second:>10}{all:>10}\n"));
+    }
+    compare("10_fixed_window", &said)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_by_hand_forgets_who_is_gone() -> Check {
+    let count = counted_by_hand::Count::default();
+    let server = serve(counted_by_hand::app(count.clone()));
+    let long_name = format!("/ws/{}", "x".repeat(21));
+    // She reads no answer, and after 199 of them the connection has no room for one more.
+    let others = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n".repeat(199);
+    let upgrade = "GET /ws/eve HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut said = String::new();
+    let mut note = async |what: &str| {
+        tokio::time::sleep(Duration::from_millis(10)).await; // Then its task is done.
+        let count = count.load(std::sync::atomic::Ordering::Relaxed);
+        said.push_str(&format!("{what}: {count} counted\n"));
+    };
+
+    server.connect("Ana", "/ws/ana").await?.leaves().await?;
+    note("Ana comes and goes").await;
+    server.connect("Eve", &long_name).await?.finds_the_connection_lost().await?;
+    note("a name is too long, and the function returns").await;
+    let eve = server.opens_a_connection(&(others + upgrade)).await?;
+    tokio::time::sleep(Duration::from_millis(10)).await; // The server has read all of it.
+    drop(eve);
+    note("a client is gone before the upgrade").await;
+    let mut eve = server.connect("Eve", "/ws/eve").await?;
+    eve.says("").await?;
+    eve.finds_the_connection_lost().await?;
+    note("an empty text, and the task panics").await;
+    let _ana = server.connect("Ana", "/ws/ana").await?;
+    server.rejects("Ben", "/ws/ben", 503).await?;
+    note("Ana connects, and Ben gets 503").await;
+
+    compare("11_counted_by_hand", &said)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_client_is_lost_with_a_burst() -> Check {
+    let mut said = String::new();
+
+    for messages in [10, 100] {
+        let server = serve(lagged_ends_it::app());
+        let mut ana = server.connect("Ana", "/ws").await?;
+        let mut ben = server.connect("Ben", "/ws").await?;
+        ana.hears_nothing_for(Duration::from_secs(1)).await?; // Both are in the room.
+
+        ben.writes_raw(&probe::conformance::masked(0x81, b"hello").repeat(messages))
+            .await?;
+
+        let count = ana.hears_out(Duration::from_secs(1)).await.len();
+        let count = if count == messages { "all" } else { "not all" };
+        let end = match ana.says("Are you there?").await {
+            Ok(()) if ana.hears("Are you there?").await.is_ok() => "stays open",
+            _ => "is lost, without a Close",
+        };
+        said.push_str(&format!(
+            "Ben sends {messages} messages. Ana receives {count} of them, and her \
+             connection {end}.\n"
+        ));
+    }
+
+    compare("12_lagged_ends_it", &said)
 }

@@ -1,22 +1,24 @@
-//! A wrong way: whoever talks fast is slowed down, and deafened.
+//! A wrong way: whoever sends too fast is slowed down, and so is everything else.
 
 use std::time::Duration;
 
 use axum::{
     Router,
     extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    response::Response,
     routing::any,
 };
 use tokio::time::sleep;
 
 pub fn app() -> Router {
-    Router::new().route(
-        "/ws",
-        any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(serve_client) }),
-    )
+    Router::new().route("/ws", any(ws_handler))
 }
 
-async fn serve_client(mut socket: WebSocket) {
+async fn ws_handler(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(handle_socket)
+}
+
+async fn handle_socket(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         if let Message::Text(text) = message {
             if socket.send(Message::Text(text)).await.is_err() {
