@@ -266,7 +266,7 @@ mod tests {
         drop(sender);
 
         let came = timeout(Duration::from_secs(1), task).await;
-        let came = came.expect("the task is woken").expect("and does not panic");
+        let came = came.expect("the task should be woken").expect("and not panic");
         assert_eq!(came, (Some((1, 0)), None), "one message, and then the end");
     }
 }
