@@ -4,25 +4,25 @@
 // wants to know whether its server is still there has to send pings of its own, as
 // messages.
 
-/** How long the server may send nothing before we ask, in milliseconds. */
-const PING_AFTER = 20_000;
+/** How long the server may send nothing before we send a ping, in milliseconds. */
+const PING_INTERVAL = 20_000;
 
-/** How long the answer may take. Then we give the connection up. */
-const PONG_WITHIN = 10_000;
+/** How long the answer may take. Then the connection counts as lost. */
+const PONG_TIMEOUT = 10_000;
 
 /**
- * Watches a new socket until it closes, and calls `onAlive` whenever the server shows that
- * it is there. `ping` is the message that this server answers.
+ * Looks after a new socket until it closes, and calls `onAlive` whenever the server has sent
+ * something. `ping` is the message that this server answers.
  *
  * When there is no answer, it closes the socket, and does not wait for the closing
  * handshake: the page gets its `close` at once, with 4010. A second one follows when the
- * browser gives up, too, so listen for `close` with `{ once: true }`. If the page has
+ * browser stops waiting, too, so listen for `close` with `{ once: true }`. If the page has
  * closed the socket already, and only the answer is missing, the code is its own 1000.
  *
  * In a hidden tab a timer may come a minute late. That is why no step looks at the
- * clock: however late we ask, the answer has its whole time. Messages are never delayed
- * like that, and each one stops the timer. So a late timer makes us slow to notice that
- * the server is gone, and never wrong.
+ * clock: however late we send a ping, the answer has its whole time. Messages are never
+ * delayed like that, and each one stops the timer. So a late timer makes us slow to notice
+ * that the server is gone, and never wrong.
  */
 export function keepAlive(socket, onAlive = () => {}, ping = { type: "ping" }) {
   let timer;
@@ -32,16 +32,16 @@ export function keepAlive(socket, onAlive = () => {}, ping = { type: "ping" }) {
     if (!isOpen()) return; // It comes too late.
 
     clearTimeout(timer);
-    timer = setTimeout(ask, PING_AFTER);
+    timer = setTimeout(sendPing, PING_INTERVAL);
     onAlive();
   }
 
-  function ask() {
+  function sendPing() {
     if (isOpen()) socket.send(JSON.stringify(ping));
-    timer = setTimeout(giveUp, PONG_WITHIN);
+    timer = setTimeout(disconnect, PONG_TIMEOUT);
   }
 
-  function giveUp() {
+  function disconnect() {
     const close = isOpen()
       ? { code: 4010, reason: "The server no longer answers." }
       : { code: 1000, reason: "" };

@@ -22,10 +22,10 @@ describe("lesson 09, a heartbeat", LIMITS, () => {
   const page09 = () => `${lesson.server.url}/${lesson.page}`;
   const exchange = ['sent {"type":"ping"}', 'received {"type":"pong"}'];
 
-  test("whatever the server says puts the question off", async (t) => {
+  test("whatever the server sends postpones the ping of the page", async (t) => {
     const { page, frames } = await openWithClock(t, page09());
     await enter(page, "ana");
-    const before = await page.locator("#heard").textContent();
+    const before = await page.locator("#last-message").textContent();
 
     await page.clock.fastForward(PING_AFTER - 5_000);
     await say(page, "hello");
@@ -35,13 +35,13 @@ describe("lesson 09, a heartbeat", LIMITS, () => {
     assert.equal(
       frames.filter((frame) => frame === exchange[0]).length,
       0,
-      "the page has no reason to ask",
+      "the page has no reason to send a ping",
     );
-    const after = await page.locator("#heard").textContent();
-    assert.notEqual(after, before, "the page shows when it last heard of the server");
+    const after = await page.locator("#last-message").textContent();
+    assert.notEqual(after, before, "the page shows when the server last sent something");
   });
 
-  test("a page whose timers come late gives up nobody who answers", async (t) => {
+  test("a page whose timers come late keeps a server that answers", async (t) => {
     const { page, frames } = await openWithClock(t, page09());
     await enter(page, "ana");
 
@@ -50,7 +50,7 @@ describe("lesson 09, a heartbeat", LIMITS, () => {
       await until(() => frames.length === 2 * minutes);
     }
 
-    assert.deepEqual(frames, [...exchange, ...exchange, ...exchange], "it asks each time");
+    assert.deepEqual(frames, [...exchange, ...exchange, ...exchange], "it sends a ping each time");
     await sees(page, "#state", "Connected as ana.", "and the page stays");
   });
 

@@ -1,17 +1,26 @@
 #!/usr/bin/env node
-// Measures how long a client that has vanished without a word stays a member: until
-// its token expires in lesson 08, and 30 seconds in lesson 09 and in the capstone.
+// Measures how long a client that has vanished without a Close stays a member: until
+// its token expires in lesson 08, and 30 seconds in lesson 09 and in the capstone. At the
+// same time it measures what nginx does to a client that is there, and idle; and, if we
+// watch for 75 seconds or more, how long a browser waits for the answer to its Close.
 //
 // Run: .ci/measure/silent_peer.mjs [SECONDS]
 //
-// SECONDS is how long we watch; 90, if nothing is said. The lessons are built already.
+// SECONDS is how long we watch; 90, if it is left out. The lessons are built already.
 //
 // As root on Linux, servers and clients live in two network namespaces with a cable
 // between them, and we pull the cable. Elsewhere a proxy stands between them, which
 // swallows everything. The first line of output says which of the two it was.
+//
+// nginx cuts a connection that is idle for 60 seconds, unless it is told otherwise. If we
+// watch for less than 75 seconds, we tell it 25. Where nginx is missing, it is unpacked from
+// Debian's package into a temporary folder, and so nothing is installed.
 
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -35,6 +44,10 @@ if (!(watched > STATED + MARGIN)) {
   process.exit(2);
 }
 
+/** How long nginx keeps a connection on which nothing comes, in seconds. */
+const usesDefault = watched >= 75;
+const idleTimeout = usesDefault ? 60 : 25;
+
 const children = [];
 const cleanUps = [];
 process.on("exit", () => {
@@ -47,7 +60,7 @@ function run(command, ...args) {
   return execFileSync(command, args, { encoding: "utf8", stdio: "pipe", timeout: 10_000 });
 }
 
-/** Starts a program, and waits until it prints what `pattern` matches. */
+/** Starts a program, and waits until it prints what `pattern` matches. Also returns it. */
 function start(pattern, [command, ...args], env = {}) {
   const child = spawn(command, args, {
     env: { ...process.env, ...env },
@@ -57,16 +70,16 @@ function start(pattern, [command, ...args], env = {}) {
   return new Promise((resolve, reject) => {
     let printed = "";
     const fail = (why) => reject(new Error(`${command} ${args.join(" ")}: ${why}`));
-    const timer = setTimeout(() => fail(`after 10 s it says only: ${printed}`), 10_000);
+    const timer = setTimeout(() => fail(`after 10 s it has printed only: ${printed}`), 10_000);
     child.stdout.setEncoding("utf8").on("data", (chunk) => {
       printed += chunk;
       const found = pattern.exec(printed);
       if (found) {
         clearTimeout(timer);
-        resolve(found);
+        resolve([found[1], child]);
       }
     });
-    child.once("exit", () => fail(`it ended, and said: ${printed}`));
+    child.once("exit", () => fail(`it ended, and had printed: ${printed}`));
     child.once("error", ({ message }) => fail(message));
   });
 }
@@ -135,7 +148,7 @@ async function open(network, name) {
     throw new Error(`${program} is missing: cargo build -p ${name}`);
 
   const ADDR = `${network.host}:0`;
-  const [, server] = await start(/http:\/\/([\d.:]+)/, [...network.atServers, program], {
+  const [server] = await start(/http:\/\/([\d.:]+)/, [...network.atServers, program], {
     ADDR,
   });
   const curl = (path, ...more) => {
@@ -148,8 +161,14 @@ async function open(network, name) {
 
   const url = `ws://${await network.reach(server)}/ws/chat/rust?token=${token}`;
   const flags = ["--no-warnings", "--experimental-websocket"];
-  await start(/open/, [...network.atClients, process.execPath, ...flags, CLIENT, url]);
-  return { name, hasBen: () => curl("/rooms") === '[{"room":"rust","members":1}]' };
+  const node = [...network.atClients, process.execPath, ...flags];
+  const [, client] = await start(/open/, [...node, CLIENT, url]);
+  return {
+    name,
+    client,
+    openedAt: performance.now(),
+    hasBen: () => curl("/rooms") === '[{"room":"rust","members":1}]',
+  };
 }
 
 /** How many seconds Ben is still on the list, or `undefined` if he stays. */
@@ -162,7 +181,179 @@ async function watch({ hasBen }, cutAt) {
   return undefined;
 }
 
+/** Where nginx is, and its version; or `undefined`, if there is none and we get none. */
+function findNginx(folder) {
+  const unpacked = `${folder}/package`;
+  const unpack = () => {
+    execFileSync("apt-get", ["download", "-qq", "nginx"], { cwd: folder, stdio: "ignore" });
+    const [file] = readdirSync(folder).filter((name) => name.endsWith(".deb"));
+    run("dpkg-deb", "--extract", `${folder}/${file}`, unpacked);
+  };
+  const update = () => execFileSync("apt-get", ["update", "-qq"], { stdio: "ignore" });
+
+  for (const attempt of [() => {}, unpack, update, unpack]) {
+    try {
+      attempt();
+    } catch {
+      continue; // The next one may do.
+    }
+    for (const program of ["nginx", "/usr/sbin/nginx", `${unpacked}/usr/sbin/nginx`]) {
+      const { error, stderr } = spawnSync(program, ["-v"], { encoding: "utf8" });
+      if (!error) return [program, stderr.trim().split("/").at(-1)];
+    }
+  }
+  return undefined;
+}
+
+/** A port of this machine that is free at the moment. */
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** An nginx in front of each server, with the settings of the book's troubleshooting page. */
+function layNginx(program, folder) {
+  async function reach(server) {
+    const port = await freePort();
+    const home = mkdtempSync(`${folder}/nginx-`);
+    const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+      (name) => `${name}_temp_path ${home}/${name};`,
+    );
+    const config = `
+      daemon off;
+      master_process off;
+      pid ${home}/pid;
+      error_log ${home}/error.log;
+      events {}
+      http {
+        access_log off;
+        ${temporary.join(" ")}
+        server {
+          listen 127.0.0.1:${port};
+          location / {
+            proxy_pass http://${server};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+            proxy_set_header Host $http_host;
+            ${usesDefault ? "" : `proxy_read_timeout ${idleTimeout}s;`}
+          }
+        }
+      }`;
+    writeFileSync(`${home}/nginx.conf`, config);
+    const options = ["-p", home, "-c", `${home}/nginx.conf`, "-e", `${home}/error.log`];
+    children.push(spawn(program, options, { stdio: "inherit" }));
+    await accepts(port);
+    return `127.0.0.1:${port}`;
+  }
+  return { host: "127.0.0.1", atServers: [], atClients: [], reach };
+}
+
+/** Waits until somebody accepts connections there. */
+async function accepts(port) {
+  for (let i = 0; i < 100; i += 1) {
+    const socket = connect(port, "127.0.0.1");
+    const accepted = await Promise.race([
+      once(socket, "connect").then(() => true),
+      once(socket, "error").then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    if (accepted) return;
+    await sleep(100);
+  }
+  throw new Error(`nginx does not listen on port ${port}.`);
+}
+
+/** With which code a client was closed, and after how many seconds; or `undefined`. */
+async function watchClient({ client, openedAt }) {
+  let printed = "";
+  client.stdout.on("data", (chunk) => (printed += chunk));
+  while (performance.now() - openedAt < 1000 * watched) {
+    const [, code] = /closed (\d+)/.exec(printed) ?? [];
+    if (code) return { code, seconds: (performance.now() - openedAt) / 1000 };
+    await sleep(100);
+  }
+  return undefined;
+}
+
+/** Whether nginx cut the idle client of lesson 08 when it should, and kept that of 09. */
+async function measureNginx() {
+  const folder = mkdtempSync(`${tmpdir()}/silent-peer-`);
+  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
+  const [program, version] = findNginx(folder) ?? [];
+  if (!program) {
+    console.log("SKIPPED: nginx is missing, and apt-get cannot get it.");
+    return true;
+  }
+  const nginx = layNginx(program, folder);
+  const [without, withHeartbeat] = [
+    await open(nginx, "lesson_08_auth"),
+    await open(nginx, "lesson_09_heartbeat"),
+  ];
+  const [cut, kept] = await Promise.all([without, withHeartbeat].map(watchClient));
+
+  const whose = usesDefault ? "its default" : "as we told it";
+  console.log(`nginx ${version} waits for ${idleTimeout} s (${whose}) when nothing comes.`);
+  for (const [{ name }, end] of [
+    [without, cut],
+    [withHeartbeat, kept],
+  ]) {
+    const what = end
+      ? `closed with ${end.code} after ${end.seconds.toFixed(1)} s`
+      : `still open after ${watched} s`;
+    console.log(`${name} behind nginx, idle: ${what}.`);
+  }
+  const inTime = Math.abs(cut?.seconds - idleTimeout) < MARGIN;
+  return cut?.code === "1006" && inTime && kept === undefined;
+}
+
+/**
+ * How long Chromium waits for the answer to a Close, in seconds: only then does the page get
+ * its event `close`. `undefined` if there is no browser here.
+ */
+async function measureChromium() {
+  let chromium;
+  try {
+    const playwright = await import("../browser/node_modules/playwright-core/index.mjs");
+    const executablePath = run(`${ROOT}/.ci/browser/chromium`).trim();
+    chromium = await playwright.chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  } catch (error) {
+    console.log(`SKIPPED: no browser can be started (${error.message.split("\n")[0]}).`);
+    return undefined;
+  }
+  const program = `${TARGET}/debug/lesson_09_heartbeat`;
+  const [server] = await start(/http:\/\/([\d.:]+)/, [program], { ADDR: "127.0.0.1:0" });
+  const proxy = await startProxy(Number(server.split(":")[1]));
+  cleanUps.push(() => proxy.stop());
+  const page = await chromium.newPage();
+  await page.goto(`${proxy.url}/lesson_09.html`);
+  await page.evaluate(async () => {
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ username: "cem", password: "cem-likes-figs" });
+    await fetch("/login", { method: "POST", headers, body });
+    globalThis.socket = new WebSocket("/ws/chat/rust");
+    await new Promise((resolve) => globalThis.socket.addEventListener("open", resolve));
+  });
+  proxy.swallow();
+  const seconds = await page.evaluate(async () => {
+    const start = performance.now();
+    globalThis.socket.close();
+    await new Promise((resolve) => globalThis.socket.addEventListener("close", resolve));
+    return (performance.now() - start) / 1000;
+  });
+  await chromium.close();
+  const after = `its event close came ${seconds.toFixed(1)} s after close()`;
+  console.log(`Chromium, whose connection was lost: ${after}.`);
+  return seconds;
+}
+
 const network = lay();
+const chromiumWaits = usesDefault ? measureChromium() : undefined; // It takes a minute.
+const nginxIsAsStated = measureNginx(); // Beside the rest.
 console.log(`The network: ${network.what}.`);
 
 const without = await open(network, "lesson_08_auth");
@@ -179,14 +370,15 @@ const [kept, ...removed] = await Promise.all(
   [without, ...withHeartbeat].map((server) => watch(server, cutAt)),
 );
 
-const tell = (seconds) =>
+const describe = (seconds) =>
   seconds === undefined
     ? `Ben is still a member after ${watched} s`
     : `Ben was removed after ${seconds.toFixed(1)} s`;
-console.log(`${without.name}: ${tell(kept)}.`);
+console.log(`${without.name}: ${describe(kept)}.`);
 withHeartbeat.forEach(({ name }, i) => {
-  console.log(`${name}: ${tell(removed[i])} (stated: ${STATED} s).`);
+  console.log(`${name}: ${describe(removed[i])} (stated: ${STATED} s).`);
 });
 
 const asStated = removed.every((seconds) => Math.abs(seconds - STATED) < MARGIN);
-process.exit(kept === undefined && asStated ? 0 : 1);
+const others = await Promise.all([nginxIsAsStated, chromiumWaits]);
+process.exit(kept === undefined && asStated && others[0] ? 0 : 1);

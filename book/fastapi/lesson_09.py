@@ -11,5 +11,5 @@ async def echo(socket: WebSocket):
         await socket.send_text(f"Echo: {text}")
 
 
-def serve(port=8000, ask_after=20, answer_within=10):
-    uvicorn.run(app, port=port, ws_ping_interval=ask_after, ws_ping_timeout=answer_within)
+def serve(port=8000, interval=20, timeout=10):
+    uvicorn.run(app, port=port, ws_ping_interval=interval, ws_ping_timeout=timeout)

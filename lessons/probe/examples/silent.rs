@@ -58,6 +58,7 @@ async fn join(addr: &str, username: &str, password: &str) -> Result<impl AsyncRe
         .header(header::SEC_WEBSOCKET_VERSION, "13")
         .header(header::SEC_WEBSOCKET_KEY, generate_key())
         .body(Full::default())?;
+    server.ready().await?; // The answer to the login may not be finished yet.
     let response = server.send_request(request).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(text(response.into_body()).await?.into());

@@ -1,4 +1,4 @@
-//! A wrong way: the wait for a sign of life begins anew whenever anything happens.
+//! A wrong way: the wait for a message begins again whenever anything happens.
 
 use std::time::Duration;
 
@@ -15,28 +15,29 @@ use tokio::{
     time::{interval, sleep},
 };
 
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long a client may send nothing.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A room in which somebody speaks every so many seconds.
+/// A room in which somebody writes every so many seconds.
 pub fn app() -> Router {
     Router::new().route(
         "/ws/{seconds}",
         any(|Path(seconds): Path<u64>, upgrade: WebSocketUpgrade| async move {
-            upgrade.on_upgrade(move |socket| serve_client(socket, seconds))
+            upgrade.on_upgrade(move |socket| handle_socket(socket, seconds))
         }),
     )
 }
 
-async fn serve_client(mut socket: WebSocket, seconds: u64) {
+async fn handle_socket(mut socket: WebSocket, seconds: u64) {
     let mut others = interval(Duration::from_secs(seconds));
 
     loop {
         select! {
-            heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { break },
+            received = socket.recv() => if !matches!(received, Some(Ok(_))) { break },
             _ = others.tick() => {
                 if socket.send(Message::text("hello")).await.is_err() { break }
             }
-            () = sleep(SILENCE) => break, // Nobody is there.
+            () = sleep(TIMEOUT) => break, // Nothing has come for so long.
         }
     }
 }
