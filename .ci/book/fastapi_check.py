@@ -210,6 +210,35 @@ def lesson_10():
         holds("other people have their own", ben.recv(timeout=5), "hello")
 
 
+def lesson_11():
+    with Server("lesson_11") as server:
+        ana, ben = server.connect(), server.connect()
+        full = (503, "Too many connections.")
+        holds("a third connection gets 503 and a sentence", server.answer("/ws"), full)
+        ana.close()
+        cem = server.connect()
+        cem.send("hello")
+        holds("`async with` gives the permit back", cem.recv(timeout=5), "hello")
+        ben.close()
+        cem.close()
+
+    # What uvicorn's own limit does: it refuses requests, and lets in WebSockets.
+    code = "import lesson_11, uvicorn; lesson_11.connections = lesson_11.asyncio.Semaphore(10); "
+    code += "uvicorn.run(lesson_11.app, port={port}, limit_concurrency=3)"
+    with Server("lesson_11", code) as server:
+        clients = [server.connect() for _ in range(5)]
+        for client in clients:
+            client.send("hello")
+        heard = [client.recv(timeout=5) for client in clients]
+        holds("--limit-concurrency lets in WebSockets beyond it", heard, ["hello"] * 5)
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/rooms", timeout=5)
+            status = 200
+        except urllib.error.HTTPError as error:
+            status = error.code
+        holds("and then refuses requests", status, 503)
+
+
 def lesson_12():
     with Server("lesson_12") as server:
         client = server.connect("/ws")
