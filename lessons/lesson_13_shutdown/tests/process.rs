@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Far longer than anything here takes.
@@ -106,22 +106,23 @@ impl Program {
     }
 
     /// Waits for the end.
-    fn ends(&mut self) -> io::Result<ExitStatus> {
-        let start = Instant::now();
-        while start.elapsed() < LIMIT {
-            if let Some(status) = self.process.try_wait()? {
-                return Ok(status);
-            }
-            thread::yield_now();
-        }
-        Err(io::Error::other("the program does not end"))
+    fn ends(mut self) -> io::Result<ExitStatus> {
+        let pid = self.process.id().to_string();
+        let (sender, ends) = mpsc::channel();
+        thread::spawn(move || {
+            let _ = sender.send(self.process.wait()); // Or the test is over.
+        });
+        ends.recv_timeout(LIMIT).map_err(|_| {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status(); // We gave up.
+            io::Error::other("the program does not end")
+        })?
     }
 }
 
 #[test]
 fn the_exit_code_is_0_when_all_clients_have_left() -> io::Result<()> {
     for signal in ["-TERM", "-INT"] {
-        let mut program = Program::start(&[])?;
+        let program = Program::start(&[])?;
         drop(program.connect()?);
 
         program.signal(signal)?;
@@ -134,7 +135,7 @@ fn the_exit_code_is_0_when_all_clients_have_left() -> io::Result<()> {
 
 #[test]
 fn the_exit_code_is_3_when_a_client_has_not_left_in_time() -> io::Result<()> {
-    let mut program = Program::start(&[("SHUTDOWN_TIMEOUT", "1")])?;
+    let program = Program::start(&[("SHUTDOWN_TIMEOUT", "1")])?;
     let _never_answers_the_close = program.connect()?;
 
     program.signal("-TERM")?;
@@ -146,7 +147,7 @@ fn the_exit_code_is_3_when_a_client_has_not_left_in_time() -> io::Result<()> {
 
 #[test]
 fn the_exit_code_is_3_when_a_request_is_not_finished_in_time() -> io::Result<()> {
-    let mut program = Program::start(&[("SHUTDOWN_TIMEOUT", "1")])?;
+    let program = Program::start(&[("SHUTDOWN_TIMEOUT", "1")])?;
     let mut half = TcpStream::connect(&program.address)?;
     half.write_all(b"GET /ready HTTP/1.1\r\nHost:")?;
     program.get("/ready")?; // It came later, so the server has the half one, too.
@@ -160,7 +161,7 @@ fn the_exit_code_is_3_when_a_request_is_not_finished_in_time() -> io::Result<()>
 
 #[test]
 fn the_second_signal_ends_the_program_at_once_with_1() -> io::Result<()> {
-    let mut program = Program::start(&[("SHUTDOWN_DELAY", "3600")])?;
+    let program = Program::start(&[("SHUTDOWN_DELAY", "3600")])?;
     let ready = program.get("/ready")?;
     assert!(ready.starts_with("HTTP/1.1 200 "), "all is well: {ready}");
 
@@ -176,7 +177,7 @@ fn the_second_signal_ends_the_program_at_once_with_1() -> io::Result<()> {
 /// Ctrl-C, and the same command again: nobody has set `JWT_SECRET`.
 #[test]
 fn after_a_restart_the_tokens_are_still_valid() -> io::Result<()> {
-    let mut first = Program::start(&[])?;
+    let first = Program::start(&[])?;
     let token = first.sign_in()?;
     first.signal("-INT")?;
     first.ends()?;
