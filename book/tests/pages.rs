@@ -268,10 +268,9 @@ fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 69] = [
+const FOREIGN: [&str; 67] = [
     "#[async_trait]",
     "--limit-concurrency",
-    "--ws-max-size",
     "/plain/",
     "/vue/",
     "/ws/{room_id}",
@@ -319,7 +318,6 @@ const FOREIGN: [&str; 69] = [
     "created_at",
     "exclude_client",
     "exclude_unset",
-    "export JWT_SECRET=0123456789abcdef0123456789abcdef",
     "git checkout lessons",
     "is_active",
     "join_room",
