@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    http::{StatusCode, header::RETRY_AFTER},
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderName, StatusCode, header};
 use lesson_08_auth::Username;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -17,8 +14,11 @@ use crate::{
 /// For each connection that a person may have, so many more may wait for their Close.
 const SURPLUS_FACTOR: usize = 2;
 
-/// When a client may try again that got no permit, in seconds.
-const RETRY_SECONDS: u64 = 10;
+const FULL: &str = "There are too many connections. Try again in 10 s.";
+const TOO_MANY_OF_YOURS: &str = "Too many connections of yours. Try again in 10 s.";
+
+/// What a client gets in place of an upgrade: a status, headers and a sentence.
+pub type Rejection = (StatusCode, [(HeaderName, &'static str); 2], &'static str);
 
 /// Permits for connections. All clones share them.
 #[derive(Clone)]
@@ -36,56 +36,35 @@ pub struct ConnectionPermit {
     _total: OwnedSemaphorePermit,
 }
 
-/// Why a connection gets no permit. As a response it says when to try again.
-pub enum TooManyConnections {
-    OfAll,
-    OfYours,
-}
-
 impl ConnectionLimits {
     pub fn new(config: &Config) -> Self {
         let (all, own) = (config.max_connections, config.max_connections_per_user);
         Self {
-            total: Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS))),
+            total: Arc::new(Semaphore::new(all)),
             // Each person in here has a permit of all, so there cannot be more of them.
             per_user: KeyedLimit::new(own, all),
-            surplus: KeyedLimit::new(own.saturating_mul(SURPLUS_FACTOR), all),
+            surplus: KeyedLimit::new(SURPLUS_FACTOR * own, all),
         }
     }
 
     /// A permit for this person: for a connection, or for being told that it is too many.
     ///
     /// There are not many of those, either, because each of them counts in the total.
-    pub fn acquire(
-        &self,
-        username: &Username,
-    ) -> Result<ConnectionPermit, TooManyConnections> {
+    pub fn acquire(&self, username: &Username) -> Result<ConnectionPermit, Rejection> {
         let total = self.total.clone().try_acquire_owned();
-        let total = total.map_err(|_| TooManyConnections::OfAll)?;
-
-        let (own, is_surplus) = match self.per_user.try_acquire(username.clone()) {
-            Ok(permit) => (permit, false),
-            Err(_) => match self.surplus.try_acquire(username.clone()) {
-                Ok(permit) => (permit, true),
-                Err(_) => return Err(TooManyConnections::OfYours),
-            },
-        };
-        Ok(ConnectionPermit { is_surplus, _own: own, _total: total })
+        let _total = total.map_err(|_| reject(StatusCode::SERVICE_UNAVAILABLE, FULL))?;
+        if let Ok(_own) = self.per_user.try_acquire(username.clone()) {
+            return Ok(ConnectionPermit { is_surplus: false, _own, _total });
+        }
+        let own = self.surplus.try_acquire(username.clone());
+        let _own =
+            own.map_err(|_| reject(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_OF_YOURS))?;
+        Ok(ConnectionPermit { is_surplus: true, _own, _total })
     }
 }
 
-impl IntoResponse for TooManyConnections {
-    fn into_response(self) -> Response {
-        let (status, what) = match self {
-            Self::OfAll => {
-                (StatusCode::SERVICE_UNAVAILABLE, "There are too many connections")
-            }
-            Self::OfYours => {
-                (StatusCode::TOO_MANY_REQUESTS, "Too many connections of yours")
-            }
-        };
-        let header = [(RETRY_AFTER, RETRY_SECONDS.to_string())];
-        let sentence = format!("{what}. Try again in {RETRY_SECONDS} s.");
-        (status, header, sentence).into_response()
-    }
+/// Without `close`, the TCP connection would stay open for another request, and keep its
+/// descriptor from others.
+fn reject(status: StatusCode, sentence: &'static str) -> Rejection {
+    (status, [(header::RETRY_AFTER, "10"), (header::CONNECTION, "close")], sentence)
 }

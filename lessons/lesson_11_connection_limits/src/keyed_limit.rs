@@ -3,28 +3,25 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
-
-/// How many permits each key has. A key without a permit is not in here.
-type Counts<K> = Mutex<HashMap<K, usize>>;
 
 /// Permits for each key, such as a person or a room. All clones share them.
 #[derive(Clone)]
 pub struct KeyedLimit<K> {
-    counts: Arc<Counts<K>>,
+    /// How many permits are taken for each key. A key without any is not in here.
+    counts: Arc<Mutex<HashMap<K, usize>>>,
     max_per_key: usize,
     max_keys: usize,
 }
 
 /// Counts for its key, for as long as it lives.
 pub struct KeyedPermit<K: Eq + Hash> {
-    counts: Arc<Counts<K>>,
+    limit: KeyedLimit<K>,
     key: K,
 }
 
-/// Which of the two limits is reached.
-#[derive(Debug, PartialEq)]
+/// Which limit is reached.
 pub enum LimitReached {
     PerKey,
     Keys,
@@ -39,7 +36,7 @@ impl<K: Clone + Eq + Hash> KeyedLimit<K> {
     /// A permit for this key. It never waits for one.
     pub fn try_acquire(&self, key: K) -> Result<KeyedPermit<K>, LimitReached> {
         // Why one lock for looking and counting? In between, others could do the same.
-        let mut counts = lock(&self.counts);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = counts.len();
         match counts.entry(key.clone()) {
             Entry::Occupied(count) if *count.get() >= self.max_per_key => {
@@ -48,13 +45,14 @@ impl<K: Clone + Eq + Hash> KeyedLimit<K> {
             Entry::Vacant(_) if keys >= self.max_keys => return Err(LimitReached::Keys),
             entry => *entry.or_default() += 1,
         }
-        Ok(KeyedPermit { counts: self.counts.clone(), key })
+        Ok(KeyedPermit { limit: self.clone(), key })
     }
 }
 
 impl<K: Eq + Hash> Drop for KeyedPermit<K> {
     fn drop(&mut self) {
-        let mut counts = lock(&self.counts);
+        let counts = &self.limit.counts;
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
@@ -62,11 +60,6 @@ impl<K: Eq + Hash> Drop for KeyedPermit<K> {
             }
         }
     }
-}
-
-fn lock<K>(counts: &Counts<K>) -> MutexGuard<'_, HashMap<K, usize>> {
-    // Nothing in here panics halfway, so the counts are right in any case.
-    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -80,6 +73,11 @@ mod tests {
     };
 
     use super::*;
+
+    fn counts(limit: &KeyedLimit<&'static str>) -> Vec<(&'static str, usize)> {
+        let counts = limit.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|(key, count)| (*key, *count)).collect()
+    }
 
     /// As many permits as this key can have at once, up to 1,000.
     fn all_of(limit: &KeyedLimit<&'static str>, key: &'static str) -> usize {
@@ -106,7 +104,7 @@ mod tests {
 
         let third = limit.try_acquire("figs").err();
 
-        assert_eq!(third, Some(LimitReached::Keys), "figs would be the third");
+        assert!(matches!(third, Some(LimitReached::Keys)), "figs would be the third");
         assert_eq!(all_of(&limit, "rust"), 1, "rust is there, and has one left");
         drop(tea);
         assert_eq!(all_of(&limit, "figs"), 2, "figs has the place of tea");
@@ -123,10 +121,9 @@ mod tests {
         let ben = limit.try_acquire("ben");
         drop(ana);
 
-        let left: Vec<_> = lock(&limit.counts).clone().into_iter().collect();
-        assert_eq!(left, [("ben", 1)], "only Ben has a permit");
+        assert_eq!(counts(&limit), [("ben", 1)], "only Ben has a permit");
         drop(ben);
-        assert!(lock(&limit.counts).is_empty(), "and now nobody is left");
+        assert!(counts(&limit).is_empty(), "and now nobody is left");
     }
 
     #[test]
@@ -137,10 +134,10 @@ mod tests {
         let second = limit.try_acquire("ana").err();
         let other = limit.try_acquire("ben").err();
 
-        assert_eq!(second, Some(LimitReached::PerKey), "Ana has one");
-        assert_eq!(other, Some(LimitReached::Keys), "and hers is the only key");
+        assert!(matches!(second, Some(LimitReached::PerKey)), "Ana has one");
+        assert!(matches!(other, Some(LimitReached::Keys)), "and hers is the only key");
         drop(ana);
-        assert!(lock(&limit.counts).is_empty(), "nobody has a permit, refused or not");
+        assert!(counts(&limit).is_empty(), "nobody has a permit, refused or not");
         assert_eq!(all_of(&limit, "ben"), 1, "so Ben gets one");
     }
 
@@ -165,6 +162,6 @@ mod tests {
 
         assert_eq!(granted.into_inner(), 5, "of eight that ask at once");
         drop(permits);
-        assert!(lock(&limit.counts).is_empty(), "all of them were given back");
+        assert!(counts(&limit).is_empty(), "all of them were given back");
     }
 }

@@ -5,10 +5,9 @@
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. a configuration from the environment, checked before the start (`config.rs`);
-//! 2. permits that are given back by `Drop`: of a semaphore for all connections
-//!    (`connection_limits.rs`), and of a limit for each person and room (`keyed_limit.rs`);
-//! 3. two ways to say no: before the upgrade, and with a Close (`ws.rs`).
+//! 1. permits that `Drop` gives back (`keyed_limit.rs`, `connection_limits.rs`);
+//! 2. two ways to refuse: before the upgrade, and with a Close (`ws.rs`);
+//! 3. a configuration from the environment, checked before the start (`config.rs`).
 //!
 //! Run:   cargo run -p lesson_11_connection_limits
 //! Open:  http://127.0.0.1:8000/lesson_11.html
@@ -39,7 +38,6 @@ use crate::{
 #[derive(Clone, FromRef)]
 struct AppState {
     connections: ConnectionLimits,
-    /// How many members each room has, and how many rooms there are.
     members: KeyedLimit<RoomName>,
     rooms: RoomManager,
     auth: Auth,

@@ -3,42 +3,33 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{
-        Path, State,
-        ws::{Message, close_code},
-    },
+    extract::{Path, State, ws::Message},
     response::Response,
 };
 use lesson_08_auth::{
-    Action, Disconnect, Member, OUTBOX_SIZE, RoomManager, RoomName, Session,
-    SessionUpgrade, handle_message,
+    Action, Disconnect, Member, OUTBOX_SIZE, RoomName, Session, SessionUpgrade,
+    handle_message,
 };
 use tokio::{select, time::timeout};
 use tracing::info;
 
-use crate::{
-    connection_limits::{ConnectionLimits, TooManyConnections},
-    keyed_limit::{KeyedLimit, LimitReached},
-};
+use crate::{AppState, connection_limits::Rejection, keyed_limit::LimitReached};
 
 /// How long we wait for a client to answer a Close that has no other business here.
 const SURPLUS_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 const TOO_MANY_CONNECTIONS: Disconnect =
-    Disconnect::ByUs(close_code::POLICY, "too many connections of yours");
-const ROOM_FULL: Disconnect = Disconnect::ByUs(close_code::AGAIN, "this room is full");
-const TOO_MANY_ROOMS: Disconnect =
-    Disconnect::ByUs(close_code::AGAIN, "there are too many rooms");
+    Disconnect::ByUs(1008, "too many connections of yours");
+const ROOM_FULL: Disconnect = Disconnect::ByUs(1013, "this room is full");
+const TOO_MANY_ROOMS: Disconnect = Disconnect::ByUs(1013, "there are too many rooms");
 
 /// The chat. A client without a permit is rejected before the upgrade.
 pub async fn ws_handler(
     upgrade: SessionUpgrade,
     Path(room): Path<RoomName>,
-    State(rooms): State<RoomManager>,
-    State(connections): State<ConnectionLimits>,
-    State(members): State<KeyedLimit<RoomName>>,
-) -> Result<Response, TooManyConnections> {
-    let permit = connections.acquire(upgrade.username())?;
+    State(state): State<AppState>,
+) -> Result<Response, Rejection> {
+    let permit = state.connections.acquire(upgrade.username())?;
 
     Ok(upgrade.on_upgrade(async move |session| {
         if permit.is_surplus {
@@ -46,7 +37,7 @@ pub async fn ws_handler(
             let closing = session.close(&TOO_MANY_CONNECTIONS);
             let _ = timeout(SURPLUS_CLOSE_TIMEOUT, closing).await;
         } else {
-            handle_socket(session, rooms, members, room).await;
+            handle_socket(session, state, room).await;
         }
         // Why name it here? A closure takes along only what it uses. Without this line that
         // would be `is_surplus`, and the permit would be gone before the upgrade.
@@ -55,19 +46,14 @@ pub async fn ws_handler(
 }
 
 /// Handles one client, from the moment it connects to the moment it is gone.
-async fn handle_socket(
-    mut session: Session,
-    rooms: RoomManager,
-    members: KeyedLimit<RoomName>,
-    room: RoomName,
-) {
+async fn handle_socket(mut session: Session, state: AppState, room: RoomName) {
     let username = session.username.clone();
-    let permit = match members.try_acquire(room.clone()) {
+    let permit = match state.members.try_acquire(room.clone()) {
         Ok(permit) => permit,
         Err(LimitReached::PerKey) => return session.close(&ROOM_FULL).await,
         Err(LimitReached::Keys) => return session.close(&TOO_MANY_ROOMS).await,
     };
-    let Some(mut member) = rooms.join(room.clone(), username.clone()) else {
+    let Some(mut member) = state.rooms.join(room.clone(), username.clone()) else {
         drop(permit);
         return session.close(&Disconnect::NAME_TAKEN).await;
     };

@@ -14,26 +14,18 @@ use common::program_after;
 #[test]
 fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Result<()> {
     let cases = [
-        ("true", "MAX_ROOMS", "0", "MAX_ROOMS is 0, which would keep everybody out."),
         (
             "true",
-            "MAX_MEMBERS_PER_ROOM",
-            "900",
-            "MAX_MEMBERS_PER_ROOM is 900, but nobody can reach that: MAX_CONNECTIONS is 800.",
+            "MAX_ROOMS",
+            "0",
+            "MAX_ROOMS is \"0\", not a whole number from 1 to 800.\n",
         ),
         (
             "ulimit -n 250",
             "MAX_CONNECTIONS",
             "51",
             "MAX_CONNECTIONS is 51, so we may need 251 open files, but the system allows 250 \
-             (ulimit -n).",
-        ),
-        (
-            "true",
-            "MAX_CONNECTIONS",
-            "18446744073709551615",
-            "MAX_CONNECTIONS is 18446744073709551615, so we may need 18446744073709551615 \
-             open files, but the system allows ",
+             (ulimit -n).\n",
         ),
     ];
     // The port is taken. Should the program go on where it must not, it ends all the same.
@@ -44,8 +36,7 @@ fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Res
         program.env("ADDR", taken.local_addr()?.to_string()).env(name, value);
         let output = program.output()?;
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.starts_with(sentence), "{name}={value} gets: {said}");
-        assert_eq!(said.lines().count(), 1, "{name}={value} gets one line: {said}");
+        assert_eq!(said, sentence, "{name}={value}");
         assert_eq!(output.status.code(), Some(1), "it has not begun: {output:?}");
     }
     Ok(())

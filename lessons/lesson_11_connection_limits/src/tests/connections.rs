@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    connection_limits::{ConnectionLimits, TooManyConnections},
+    connection_limits::{ConnectionLimits, Rejection},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -181,7 +181,7 @@ async fn a_permit_is_returned_when_the_task_panics() -> Check {
     async fn panics(
         upgrade: SessionUpgrade,
         State(limits): State<ConnectionLimits>,
-    ) -> Result<Response, TooManyConnections> {
+    ) -> Result<Response, Rejection> {
         let permit = limits.acquire(upgrade.username())?;
         Ok(upgrade.on_upgrade(async move |_: Session| {
             let _permit = permit;
@@ -213,6 +213,20 @@ async fn a_full_server_answers_503_before_the_upgrade() -> Check {
     assert_eq!(server.get("/rooms").await?.status, 200, "requests are still answered");
     ana.leaves().await?;
     server.connect("Cem", &path("rust", "cem")).await?.leaves().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_rejected_keeps_no_connection_open() -> Check {
+    let server = serve_up_to(1, 1);
+    let _ana = server.connect("Ana", &path("rust", "ana")).await?;
+
+    let mut ben = silent(&server, "rust", "ben").await?;
+    let answer = ben.hears_out(SECOND).await;
+
+    assert!(answer.starts_with("HTTP/1.1 503"), "the server is full: {answer}");
+    let open = ben.is_closed().await?;
+    assert!(open < SECOND, "his connection was open for {open:?}");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
