@@ -93,10 +93,10 @@ impl Shutdown {
 
 /// `GET /ready`: 200 while new clients are welcome, 503 from the first signal on.
 pub async fn ready(State(shutdown): State<Shutdown>) -> (StatusCode, &'static str) {
-    match shutdown.draining.is_cancelled() {
-        false => (StatusCode::OK, "ready"),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+    if shutdown.draining.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
     }
+    (StatusCode::OK, "ready")
 }
 
 /// A number of seconds from the environment, or `default`. The error is a sentence for the
