@@ -89,10 +89,10 @@ struct Queue {
 impl Sender {
     /// Puts a batch into the outbox, without waiting. If it is full, the policy decides.
     pub fn send(&self, batch: Batch) {
-        let mut queue = self.shared.lock();
-        if queue.closed || batch.is_empty() {
+        if batch.is_empty() {
             return;
         }
+        let mut queue = self.shared.lock();
         if queue.batches.len() >= self.size {
             match self.policy {
                 SlowClient::Close => queue.closed = true,
