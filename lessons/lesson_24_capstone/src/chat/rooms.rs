@@ -96,16 +96,15 @@ impl Member {
     ///
     /// Not during a shutdown: some of the members may have left already.
     pub fn broadcast(&self, message: &ServerMessage) {
-        if self.rooms.shutdown.is_stopping() {
-            return;
-        }
         let text = encode(message); // Once, for all of them.
-        if let Some(room) = self.rooms.lock().get_mut(&self.room) {
-            room.flush_announcements();
-            for entry in room.members.values() {
-                entry.outbox.send(text.clone());
+        self.rooms.shutdown.unless_stopping(|| {
+            if let Some(room) = self.rooms.lock().get_mut(&self.room) {
+                room.flush_announcements();
+                for entry in room.members.values() {
+                    entry.outbox.send(text.clone());
+                }
             }
-        }
+        });
     }
 }
 
@@ -122,9 +121,11 @@ impl RoomManager {
 
     /// Adds a member, and notifies the others. The error says why this is not possible.
     pub fn join(&self, name: RoomName, username: Username) -> Result<Member, Disconnect> {
-        if self.shutdown.is_stopping() {
-            return Err(Disconnect::GOING_AWAY);
-        }
+        let join = || self.join_now(name, username);
+        self.shutdown.unless_stopping(join).unwrap_or(Err(Disconnect::GOING_AWAY))
+    }
+
+    fn join_now(&self, name: RoomName, username: Username) -> Result<Member, Disconnect> {
         let mut rooms = self.lock();
         if rooms.len() >= self.limits.rooms && !rooms.contains_key(&name) {
             return Err(Disconnect::TOO_MANY_ROOMS);

@@ -1,6 +1,10 @@
 //! Graceful shutdown: everybody is told, and has some time to leave.
 
-use std::{io, process, time::Duration};
+use std::{
+    io, process,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use tokio::{
     select, signal,
@@ -21,6 +25,9 @@ pub struct Shutdown {
     draining: CancellationToken,
     stopping: CancellationToken,
     tasks: TaskTracker,
+    /// Read by whoever changes what others receive. The stop writes, so it comes between
+    /// two changes, and never in the middle of one.
+    changes: Arc<RwLock<()>>,
 }
 
 impl Shutdown {
@@ -50,7 +57,17 @@ impl Shutdown {
     /// Tells all tasks to stop.
     pub fn stop(&self) {
         self.draining.cancel();
+        let _no_change = self.changes.write().unwrap_or_else(PoisonError::into_inner);
         self.stopping.cancel();
+    }
+
+    /// Does what others will receive. `None` means that it was not done, because we stop.
+    ///
+    /// The stop waits for it. So whoever is woken by [`stopping`](Self::stopping) has
+    /// everything in the outbox that anybody else has received, and nothing follows.
+    pub fn unless_stopping<T>(&self, change: impl FnOnce() -> T) -> Option<T> {
+        let _no_stop = self.changes.read().unwrap_or_else(PoisonError::into_inner);
+        (!self.is_stopping()).then(change)
     }
 
     pub fn is_draining(&self) -> bool {
@@ -108,4 +125,41 @@ async fn terminate() -> io::Result<()> {
 #[cfg(not(unix))]
 async fn terminate() -> io::Result<()> {
     std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_stop_waits_for_a_change_that_has_begun() {
+        let shutdown = Shutdown::default();
+
+        let during = shutdown.unless_stopping(|| {
+            let stop = shutdown.clone();
+            let stopper = thread::spawn(move || stop.stop());
+            while !shutdown.draining.is_cancelled() {
+                thread::yield_now();
+            }
+            (0..10_000).for_each(|_| thread::yield_now()); // Far longer than it needs.
+            (shutdown.is_stopping(), stopper)
+        });
+
+        let (stopped, stopper) = during.expect("nothing had stopped before");
+        assert!(!stopped, "a message is being sent, so some would miss it");
+        stopper.join().expect("the stop goes on when the change is done");
+        assert!(shutdown.is_stopping(), "and then it is a stop");
+    }
+
+    #[test]
+    fn nothing_changes_after_the_stop() {
+        let shutdown = Shutdown::default();
+        shutdown.stop();
+
+        let change = shutdown.unless_stopping(|| "done");
+
+        assert_eq!(change, None, "some members may have left already");
+    }
 }

@@ -68,21 +68,17 @@ impl Session {
     ) -> Result<Message, Disconnect> {
         loop {
             select! {
-                received = self.socket.recv() => {
-                    let message = received.ok_or(Disconnect::Lost)??;
-                    self.heartbeat.received();
-                    if let Some(message) = self.admit(message, outgoing).await? {
-                        return Ok(message);
+                received = receive(&mut self.socket, &mut self.heartbeat) => match received? {
+                    Some(message) => {
+                        if let Some(message) = self.admit(message, outgoing).await? {
+                            return Ok(message);
+                        }
                     }
-                }
+                    None => self.send([Message::Ping(Bytes::new())]).await?,
+                },
                 batch = outgoing.recv() => {
                     self.send_batch(batch.ok_or(Disconnect::TOO_SLOW)?).await?;
                 }
-                due = self.heartbeat.due() => match due {
-                    Due::Ping => self.send([Message::Ping(Bytes::new())]).await?,
-                    Due::NoPong => return Err(Disconnect::NO_PONG),
-                    Due::Idle => return Err(Disconnect::IDLE),
-                },
                 () = sleep_until(self.expires) => return Err(Disconnect::TOKEN_EXPIRED),
                 () = self.shutdown.stopping() => {
                     self.send_batch(outgoing.drain()).await?; // It was said before the end.
@@ -149,11 +145,28 @@ impl Session {
         &mut self,
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<(), Disconnect> {
-        let start = Instant::now();
-        let sent = send_all(&mut self.socket, messages).await;
+        send_all(&mut self.socket, messages).await
+    }
+}
 
-        // While we write, we do not read: the pong may be waiting.
-        self.heartbeat.skip_since(start);
-        sent
+/// The next message of the client, or `None` when a ping is due. Cancel safe.
+async fn receive(
+    socket: &mut WebSocket,
+    heartbeat: &mut Heartbeat,
+) -> Result<Option<Message>, Disconnect> {
+    select! {
+        // In this order, and not at random: while we write, or while the whole server
+        // stands still, nobody reads. What has come meanwhile is in time.
+        biased;
+
+        received = socket.recv() => {
+            heartbeat.received();
+            Ok(Some(received.ok_or(Disconnect::Lost)??))
+        }
+        due = heartbeat.due() => match due {
+            Due::Ping => Ok(None),
+            Due::NoPong => Err(Disconnect::NO_PONG),
+            Due::Idle => Err(Disconnect::IDLE),
+        },
     }
 }

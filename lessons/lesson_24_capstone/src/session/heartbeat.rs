@@ -68,12 +68,6 @@ impl Heartbeat {
         self.active_until = Instant::now() + IDLE_TIMEOUT;
     }
 
-    /// Leaves out the time since `start`, in which we did not read.
-    pub fn skip_since(&mut self, start: Instant) {
-        self.alive_until += start.elapsed();
-        self.active_until += start.elapsed();
-    }
-
     /// Waits for what is due next. Cancel safe.
     pub async fn due(&mut self) -> Due {
         sleep_until(self.alive_until.min(self.active_until)).await;

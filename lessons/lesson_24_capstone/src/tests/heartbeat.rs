@@ -4,7 +4,10 @@ use probe::{
     Check, Client, Hint, ONE_MINUTE, Server, conformance::masked, rooms::chat_from, serve,
 };
 use serde_json::json;
-use tokio::time::{Duration, Instant, advance};
+use tokio::{
+    join,
+    time::{Duration, Instant, advance, sleep},
+};
 
 use super::{people::path, talkative};
 
@@ -163,7 +166,7 @@ async fn a_client_that_chats_stays() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_waits_while_the_server_writes_is_in_time() -> Check {
-    // Without `skip_since`, `select!` chooses at random. So we try it often.
+    // Without an order, `select!` chooses at random. So we try it often.
     for _ in 0..20 {
         let (_server, mut ana, mut ben) = ana_and_ben().await?;
         ben.stops_reading();
@@ -194,4 +197,22 @@ async fn after_a_pause_of_the_server_everybody_has_time_to_answer() -> Check {
     ana.hears_nothing_for(ONE_MINUTE).await?;
     ben.says(PING).await?;
     ben.hears(json!({ "type": "pong" })).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_while_the_server_stood_still_is_in_time() -> Check {
+    for _ in 0..20 {
+        let (_server, mut ana, mut ben) = ana_and_ben().await?;
+        ben.stops_reading();
+        ana.hears_nothing_for(PING_INTERVAL + SECOND).await?;
+        let answer = async {
+            sleep(SECOND).await;
+            ben.says(PING).await
+        };
+        let (answer, ()) = join!(answer, advance(ONE_MINUTE));
+
+        answer?;
+        ana.hears_nothing_for(SECOND).await?;
+    }
+    Ok(())
 }
