@@ -2,7 +2,8 @@
 """Measures what the limits of the capstone are for: what strangers can do to the server's
 memory, and to the others. Needs Linux, and nothing but Python.
 
-    .ci/measure/limits.py                 all of it, with lesson 08 beside it: some 4 minutes
+    .ci/measure/limits.py                 all of it, with lesson 08 beside it, and lesson 12 where
+                                          clients are slow: some 6 minutes
     .ci/measure/limits.py stalled pings   these parts alone
     .ci/measure/limits.py --check         the capstone alone, less long, and with limits:
                                           the exit code is 1 if one of them is exceeded
