@@ -64,14 +64,6 @@ impl<K: Eq + Hash> Drop for KeyedPermit<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::{
-            Barrier,
-            atomic::{AtomicUsize, Ordering},
-        },
-        thread,
-    };
-
     use super::*;
 
     fn counts(limit: &KeyedLimit<&'static str>) -> Vec<(&'static str, usize)> {
@@ -144,24 +136,22 @@ mod tests {
     #[test]
     fn many_threads_at_once_do_not_get_more_than_there_are() {
         let limit = KeyedLimit::new(5, 1);
-        let (start, granted) = (Barrier::new(8), AtomicUsize::new(0));
+        let start = std::sync::Barrier::new(8);
+        let acquire = || {
+            start.wait();
+            limit.try_acquire("ana").ok()
+        };
 
-        let permits: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| {
-                    scope.spawn(|| {
-                        start.wait();
-                        let permit = limit.try_acquire("ana").ok();
-                        granted.fetch_add(permit.is_some().into(), Ordering::Relaxed);
-                        permit
-                    })
-                })
-                .collect();
-            threads.into_iter().map(|thread| thread.join()).collect()
-        });
+        for round in 1..=500 {
+            let permits: Vec<_> = std::thread::scope(|scope| {
+                let threads = [(); 8].map(|()| scope.spawn(acquire));
+                threads.map(|thread| thread.join().expect("it does not panic")).into()
+            });
 
-        assert_eq!(granted.into_inner(), 5, "of eight that ask at once");
-        drop(permits);
-        assert!(counts(&limit).is_empty(), "all of them were given back");
+            let granted = permits.iter().flatten().count();
+            assert_eq!(granted, 5, "of eight that ask at once, in round {round}");
+            drop(permits);
+            assert!(counts(&limit).is_empty(), "all of them were given back");
+        }
     }
 }
