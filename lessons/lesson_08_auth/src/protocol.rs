@@ -81,7 +81,9 @@ fn shortened(sentence: &str) -> String {
 /// Any type with a JSON form will do. It panics for a type that has none, such as a map whose
 /// keys are no texts.
 pub fn encode(message: &impl Serialize) -> Utf8Bytes {
-    serde_json::to_string(message).expect("these types have a JSON form").into()
+    let mut text = serde_json::to_string(message).expect("these types have a JSON form");
+    text.shrink_to_fit(); // It may wait in an outbox, and should need no more than its length.
+    text.into()
 }
 
 /// The time, as in `2026-11-21T09:30:00.125Z` (RFC 3339, UTC).

@@ -30,7 +30,9 @@ pub fn parse<T: DeserializeOwned>(text: &str, field: &str) -> Result<T, String> 
 
 /// The text of a frame. A clone of it is cheap: all clones share one buffer.
 pub fn encode(message: &impl Serialize) -> Utf8Bytes {
-    serde_json::to_string(message).expect("these types have a JSON form").into()
+    let mut text = serde_json::to_string(message).expect("these types have a JSON form");
+    text.shrink_to_fit(); // It may wait in an outbox, and should need no more than its length.
+    text.into()
 }
 
 /// The time, as in `2026-11-21T09:30:00.125Z` (RFC 3339, UTC).
