@@ -44,7 +44,7 @@ impl IntoResponse for LoginError {
                 (StatusCode::UNAUTHORIZED, "Wrong name or password.").into_response()
             }
             Self::TooManyAttempts(wait) => {
-                let seconds = wait.as_millis().div_ceil(1_000);
+                let seconds = wait.as_nanos().div_ceil(1_000_000_000);
                 let header = [(RETRY_AFTER, seconds.to_string())];
                 let sentence =
                     format!("Too many attempts to sign in. Try again in {seconds} s.");
@@ -95,4 +95,22 @@ pub async fn login(
 pub async fn me(CurrentUser { username, expires }: CurrentUser) -> Json<Value> {
     let expires_in = expires.saturating_duration_since(Instant::now()).as_secs();
     Json(json!({ "username": username, "expires_in": expires_in }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_and_never_to_zero() {
+        for (wait, seconds) in [
+            (Duration::from_nanos(1), "1"),
+            (Duration::from_secs(9), "9"),
+            (Duration::from_nanos(9_000_000_001), "10"),
+        ] {
+            let response = LoginError::TooManyAttempts(wait).into_response();
+
+            assert_eq!(response.headers()[RETRY_AFTER], seconds, "for {wait:?}");
+        }
+    }
 }

@@ -104,7 +104,7 @@ pub async fn method_not_allowed() -> ApiError {
 
 /// A time in whole seconds, at least as long.
 fn whole_seconds(time: Duration) -> u64 {
-    time.as_millis().div_ceil(1_000) as u64
+    time.as_nanos().div_ceil(1_000_000_000) as u64
 }
 
 impl IntoResponse for ApiError {
@@ -151,4 +151,16 @@ from_rejections!(
 fn is_timeout(rejection: &(dyn Error + 'static)) -> bool {
     successors(Some(rejection), |&error| error.source())
         .any(|error| error.is::<BodyTimeout>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_whole_seconds_is_never_shorter() {
+        for (nanos, seconds) in [(1, 1), (9_000_000_000, 9), (9_000_000_001, 10)] {
+            assert_eq!(whole_seconds(Duration::from_nanos(nanos)), seconds, "{nanos} ns");
+        }
+    }
 }
