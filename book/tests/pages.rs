@@ -268,7 +268,7 @@ fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 67] = [
+const FOREIGN: [&str; 68] = [
     "#[async_trait]",
     "--limit-concurrency",
     "/plain/",
@@ -303,6 +303,7 @@ const FOREIGN: [&str; 67] = [
     "TestClient",
     "[...text].length",
     "accept error: Too many open files",
+    "as_millis",
     "async move |session| { … }",
     "async move |socket| { … }",
     "atob",
