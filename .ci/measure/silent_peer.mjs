@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Measures how long a client that has vanished without a Close stays a member: until
 // its token expires in lesson 08, and 30 seconds in lesson 09 and in the capstone. At the
-// same time it measures what nginx does to a client that is there, and idle; and, if we
-// watch for 75 seconds or more, how long a browser waits for the answer to its Close.
+// same time it measures what nginx does to a client that is there, and idle; whether a
+// client stays that answers while the server stands still; and, if we watch for 75 seconds
+// or more, how long a browser waits for the answer to its Close.
 //
 // Run: .ci/measure/silent_peer.mjs [SECONDS]
 //
@@ -351,6 +352,55 @@ async function measureChromium() {
   return seconds;
 }
 
+/** A server stands still for so long, in milliseconds: longer than a pong may take. */
+const STANDSTILL = 12_000;
+
+/**
+ * Whether a client stays whose pong is on its way while the whole server stands still. When
+ * the server goes on, the deadline is over, and the pong is not read yet.
+ */
+async function measureStandstill(name) {
+  const program = `${TARGET}/debug/${name}`;
+  const [server, child] = await start(/http:\/\/([\d.:]+)/, [program], { ADDR: "127.0.0.1:0" });
+  const login = await fetch(`http://${server}/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ username: "ana", password: "ana-likes-tea" }),
+  });
+  const { token } = await login.json();
+  const socket = connect(Number(server.split(":")[1]), "127.0.0.1");
+  const received = [];
+  let wake = () => {};
+  socket.on("data", (chunk) => {
+    received.push(chunk);
+    wake();
+  });
+  socket.on("error", () => {}); // What matters is what has come before.
+  const until = async (opcode) => {
+    while (!Buffer.concat(received).includes(opcode)) await new Promise((done) => (wake = done));
+  };
+  socket.write(
+    `GET /ws/chat/rust?token=${token} HTTP/1.1\r\nHost: ${server}\r\n` +
+      "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+
+  await until(Buffer.from([0x89, 0])); // A ping without a payload.
+  child.kill("SIGSTOP");
+  received.length = 0;
+  socket.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0])); // A pong, with a mask of zeros.
+  await sleep(STANDSTILL);
+  child.kill("SIGCONT");
+  await sleep(2_000);
+
+  const isClosed = Buffer.concat(received).includes(0x88);
+  const what = isClosed ? "was closed" : "is still connected";
+  const seconds = STANDSTILL / 1000;
+  console.log(`${name} stood still for ${seconds} s: a client that had answered ${what}.`);
+  socket.destroy();
+  return !isClosed;
+}
+
 const network = lay();
 const folder = mkdtempSync(`${tmpdir()}/silent-peer-`);
 cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
@@ -369,6 +419,9 @@ network.cut();
 const cutAt = performance.now();
 const chromiumWaits = usesDefault ? measureChromium() : undefined;
 const nginxIsAsStated = measureNginx(folder, nginx);
+const standstill = Promise.all(
+  ["lesson_09_heartbeat", "lesson_24_capstone"].map(measureStandstill),
+);
 const [kept, ...removed] = await Promise.all(
   [without, ...withHeartbeat].map((server) => watch(server, cutAt)),
 );
@@ -383,5 +436,6 @@ withHeartbeat.forEach(({ name }, i) => {
 });
 
 const asStated = removed.every((seconds) => Math.abs(seconds - STATED) < MARGIN);
-const others = await Promise.all([nginxIsAsStated, chromiumWaits]);
-process.exit(kept === undefined && asStated && others[0] ? 0 : 1);
+const [isAsStated, keepAll] = await Promise.all([nginxIsAsStated, standstill, chromiumWaits]);
+const isFine = kept === undefined && asStated && isAsStated && keepAll.every(Boolean);
+process.exit(isFine ? 0 : 1);

@@ -13,6 +13,10 @@ pub const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may stay that answers pings, but that nobody uses.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
+/// A deadline that we notice so late is none: the server itself has stood still, and may not
+/// have read yet what has come.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
 /// What is due.
 #[derive(Debug, PartialEq)]
 pub enum Due {
@@ -64,9 +68,10 @@ impl Heartbeat {
         // Moments, and no durations: however often this begins again, they stay.
         sleep_until(self.alive_until.min(self.active_until)).await;
 
+        let stood_still = self.alive_until.elapsed() > STANDSTILL;
         if self.active_until <= self.alive_until {
             Due::Idle
-        } else if self.ping_sent {
+        } else if self.ping_sent && !stood_still {
             Due::NoPong
         } else {
             // From now, and not from when the ping was due. If the whole server had stood
@@ -140,6 +145,21 @@ mod tests {
 
         assert_eq!((first, second), (Due::Ping, Due::NoPong), "a ping comes first");
         assert_eq!(pause_ended.elapsed(), PONG_TIMEOUT, "counted from the ping");
+    }
+
+    /// What the client has sent meanwhile may be unread: timers come before sockets.
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_passed_while_the_server_stood_still_is_none() {
+        let mut heartbeat = Heartbeat::new();
+        heartbeat.due().await;
+        advance(60 * SECOND).await;
+
+        let pause_ended = Instant::now();
+        let first = heartbeat.due().await;
+        let second = heartbeat.due().await;
+
+        assert_eq!((first, second), (Due::Ping, Due::NoPong), "it is asked once more");
+        assert_eq!(pause_ended.elapsed(), PONG_TIMEOUT, "and has all its time again");
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,6 +11,9 @@ use tokio::{select, signal, spawn, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker, task::task_tracker};
 use tracing::{info, warn};
 
+/// So soon after the first, a signal is the same one: `timeout` signals twice, for example.
+const SIGNAL_GAP: Duration = Duration::from_millis(500);
+
 /// Tells all tasks when to stop, and counts those that are not done.
 ///
 /// It is only a handle: clone it freely. All clones are about the same shutdown.
@@ -35,6 +38,7 @@ impl Shutdown {
             info!("shutting down; a second signal ends the program at once");
             spawn(shutdown.after(delay));
 
+            time::sleep(SIGNAL_GAP).await;
             wait_for_signal().await;
             process::exit(1);
         });
@@ -65,7 +69,8 @@ impl Shutdown {
 
     /// Does what others will receive. `None` means that it was not done, because we stop.
     ///
-    /// The stop waits for it. So all outboxes are complete when `stopping` is ready.
+    /// The stop waits for it. So what one member has in the outbox when `stopping` is ready,
+    /// all have (but announcements, which the rooms send by themselves).
     pub fn unless_stopping<T>(&self, change: impl FnOnce() -> T) -> Option<T> {
         let _no_stop = self.changes.read().unwrap_or_else(PoisonError::into_inner);
         (!self.is_stopping()).then(change)
@@ -103,12 +108,10 @@ pub async fn ready(State(shutdown): State<Shutdown>) -> (StatusCode, &'static st
 /// person who started the program.
 pub fn seconds(name: &str, default: u16) -> Result<Duration, String> {
     let text = env::var_os(name).unwrap_or_else(|| default.to_string().into());
-    match text.to_string_lossy().parse::<u16>() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
-        Err(_) => {
-            Err(format!("{name} is {text:?}, but should be whole seconds, up to 65535."))
-        }
-    }
+    let seconds = text.to_string_lossy().trim().parse::<u16>();
+    let problem =
+        |_| format!("{name} is {text:?}, but should be whole seconds, up to 65535.");
+    seconds.map(|seconds| Duration::from_secs(seconds.into())).map_err(problem)
 }
 
 /// Waits for Ctrl-C, or for the SIGTERM of whoever runs this program.

@@ -16,6 +16,9 @@ use tokio_util::{
 };
 use tracing::{info, warn};
 
+/// So soon after the first, a signal is the same one: `timeout` signals twice, for example.
+const SIGNAL_GAP: Duration = Duration::from_millis(500);
+
 /// Tells all tasks when to stop, and counts those that have not.
 ///
 /// All clones are about the same shutdown.
@@ -39,6 +42,7 @@ impl Shutdown {
             info!("shutting down; a second signal ends the program at once");
             tokio::spawn(shutdown.after(delay));
 
+            sleep(SIGNAL_GAP).await;
             wait_for_signal().await;
             process::exit(1);
         });

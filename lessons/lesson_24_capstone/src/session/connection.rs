@@ -155,8 +155,8 @@ async fn receive(
     heartbeat: &mut Heartbeat,
 ) -> Result<Option<Message>, Disconnect> {
     select! {
-        // In this order, and not at random: while we write, or while the whole server
-        // stands still, nobody reads. What has come meanwhile is in time.
+        // In this order, and not at random: while we write, nobody reads. What has come
+        // meanwhile is in time.
         biased;
 
         received = socket.recv() => {

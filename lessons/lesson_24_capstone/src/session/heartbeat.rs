@@ -13,6 +13,10 @@ const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may stay that answers pings, but that nobody uses.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
+/// A deadline that we notice so late is none: the server itself has stood still, and may not
+/// have read yet what has come.
+const STANDSTILL: Duration = Duration::from_secs(1);
+
 /// What counts as use of a client.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Activity {
@@ -72,9 +76,10 @@ impl Heartbeat {
     pub async fn due(&mut self) -> Due {
         sleep_until(self.alive_until.min(self.active_until)).await;
 
+        let stood_still = self.alive_until.elapsed() > STANDSTILL;
         if self.active_until <= self.alive_until {
             Due::Idle
-        } else if self.ping_sent {
+        } else if self.ping_sent && !stood_still {
             Due::NoPong
         } else {
             // From now, and not from when the ping was due: after a pause of the whole
