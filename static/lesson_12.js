@@ -23,11 +23,7 @@ const start = form.querySelector("button");
 const progress = document.querySelector("#progress");
 const list = document.querySelector("#ben");
 
-signInAndChat(
-  document.querySelector("#sign-in-here"),
-  document.querySelector("#room"),
-  { onConnecting: () => {} },
-);
+signInAndChat(document.querySelector("#sign-in-here"), document.querySelector("#room"));
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -76,9 +72,13 @@ async function token(username, password) {
   return (await reply.json()).token;
 }
 
+/** Waits until Ben is connected. */
 function opened(worker) {
-  return new Promise((resolve) => {
-    worker.addEventListener("message", ({ data }) => data.open && resolve());
+  return new Promise((resolve, reject) => {
+    worker.addEventListener("message", ({ data: { open, closed } }) => {
+      if (open) resolve();
+      if (closed) reject(new Error(explain(closed)));
+    });
   });
 }
 

@@ -19,7 +19,7 @@ import { whoAmI } from "./server.js";
  * Returns `connect`, which connects again, and `showForm`, which shows the form with a
  * sentence.
  */
-export function signInAndChat(formIn, roomIn, options) {
+export function signInAndChat(formIn, roomIn, options = {}) {
   const { onConnecting, onClose, onSignedOut } = options;
   const name = {
     autocomplete: "username",
@@ -95,7 +95,7 @@ export function signInAndChat(formIn, roomIn, options) {
       ask: (opened) => whoAmI(undefined, opened),
       onConnecting: (socket) => {
         form.hidden = true;
-        onConnecting(socket, path);
+        onConnecting?.(socket, path);
       },
       onClose: (event, opened) => {
         if (!onClose?.(event, opened)) showForm("");

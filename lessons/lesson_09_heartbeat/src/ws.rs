@@ -15,10 +15,10 @@ use tracing::info;
 use crate::heartbeat::{Due, Heartbeat};
 
 /// The client has sent nothing since our ping, not even the pong.
-pub const NO_PONG: Disconnect = Disconnect::ByUs(4010, "no sign of life");
+const NO_PONG: Disconnect = Disconnect::ByUs(4010, "no sign of life");
 
 /// The client answers pings, but nobody has used it for a long time.
-pub const IDLE: Disconnect = Disconnect::ByUs(4011, "idle");
+const IDLE: Disconnect = Disconnect::ByUs(4011, "idle");
 
 /// The chat, for a path with the name of a `{room}`, and a state that holds an
 /// [`Auth`](lesson_08_auth::Auth) and a [`RoomManager`].

@@ -67,8 +67,8 @@ impl Shutdown {
 
     /// Does what others will receive. `None` means that it was not done, because we stop.
     ///
-    /// The stop waits for it. So whoever is woken by [`stopping`](Self::stopping) has
-    /// everything in the outbox that anybody else has received, and nothing follows.
+    /// The stop waits for it. So what one member has in the outbox when `stopping` is ready,
+    /// all have (but announcements, which the rooms send by themselves).
     pub fn unless_stopping<T>(&self, change: impl FnOnce() -> T) -> Option<T> {
         let _no_stop = self.changes.read().unwrap_or_else(PoisonError::into_inner);
         (!self.is_stopping()).then(change)

@@ -24,7 +24,7 @@ use crate::{
     server::Shutdown,
 };
 
-/// How long we wait for a client to answer a Close that may not stay.
+/// How long a client may take to answer a Close that says that its person has too many.
 const SURPLUS_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An upgrade that is allowed: of a page of ours, by somebody who has signed in and keeps
