@@ -68,7 +68,8 @@ impl RateLimiter {
     /// Allows `per_second` messages for as long as one likes, and `burst` at once after a
     /// pause.
     ///
-    /// `burst` must be 2 or more: a connection costs as much.
+    /// `burst` must be 2 or more, because a connection costs as much: otherwise
+    /// [`check_connection`](Self::check_connection) panics.
     pub fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
         let clock = TokioClock { start: Instant::now() };
         let buckets = |size| {
@@ -288,6 +289,6 @@ mod tests {
         assert_eq!(tenths(1), 1, "a microsecond");
         assert_eq!(tenths(100_000), 1, "a tenth of a second");
         assert_eq!(tenths(100_001), 2, "and a little more");
-        assert_eq!(tenths(1_100_000), 11, "in floating point this would be 12");
+        assert_eq!(tenths(1_100_000), 11, "eleven tenths are eleven");
     }
 }
