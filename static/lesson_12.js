@@ -46,7 +46,7 @@ async function run(seconds) {
   const worker = new Worker("lesson_12_worker.js");
   const done = followBen(worker);
   worker.postMessage({ path: ROOM, token: ben });
-  await opened(worker);
+  await joined(worker);
 
   worker.postMessage({ seconds });
   const socket = new WebSocket(ROOM, ["chat.v1", `bearer.${ana}`]);
@@ -72,11 +72,11 @@ async function token(username, password) {
   return (await reply.json()).token;
 }
 
-/** Waits until Ben is connected. */
-function opened(worker) {
+/** Waits until Ben is in the room. */
+function joined(worker) {
   return new Promise((resolve, reject) => {
-    worker.addEventListener("message", ({ data: { open, closed } }) => {
-      if (open) resolve();
+    worker.addEventListener("message", ({ data: { joined, closed } }) => {
+      if (joined) resolve();
       if (closed) reject(new Error(explain(closed)));
     });
   });

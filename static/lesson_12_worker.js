@@ -11,10 +11,12 @@ addEventListener("message", ({ data: { path, token, seconds } }) => {
 function connect(path, token) {
   socket = new WebSocket(path, ["chat.v1", `bearer.${token}`]);
 
-  socket.addEventListener("open", () => postMessage({ open: true }));
+  // The server answers when Ben is in the room. The socket is open a moment earlier.
+  socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "ping" })));
 
   socket.addEventListener("message", ({ data }) => {
     const { type, content, count } = JSON.parse(data);
+    if (type === "pong") postMessage({ joined: true });
     if (type === "chat") postMessage({ number: parseInt(content, 10) });
     if (type === "missed") postMessage({ missed: count });
   });
