@@ -19,6 +19,7 @@ describe("lesson 10, a rate limit", LIMITS, () => {
   test("thirty messages at once are too many, and the server says when to try again", async (t) => {
     const page = await lesson.open(t);
     await enter(page, "ana");
+    await page.waitForTimeout(250); // The two tokens that the connection has cost are back.
 
     await press(page, "Send 30 messages at once");
 
@@ -29,7 +30,7 @@ describe("lesson 10, a rate limit", LIMITS, () => {
     await sees(page, "#log .sent", "hello", "after a pause one can go on");
     const done = "0 have no answer";
     const [, passed] = await result(page, done, "each of the thirty has an answer");
-    assert.ok(passed >= 18 && passed < 30, `some pass, and not all: ${passed}`);
+    assert.ok(passed >= 20 && passed < 30, `a burst passes, and not all: ${passed}`);
   });
 
   test("three hundred messages at once end the session, and the page says why", async (t) => {
