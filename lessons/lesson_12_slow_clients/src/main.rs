@@ -28,7 +28,7 @@ use axum::{
 use lesson_08_auth::{Auth, auth_routes};
 use tracing::info;
 
-use self::{
+use crate::{
     outbox::SlowClient,
     rooms::{RoomManager, list_rooms},
     ws::ws_handler,
@@ -68,7 +68,7 @@ async fn main() -> io::Result<()> {
 fn slow_client_from(variable: Option<OsString>) -> Result<SlowClient, String> {
     let Some(text) = variable else { return Ok(SlowClient::Close) };
     let text = text.to_string_lossy();
-    text.parse().map_err(|error| format!("SLOW_CLIENT is {text:?}: {error}."))
+    text.trim().parse().map_err(|error| format!("SLOW_CLIENT is {text:?}: {error}."))
 }
 
 /// The whole application. The tests call this too, so they check exactly what

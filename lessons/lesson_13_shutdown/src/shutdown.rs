@@ -29,8 +29,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Shuts down on a signal, after `delay`. The second signal ends the program at once,
-    /// with exit code 1.
+    /// The first signal shuts down after `delay`. The second exits at once, with code 1.
     pub fn on_signal(&self, delay: Duration) {
         let shutdown = self.clone();
         spawn(async move {

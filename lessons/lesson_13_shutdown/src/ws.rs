@@ -3,7 +3,7 @@
 use std::mem;
 
 use axum::{
-    extract::{Path, State, ws::Message},
+    extract::{Path, State, ws::Message, ws::close_code},
     response::Response,
 };
 use lesson_08_auth::{
@@ -16,7 +16,8 @@ use tracing::info;
 use crate::{AppState, shutdown::Shutdown};
 
 /// How we close every WebSocket when the program ends (RFC 6455, section 7.4.1).
-const GOING_AWAY: Disconnect = Disconnect::ByUs(1001, "the server is stopping");
+const GOING_AWAY: Disconnect =
+    Disconnect::ByUs(close_code::AWAY, "the server is stopping");
 
 /// The chat, for a path with the name of a `{room}`.
 pub async fn ws_handler(
@@ -55,8 +56,7 @@ async fn handle_socket(mut session: Session, room: RoomName, state: AppState) {
     info!(%room, %username, ?disconnect, "client disconnected");
 }
 
-/// Carries messages both ways, until one of the two ends the connection, or the program
-/// stops.
+/// Carries messages both ways, until one of the two ends it, or the program stops.
 async fn run(
     session: &mut Session,
     member: &mut Member,

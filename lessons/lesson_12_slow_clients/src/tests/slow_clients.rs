@@ -299,8 +299,10 @@ fn the_policy_is_read_from_the_environment_and_checked() {
         (Some("close"), Ok(SlowClient::Close)),
         (Some("drop"), Ok(SlowClient::Drop)),
         (Some("notify"), Ok(SlowClient::Notify)),
+        (Some(" drop\n"), Ok(SlowClient::Drop)),
         (Some("wait"), Err(sentence.to_owned())),
         (Some(""), Err(sentence.replace("wait", ""))),
+        (Some(" "), Err(sentence.replace("wait", " "))),
     ];
 
     for (text, expected) in cases {
