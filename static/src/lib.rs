@@ -87,7 +87,8 @@ fn without_delay(listener: TcpListener) -> NoDelayListener {
 /// Why not `println!`? It panics when nobody reads the output any more, and a server
 /// does not need readers.
 fn print(mut to: impl Write, line: impl Display) {
-    let _ = writeln!(to, "{line}"); // There is nobody left to tell.
+    // In one piece: otherwise a line of the log may come between it and its end.
+    let _ = to.write_all(format!("{line}\n").as_bytes()); // Or nobody reads it.
 }
 
 fn welcome(addr: SocketAddr) -> String {
