@@ -1,25 +1,26 @@
 //! In a debug build: a secret that outlives the program.
 
-use std::{env, fs, fs::File, io, io::Write, path::Path};
+use std::{env, fs, fs::File, io, io::Write, path::Path, process};
 
 use lesson_08_auth::Auth;
 use tracing::warn;
 
-/// As `Auth::from_env`. But a debug build without `JWT_SECRET` keeps its secret in a file
-/// beside the program, so that tokens are valid after a restart.
+/// As `Auth::from_env`. But if `JWT_SECRET` is not set, a debug build keeps one in a file.
 pub fn auth(audience: &'static str) -> Result<Auth, String> {
     if !cfg!(debug_assertions) || env::var_os("JWT_SECRET").is_some() {
         return Auth::from_env(audience);
     }
-    let name = format!("{audience}.secret");
-    let path = env::current_exe().map(|program| program.with_file_name(name));
-    match path.and_then(|path| read_or_create(&path)) {
+    let path = env::current_exe().unwrap_or_default();
+    let path = path.with_file_name(format!("{audience}.secret"));
+    match read_or_create(&path) {
         Ok(secret) => {
             let origins = env::var_os("ALLOWED_ORIGINS").unwrap_or_default();
-            Auth::new(&secret, audience)?.allow_origins(&origins.to_string_lossy())
+            let auth = Auth::new(&secret, audience);
+            let auth = auth.map_err(|_| format!("{path:?} is too short: delete it."))?;
+            auth.allow_origins(&origins.to_string_lossy())
         }
         Err(problem) => {
-            warn!(%problem, "no secret can be kept in a file");
+            warn!(?path, %problem, "no secret can be kept in a file");
             Auth::from_env(audience)
         }
     }
@@ -27,22 +28,21 @@ pub fn auth(audience: &'static str) -> Result<Auth, String> {
 
 /// The secret in this file. If there is no file, it makes one that only its owner may read.
 fn read_or_create(path: &Path) -> io::Result<Vec<u8>> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if !path.exists() {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
 
-    if let Ok(mut file) = options.open(path) {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        file.write_all(&secret)?;
+        let new = path.with_extension(process::id().to_string());
+        options.open(&new)?.write_all(&secret)?;
+        // It gets its name when it is whole. If another program was first, that one stays.
+        let _ = fs::hard_link(&new, path);
+        fs::remove_file(&new)?;
     }
-    let named = |problem| io::Error::other(format!("{}: {problem}", path.display()));
-    let secret = fs::read(path).map_err(|error| named(error.to_string()))?;
-    if secret.len() < 32 {
-        return Err(named(format!("it has {} bytes: delete it", secret.len())));
-    }
-    Ok(secret)
+    fs::read(path)
 }
 
 #[cfg(test)]
@@ -93,14 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn a_short_file_is_no_secret_and_stays_as_it_is() -> io::Result<()> {
+    fn a_file_that_is_there_stays_as_it_is() -> io::Result<()> {
         let file = Scratch::new("short");
         fs::write(&file.0, "short")?;
 
-        let problem = read_or_create(&file.0).expect_err("five bytes can be guessed");
-
-        let expected = format!("{}: it has 5 bytes: delete it", file.0.display());
-        assert_eq!(problem.to_string(), expected, "it says what to do");
+        assert_eq!(read_or_create(&file.0)?, b"short", "`Auth` refuses five bytes");
         assert_eq!(fs::read(&file.0)?, b"short", "it may be somebody's");
         Ok(())
     }
@@ -111,8 +108,6 @@ mod tests {
 
         let problem = read_or_create(&path).expect_err("there is no such folder");
 
-        let problem = problem.to_string();
-        let expected = path.display().to_string();
-        assert!(problem.starts_with(&expected), "it names the file: {problem}");
+        assert_eq!(problem.kind(), io::ErrorKind::NotFound, "{problem}");
     }
 }
