@@ -1121,7 +1121,7 @@ class Lesson10(EveryProductionLesson, Conversation):
 class Lesson11(EveryProductionLesson, Conversation):
     lesson = "lesson_11_connection_limits"
     rooms = ["one", "two", "three", "four", "five"]
-    env = {"MAX_CONNECTIONS": "7", "MAX_MEMBERS_PER_ROOM": "2", "MAX_ROOMS": "5"}
+    env = {"MAX_CONNECTIONS": "16", "MAX_MEMBERS_PER_ROOM": "2", "MAX_ROOMS": "5"}
 
     async def test_the_sixth_connection_of_a_person_is_closed_with_1008(self):
         for room in self.rooms:
@@ -1136,10 +1136,10 @@ class Lesson11(EveryProductionLesson, Conversation):
         await self.hears(again, PONG)
 
     async def test_who_finds_all_permits_taken_is_rejected_with_503(self):
-        for room in self.rooms:
-            await self.enter("ana", room)
-        for room in self.rooms[:2]:
-            ben = await self.enter("ben", room)
+        self.server = Server(self.lesson, MAX_CONNECTIONS="2")
+        self.addCleanup(self.server.stop)
+        await self.enter("ana", "one")
+        ben = await self.enter("ben", "one")
         path = f"/ws/chat/three?token={await self.token('cem')}"
 
         sentence = r"^There are too many connections\. Try again in 10 s"
@@ -1162,13 +1162,15 @@ class Lesson11(EveryProductionLesson, Conversation):
         end = await asyncio.to_thread(
             subprocess.run,
             [TARGET / "debug" / self.lesson],
-            env=os.environ | {"ADDR": "127.0.0.1:0"} | self.env | {"MAX_ROOMS": "8"},
+            env=os.environ | {"ADDR": "127.0.0.1:0"} | self.env | {"MAX_ROOMS": "17"},
             capture_output=True,
             text=True,
             timeout=PATIENCE,
         )
 
-        sentence = 'MAX_ROOMS is "8", not a whole number from 1 to 7.\n'
+        sentence = (
+            'MAX_ROOMS is "17", not a whole number from 1 to 16 (at most MAX_CONNECTIONS).\n'
+        )
         self.assertEqual((end.returncode, end.stderr), (1, sentence))
 
 

@@ -4,9 +4,9 @@
     .ci/measure/connections.py            all of it: half a minute
     .ci/measure/connections.py --check    the same; the exit code is 1 if a limit is exceeded
 
-One person tries to connect 2,000 times at once, to lesson 08 and to lesson 11. Then a
-lesson 11 is filled with 800 connections, and somebody goes on trying. Each row begins with
-a program that has been started for it, in a debug build.
+One person tries to connect 2,000 times at once, to lesson 08 and to lesson 11. Then three
+people open 798 connections to lesson 11; and somebody goes on trying when a lesson 11 is
+full. Each row begins with a program that has been started for it, in a debug build.
 """
 
 import selectors
@@ -19,7 +19,7 @@ from client import PASSWORDS, Server, build
 
 LESSON_08, LESSON_11 = "lesson_08_auth", "lesson_11_connection_limits"
 ATTEMPTS = 2000
-FULL = 800
+MANY = 798  # Three people may have no more of 800.
 
 problems = []
 
@@ -104,18 +104,30 @@ def attempts(package):
         check(f"of one person: {counts}", counts.get("101", 0) <= 15 + 10 * took)
 
 
-def full():
-    """800 connections of three people, and one more that tries again and again."""
-    limits = {"MAX_CONNECTIONS_PER_USER": str(FULL)}
-    with Server(LESSON_11, files=1024, **limits) as server:
-        tokens = {name: server.token(name) for name in PASSWORDS}
+def many():
+    """As many connections as three people may have, and what each costs."""
+    with Server(LESSON_11, files=1024, MAX_CONNECTIONS_PER_USER=str(MANY // 3)) as server:
+        tokens = [server.token(name) for name in PASSWORDS]
         begin = server.memory("VmRSS")
-        names = list(PASSWORDS)
         connections = []
-        for number in range(FULL):
-            token = tokens[names[number % 3]]
-            connections.append(server.upgrade(path(f"r{number % 80}-{number // 240}", token)))
+        for number in range(MANY):
+            room = path(f"r{number // 12}", tokens[number % 3])
+            connections.append(server.upgrade(room))
         memory = server.memory("VmRSS")
+        for connection in connections:
+            connection.close()
+    print(
+        f"{LESSON_11}: {begin:.0f} MiB before, {memory:.0f} MiB with {MANY} connections, "
+        f"{(memory - begin) * 1024 / MANY:.0f} KiB for each",
+        flush=True,
+    )
+
+
+def full():
+    """A server for three is full, and one more tries again and again."""
+    with Server(LESSON_11, files=1024, MAX_CONNECTIONS="3") as server:
+        tokens = {name: server.token(name) for name in PASSWORDS}
+        connections = [server.upgrade(path("rust", token)) for token in tokens.values()]
         cpu, start, times, answers = server.cpu(), time.monotonic(), [], {}
         for _ in range(ATTEMPTS):
             answer, wait = try_once(server, path("tea", tokens["ben"]))
@@ -126,10 +138,8 @@ def full():
             connection.close()
         time.sleep(0.5)
         after, wait = try_once(server, path("tea", tokens["ben"]))
-    each = (memory - begin) * 1024 / FULL
     print(
-        f"{LESSON_11}, full: {begin:.0f} MiB before, {memory:.0f} MiB with {FULL} connections, "
-        f"{each:.0f} KiB for each; {client.counted(answers)} one after the other in {took:.1f} s, "
+        f"{LESSON_11}, full: {client.counted(answers)} one after the other in {took:.1f} s, "
         f"{cpu * 1000 / ATTEMPTS:.2f} ms of a core for each, median {statistics.median(times):.1f} ms; "
         f"when they are gone, Ben gets {after}",
         flush=True,
@@ -144,6 +154,7 @@ def main():
     build(LESSON_08, LESSON_11)
     for package in (LESSON_08, LESSON_11):
         attempts(package)
+    many()
     full()
     for problem in problems:
         print(f"PROBLEM: {problem}")

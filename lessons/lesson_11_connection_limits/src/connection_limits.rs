@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// For each connection that a person may have, so many more may wait for their Close.
-const SURPLUS_FACTOR: usize = 2;
+pub const SURPLUS_FACTOR: usize = 2;
 
 const FULL: &str = "There are too many connections. Try again in 10 s.";
-const TOO_MANY_OF_YOURS: &str = "Too many connections of yours. Try again in 10 s.";
+const TOO_MANY: &str = "Too many connections of yours. Try again in 10 s.";
 
 /// What a client gets in place of an upgrade: a status, headers and a sentence.
 pub type Rejection = (StatusCode, [(HeaderName, &'static str); 2], &'static str);
@@ -48,7 +48,6 @@ impl ConnectionLimits {
     }
 
     /// A permit for this person: for a connection, or for being told that it is too many.
-    ///
     /// There are not many of those, either, because each of them counts in the total.
     pub fn acquire(&self, username: &Username) -> Result<ConnectionPermit, Rejection> {
         let total = self.total.clone().try_acquire_owned();
@@ -57,14 +56,12 @@ impl ConnectionLimits {
             return Ok(ConnectionPermit { is_surplus: false, _own, _total });
         }
         let own = self.surplus.try_acquire(username.clone());
-        let _own =
-            own.map_err(|_| reject(StatusCode::TOO_MANY_REQUESTS, TOO_MANY_OF_YOURS))?;
+        let _own = own.map_err(|_| reject(StatusCode::TOO_MANY_REQUESTS, TOO_MANY))?;
         Ok(ConnectionPermit { is_surplus: true, _own, _total })
     }
 }
 
-/// Without `close`, the TCP connection would stay open for another request, and keep its
-/// descriptor from others.
+/// Without `close`, the TCP connection would stay open, and keep its descriptor.
 fn reject(status: StatusCode, sentence: &'static str) -> Rejection {
     (status, [(header::RETRY_AFTER, "10"), (header::CONNECTION, "close")], sentence)
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{Path, State, ws::Message},
+    extract::{
+        Path, State,
+        ws::{Message, close_code},
+    },
     response::Response,
 };
 use lesson_08_auth::{
@@ -19,9 +22,10 @@ use crate::{AppState, connection_limits::Rejection, keyed_limit::LimitReached};
 const SURPLUS_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 const TOO_MANY_CONNECTIONS: Disconnect =
-    Disconnect::ByUs(1008, "too many connections of yours");
-const ROOM_FULL: Disconnect = Disconnect::ByUs(1013, "this room is full");
-const TOO_MANY_ROOMS: Disconnect = Disconnect::ByUs(1013, "there are too many rooms");
+    Disconnect::ByUs(close_code::POLICY, "too many connections of yours");
+const ROOM_FULL: Disconnect = Disconnect::ByUs(close_code::AGAIN, "this room is full");
+const TOO_MANY_ROOMS: Disconnect =
+    Disconnect::ByUs(close_code::AGAIN, "there are too many rooms");
 
 /// The chat. A client without a permit is rejected before the upgrade.
 pub async fn ws_handler(
@@ -59,8 +63,7 @@ async fn handle_socket(mut session: Session, state: AppState, room: RoomName) {
     };
     let disconnect = run(&mut session, &mut member).await;
 
-    // Now, not later: the closing handshake can take a while. The member goes first, so
-    // that there is never a member without a permit.
+    // Now: the closing handshake can take a while. And no member is without a permit.
     drop((member, permit));
     session.close(&disconnect).await;
     info!(%room, %username, ?disconnect, "client disconnected");

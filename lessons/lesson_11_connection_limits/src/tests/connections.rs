@@ -13,7 +13,7 @@ use probe::{Check, Hint, RawConnection, Server, serve};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    app, app_with, config,
+    app, app_with, config, configuration,
     people::{auth, path},
 };
 use crate::{
@@ -92,6 +92,30 @@ async fn one_person_cannot_use_up_the_connections_of_all() -> Check {
     sleep(2 * SECOND).await;
     let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
     ana.is_closed(1008, "too many connections of yours").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_person_locks_nobody_out_of_a_small_server() -> Check {
+    for max_connections in ["4", "10", "16"] {
+        let config = configuration::read(&[("MAX_CONNECTIONS", max_connections)]);
+        let server = serve(app_with(&config.map_err(Hint::new)?));
+        let mut cem = Vec::new();
+
+        // He answers no Close, and tries again each second.
+        for _ in 0..3 {
+            for number in 0..20 {
+                cem.push(silent(&server, &format!("r{number}"), "cem").await?);
+            }
+            sleep(SECOND / 10).await;
+            let ana = server.connect("Ana", &path("rust", "ana")).await;
+            let ana = ana.map_err(|hint| {
+                Hint::new(format!("of {max_connections} connections: {hint}"))
+            });
+            ana?.leaves().await?;
+            sleep(SECOND).await;
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
