@@ -3,13 +3,10 @@
 
 mod common;
 
-use std::{
-    io::{self, BufRead, BufReader},
-    net::TcpListener,
-    process::Stdio,
-};
+use std::{io, net::TcpListener};
 
 use common::program_after;
+use probe::program::Program;
 
 #[test]
 fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Result<()> {
@@ -45,25 +42,11 @@ fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Res
 fn a_soft_limit_is_raised_and_a_misspelled_name_is_reported() -> io::Result<()> {
     let mut program = program_after("ulimit -S -n 100");
     program.env("MAX_ROMS", "5").env("MAX_CONNECTIONS", "50");
-    let mut program = program.stdout(Stdio::piped()).spawn()?;
 
-    // It writes these lines before it says where to look.
-    let stdout = program.stdout.take().expect("it is piped");
-    let lines = BufReader::new(stdout).lines().map_while(Result::ok).take(6);
-    let mut log = String::new();
-    for line in lines {
-        log.push_str(&line);
-        if log.contains("max_rooms") && log.contains("http://") {
-            break;
-        }
-    }
-    program.kill()?;
-    program.wait()?;
+    let mut program = Program::start(program)?;
 
-    let warning = "\"MAX_ROMS\" is set, but nothing here reads it";
-    assert!(log.contains(warning), "it names the variable: {log}");
-    let limits =
-        "Config { max_connections: 50, max_connections_per_user: 5, max_rooms: 50,";
-    assert!(log.contains(limits), "and the limits that are in force: {log}");
+    program.logs("\"MAX_ROMS\" is set, but nothing here reads it")?;
+    let limits = "max_connections: 50, max_connections_per_user: 5, max_rooms: 50,";
+    program.logs(limits)?;
     Ok(())
 }

@@ -26,6 +26,7 @@ mod expected;
 mod hint;
 pub mod json;
 pub mod names;
+pub mod program;
 mod raw_connection;
 pub mod rooms;
 mod rules;

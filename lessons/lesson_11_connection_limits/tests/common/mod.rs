@@ -12,6 +12,5 @@ pub fn program_after(command: &str) -> Command {
             shell.env_remove(&name);
         }
     }
-    shell.env("ADDR", "127.0.0.1:0");
     shell
 }
