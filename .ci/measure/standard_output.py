@@ -1,6 +1,6 @@
 """Measures whether clients notice that nobody reads what their server prints.
 
-    .ci/measure/standard_output                       lessons 01 to 13, and 24
+    .ci/measure/standard_output                       lessons 01 to 08, 13 and 24
     .ci/measure/standard_output lesson_07_rooms       this one alone
     .ci/measure/standard_output --check               the exit code is 1 if a client does
 
@@ -32,17 +32,13 @@ PATHS = {
     "lesson_06_json": "/ws/user-{}",
     "lesson_07_rooms": "/ws/chat/rust/user-{}",
     "lesson_08_auth": "/ws/chat/room-{}",
-    # Lesson 10 has the same log, but one person cannot come as fast as this.
-    "lesson_09_heartbeat": "/ws/chat/room-{}",
-    "lesson_11_connection_limits": "/ws/chat/room-{}",
-    "lesson_12_slow_clients": "/ws/chat/room-{}",
+    # Lessons 09 to 12 write their log as lesson 08 does, and end as it does.
     "lesson_13_shutdown": "/ws/chat/room-{}",
     "lesson_24_capstone": "/ws/chat/room-{}",
 }
 WITH_SIGN_IN = [package for package in PATHS if package >= "lesson_08"]
 # Here all clients are Ana, and come as fast as they can.
 LIMITS = {
-    "lesson_11_connection_limits": {"MAX_CONNECTIONS_PER_USER": "100"},
     "lesson_13_shutdown": {"SHUTDOWN_TIMEOUT": "1"},
     "lesson_24_capstone": {
         "CHAT_MAX_CONNECTIONS_PER_USER": "100",
