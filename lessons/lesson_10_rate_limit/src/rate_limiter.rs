@@ -18,17 +18,17 @@ use lesson_08_auth::Username;
 use tokio::time::Instant;
 
 /// How many messages a person may send in a second, for as long as they like.
-pub const MESSAGES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+pub const MESSAGES_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 
 /// How many messages a person may send at once, after a pause.
-pub const BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
+pub const BURST: NonZeroU32 = NonZeroU32::new(20).expect("not 0");
 
 /// How many refusals a person may get at once. The next one ends the connection.
-const REFUSALS: NonZeroU32 = NonZeroU32::new(100).unwrap();
+const REFUSALS: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
 
 /// What a connection costs, in messages: its join and its leave are both sent to everybody
 /// in the room.
-const COST_OF_A_CONNECTION: NonZeroU32 = NonZeroU32::new(2).unwrap();
+const COST_OF_A_CONNECTION: NonZeroU32 = NonZeroU32::new(2).expect("not 0");
 
 /// How often buckets that are full again are removed.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);

@@ -16,13 +16,13 @@ use crate::{config::Config, error::ApiError, names::Username};
 
 /// How many refusals a person may get at once. After that a session is closed; over HTTP the
 /// answer stays the same.
-const REFUSALS: NonZeroU32 = NonZeroU32::new(100).unwrap();
+const REFUSALS: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
 
 /// How often buckets that are full again are removed.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What to connect costs: the join and the leave are both sent to everybody in the room.
-const COST_OF_A_CONNECTION: NonZeroU32 = NonZeroU32::new(2).unwrap();
+const COST_OF_A_CONNECTION: NonZeroU32 = NonZeroU32::new(2).expect("not 0");
 
 /// A limit for each kind of request. All clones count together.
 #[derive(Clone)]
