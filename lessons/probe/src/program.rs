@@ -44,23 +44,27 @@ impl Program {
 
         let mut program =
             Self { process, address: String::new(), lines, log: Vec::new() };
-        let line = program.logs("http://")?;
+        let line = program.logs("http://");
         let address = line.split("http://").nth(1).unwrap_or_default();
         program.address = address.split(['/', ' ']).next().unwrap_or_default().into();
         Ok(program)
     }
 
     /// The first line of its output that contains this. It may come a little later.
-    pub fn logs(&mut self, what: &str) -> io::Result<String> {
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    pub fn logs(&mut self, what: &str) -> String {
         let start = Instant::now();
         loop {
             if let Some(line) = self.log.iter().find(|line| line.contains(what)) {
-                return Ok(line.clone());
+                return line.clone();
             }
-            let line = self.lines.recv_timeout(LIMIT.saturating_sub(start.elapsed()));
-            let missing =
-                |_| format!("The log should have {what:?}, but it has {:?}.", self.log);
-            self.log.push(line.map_err(missing).map_err(io::Error::other)?);
+            match self.lines.recv_timeout(LIMIT.saturating_sub(start.elapsed())) {
+                Ok(line) => self.log.push(line),
+                Err(_) => panic!("The log should have {what:?}, but has not."),
+            }
         }
     }
 
