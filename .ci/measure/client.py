@@ -159,15 +159,19 @@ class Server:
         connection.connect(("127.0.0.1", self.port))
         return connection
 
+    def upgrade_request(self, path):
+        """A request for a WebSocket."""
+        key = base64.b64encode(os.urandom(16)).decode()
+        return (
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        ).encode()
+
     def upgrade(self, path, small=False, timeout=TIMEOUT):
         """A connection after the opening handshake."""
         connection = self.dial(small, timeout)
-        key = base64.b64encode(os.urandom(16)).decode()
-        connection.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
-            "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
-        )
+        connection.sendall(self.upgrade_request(path))
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             byte = connection.recv(1)

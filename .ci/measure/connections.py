@@ -33,14 +33,6 @@ def path(room, token):
     return f"/ws/chat/{room}?token={token}"
 
 
-def request(port, path):
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\n"
-        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    ).encode()
-
-
 def status(connection):
     """The status of an answer, and nothing of what comes after it."""
     head = b""
@@ -56,7 +48,7 @@ def try_once(server, path):
     """One attempt: its status, and how long it took."""
     start = time.monotonic()
     with server.dial() as connection:
-        connection.sendall(request(server.port, path))
+        connection.sendall(server.upgrade_request(path))
         return status(connection), (time.monotonic() - start) * 1000
 
 
@@ -73,7 +65,7 @@ def attempts(package):
                 connection = server.dial(timeout=2)
             except TimeoutError:
                 break  # The kernel keeps some that the server has not accepted, and no more.
-            connection.sendall(request(server.port, path(f"r{number}", ana)))
+            connection.sendall(server.upgrade_request(path(f"r{number}", ana)))
             connection.setblocking(False)
             selector.register(connection, selectors.EVENT_READ)
             connections.append(connection)

@@ -391,9 +391,7 @@ async fn a_count_by_hand_forgets_who_is_gone() -> Check {
     let long_name = format!("/ws/{}", "x".repeat(21));
     // She reads no answer, and after 199 of them the connection has no room for one more.
     let others = "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n".repeat(199);
-    let upgrade = "GET /ws/eve HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: upgrade\r\n\
-         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let upgrade = probe::upgrade_request("/ws/eve");
     let mut said = String::new();
     let mut note = async |what: &str| {
         tokio::time::sleep(Duration::from_millis(10)).await; // Then its task is done.
@@ -405,7 +403,7 @@ async fn a_count_by_hand_forgets_who_is_gone() -> Check {
     note("Ana comes and goes").await;
     server.connect("Eve", &long_name).await?.finds_the_connection_lost().await?;
     note("a name is too long, and the function returns").await;
-    let eve = server.opens_a_connection(&(others + upgrade)).await?;
+    let eve = server.opens_a_connection(&(others + &upgrade)).await?;
     tokio::time::sleep(Duration::from_millis(10)).await; // The server has read all of it.
     drop(eve);
     note("a client is gone before the upgrade").await;

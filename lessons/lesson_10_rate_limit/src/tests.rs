@@ -6,8 +6,10 @@ mod rates;
 use std::{num::NonZeroU32, time::Duration};
 
 use axum::Router;
-use probe::chat::Chat;
-use serde_json::{Value, json};
+use probe::{
+    chat::Chat,
+    json::{PING, chat_of, joined, left, pong},
+};
 
 use self::people::{auth, path, seen_from, token};
 use crate::rate_limiter::{BURST, MESSAGES_PER_SECOND, RateLimiter};
@@ -16,8 +18,6 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// On a paused clock, this is until every task waits.
 const MOMENT: Duration = Duration::from_millis(1);
-
-const PING: &str = r#"{"type":"ping"}"#;
 
 // What every server of the course does (`lessons/probe/src/conformance.rs`).
 probe::conformance! { app(), &path("rust", "ana") }
@@ -52,20 +52,4 @@ fn app() -> Router {
 
 fn limited(limiter: RateLimiter) -> Router {
     seen_from([192, 0, 2, 1], super::app(auth(), limiter))
-}
-
-fn pong() -> Value {
-    json!({ "type": "pong" })
-}
-
-fn chat_of(content: impl Into<String>) -> String {
-    json!({ "type": "chat", "content": content.into() }).to_string()
-}
-
-fn joined(name: &str) -> Value {
-    json!({ "type": "user_joined", "username": name })
-}
-
-fn left(name: &str) -> Value {
-    json!({ "type": "user_left", "username": name })
 }

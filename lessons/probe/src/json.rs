@@ -15,6 +15,29 @@ pub fn error(message: impl Into<String>) -> Value {
     json!({ "type": "error", "message": message.into() })
 }
 
+/// A ping, as a client sends it.
+pub const PING: &str = r#"{"type":"ping"}"#;
+
+/// The answer to a [`PING`].
+pub fn pong() -> Value {
+    json!({ "type": "pong" })
+}
+
+/// A chat, as a client sends it.
+pub fn chat_of(content: impl Into<String>) -> String {
+    json!({ "type": "chat", "content": content.into() }).to_string()
+}
+
+/// What the others receive when somebody joins.
+pub fn joined(username: &str) -> Value {
+    json!({ "type": "user_joined", "username": username })
+}
+
+/// What the others receive when somebody leaves.
+pub fn left(username: &str) -> Value {
+    json!({ "type": "user_left", "username": username })
+}
+
 /// The others receive who joins and who leaves. Whoever joins does not receive it.
 pub async fn the_others_receive_who_joins_and_who_leaves(chat: Chat) -> Check {
     let (_server, mut ana, mut ben) = two_meet(&chat).await?;
@@ -56,9 +79,9 @@ pub async fn the_timestamp_is_rfc_3339_in_utc(chat: Chat) -> Check {
 pub async fn a_ping_is_answered_to_the_sender_alone(chat: Chat) -> Check {
     let (_server, mut ana, mut ben) = two_meet(&chat).await?;
 
-    ana.says(r#"{"type":"ping"}"#).await?;
+    ana.says(PING).await?;
 
-    ana.hears(json!({ "type": "pong" })).await?;
+    ana.hears(pong()).await?;
     ben.hears_nothing_for(ONE_MINUTE).await
 }
 
@@ -104,8 +127,8 @@ pub async fn invalid_input_is_answered_and_does_not_disconnect(chat: Chat) -> Ch
         .await?;
 
     ben.hears_nothing_for(ONE_MINUTE).await?;
-    ana.says(r#"{"type":"ping"}"#).await?;
-    ana.hears(json!({ "type": "pong" })).await
+    ana.says(PING).await?;
+    ana.hears(pong()).await
 }
 
 /// 2,000 characters may be more bytes than that.
@@ -124,7 +147,7 @@ async fn two_meet(chat: &Chat) -> Result<(Server, Client, Client), Hint> {
     let [ana, ben, _] = chat.names;
     let mut first = server.connect("Ana", &(chat.path)(ana)).await?;
     let second = server.connect("Ben", &(chat.path)(ben)).await?;
-    first.hears(json!({ "type": "user_joined", "username": ben })).await?;
+    first.hears(joined(ben)).await?;
     Ok((server, first, second))
 }
 

@@ -1,9 +1,12 @@
 //! What every chat in JSON does with the names of people, from lesson 06 on.
 
 use axum::Router;
-use serde_json::json;
 
-use crate::{Because, Check, Expected, Server, serve};
+use crate::{
+    Because, Check, Server,
+    json::{joined, left},
+    serve,
+};
 
 /// A chat in which everybody brings a name.
 pub struct Names {
@@ -60,14 +63,6 @@ impl Names {
 /// A name as a path may have it, whatever its characters.
 pub(crate) fn percent_encoded(name: &str) -> String {
     name.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-fn joined(username: &str) -> Expected {
-    json!({ "type": "user_joined", "username": username }).into()
-}
-
-fn left(username: &str) -> Expected {
-    json!({ "type": "user_left", "username": username }).into()
 }
 
 /// A name may have letters of every script, with their marks.

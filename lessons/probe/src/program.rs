@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::HANDSHAKE;
+
 /// Far longer than anything takes here.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
@@ -112,9 +114,7 @@ impl Program {
         let mut connection = self.connect()?;
         write!(
             connection,
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            "GET {path} HTTP/1.1\r\nHost: {}\r\n{HANDSHAKE}",
             self.address
         )?;
         let head = read_until(&mut connection, "\r\n\r\n")?;

@@ -7,6 +7,15 @@ use tokio::{
 
 use crate::{Check, Hint, ONE_MINUTE, WAIT, connection::Connection};
 
+/// What makes a request one for a WebSocket, up to its end (RFC 6455, section 4.1).
+pub const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A request for a WebSocket, for clients that write the bytes themselves.
+pub fn upgrade_request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n{HANDSHAKE}")
+}
+
 /// A connection on which a test writes and reads the bytes itself. Dropping it closes it.
 pub struct RawConnection {
     connection: Connection,

@@ -4,8 +4,9 @@ use axum::Router;
 use serde_json::{Value, json};
 
 use crate::{
-    ANY, Check, Expected, Hint, ONE_MINUTE, Server,
+    ANY, Check, Hint, ONE_MINUTE, Server,
     chat::Chat,
+    json::{chat_of, joined, left},
     names::{JOSE_NFC, JOSE_NFD, WELCOME, percent_encoded},
     serve,
 };
@@ -23,9 +24,9 @@ pub fn chat(app: fn() -> Router, path: fn(name: &str) -> String) -> Chat {
         app,
         names: ["ana", "ben", "cem"],
         path,
-        says: |text| json!({ "type": "chat", "content": text }).to_string(),
+        says: |text| chat_of(text),
         said: |name, text| chat_from(name, text).into(),
-        left: |name| Expected::Json(json!({ "type": "user_left", "username": name })),
+        left: |name| left(name).into(),
         hears_itself: true,
         crowd: |i| format!("member-{i}"),
     }
@@ -149,7 +150,7 @@ pub async fn nfd_and_nfc_are_one_room(rooms: Rooms) -> Check {
     let mut ana = server.connect("Ana", &path(JOSE_NFD, "ana")).await?;
     let _ben = server.connect("Ben", &path(JOSE_NFC, "ben")).await?;
 
-    ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
+    ana.hears(joined("ben")).await?;
     lists(&server, &format!(r#"[{{"room":"{JOSE_NFC}","members":2}}]"#)).await?;
     ana.leaves().await?;
     server.connect("Ana", &path(&"e\u{301}".repeat(40), "ana")).await?.leaves().await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use probe::{
     Check, Client, Hint, ONE_MINUTE, Server, json::error, rooms::chat_from, serve,
-    serve_tcp,
+    serve_tcp, upgrade_request,
 };
 use tokio::{
     task::yield_now,
@@ -293,12 +293,7 @@ async fn who_does_not_answer_the_close_for_a_taken_name_is_dropped_after_a_secon
 -> Check {
     let server = serve(app());
     let _first = server.connect("Eve", &path("rust", "ana")).await?;
-    let request = format!(
-        "GET {} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: Upgrade\r\n\
-         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        path("rust", "ana")
-    );
+    let request = upgrade_request(&path("rust", "ana"));
 
     let second = server.opens_a_connection(&request).await?;
 

@@ -9,7 +9,7 @@ use axum::{
     routing::any,
 };
 use lesson_08_auth::{Auth, Session, SessionUpgrade};
-use probe::{Check, Hint, RawConnection, Server, serve};
+use probe::{Check, Hint, RawConnection, Server, json::PING, serve, upgrade_request};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -25,8 +25,6 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// How many bytes that nobody reads a connection of `probe` holds.
 const CONNECTION_SIZE: usize = 16 * 1024;
-
-const PING: &str = r#"{"type":"ping"}"#;
 
 const PONG: &str = r#"{"type":"pong"}"#;
 
@@ -44,14 +42,6 @@ pub async fn silent(
     name: &str,
 ) -> Result<RawConnection, Hint> {
     server.opens_a_connection(&upgrade_request(&path(room, name))).await
-}
-
-fn upgrade_request(path: &str) -> String {
-    format!(
-        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nConnection: upgrade\r\n\
-         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use probe::{Check, ONE_MINUTE, Server, serve};
-use serde_json::{Value, json};
+use probe::{
+    Check, ONE_MINUTE, Server,
+    json::{joined, left},
+    serve,
+};
 use tokio::time::sleep;
 
 use super::{app_with, config, connections::silent, people::path};
@@ -13,14 +16,6 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn serve_up_to(max_rooms: usize, max_members_per_room: usize) -> Server {
     serve(app_with(&Config { max_rooms, max_members_per_room, ..config() }))
-}
-
-fn joined(name: &str) -> Value {
-    json!({ "type": "user_joined", "username": name })
-}
-
-fn left(name: &str) -> Value {
-    json!({ "type": "user_left", "username": name })
 }
 
 #[tokio::test(start_paused = true)]

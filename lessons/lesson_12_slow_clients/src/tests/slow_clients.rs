@@ -3,7 +3,12 @@
 use std::{future::poll_fn, mem, ops::Range, task::Poll, time::Duration};
 
 use lesson_08_auth::OUTBOX_SIZE;
-use probe::{Check, Client, Hint, ONE_MINUTE, Server, rooms::chat_from, serve};
+use probe::{
+    Check, Client, Hint, ONE_MINUTE, Server,
+    json::{chat_of, left},
+    rooms::chat_from,
+    serve,
+};
 use serde_json::{Value, json};
 use tokio::{
     spawn,
@@ -23,14 +28,6 @@ const MANY: usize = 2 * OUTBOX_SIZE;
 
 const POLICIES: [SlowClient; 3] =
     [SlowClient::Close, SlowClient::Drop, SlowClient::Notify];
-
-fn chat_of(content: impl Into<String>) -> String {
-    json!({ "type": "chat", "content": content.into() }).to_string()
-}
-
-fn left(name: &str) -> Value {
-    json!({ "type": "user_left", "username": name })
-}
 
 /// Ana and Ben, who have received all greetings.
 async fn two_people(slow_client: SlowClient) -> Result<(Server, Client, Client), Hint> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use probe::{Check, Client, Hint, Server, rooms::chat_from, serve_by};
+use probe::{Check, Client, HANDSHAKE, Hint, Server, rooms::chat_from, serve_by};
 use serde_json::json;
 use tokio::{
     join,
@@ -20,11 +20,6 @@ const STOPPING: &str = "the server is stopping";
 
 /// Longer than a program takes to end when nobody holds it up.
 const MOMENT: Duration = Duration::from_millis(100);
-
-/// The second half of a request for a WebSocket.
-const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
-                         Sec-WebSocket-Version: 13\r\n\
-                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// How long clients have to leave.
 const DEADLINE: Duration = Duration::from_secs(8);

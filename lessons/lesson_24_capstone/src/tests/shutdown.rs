@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use probe::{Check, Client, Hint, ONE_MINUTE, Server, rooms::chat_from, serve_by};
+use probe::{
+    Check, Client, HANDSHAKE, Hint, ONE_MINUTE, Server, rooms::chat_from, serve_by,
+};
 use serde_json::json;
 use tokio::{
     join,
@@ -317,9 +319,7 @@ async fn who_was_promised_a_socket_gets_1001() -> Check {
     sleep(MOMENT).await;
 
     program.shutdown.stop();
-    let rest = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    connection.writes(rest).await?;
+    connection.writes(HANDSHAKE).await?;
     let answer = connection.hears_out(10 * SECOND).await;
 
     assert!(
