@@ -6,7 +6,7 @@
 
 import { explain } from "./close-codes.js";
 import { make } from "./elements.js";
-import { signInAndChat } from "./sign-in.js";
+import { login, signInAndChat } from "./sign-in.js";
 
 /** How many messages Ana sends. The buffers on the way to Ben hold some hundreds of them. */
 const COUNT = 2000;
@@ -61,12 +61,7 @@ async function run(seconds) {
 
 /** A token, and no cookie: the page is both Ana and Ben. */
 async function token(username, password) {
-  const reply = await fetch("/login", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ username, password }),
-    credentials: "omit",
-  });
+  const reply = await login(username, password, "omit");
   if (!reply.ok) throw new Error(await reply.text());
 
   return (await reply.json()).token;

@@ -7,6 +7,16 @@ import { ROOM_NAME_LIMIT, limitLength, nameIn } from "./names.js";
 import { openRoom } from "./room.js";
 import { whoAmI } from "./server.js";
 
+/** Asks for a token, and for a cookie unless `credentials` is "omit". */
+export function login(username, password, credentials = "same-origin") {
+  return fetch("/login", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ username, password }),
+    credentials,
+  });
+}
+
 /**
  * Draws a form for a name, a password and a room in `formIn`. Who has signed in enters the
  * room, which is drawn in `roomIn`.
@@ -73,11 +83,7 @@ export function signInAndChat(formIn, roomIn, options = {}) {
   /** Gets the cookie for the name and the password; or says why not, and returns nothing. */
   async function signIn() {
     try {
-      const reply = await fetch("/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ username: username.value, password: password.value }),
-      });
+      const reply = await login(username.value, password.value);
       if (reply.ok) return await reply.json();
 
       answer.value = await reply.text();
