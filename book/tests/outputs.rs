@@ -16,7 +16,7 @@ use std::{
 use book::{ROOT, read};
 use lesson_08_auth::{Auth, Username};
 use probe::{Check, Hint};
-use tokio::{net::TcpStream as AsyncTcpStream, sync::Notify};
+use tokio::{net::TcpSocket, sync::Notify, time::sleep};
 use tokio_tungstenite::{
     client_async,
     tungstenite::protocol::{CloseFrame, Message},
@@ -27,6 +27,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// With which programs sign here, so that clients have tokens without a password.
 const SECRET: &str = "a secret for the tests, 32 bytes or more";
+
+/// How long a phone takes for a message. So it reads at most a thousand a second, and a
+/// flood is always faster, however busy this machine is.
+const PHONE_PAUSE: Duration = Duration::from_millis(1);
+
+/// How many bytes may be on their way to a phone.
+const PHONE_BUFFER_SIZE: u32 = 16 * 1024;
 
 /// Wakes the client that pauses, when another one has written enough.
 static WRITTEN: Notify = Notify::const_new();
@@ -163,9 +170,12 @@ async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint
 
     let (path, act) = words.split_once(' ').unwrap_or((words, "stays"));
     let failed = |error: &dyn std::fmt::Display| Hint::new(format!("{words}: {error}."));
-    let stream = AsyncTcpStream::connect(format!("127.0.0.1:{port}"))
-        .await
-        .map_err(|e| failed(&e))?;
+    let address = format!("127.0.0.1:{port}").parse().map_err(|e| failed(&e))?;
+    let stream = TcpSocket::new_v4().map_err(|e| failed(&e))?;
+    if act == "reads by phone" {
+        stream.set_recv_buffer_size(PHONE_BUFFER_SIZE).map_err(|e| failed(&e))?;
+    }
+    let stream = stream.connect(address).await.map_err(|e| failed(&e))?;
     let url = format!("ws://127.0.0.1:{port}{path}");
     let (mut socket, _) = client_async(url, stream).await.map_err(|e| failed(&e))?;
     // The upgrade is answered before the server handles the socket. The pong comes later.
@@ -178,8 +188,12 @@ async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint
         while let Some(Ok(_)) = socket.next().await {}
         return Ok(None);
     }
-    if act == "listens" {
-        tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
+    if act == "reads by phone" {
+        tokio::spawn(async move {
+            while let Some(Ok(_)) = socket.next().await {
+                sleep(PHONE_PAUSE).await;
+            }
+        });
         return Ok(None);
     }
     if act == "pauses" {
