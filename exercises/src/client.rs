@@ -4,6 +4,7 @@ use axum::extract::ws::{Message, WebSocket};
 use tokio::select;
 
 use crate::{
+    private_messaging::read_command,
     protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username, now},
     rooms::{Member, OUTBOX_SIZE, Room, RoomManager},
     socket::{Disconnect, close, send_all},
@@ -30,6 +31,7 @@ pub async fn handle_socket(
 async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
     let mut queued = Vec::new();
     let mut timer = TypingTimer::default();
+    let features = member.features();
 
     loop {
         select! {
@@ -56,7 +58,7 @@ async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
                     return disconnect;
                 }
             }
-            () = timer.runs_out() => { // Exercise 2.
+            () = timer.runs_out(), if features.include(2) => {
                 member.in_room(|room| room.stops_typing(&member.username));
             }
         }
@@ -69,9 +71,13 @@ fn handle_message(
     timer: &mut TypingTimer,
     received: Result<ClientMessage, String>,
 ) {
-    // Exercise 6.
-    let allowed =
-        received.and_then(|message| member.may_send(&message).map(|()| message));
+    let read = received.and_then(|message| match message {
+        ClientMessage::Chat { content } if member.features().include(1) => {
+            read_command(content)
+        }
+        other => Ok(other),
+    });
+    let allowed = read.and_then(|message| member.may_send(&message).map(|()| message));
 
     member.in_room(|room| {
         let done = allowed.and_then(|message| act(member, room, timer, message));
@@ -97,14 +103,19 @@ fn act(
             room.chat(Chat { room: name, from, content, timestamp: now(), seq: None });
         }
         ClientMessage::Private { to, content } => {
-            room.stops_typing(from); // Exercise 2.
-            room.send_private(from, &to, &content)?; // Exercise 1.
+            room.exercise(2, |room| room.stops_typing(from));
+            room.exercise(1, |room| room.send_private(from, &to, &content))
+                .unwrap_or(Ok(()))?;
         }
         ClientMessage::Typing => {
-            timer.restart(); // Exercise 2.
-            room.starts_typing(from);
+            room.exercise(2, |room| {
+                timer.restart();
+                room.starts_typing(from);
+            });
         }
-        ClientMessage::Resume { after } => room.resume(from, after), // Exercise 7.
+        ClientMessage::Resume { after } => {
+            room.exercise(7, |room| room.resume(from, after));
+        }
     }
     Ok(())
 }

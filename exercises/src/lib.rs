@@ -1,4 +1,4 @@
-//! The exercises: lesson 07's chat server, and seven tasks for you.
+//! The exercises: warm-ups, and lesson 07's chat server with tasks for you.
 //!
 //! Before: the chat has rooms, and no more.
 //! Now:    you teach it six features, and repair a second, broken chat.
@@ -17,21 +17,31 @@
 //! Check: cargo test -p exercises
 //! Help:  cargo course
 
-// The exercises, in their order.
-mod copied_chat;
+// The exercises, in their order. The first four, the sixth and the seventh are parts of one
+// chat; the others are servers of their own.
+pub mod warm_ups;
+// 1 to 4.
 mod message_history;
 mod online_users;
 mod private_messaging;
+mod typing_indicator;
+// 5 to 7.
+pub mod copied_chat;
 mod rate_limit;
 mod resume;
-mod typing_indicator;
+// 8 to 11.
+pub mod drain;
+pub mod idle_session;
+pub mod private_room;
+pub mod slow_client;
 
 // What is given. The socket is lesson 07's, and there is nothing new to read in it.
 mod client;
+pub mod features;
 pub mod protocol;
 pub mod rooms;
 mod server;
 #[path = "../../lessons/lesson_07_rooms/src/socket.rs"]
 mod socket;
 
-pub use server::{app, app_with};
+pub use server::{app, chat_with};

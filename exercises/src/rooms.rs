@@ -1,8 +1,9 @@
 //! The rooms, who is in them, and how to reach everybody in one.
 //!
 //! This is lesson 07's file. New in it is that a `Room` calls the exercises: each adds
-//! methods to `Room` in a file of its own. They run under the lock of all rooms, so
-//! nothing can happen in between; and so they must be quick, and cannot `.await`.
+//! methods to `Room` in a file of its own, and `exercise(2, …)` is a call of exercise 2.
+//! They run under the lock of all rooms, so nothing can happen in between; and so they must
+//! be quick, and cannot `.await`.
 //!
 //! So that they may send whenever they like, `send` and `broadcast` only take note of the
 //! message. `deliver` puts it in the outboxes, last thing before the lock is released.
@@ -19,6 +20,7 @@ use serde::Serialize;
 use tokio::{spawn, sync::mpsc, time::sleep};
 
 use crate::{
+    features::Features,
     message_history::MessageHistory,
     protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username},
     rate_limit::RateLimiter,
@@ -43,15 +45,14 @@ const KEPT_ROOMS: usize = 100;
 /// All rooms. A room appears with its first member, and vanishes with its last, unless
 /// its history is worth keeping.
 ///
-/// This is only a handle. Clone it freely: all clones share the same rooms. By default
-/// people may send as much as they like.
-#[derive(Clone, Default)]
+/// This is only a handle. Clone it freely: all clones share the same rooms.
+#[derive(Clone)]
 pub struct RoomManager {
     rooms: Arc<Mutex<Rooms>>,
 }
 
-#[derive(Default)]
 struct Rooms {
+    features: Features,
     all: BTreeMap<RoomName, Room>,
     /// Those that have been left by everybody and kept, the latest at the end.
     kept: VecDeque<RoomName>,
@@ -66,6 +67,7 @@ pub struct Room {
     outgoing: Vec<(Recipients, Utf8Bytes)>,
     /// Who has left, and has not yet been announced.
     left: Vec<Username>,
+    features: Features,
     pub typists: Typists,        // Exercise 2.
     pub history: MessageHistory, // Exercise 4.
     pub logbook: Logbook,        // Exercise 7.
@@ -145,6 +147,10 @@ impl Member {
         rooms.change(&self.room, change)
     }
 
+    pub fn features(&self) -> Features {
+        self.rooms.lock().features
+    }
+
     /// Whether this person may send `message` now. If not, the error says why.
     pub fn may_send(&self, message: &ClientMessage) -> Result<(), String> {
         match &mut self.rooms.lock().limiter {
@@ -155,11 +161,15 @@ impl Member {
 }
 
 impl RoomManager {
-    /// Rooms in which nobody may send too much.
-    pub fn with_rate_limit() -> Self {
-        let rooms = Self::default();
-        rooms.lock().limiter = Some(RateLimiter::default());
-        rooms
+    /// Without exercise 6, people may send as much as they like.
+    pub fn new(features: Features) -> Self {
+        let rooms = Rooms {
+            features,
+            all: BTreeMap::new(),
+            kept: VecDeque::new(),
+            limiter: features.include(6).then(RateLimiter::default),
+        };
+        Self { rooms: Arc::new(Mutex::new(rooms)) }
     }
 
     /// How many people the rate limiter remembers.
@@ -170,13 +180,14 @@ impl RoomManager {
     /// Adds a member, and tells the others. `None` if the name is taken in this room.
     pub fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let mut rooms = self.lock();
-        let room = rooms.all.entry(name.clone()).or_default();
+        let features = rooms.features;
+        let room = rooms.all.entry(name.clone()).or_insert_with(|| Room::new(features));
         room.deliver(); // Who has left before concerns only those who were there.
         let outbox = room.add(&username)?; // Taken, so the room is not new.
-        room.send_history(&username); // Exercise 4.
+        room.exercise(4, |room| room.send_history(&username));
         let joined = ServerMessage::UserJoined { username: &username };
         room.broadcast(joined.encode(), Some(&username));
-        room.after_join(&username); // Exercise 3.
+        room.exercise(3, |room| room.after_join(&username));
         room.deliver();
 
         Some(Member { room: name, username, rooms: self.clone(), outbox })
@@ -237,6 +248,19 @@ impl Rooms {
 }
 
 impl Room {
+    /// Calls an exercise, unless the checks of another one run.
+    pub fn exercise<R>(
+        &mut self,
+        number: u8,
+        act: impl FnOnce(&mut Self) -> R,
+    ) -> Option<R> {
+        self.features.include(number).then(|| act(self))
+    }
+
+    fn new(features: Features) -> Self {
+        Self { features, ..Self::default() }
+    }
+
     /// Whether somebody of this name is in the room.
     pub fn has(&self, username: &Username) -> bool {
         self.outboxes.contains_key(username)
@@ -266,10 +290,10 @@ impl Room {
 
     /// Sends to everyone what somebody has said.
     pub fn chat(&mut self, mut chat: Chat) {
-        self.stops_typing(&chat.from); // Exercise 2.
-        self.number(&mut chat); // Exercise 7.
+        self.exercise(2, |room| room.stops_typing(&chat.from));
+        self.exercise(7, |room| room.number(&mut chat));
         self.broadcast(ServerMessage::Chat(&chat).encode(), None);
-        self.remember(chat); // Exercise 4.
+        self.exercise(4, |room| room.remember(chat));
     }
 
     /// Adds a member, whose outbox comes back. `None` if the name is taken.
@@ -315,11 +339,12 @@ impl Room {
     fn announce_left(&mut self) {
         let left = mem::take(&mut self.left);
         for username in &left {
-            self.stops_typing(username); // Exercise 2.
+            self.exercise(2, |room| room.stops_typing(username));
             self.broadcast(ServerMessage::UserLeft { username }.encode(), None);
         }
         if let Some(last) = left.last() {
-            self.after_leave(last); // Exercise 3. Once, however many have left.
+            // Once, however many have left.
+            self.exercise(3, |room| room.after_leave(last));
         }
     }
 
@@ -343,14 +368,14 @@ impl Room {
 
     /// Forgets what goes with the last member. Is anything worth keeping?
     fn clear_up(&mut self) -> bool {
-        let history = self.history.outlives_the_room(); // Exercise 4.
-        if !history {
+        let history = self.exercise(4, |room| room.history.outlives_the_room());
+        if history != Some(true) {
             self.history = MessageHistory::default();
         }
-        let logbook = self.logbook.outlives_the_room(); // Exercise 7.
-        if !logbook {
+        let logbook = self.exercise(7, |room| room.logbook.outlives_the_room());
+        if logbook != Some(true) {
             self.logbook = Logbook::default();
         }
-        history || logbook
+        history == Some(true) || logbook == Some(true)
     }
 }

@@ -10,33 +10,39 @@ use serde_json::{Value, json};
 
 use crate::{
     client::handle_socket,
-    copied_chat,
+    copied_chat, drain,
+    features::Features,
+    idle_session, private_room,
     protocol::{RoomName, Username},
     rooms::{RoomManager, RoomSummary},
+    slow_client,
     socket::with_limits,
+    warm_ups,
 };
 
 /// The longest message that we send, in bytes: fifty of the longest chats in one. Pongs
 /// that a client does not read may fill as much.
 const MAX_WRITE_BUFFER_SIZE: usize = 640 * 1024;
 
-/// The whole application. The checks call this too.
+/// The whole application: the chat with all its features, and what stands beside it.
 pub fn app() -> Router {
-    app_with(RoomManager::with_rate_limit())
+    chat_with(Features::ALL)
+        .merge(copied_chat::router()) // Exercise 5, a chat of its own.
+        .merge(private_room::router()) // Exercise 8, and so on: servers of their own.
+        .merge(idle_session::router())
+        .merge(slow_client::router())
+        .merge(drain::router())
+        .merge(warm_ups::router())
 }
 
-/// The same with rooms of your own.
-///
-/// The checks that flood a room take some without exercise 6: a good limit would save
-/// the server from them.
-pub fn app_with(rooms: RoomManager) -> Router {
+/// The chat alone, with some of its features. The checks call this.
+pub fn chat_with(features: Features) -> Router {
     Router::new()
         .route("/ws/chat/{room}/{username}", any(ws_handler))
         .route("/rooms", get(list_rooms))
         .route("/rate_limit", get(count_people))
         .merge(pages::router(env!("CARGO_PKG_NAME"), "chat.html"))
-        .with_state(rooms)
-        .merge(copied_chat::router()) // Exercise 5, a chat of its own.
+        .with_state(RoomManager::new(features))
 }
 
 async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummary>> {

@@ -7,12 +7,17 @@
 // The checks themselves are in the other files of this folder, an `async fn` each.
 
 mod copied_chat;
+mod drain;
+mod idle_session;
 mod message_history;
 mod online_users;
 mod private_messaging;
+mod private_room;
 mod rate_limit;
 mod resume;
+mod slow_client;
 mod typing_indicator;
+mod warm_ups;
 
 use std::{
     env,
@@ -54,7 +59,15 @@ impl Exercise {
     }
 }
 
-const EXERCISES: [Exercise; 7] = [
+const EXERCISES: [Exercise; 19] = [
+    Exercise::new("warm_up_01", "capitals and counts", warm_ups::warm_up_01::STEPS),
+    Exercise::new("warm_up_02", "how they left", warm_ups::warm_up_02::STEPS),
+    Exercise::new("warm_up_03", "a greeting with a number", warm_ups::warm_up_03::STEPS),
+    Exercise::new("warm_up_04", "a typed second parameter", warm_ups::warm_up_04::STEPS),
+    Exercise::new("warm_up_05", "a header and a default", warm_ups::warm_up_05::STEPS),
+    Exercise::new("warm_up_06", "a message of your own", warm_ups::warm_up_06::STEPS),
+    Exercise::new("warm_up_07", "a topic, and ten members", warm_ups::warm_up_07::STEPS),
+    Exercise::new("warm_up_08", "an origin and a cookie", warm_ups::warm_up_08::STEPS),
     Exercise::new("private_messaging", "private messages", private_messaging::STEPS),
     Exercise::new("typing_indicator", "who is typing", typing_indicator::STEPS),
     Exercise::new("online_users", "who is online", online_users::STEPS),
@@ -62,6 +75,10 @@ const EXERCISES: [Exercise; 7] = [
     Exercise::new("copied_chat", "repair the copied chat", copied_chat::STEPS),
     Exercise::new("rate_limit", "a rate limit", rate_limit::STEPS),
     Exercise::new("resume", "back without a gap", resume::STEPS),
+    Exercise::new("private_room", "a private room", private_room::STEPS),
+    Exercise::new("idle_session", "an idle session", idle_session::STEPS),
+    Exercise::new("slow_client", "a slow client", slow_client::STEPS),
+    Exercise::new("drain", "a stop that drains", drain::STEPS),
 ];
 
 /// What came of one exercise, as far as its steps were asked for.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exercises::app;
+use exercises::copied_chat::router;
 use probe::{Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
 use tokio::time::{Instant, timeout};
 
@@ -30,7 +30,7 @@ async fn join(server: &Server, person: &str, name: &str) -> Result<Client, Hint>
 /// A browser calls it `wasClean`. If nobody answers its Close, it reports 1006, as if the
 /// connection had been lost.
 async fn step_1_a_close_is_answered() -> Check {
-    let server = serve(app());
+    let server = serve(router());
     let mut ana = join(&server, "Ana", "ana").await?;
     let mut ben = join(&server, "Ben", "ben").await?;
     ana.hears("ben joined.").await?;
@@ -48,7 +48,7 @@ async fn step_1_a_close_is_answered() -> Check {
 /// Browsers do not send pings, but phones and proxies do; and a client may send bytes that
 /// we have no use for. Neither is a Close.
 async fn step_2_a_ping_ends_nothing() -> Check {
-    let server = serve(app());
+    let server = serve(router());
     let mut ana = join(&server, "Ana", "ana").await?;
     let mut ben = join(&server, "Ben", "ben").await?;
     ana.hears("ben joined.").await?;
@@ -71,7 +71,7 @@ async fn step_2_a_ping_ends_nothing() -> Check {
 /// hears of it as an error; this one can be survived. A longer backlog only puts it off.
 async fn step_3_whoever_falls_behind_is_told_and_stays() -> Check {
     const FLOOD: usize = 3_000;
-    let server = serve(app());
+    let server = serve(router());
     let mut ana = join(&server, "Ana", "ana").await?;
     let mut ben = join(&server, "Ben", "ben").await?;
 
@@ -119,7 +119,7 @@ async fn step_3_whoever_falls_behind_is_told_and_stays() -> Check {
 
 /// People open a page and close it again. Programs that look for open ports do it all day.
 async fn step_4_nobody_hears_of_a_visitor_without_a_name() -> Check {
-    let server = serve(app());
+    let server = serve(router());
     let mut ana = join(&server, "Ana", "ana").await?;
 
     let visitor = server.connect("A visitor", PATH).await?;
@@ -139,7 +139,7 @@ async fn step_4_nobody_hears_of_a_visitor_without_a_name() -> Check {
 /// Eve tries one taken name after the other, and reads no answer. At some point no more
 /// answers fit into her connection, and the server waits for her. What does it hold meanwhile?
 async fn step_5_a_client_that_does_not_read_keeps_nobody_out() -> Check {
-    let server = serve(app());
+    let server = serve(router());
     let _ana = join(&server, "Ana", "ana").await?;
     let mut eve = server.connect("Eve", PATH).await?;
     eve.says("ana").await?;

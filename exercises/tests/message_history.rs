@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use exercises::{app, app_with, rooms::RoomManager};
+use exercises::{chat_with, features::Features};
 use probe::{Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
 use serde_json::{Value, json};
 use tokio::{join, task::yield_now};
@@ -19,10 +18,15 @@ probe::steps! {
     step_8_no_gap_and_no_double,
 }
 
-/// What the other exercises send, and what we need not hear here.
-const IGNORED: &[&str] = &["user_joined", "online_users", "typing"];
+/// What we need not hear here.
+const IGNORED: &[&str] = &["user_joined"];
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
+
+/// The chat with this exercise and no other.
+fn open() -> Server {
+    serve(chat_with(Features::only(4)))
+}
 
 fn says(content: &str) -> String {
     json!({ "type": "chat", "content": content }).to_string()
@@ -34,16 +38,7 @@ fn history(messages: &[Value]) -> Value {
 
 /// Ana, in the new room "rust". She has heard that it has no history.
 async fn ana() -> Result<(Server, Client), Hint> {
-    ana_in(app()).await
-}
-
-/// The same where exercise 6 does not stop her, however much she says.
-async fn talkative_ana() -> Result<(Server, Client), Hint> {
-    ana_in(app_with(RoomManager::default())).await
-}
-
-async fn ana_in(app: Router) -> Result<(Server, Client), Hint> {
-    let server = serve(app).ignoring(IGNORED);
+    let server = open().ignoring(IGNORED);
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.hears(history(&[])).await.because("Ana joins a new room.")?;
     Ok((server, ana))
@@ -66,7 +61,7 @@ async fn the_clock_goes_on() {
 
 /// A page can rely on it: the first message is the history, if only an empty one.
 async fn step_1_a_newcomer_hears_the_history_first() -> Check {
-    let server = serve(app());
+    let server = open();
 
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.hears(history(&[]))
@@ -110,7 +105,7 @@ async fn step_3_the_others_do_not_hear_it() -> Check {
 
 /// A limit, or a talkative room fills the memory. Count: people say 51 without noticing.
 async fn step_4_it_has_the_last_fifty() -> Check {
-    let (server, mut ana) = talkative_ana().await?;
+    let (server, mut ana) = ana().await?;
     let mut said = Vec::new();
     for i in 1..=60 {
         said.push(talks(&mut ana, &format!("message {i}")).await?);
@@ -196,7 +191,7 @@ async fn step_7_it_outlives_an_empty_room() -> Check {
 /// The hard one. Nobody is silent while Ben joins: each message is either in his history
 /// or comes live, whatever happens in which order.
 async fn step_8_no_gap_and_no_double() -> Check {
-    let (server, mut ana) = talkative_ana().await?;
+    let (server, mut ana) = ana().await?;
     let numbered = |i: usize| format!("{i:.>2000}"); // Long ones: Ben needs time to read.
     for i in 0..50 {
         talks(&mut ana, &numbered(i)).await?;

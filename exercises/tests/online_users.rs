@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exercises::{app, app_with, rooms::RoomManager};
+use exercises::{chat_with, features::Features};
 use probe::{Because, Check, Expected, ONE_MINUTE, Server, serve};
 use serde_json::{Value, json};
 
@@ -17,8 +17,9 @@ probe::steps! {
     step_8_whoever_is_too_slow_is_off_the_list,
 }
 
+/// The chat with this exercise and no other.
 fn open() -> Server {
-    serve(app()).ignoring(&["history"]) // Exercise 4 sends it.
+    serve(chat_with(Features::only(3)))
 }
 
 fn online(users: &[&str]) -> Value {
@@ -160,8 +161,7 @@ async fn step_7_a_refused_name_changes_nothing() -> Check {
 
 /// The third way to leave: to read nothing, until there is no more room for messages.
 async fn step_8_whoever_is_too_slow_is_off_the_list() -> Check {
-    let no_limit = app_with(RoomManager::default()); // Exercise 6 would stop the flood.
-    let server = serve(no_limit).ignoring(&["history", "chat"]);
+    let server = open().ignoring(&["chat"]);
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.hears(online(&["ana"])).await.because("Ana joins.")?;
     let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use exercises::{app, app_with, rooms::RoomManager};
+use exercises::{chat_with, features::Features};
 use probe::{ANY, Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -20,16 +19,12 @@ probe::steps! {
     step_9_a_client_that_does_not_read_holds_up_nobody,
 }
 
-/// What the other exercises send, and what we need not hear here.
-const IGNORED: &[&str] = &["user_joined", "history", "online_users", "typing"];
+/// What we need not hear here.
+const IGNORED: &[&str] = &["user_joined"];
 
 /// Ana, Ben and Cem in the room "rust".
 async fn three_people() -> Result<(Server, [Client; 3]), Hint> {
-    three_people_in(app()).await
-}
-
-async fn three_people_in(app: Router) -> Result<(Server, [Client; 3]), Hint> {
-    let server = serve(app).ignoring(IGNORED).ignoring_fields(&["seq"]); // Exercise 7.
+    let server = serve(chat_with(Features::only(1))).ignoring(IGNORED);
     let ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
     let cem = server.connect("Cem", "/ws/chat/rust/cem").await?;
@@ -201,8 +196,7 @@ async fn step_8_not_everything_with_pm_is_one() -> Check {
 /// Ben's computer is asleep. Whoever waits until he has room for a message, perhaps with a
 /// lock in hand, waits for him; and whoever keeps all his messages needs memory without end.
 async fn step_9_a_client_that_does_not_read_holds_up_nobody() -> Check {
-    let no_limit = app_with(RoomManager::default()); // Exercise 6 would stop the flood.
-    let (server, [mut ana, mut ben, mut cem]) = three_people_in(no_limit).await?;
+    let (server, [mut ana, mut ben, mut cem]) = three_people().await?;
     ana.says(to("ben", "psst")).await?;
     ben.hears(private("ana", "ben", "psst")).await.because("Ana writes to Ben.")?;
     ana.hears_any().await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exercises::app;
+use exercises::{chat_with, features::Features};
 use probe::{ANY, Because, Check, Client, ONE_MINUTE, Server, serve};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -24,9 +24,8 @@ probe::steps! {
     step_14_who_has_been_silent_is_forgotten,
 }
 
-/// What the other exercises send, and what we need not hear here.
-const IGNORED: &[&str] =
-    &["user_joined", "user_left", "history", "online_users", "typing", "private"];
+/// What we need not hear here.
+const IGNORED: &[&str] = &["user_joined", "user_left"];
 
 /// How many messages may come at once.
 const BURST: usize = 20;
@@ -37,8 +36,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// What a clock may be wrong by.
 const A_LITTLE: Duration = Duration::from_millis(2);
 
+/// The chat with this exercise and no other.
 fn open() -> Server {
-    serve(app()).ignoring(IGNORED).ignoring_fields(&["seq"]) // Exercise 7.
+    serve(chat_with(Features::only(6))).ignoring(IGNORED)
 }
 
 fn says(content: &str) -> String {

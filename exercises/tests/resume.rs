@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exercises::{app, app_with, rooms::RoomManager};
+use exercises::{chat_with, features::Features};
 use probe::{ANY, Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
 use serde_json::{Value, json};
 use tokio::{join, task::yield_now};
@@ -21,9 +21,8 @@ probe::steps! {
     step_11_no_gap_and_no_double,
 }
 
-/// What the other exercises send, and what we need not hear here.
-const IGNORED: &[&str] =
-    &["user_joined", "user_left", "history", "online_users", "typing", "private"];
+/// What we need not hear here.
+const IGNORED: &[&str] = &["user_joined", "user_left"];
 
 /// How many chats a room keeps.
 const KEPT: usize = 50;
@@ -49,9 +48,9 @@ fn resumed(complete: bool, messages: &[Value]) -> Value {
     json!({ "type": "resumed", "complete": complete, "messages": messages })
 }
 
-/// Exercise 6 would stop whoever counts up to a hundred, so nobody asks it here.
+/// The chat with this exercise and no other.
 fn open() -> Server {
-    serve(app_with(RoomManager::default())).ignoring(IGNORED)
+    serve(chat_with(Features::only(7))).ignoring(IGNORED)
 }
 
 /// Ana and Ben in the room "rust".
@@ -108,7 +107,7 @@ async fn ana_counts(server: &Server, last: usize) -> Result<Vec<Value>, Hint> {
 
 /// The beginning: with numbers, a client can tell what it has, and what it has not.
 async fn step_1_each_chat_has_a_number() -> Check {
-    let server = serve(app()).ignoring(IGNORED);
+    let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
 
     for (content, seq) in [("one", 1), ("two", 2), ("three", 3)] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exercises::app;
+use exercises::{chat_with, features::Features};
 use probe::{ANY, Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -19,8 +19,8 @@ probe::steps! {
     step_9_leaving_ends_it,
 }
 
-/// What the other exercises send, and what we need not hear here.
-const IGNORED: &[&str] = &["user_joined", "history", "online_users"];
+/// What we need not hear here.
+const IGNORED: &[&str] = &["user_joined"];
 
 const TYPING: &str = r#"{"type":"typing"}"#;
 
@@ -34,7 +34,7 @@ const A_LITTLE: Duration = Duration::from_millis(100);
 
 /// Ana and Ben in the room "rust".
 async fn two_people() -> Result<(Server, [Client; 2]), Hint> {
-    let server = serve(app()).ignoring(IGNORED).ignoring_fields(&["seq"]); // Exercise 7.
+    let server = serve(chat_with(Features::only(2))).ignoring(IGNORED);
     let ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
     Ok((server, [ana, ben]))

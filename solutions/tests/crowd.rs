@@ -10,11 +10,7 @@ use std::{
 
 use probe::{Check, Client, Hint, ONE_MINUTE, RawConnection, Server, serve};
 use serde_json::json;
-use solutions::{
-    app_with,
-    protocol::Username,
-    rooms::{Room, RoomManager},
-};
+use solutions::{chat_with, features::Features, protocol::Username, rooms::Room};
 
 /// A part of what a server's threads have, in bytes: a recursion through the crowd shows.
 const SMALL_STACK: usize = 128 * 1024;
@@ -116,7 +112,7 @@ struct Meeting {
 
 impl Meeting {
     async fn begins() -> Result<Self, Hint> {
-        let server = serve(app_with(RoomManager::default())); // Nobody has a rate limit.
+        let server = serve(chat_with(Features::ALL.without(6))); // Nobody has a rate limit.
         let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
         let ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
 

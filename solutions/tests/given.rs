@@ -4,12 +4,20 @@
 mod client;
 #[path = "../../exercises/stubs/copied_chat.rs"]
 mod copied_chat;
+#[path = "../../exercises/stubs/drain.rs"]
+mod drain;
+#[path = "../../exercises/src/features.rs"]
+mod features;
+#[path = "../../exercises/stubs/idle_session.rs"]
+mod idle_session;
 #[path = "../../exercises/stubs/message_history.rs"]
 mod message_history;
 #[path = "../../exercises/stubs/online_users.rs"]
 mod online_users;
 #[path = "../../exercises/stubs/private_messaging.rs"]
 mod private_messaging;
+#[path = "../../exercises/stubs/private_room.rs"]
+mod private_room;
 #[path = "../../exercises/src/protocol.rs"]
 pub mod protocol;
 #[path = "../../exercises/stubs/rate_limit.rs"]
@@ -20,10 +28,14 @@ mod resume;
 pub mod rooms;
 #[path = "../../exercises/src/server.rs"]
 mod server;
+#[path = "../../exercises/stubs/slow_client.rs"]
+mod slow_client;
 #[path = "../../lessons/lesson_07_rooms/src/socket.rs"]
 mod socket;
 #[path = "../../exercises/stubs/typing_indicator.rs"]
 mod typing_indicator;
+#[path = "../../exercises/src/warm_ups/mod.rs"]
+mod warm_ups;
 
 use probe::{Check, chat::Chat, conformance::masked, json::receives_error, serve};
 use serde_json::json;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use probe::{ANY, Check, Client, Hint, ONE_MINUTE, serve};
 use serde_json::{Value, json};
-use solutions::{app, app_with, rooms::RoomManager};
+use solutions::{app, chat_with, features::Features};
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
@@ -27,7 +27,7 @@ async fn history_of(newcomer: &mut Client) -> Result<usize, Hint> {
 
 #[tokio::test(start_paused = true)]
 async fn fifty_of_the_longest_messages_fit_into_one_history() -> Check {
-    let server = serve(app_with(RoomManager::default())); // Nobody has a rate limit.
+    let server = serve(chat_with(Features::ALL.without(6))); // Nobody has a rate limit.
     let (room, name) = ("%E5%B0%8F".repeat(40), "%E5%B0%8F".repeat(20)); // Of 小.
     let mut ana = server.connect("Ana", &format!("/ws/chat/{room}/{name}")).await?;
     let longest = "\u{1}".repeat(2_000); // In JSON, \u0001: six times as long.
@@ -47,7 +47,7 @@ async fn fifty_of_the_longest_messages_fit_into_one_history() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn a_typist_who_is_too_slow_stops_before_it_leaves() -> Check {
-    let no_limit = app_with(RoomManager::default());
+    let no_limit = chat_with(Features::ALL.without(6));
     let server = serve(no_limit).ignoring(&["history", "online_users", "chat"]);
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
@@ -97,7 +97,7 @@ async fn the_name_in_a_private_message_may_be_in_nfd() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn the_history_of_so_many_empty_rooms_is_kept_and_not_more() -> Check {
-    let server = serve(app_with(RoomManager::default()));
+    let server = serve(chat_with(Features::ALL.without(6)));
     let path = |room: usize| format!("/ws/chat/room-{room}/ana");
     for room in 0..=100 {
         let mut ana = server.connect("Ana", &path(room)).await?;
@@ -119,7 +119,7 @@ async fn the_history_of_so_many_empty_rooms_is_kept_and_not_more() -> Check {
 
 #[tokio::test(start_paused = true)]
 async fn a_room_that_is_in_use_is_never_forgotten() -> Check {
-    let server = serve(app_with(RoomManager::default()));
+    let server = serve(chat_with(Features::ALL.without(6)));
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     ana.says(says("one")).await?;
     ana.leaves().await?;

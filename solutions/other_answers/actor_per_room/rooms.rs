@@ -24,7 +24,9 @@ use tokio::{
 };
 
 use crate::{
+    features::Features,
     message_history::MessageHistory,
+    private_messaging::read_command,
     protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username, now},
     rate_limit::RateLimiter,
     resume::Logbook,
@@ -47,13 +49,13 @@ const ANNOUNCE_DELAY: Duration = Duration::from_millis(10);
 type Outbox = mpsc::Receiver<Batch>;
 
 /// The list of rooms. All clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct RoomManager {
     list: Arc<Mutex<RoomList>>,
 }
 
-#[derive(Default)]
 struct RoomList {
+    features: Features,
     all: BTreeMap<RoomName, RoomHandle>,
     kept: VecDeque<RoomName>,
     limiter: Option<RateLimiter>,
@@ -92,6 +94,7 @@ pub struct Room {
     outgoing: Vec<(Recipients, Utf8Bytes)>,
     /// Who has left, and has not yet been announced.
     left: Vec<Username>,
+    features: Features,
     pub typists: Typists,
     pub history: MessageHistory,
     pub logbook: Logbook,
@@ -150,10 +153,14 @@ impl Member {
 }
 
 impl RoomManager {
-    pub fn with_rate_limit() -> Self {
-        let rooms = Self::default();
-        rooms.lock().limiter = Some(RateLimiter::default());
-        rooms
+    pub fn new(features: Features) -> Self {
+        let list = RoomList {
+            features,
+            all: BTreeMap::new(),
+            kept: VecDeque::new(),
+            limiter: features.include(6).then(RateLimiter::default),
+        };
+        Self { list: Arc::new(Mutex::new(list)) }
     }
 
     pub fn remembered(&self) -> usize {
@@ -170,9 +177,10 @@ impl RoomManager {
     pub async fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let requests = {
             let mut list = self.lock();
+            let features = list.features;
             let handle = list.all.entry(name.clone()).or_insert_with(|| {
                 let (sender, requests) = mpsc::channel(REQUESTS);
-                spawn(RoomTask::new(name, self.clone()).run(requests));
+                spawn(RoomTask::new(name, self.clone(), features).run(requests));
                 RoomHandle { requests: sender, members: 0 }
             });
             handle.members += 1;
@@ -225,8 +233,9 @@ impl RoomManager {
 }
 
 impl RoomTask {
-    fn new(name: RoomName, list: RoomManager) -> Self {
-        Self { name, list, room: Room::default(), counted: 0, announce_at: None }
+    fn new(name: RoomName, list: RoomManager, features: Features) -> Self {
+        let room = Room { features, ..Room::default() };
+        Self { name, list, room, counted: 0, announce_at: None }
     }
 
     /// The life of a room.
@@ -274,8 +283,14 @@ impl RoomTask {
     }
 
     fn act(&mut self, from: &Username, message: ClientMessage) -> Result<(), String> {
-        self.list.may_send(from, &message)?;
         let room = &mut self.room;
+        let message = match message {
+            ClientMessage::Chat { content } if room.features.include(1) => {
+                read_command(content)?
+            }
+            other => other,
+        };
+        self.list.may_send(from, &message)?;
         match message {
             ClientMessage::Ping => room.send(from, ServerMessage::Pong.encode()),
             ClientMessage::Chat { content } => {
@@ -289,11 +304,16 @@ impl RoomTask {
                 });
             }
             ClientMessage::Private { to, content } => {
-                room.stops_typing(from);
-                room.send_private(from, &to, &content)?;
+                room.exercise(2, |room| room.stops_typing(from));
+                room.exercise(1, |room| room.send_private(from, &to, &content))
+                    .unwrap_or(Ok(()))?;
             }
-            ClientMessage::Typing => room.starts_typing(from),
-            ClientMessage::Resume { after } => room.resume(from, after),
+            ClientMessage::Typing => {
+                room.exercise(2, |room| room.starts_typing(from));
+            }
+            ClientMessage::Resume { after } => {
+                room.exercise(7, |room| room.resume(from, after));
+            }
         }
         Ok(())
     }
@@ -322,12 +342,20 @@ impl RoomTask {
 }
 
 impl Room {
+    pub fn exercise<R>(
+        &mut self,
+        number: u8,
+        act: impl FnOnce(&mut Self) -> R,
+    ) -> Option<R> {
+        self.features.include(number).then(|| act(self))
+    }
+
     fn join(&mut self, username: &Username) -> Option<(u64, Outbox)> {
         self.deliver(); // Who has left before concerns only those who were there.
         let outbox = self.add(username)?;
-        self.send_history(username);
+        self.exercise(4, |room| room.send_history(username));
         self.broadcast(ServerMessage::UserJoined { username }.encode(), Some(username));
-        self.after_join(username);
+        self.exercise(3, |room| room.after_join(username));
         Some((self.last_id, outbox))
     }
 
@@ -356,10 +384,10 @@ impl Room {
     }
 
     fn chat(&mut self, mut chat: Chat) {
-        self.stops_typing(&chat.from);
-        self.number(&mut chat);
+        self.exercise(2, |room| room.stops_typing(&chat.from));
+        self.exercise(7, |room| room.number(&mut chat));
         self.broadcast(ServerMessage::Chat(&chat).encode(), None);
-        self.remember(chat);
+        self.exercise(4, |room| room.remember(chat));
     }
 
     pub fn add(&mut self, username: &Username) -> Option<Outbox> {
@@ -398,11 +426,11 @@ impl Room {
     fn announce_left(&mut self) {
         let left = mem::take(&mut self.left);
         for username in &left {
-            self.stops_typing(username);
+            self.exercise(2, |room| room.stops_typing(username));
             self.broadcast(ServerMessage::UserLeft { username }.encode(), None);
         }
         if let Some(last) = left.last() {
-            self.after_leave(last);
+            self.exercise(3, |room| room.after_leave(last));
         }
     }
 
@@ -423,14 +451,14 @@ impl Room {
     }
 
     fn clear_up(&mut self) -> bool {
-        let history = self.history.outlives_the_room();
-        if !history {
+        let history = self.exercise(4, |room| room.history.outlives_the_room());
+        if history != Some(true) {
             self.history = MessageHistory::default();
         }
-        let logbook = self.logbook.outlives_the_room();
-        if !logbook {
+        let logbook = self.exercise(7, |room| room.logbook.outlives_the_room());
+        if logbook != Some(true) {
             self.logbook = Logbook::default();
         }
-        history || logbook
+        history == Some(true) || logbook == Some(true)
     }
 }

@@ -7,6 +7,7 @@ use tokio::{
 };
 
 use crate::{
+    private_messaging::read_command,
     protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username, now},
     rooms::{Envelope, Member, Room, RoomManager},
     socket::{Batch, Disconnect, close, send_all},
@@ -33,6 +34,7 @@ pub async fn handle_socket(
 async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
     let mut queued = Vec::new();
     let mut timer = TypingTimer::default();
+    let features = member.features();
 
     loop {
         select! {
@@ -69,7 +71,7 @@ async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
                     return disconnect;
                 }
             }
-            () = timer.runs_out() => {
+            () = timer.runs_out(), if features.include(2) => {
                 member.in_room(|room| room.stops_typing(&member.username));
             }
         }
@@ -95,8 +97,13 @@ fn handle_message(
     timer: &mut TypingTimer,
     received: Result<ClientMessage, String>,
 ) {
-    let allowed =
-        received.and_then(|message| member.may_send(&message).map(|()| message));
+    let read = received.and_then(|message| match message {
+        ClientMessage::Chat { content } if member.features().include(1) => {
+            read_command(content)
+        }
+        other => Ok(other),
+    });
+    let allowed = read.and_then(|message| member.may_send(&message).map(|()| message));
 
     member.in_room(|room| {
         let done = allowed.and_then(|message| act(member, room, timer, message));
@@ -122,14 +129,19 @@ fn act(
             room.chat(Chat { room: name, from, content, timestamp: now(), seq: None });
         }
         ClientMessage::Private { to, content } => {
-            room.stops_typing(from);
-            room.send_private(from, &to, &content)?;
+            room.exercise(2, |room| room.stops_typing(from));
+            room.exercise(1, |room| room.send_private(from, &to, &content))
+                .unwrap_or(Ok(()))?;
         }
         ClientMessage::Typing => {
-            timer.restart();
-            room.starts_typing(from);
+            room.exercise(2, |room| {
+                timer.restart();
+                room.starts_typing(from);
+            });
         }
-        ClientMessage::Resume { after } => room.resume(from, after),
+        ClientMessage::Resume { after } => {
+            room.exercise(7, |room| room.resume(from, after));
+        }
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ use serde::Serialize;
 use tokio::{spawn, sync::broadcast, time::sleep};
 
 use crate::{
+    features::Features,
     message_history::MessageHistory,
     protocol::{Chat, ClientMessage, RoomName, ServerMessage, Username},
     rate_limit::RateLimiter,
@@ -42,13 +43,13 @@ const ANNOUNCE_DELAY: Duration = Duration::from_millis(10);
 /// How many empty rooms we keep for their history.
 const KEPT_ROOMS: usize = 100;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct RoomManager {
     rooms: Arc<Mutex<Rooms>>,
 }
 
-#[derive(Default)]
 struct Rooms {
+    features: Features,
     all: BTreeMap<RoomName, Room>,
     kept: VecDeque<RoomName>,
     limiter: Option<RateLimiter>,
@@ -61,6 +62,7 @@ pub struct Room {
     outgoing: Vec<(Recipients, Utf8Bytes)>,
     /// Who has left, and has not yet been announced.
     left: Vec<Username>,
+    features: Features,
     pub typists: Typists,
     pub history: MessageHistory,
     pub logbook: Logbook,
@@ -138,6 +140,10 @@ impl Member {
         })
     }
 
+    pub fn features(&self) -> Features {
+        self.rooms.lock().features
+    }
+
     pub fn may_send(&self, message: &ClientMessage) -> Result<(), String> {
         match &mut self.rooms.lock().limiter {
             Some(limiter) => limiter.admit(&self.username, message),
@@ -147,10 +153,14 @@ impl Member {
 }
 
 impl RoomManager {
-    pub fn with_rate_limit() -> Self {
-        let rooms = Self::default();
-        rooms.lock().limiter = Some(RateLimiter::default());
-        rooms
+    pub fn new(features: Features) -> Self {
+        let rooms = Rooms {
+            features,
+            all: BTreeMap::new(),
+            kept: VecDeque::new(),
+            limiter: features.include(6).then(RateLimiter::default),
+        };
+        Self { rooms: Arc::new(Mutex::new(rooms)) }
     }
 
     pub fn remembered(&self) -> usize {
@@ -159,15 +169,17 @@ impl RoomManager {
 
     pub fn join(&self, name: RoomName, username: Username) -> Option<Member> {
         let mut rooms = self.lock();
-        let room = rooms.all.entry(name.clone()).or_default();
+        let features = rooms.features;
+        let new = || Room { features, ..Room::default() };
+        let room = rooms.all.entry(name.clone()).or_insert_with(new);
         room.deliver(); // Who has left before concerns only those who were there.
 
         // From here on it receives all; and while we hold the lock, nobody else sends.
         let channel = room.add(&username)?;
-        room.send_history(&username);
+        room.exercise(4, |room| room.send_history(&username));
         let joined = ServerMessage::UserJoined { username: &username };
         room.broadcast(joined.encode(), Some(&username));
-        room.after_join(&username);
+        room.exercise(3, |room| room.after_join(&username));
         room.deliver();
 
         Some(Member { room: name, username, rooms: self.clone(), channel })
@@ -229,6 +241,7 @@ impl Default for Room {
             channel: broadcast::Sender::new(CHANNEL_SIZE),
             outgoing: Vec::new(),
             left: Vec::new(),
+            features: Features::ALL,
             typists: Typists::default(),
             history: MessageHistory::default(),
             logbook: Logbook::default(),
@@ -237,6 +250,14 @@ impl Default for Room {
 }
 
 impl Room {
+    pub fn exercise<R>(
+        &mut self,
+        number: u8,
+        act: impl FnOnce(&mut Self) -> R,
+    ) -> Option<R> {
+        self.features.include(number).then(|| act(self))
+    }
+
     pub fn has(&self, username: &Username) -> bool {
         self.names.contains(username)
     }
@@ -258,10 +279,10 @@ impl Room {
     }
 
     pub fn chat(&mut self, mut chat: Chat) {
-        self.stops_typing(&chat.from);
-        self.number(&mut chat);
+        self.exercise(2, |room| room.stops_typing(&chat.from));
+        self.exercise(7, |room| room.number(&mut chat));
         self.broadcast(ServerMessage::Chat(&chat).encode(), None);
-        self.remember(chat);
+        self.exercise(4, |room| room.remember(chat));
     }
 
     pub fn add(&mut self, username: &Username) -> Option<broadcast::Receiver<Envelope>> {
@@ -279,11 +300,12 @@ impl Room {
     pub fn deliver(&mut self) {
         let left = mem::take(&mut self.left);
         for username in &left {
-            self.stops_typing(username);
+            self.exercise(2, |room| room.stops_typing(username));
             self.broadcast(ServerMessage::UserLeft { username }.encode(), None);
         }
         if let Some(last) = left.last() {
-            self.after_leave(last); // Once, however many have left.
+            // Once, however many have left.
+            self.exercise(3, |room| room.after_leave(last));
         }
 
         let outgoing = mem::take(&mut self.outgoing);
@@ -295,14 +317,14 @@ impl Room {
     }
 
     fn clear_up(&mut self) -> bool {
-        let history = self.history.outlives_the_room();
-        if !history {
+        let history = self.exercise(4, |room| room.history.outlives_the_room());
+        if history != Some(true) {
             self.history = MessageHistory::default();
         }
-        let logbook = self.logbook.outlives_the_room();
-        if !logbook {
+        let logbook = self.exercise(7, |room| room.logbook.outlives_the_room());
+        if logbook != Some(true) {
             self.logbook = Logbook::default();
         }
-        history || logbook
+        history == Some(true) || logbook == Some(true)
     }
 }

@@ -1,0 +1,7 @@
+//! Warm-up for lesson 07: a topic, and ten members.
+
+use axum::Router;
+
+pub fn router() -> Router {
+    Router::new()
+}

@@ -1,0 +1,7 @@
+//! Exercise 9: an idle session.
+
+use axum::Router;
+
+pub fn router() -> Router {
+    Router::new()
+}

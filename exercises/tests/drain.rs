@@ -1,0 +1,3 @@
+// Exercise 11: a stop that drains.
+
+probe::steps! {}

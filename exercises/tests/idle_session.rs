@@ -1,0 +1,3 @@
+// Exercise 9: an idle session.
+
+probe::steps! {}

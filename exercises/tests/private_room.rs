@@ -1,0 +1,3 @@
+// Exercise 8: a private room.
+
+probe::steps! {}

@@ -1,0 +1,3 @@
+// Exercise 10: a slow client.
+
+probe::steps! {}

@@ -1,0 +1,3 @@
+// Warm-up for lesson 01: capitals and counts.
+
+probe::steps! {}

@@ -1,0 +1,3 @@
+// Warm-up for lesson 06: a message of your own.
+
+probe::steps! {}

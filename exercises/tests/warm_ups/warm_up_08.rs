@@ -1,0 +1,3 @@
+// Warm-up for lesson 08: an origin and a cookie.
+
+probe::steps! {}
