@@ -2,6 +2,8 @@
 //!
 //! This is a package of its own, so that it works while your code does not compile.
 
+#[allow(dead_code)] // Until `watch` joins a class.
+mod class;
 mod manifest;
 mod new_service;
 mod service;
