@@ -10,7 +10,7 @@ use std::{
     env,
     fmt::Display,
     io::{self, ErrorKind, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     process,
 };
 
@@ -69,7 +69,7 @@ async fn open(addr: SocketAddr, variable: Option<&str>) -> NoDelayListener {
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);
     let _ = lab::ADDR.set(addr); // Of several listeners, the lab asks the first.
-    print(io::stdout(), welcome(addr));
+    print(io::stdout(), welcome(addr, &network_addresses()));
 
     without_delay(listener)
 }
@@ -91,16 +91,35 @@ fn print(mut to: impl Write, line: impl Display) {
     let _ = to.write_all(format!("{line}\n").as_bytes()); // Or nobody reads it.
 }
 
-fn welcome(addr: SocketAddr) -> String {
-    if addr.ip().is_unspecified() {
-        let port = addr.port();
-        format!(
-            "Open http://127.0.0.1:{port} in a browser. Other computers of the network \
-             use the address of this one. Ctrl-C stops the server."
-        )
-    } else {
-        format!("Open http://{addr} in a browser. Ctrl-C stops the server.")
+/// The addresses under which other computers of the network reach this one, as far as it
+/// knows: those of all its networks, also of virtual ones.
+///
+/// Those of IPv6 are left out, because nobody would type them.
+pub fn network_addresses() -> Vec<Ipv4Addr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default(); // Or it will not tell.
+    interfaces
+        .into_iter()
+        .filter_map(|interface| match interface.ip() {
+            IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() => Some(ip),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `network` are the addresses of this computer that others can reach.
+fn welcome(addr: SocketAddr, network: &[Ipv4Addr]) -> String {
+    let port = addr.port();
+    if !addr.ip().is_unspecified() {
+        return format!("Open http://{addr} in a browser. Ctrl-C stops the server.");
     }
+    let urls: Vec<_> = network.iter().map(|ip| format!("http://{ip}:{port}")).collect();
+    let others = match urls.is_empty() {
+        true => "Other computers cannot reach this one: it is in no network.".into(),
+        false => format!("Other computers of the network open {}.", urls.join(" or ")),
+    };
+    format!(
+        "Open http://127.0.0.1:{port} in a browser. Ctrl-C stops the server.\n{others}"
+    )
 }
 
 /// Ends the program with one sentence on the console.

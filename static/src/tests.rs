@@ -464,8 +464,30 @@ async fn small_messages_leave_at_once() {
 
 #[test]
 fn a_classroom_is_told_where_to_look() {
-    let sentence = welcome(([0, 0, 0, 0], 8000).into());
+    let everywhere = ([0, 0, 0, 0], 8000).into();
+    let network = [[192, 168, 1, 17].into(), [10, 0, 0, 4].into()];
+
+    let sentence = welcome(everywhere, &network);
+    let alone = welcome(everywhere, &[]);
 
     let own = "Open http://127.0.0.1:8000 in a browser.";
     assert!(sentence.starts_with(own), "0.0.0.0 is no address to open: {sentence}");
+    let others =
+        "computers of the network open http://192.168.1.17:8000 or http://10.0.0.4:8000.";
+    assert!(sentence.ends_with(others), "neighbours type what they read: {sentence}");
+    assert!(alone.contains("it is in no network"), "without a network: {alone}");
+}
+
+#[test]
+fn who_listens_to_itself_alone_promises_neighbours_nothing() {
+    let sentence = welcome(([127, 0, 0, 1], 8000).into(), &[[10, 0, 0, 4].into()]);
+
+    assert!(!sentence.contains("10.0.0.4"), "nobody could reach it: {sentence}");
+}
+
+#[test]
+fn no_address_of_this_computer_is_for_itself_alone() {
+    for ip in network_addresses() {
+        assert!(!ip.is_loopback(), "a neighbour who opens {ip} would meet itself");
+    }
 }
