@@ -36,6 +36,28 @@ fn every_check_of_the_exercises_runs_here_too() {
     }
 }
 
+/// The program that runs the checks has a list of its own, because a macro cannot read the
+/// syllabus.
+#[test]
+fn the_runner_has_the_exercises_of_the_syllabus() {
+    let runner = fs::read_to_string(root().join("exercises/tests/checks.rs"));
+    let runner = runner.expect("it can be read");
+    let listed: Vec<_> = runner
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("(\"")?.strip_suffix("::STEPS),"))
+        .map(|entry| entry.split_once("\", ").expect("a name and a path"))
+        .collect();
+    let names: Vec<_> = files()
+        .iter()
+        .map(|file| file.trim_end_matches(".rs").replace('/', "::"))
+        .map(|path| (path.rsplit("::").next().unwrap_or_default().to_owned(), path))
+        .collect();
+    let names: Vec<_> =
+        names.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
+
+    assert_eq!(listed, names, "exercises/tests/checks.rs and the syllabus should agree");
+}
+
 #[test]
 fn every_check_is_in_its_list() {
     for file in files() {

@@ -1,0 +1,197 @@
+//! Runs checks: several exercises at the same time, the steps of each one after another.
+
+use std::{
+    panic::{self, PanicHookInfo},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use probe::Check;
+
+use super::{Exercise, Step, arguments::Selected};
+
+/// How long a check may take, in real time. It needs some milliseconds, but a machine
+/// that has much to do may hold it up for seconds.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What has panicked until now, and has not been reported yet.
+static PANICS: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
+
+struct Panic {
+    /// The thread's name is the path of the check that runs in it.
+    thread: String,
+    place: String,
+    words: String,
+}
+
+/// Why a step failed.
+pub struct Fault {
+    pub remark: String,
+    /// The file to look at.
+    pub open: String,
+}
+
+/// What came of one exercise, as far as its steps were asked for.
+pub struct Report<'a> {
+    pub exercise: &'a Exercise,
+    pub passed: Vec<&'static str>,
+    /// In the order of the steps.
+    pub failed: Vec<(&'static str, Fault)>,
+}
+
+pub enum Event<'a> {
+    Started { path: &'a str },
+    Passed { path: &'a str, time: Duration },
+    Failed { path: &'a str, time: Duration, fault: &'a Fault },
+}
+
+/// Runs all that is selected, and calls `listener` as it happens.
+pub fn all<'a>(
+    selected: &[Selected<'a>],
+    threads: usize,
+    listener: &(dyn Fn(&Event) + Sync),
+) -> Vec<Report<'a>> {
+    panic::set_hook(Box::new(note_panic));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut reports = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((exercise, steps)) = selected.get(index) else { return reports };
+            reports.push((index, run_exercise(exercise, steps, listener)));
+        }
+    };
+
+    let mut reports = thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..threads.min(selected.len())).map(|_| scope.spawn(work)).collect();
+        let reports = workers.into_iter().map(|worker| worker.join());
+        reports.flat_map(|reports| reports.expect("no worker panics")).collect::<Vec<_>>()
+    });
+    reports.sort_by_key(|(index, _)| *index);
+    reports.into_iter().map(|(_, report)| report).collect()
+}
+
+fn run_exercise<'a>(
+    exercise: &'a Exercise,
+    steps: &[&Step],
+    listener: &(dyn Fn(&Event) + Sync),
+) -> Report<'a> {
+    let mut report = Report { exercise, passed: Vec::new(), failed: Vec::new() };
+    let mut stuck: Option<&str> = None;
+
+    for &&(step, check) in steps {
+        let path = exercise.path(step);
+        let path = path.as_str();
+        let start = Instant::now();
+        listener(&Event::Started { path });
+        let outcome = match stuck {
+            // It would do the same, and take as long.
+            Some(stuck) => Outcome::Failed(format!(
+                "This check was not started, because your code did not come back in {stuck}."
+            )),
+            None => run(path, check),
+        };
+        let time = start.elapsed();
+        let (remark, open) = match outcome {
+            Outcome::Passed => {
+                listener(&Event::Passed { path, time });
+                report.passed.push(step);
+                continue;
+            }
+            Outcome::Failed(remark) => (remark, None),
+            Outcome::Panicked { remark, file } => (remark, file),
+            Outcome::Stuck => {
+                stuck = Some(step);
+                (never_came_back(), None)
+            }
+        };
+        let fault = Fault { remark, open: open.unwrap_or_else(|| exercise.file.clone()) };
+        listener(&Event::Failed { path, time, fault: &fault });
+        report.failed.push((step, fault));
+    }
+    report
+}
+
+enum Outcome {
+    Passed,
+    /// The check has found something.
+    Failed(String),
+    /// The file, if it is one of the learner's.
+    Panicked {
+        remark: String,
+        file: Option<String>,
+    },
+    /// The check did not end.
+    Stuck,
+}
+
+fn never_came_back() -> String {
+    format!(
+        "Your code did not come back within {} s. It turns in a loop, or it keeps its thread \
+         waiting. Look for a loop without an end, and for a future that is ready each time it \
+         is asked.",
+        LIMIT.as_secs()
+    )
+}
+
+/// Runs one step, in a thread of its own: it may panic, or never come back.
+fn run(path: &str, check: fn() -> Check) -> Outcome {
+    let (sender, result) = mpsc::channel();
+    let thread = thread::Builder::new().name(path.into());
+    let started = thread.spawn(move || sender.send(check()));
+    if let Err(error) = started {
+        return Outcome::Failed(format!("No thread could be started: {error}."));
+    }
+
+    let hint = match result.recv_timeout(LIMIT) {
+        Ok(Ok(())) => None,
+        Ok(Err(hint)) => Some(hint.to_string()),
+        Err(RecvTimeoutError::Disconnected) => Some("The check ended in a panic.".into()),
+        Err(RecvTimeoutError::Timeout) => return Outcome::Stuck,
+    };
+    match (take_panic(path), hint) {
+        (None, None) => Outcome::Passed,
+        (None, Some(hint)) => Outcome::Failed(hint),
+        (Some(panic), hint) => {
+            let file = panic.place.split(':').next().unwrap_or_default().to_owned();
+            let is_learners = file.starts_with("exercises/src/");
+            let whose =
+                if is_learners { "Your code" } else { "A function that is called" };
+            let mut remark =
+                format!("{whose} panics at {}: {}", panic.place, panic.words);
+            if let Some(hint) = hint {
+                remark.push_str(&format!("\n\n{hint}"));
+            }
+            Outcome::Panicked { remark, file: is_learners.then_some(file) }
+        }
+    }
+}
+
+/// Keeps a panic to one line, whatever RUST_BACKTRACE says.
+fn note_panic(info: &PanicHookInfo) {
+    let panic = Panic {
+        thread: thread::current().name().unwrap_or_default().to_owned(),
+        place: info
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+            .replace('\\', "/"),
+        words: info.payload_as_str().unwrap_or_default().to_owned(),
+    };
+    panics().push(panic);
+}
+
+/// The first panic in the check with this path.
+fn take_panic(path: &str) -> Option<Panic> {
+    panics().extract_if(.., |panic| panic.thread == path).next()
+}
+
+fn panics() -> MutexGuard<'static, Vec<Panic>> {
+    PANICS.lock().unwrap_or_else(PoisonError::into_inner)
+}
