@@ -1,6 +1,13 @@
-use std::{collections::BTreeSet, env, fs, process};
+mod companion;
 
-use super::*;
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+    process,
+};
+
+use super::{command::HELP, course::root, manifest, service, sources, words};
 use crate::{
     new_service::create,
     service::{File, files},
@@ -61,7 +68,9 @@ fn text<'a>(files: &'a [File], name: &str) -> &'a str {
 
 #[test]
 fn the_help_names_every_command() {
-    for command in ["hint", "reset", "watch", "new"] {
+    for command in
+        ["list", "next", "check", "watch", "hint", "solution", "reset", "board", "new"]
+    {
         let line = format!("cargo course {command} ");
         assert!(HELP.contains(&line), "the help should show how to call {command}");
     }

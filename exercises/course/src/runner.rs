@@ -1,0 +1,110 @@
+//! Runs the checks: cargo, and all that it starts.
+
+use std::{
+    env,
+    io::{self, Read},
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use crate::{
+    checks::{Outcome, outcome},
+    course::{Course, Refusal},
+    progress::Progress,
+    syllabus::Entry,
+};
+
+/// The same command that a learner would type, but with lines that a program can read.
+pub fn command(course: &Course, entry: Option<&Entry>, colour: bool) -> Command {
+    // Cargo names itself to the programs that it runs.
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let messages = if colour { "json-diagnostic-rendered-ansi" } else { "json" };
+    let mut command = Command::new(cargo);
+    command
+        .args(["test", "--quiet", "-p", "exercises", "--test", "checks"])
+        .args(["--message-format", messages, "--", "--format", "json"])
+        .args(entry.map(|entry| format!("{}::", entry.name)))
+        .current_dir(&course.root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs the checks of one exercise, or all, and notes what is solved.
+pub fn run(
+    course: &Course,
+    entry: Option<&Entry>,
+    colour: bool,
+) -> Result<(Outcome, Progress), Refusal> {
+    let done = command(course, entry, colour).output().map_err(no_cargo)?;
+    let [stdout, stderr] = [done.stdout, done.stderr]
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let outcome = outcome(&stdout, &stderr);
+    let progress = note(course, &outcome);
+    Ok((outcome, progress))
+}
+
+/// Where the file cannot be written, the checks are worth as much.
+pub fn note(course: &Course, outcome: &Outcome) -> Progress {
+    let mut progress = Progress::load(course);
+    if let Outcome::Ran { steps, .. } = outcome {
+        progress.note(course, steps);
+        Progress::update(course, |saved| saved.note(course, steps)).ok();
+    }
+    progress
+}
+
+pub fn no_cargo(error: io::Error) -> Refusal {
+    Refusal::new(format!("cargo cannot be started: {error}."))
+}
+
+/// A run that can be stopped before its end.
+pub struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Calls `done` in a thread of its own when the run is over, stopped or not.
+    pub fn start(
+        mut command: Command,
+        done: impl FnOnce(Outcome) + Send + 'static,
+    ) -> io::Result<Self> {
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take();
+        let stderr = child.stderr.take();
+        let errors = thread::spawn(move || all_of(stderr));
+        thread::spawn(move || {
+            let stdout = all_of(stdout);
+            let stderr = errors.join().unwrap_or_default();
+            done(outcome(&stdout, &stderr));
+        });
+        Ok(Self { child })
+    }
+}
+
+impl Drop for Running {
+    /// Cargo, the compiler and the checks are one group, which ends as one: a compiler
+    /// that goes on alone would write where the next one writes.
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        {
+            use rustix::process::{Pid, Signal, kill_process_group};
+            // An error means that there is nothing left to stop.
+            kill_process_group(Pid::from_child(&self.child), Signal::KILL).ok();
+        }
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn all_of(pipe: Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        // What came before an error is all that there is.
+        pipe.read_to_end(&mut bytes).ok();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
