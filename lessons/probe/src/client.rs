@@ -191,9 +191,7 @@ impl Client {
         async move {
             match self.next(WAIT).await {
                 Some(Event::Text(text)) if expected.matches(&text) => Ok(()),
-                came => {
-                    Err(self.instead(&format!("hear {expected}"), came, WAIT, caller))
-                }
+                came => Err(self.instead_of(&expected, came, caller)),
             }
         }
     }
@@ -436,6 +434,28 @@ impl Client {
         timeout(limit, next).await.ok()
     }
 
+    /// The same as `instead`. Of two long messages it shows the difference alone.
+    fn instead_of(
+        &self,
+        expected: &Expected,
+        came: Option<Event>,
+        caller: &Location,
+    ) -> Hint {
+        let difference = match &came {
+            Some(Event::Text(text)) => expected.difference(text),
+            _ => None,
+        };
+        let Some(difference) = difference else {
+            let goal = format!("hear {}", shortened(&expected.to_string()));
+            return self.instead(&goal, came, WAIT, caller);
+        };
+        let position = format!("({}:{})", caller.file(), caller.line());
+        self.conversation.hint(format!(
+            "{} heard a message that is not as it should be: {difference}. {position}",
+            self.name
+        ))
+    }
+
     /// A hint that says what should have come, and what came instead.
     pub(crate) fn instead(
         &self,
@@ -542,7 +562,11 @@ async fn read(
 
 /// A text, or its beginning and its length.
 pub(crate) fn shortened(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).collect();
+    shortened_to(SHOWN, text)
+}
+
+pub(crate) fn shortened_to(limit: usize, text: &str) -> String {
+    let mut shown: String = text.chars().take(limit).collect();
     if shown.len() < text.len() {
         let _ = write!(shown, "… ({} bytes)", text.len());
     }

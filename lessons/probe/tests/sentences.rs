@@ -7,8 +7,8 @@ use axum::{
     extract::{Path, ws::WebSocketUpgrade},
     routing::any,
 };
-use probe::{ANY, Because, Check, Expected, ONE_MINUTE, Server, serve};
-use serde_json::json;
+use probe::{ANY, Because, Check, Expected, Hint, ONE_MINUTE, Server, serve};
+use serde_json::{Value, json};
 
 /// A server that repeats each message, and rejects whoever is not Ana.
 fn echo() -> Server {
@@ -147,5 +147,91 @@ async fn ignored_types_are_passed_over_and_json_is_shown_as_it_is() -> Check {
     ana.says(r#"{"type":"left"}"#).await?;
 
     says(ana.hears("hi").await, r#"Ana should hear "hi", but heard {"type":"left"}. ("#);
+    Ok(())
+}
+
+/// What Ana is told when she should hear `expected`, and hears `heard`.
+async fn told(expected: Value, heard: Value) -> Result<String, Hint> {
+    let mut ana = echo().connect("Ana", "/ana").await?;
+    ana.says(heard.to_string()).await?;
+    let hint = ana.hears(expected).await.expect_err("they differ").to_string();
+    Ok(hint.lines().next().unwrap_or_default().into())
+}
+
+fn history(seqs: &[u64]) -> Value {
+    let chat = |seq| json!({ "type": "chat", "content": "still here?", "seq": seq });
+    let messages: Vec<_> = seqs.iter().map(chat).collect();
+    json!({ "type": "history", "messages": messages })
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_long_messages_the_difference_is_shown() -> Check {
+    let sentence = told(history(&[1, 2, 3, 4]), history(&[1, 2, 3, 5])).await?;
+
+    let expected = "Ana heard a message that is not as it should be: \
+                    messages[3].seq: 4 expected, 5 heard. (lessons/probe/";
+    assert!(sentence.starts_with(expected), "the path leads to it: {sentence}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_of_different_lengths_are_compared_up_to_the_first_difference() -> Check {
+    let cases = [
+        (
+            vec![1, 3, 4],
+            "a list of 4 expected, one of 3 heard; messages[1].seq: 2 expected, 3 heard. (",
+        ),
+        (
+            vec![1, 2, 3],
+            "a list of 4 expected, one of 3 heard; messages[3]: {\"type\":\"chat\"",
+        ),
+        (
+            vec![1, 2, 3, 4, 5],
+            "one of 5 heard; messages[4]: nothing expected, {\"type\":",
+        ),
+    ];
+    for (heard, part) in cases {
+        let sentence = told(history(&[1, 2, 3, 4]), history(&heard)).await?;
+        assert!(sentence.contains(part), "{heard:?} should be told {part:?}: {sentence}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_is_missing_and_one_too_many_are_named() -> Check {
+    let mut one = history(&[1, 2, 3]);
+    let mut other = one.clone();
+    one["messages"][1]["from"] = "ana".into();
+    other["messages"][2]["form"] = "ana".into();
+
+    let sentence = told(one, other).await?;
+
+    for part in [
+        "messages[1].from: \"ana\" expected, nothing heard; ",
+        "messages[2].form: nothing expected, \"ana\" heard",
+    ] {
+        assert!(sentence.contains(part), "it should say {part:?}: {sentence}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_differences_are_enough() -> Check {
+    let sentence = told(history(&[1, 2, 3, 4, 5]), history(&[2, 3, 4, 5, 6])).await?;
+
+    let expected = "messages[2].seq: 3 expected, 4 heard; and 2 more. (";
+    assert!(sentence.contains(expected), "two are counted alone: {sentence}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_different_types_are_shown_side_by_side() -> Check {
+    let long = json!({ "type": "chat", "content": "x".repeat(1_000) });
+
+    let sentence = told(history(&[1; 100]), long).await?;
+
+    assert!(sentence.starts_with("Ana should hear {\"type\":\"history\""), "{sentence}");
+    assert!(sentence.contains(", but heard {\"type\":\"chat\""), "{sentence}");
+    assert!(sentence.chars().count() < 550, "neither is shown whole: {sentence}");
     Ok(())
 }
