@@ -32,6 +32,8 @@ const MEANINGS = {
   4009: "Name taken: somebody here has this name already. Choose another.",
   4010: "Heartbeat timeout: one side no longer answered the other.",
   4011: "Idle timeout: nobody used the connection for a long time.",
+  4012: "Not invited: the owner of this room has not invited us.",
+  4013: "Kicked: the owner of this room has removed us.",
 };
 
 /** Says why a socket closed. Takes the `close` event. */

@@ -349,6 +349,8 @@ describe("the chat room", LIMITS, () => {
     [4009, "this name already"],
     [4010, "no longer answered"],
     [4011, "nobody used"],
+    [4012, "has not invited us"],
+    [4013, "has removed us"],
     [4321, "does not know that code"],
   ]) {
     test(`close code ${code} is explained, with the server's reason`, async (t) => {

@@ -37,6 +37,7 @@ pub mod slow_client;
 
 // What is given. The socket is lesson 07's, and there is nothing new to read in it.
 mod client;
+mod connection;
 pub mod features;
 pub mod protocol;
 pub mod rooms;

@@ -23,6 +23,8 @@ pub mod warm_ups;
 // What is given to the learner is given to us: the very same files.
 #[path = "../../exercises/src/client.rs"]
 mod client;
+#[path = "../../exercises/src/connection.rs"]
+mod connection;
 #[path = "../../exercises/src/features.rs"]
 pub mod features;
 #[path = "../../exercises/src/protocol.rs"]

@@ -2,6 +2,8 @@
 
 #[path = "../../exercises/src/client.rs"]
 mod client;
+#[path = "../../exercises/src/connection.rs"]
+mod connection;
 #[path = "../../exercises/stubs/copied_chat.rs"]
 mod copied_chat;
 #[path = "../../exercises/stubs/drain.rs"]
