@@ -611,4 +611,6 @@ impl Board {
 }
 
 #[cfg(test)]
+#[path = "class/tests.rs"]
+// Written out, because the board's tests include this file, too.
 mod tests;

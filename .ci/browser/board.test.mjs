@@ -1,0 +1,125 @@
+// The board of a class: what the projector shows, and the page behind the QR code.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { Rows, isSolved, labels, sentence, time } from "../../exercises/board/pages/rows.js";
+import { openWindow, overflow, sees, serious, useBrowser } from "./browser.mjs";
+import { join } from "./learner.mjs";
+import { LIMITS, NO_SERVER } from "./lesson.mjs";
+import { start } from "./server.mjs";
+
+const SCREEN = { viewport: { width: 1920, height: 1080 } };
+
+const row = (name, seconds, away = null) => ({
+  name,
+  exercises: {},
+  current: { exercise: "warm_up_01", step: "step_1_a", seconds },
+  away,
+});
+const names = (rows, order) => rows.sorted(order).map(({ name }) => name);
+
+describe("what the page knows", () => {
+  test("those who have been at one step for the longest time come first", () => {
+    let now = 0;
+    const rows = new Rows(() => now);
+    const learners = [row("ana", 10), row("ben", 700), row("cem", 5000, 60), row("dan", 300)];
+    learners.push({ ...row("eve", 0), current: null });
+    rows.apply({ type: "snapshot", version: 7, exercises: [], addresses: [], learners });
+
+    assert.deepEqual(names(rows, "help"), ["ben", "dan", "ana", "eve", "cem"]);
+    assert.deepEqual(names(rows, "name"), ["ana", "ben", "cem", "dan", "eve"]);
+    now = 600;
+    const [ben, dan, , , cem] = rows.sorted("help");
+    assert.deepEqual([ben.seconds, ben.help], [1300, "stuck"], "the time goes on");
+    assert.deepEqual([dan.seconds, dan.help], [900, "slow"], "and it is time to ask");
+    assert.deepEqual([cem.seconds, cem.help, cem.away], [5000, "", 660], "but not for Cem");
+  });
+
+  test("an event that is missing is noticed", () => {
+    const rows = new Rows(() => 0);
+    rows.apply({ type: "snapshot", version: 7, exercises: [], addresses: [], learners: [] });
+
+    assert.equal(rows.apply({ type: "learner", version: 8, learner: row("ana", 1) }), true);
+    assert.equal(rows.apply({ type: "removed", version: 9, name: "ana" }), true);
+    assert.equal(rows.apply({ type: "learner", version: 11, learner: row("ben", 1) }), false);
+    assert.deepEqual(names(rows, "name"), [], "it needs a new snapshot");
+  });
+
+  test("words are for people", () => {
+    const exercises = [{ name: "warm_up_01" }, { name: "private_messaging" }];
+    assert.deepEqual(labels(exercises).map(({ short }) => short), ["W1", "1"]);
+    assert.equal(sentence("step_2_it_counts_all"), "step 2: it counts all");
+    assert.equal(sentence("other"), "other");
+    assert.deepEqual([30, 60, 3599, 3660].map(time), ["< 1 min", "1 min", "59 min", "1 h 1 min"]);
+    assert.equal(isSolved({ exercises: { a: { passed: 0, steps: 0 } } }, "a"), false);
+  });
+});
+
+describe("the board", LIMITS, () => {
+  let board;
+  useBrowser();
+  before(async () => {
+    board = await start("board");
+  });
+  after(() => board?.stop());
+
+  test("the table fills while one looks on, and names are text", async (t) => {
+    const page = await openWindow(t, board.url, SCREEN);
+    await sees(page, "#state", "Live", "the page is connected");
+    await sees(page, "#summary", "Nobody has joined yet", "and shows an empty class");
+    await sees(page, "#command", `--class ${board.url} --name ana`, "it says how to join");
+
+    const ana = await join(board, "ana");
+    const eve = await join(board, "<b>eve</b>");
+    const names = ["Ünal", "أمينة"];
+    for (const name of names) await join(board, name);
+    for (const name of names) await sees(page, "#learners th", name, "every script is welcome");
+    ana.report({ warm_up_01: [4, 0], warm_up_02: [1, 2] }, "warm_up_02", "step_2_it_ends", 650);
+
+    await sees(page, "tr.slow .time", "10 min", "Ana has been at one step for long");
+    await sees(page, "tr.slow .step", "Warm-up 2, step 2: it ends", "and this is the step");
+    await sees(page, "#help", "May need help: ana", "so the page says her name");
+    await sees(page, "td.solved", "✓", "what is solved has a sign");
+    await sees(page, "td.begun", "1/3", "what is begun has numbers");
+    await sees(page, "#summary", "3 learners: 1 of 57 solved", "the bar is for the class");
+    assert.equal(await page.locator("#learners b").count(), 0, "markup is no name");
+    assert.equal(await overflow(page, "#class"), 0, "all of it fits on the screen");
+    assert.deepEqual(await serious(page), [], "axe finds nothing serious");
+
+    ana.vanish();
+    await sees(page, "tr.away .name", "ana", "who is gone stays in the table");
+    await page.getByLabel("By name").check();
+    assert.equal(await page.locator("#learners th").first().textContent(), "ana", "sorted");
+    eve.vanish();
+  });
+
+  test("a board that starts anew has its page back", async (t) => {
+    const first = await start("board");
+    t.after(() => first.stop());
+    const page = await openWindow(t, first.url, { ...SCREEN, excused: [NO_SERVER] });
+    await join(first, "ana");
+    await sees(page, "#learners th", "ana", "Ana is there");
+
+    await first.stop();
+    await sees(page, "#state", "Not connected (1006)", "the page says what it shows");
+    const second = await start("board", first.port);
+    t.after(() => second.stop());
+
+    await sees(page, "#state", "Live", "it is connected again");
+    await sees(page, "#summary", "Nobody has joined yet", "and shows what the board knows");
+  });
+
+  test("a phone shows the command, for the name that one types", async (t) => {
+    const options = { viewport: { width: 360, height: 740 }, colorScheme: "dark" };
+    const page = await openWindow(t, `${board.url}/join`, options);
+
+    await page.getByLabel("Your name").fill("ben");
+    await sees(page, "#command", `--class ${board.url} --name ben`, "the address is the page's");
+    await page.getByLabel("Your name").fill("b n");
+    await sees(page, "#wrong", "1 to 20 letters", "it says what is wrong");
+
+    assert.equal(await overflow(page, "main"), 0, "nobody should have to scroll sideways");
+    assert.deepEqual(await serious(page), [], "axe finds nothing serious");
+  });
+});

@@ -1,0 +1,104 @@
+//! How one joins: the addresses of this machine, as a learner types them, and as QR codes.
+
+use std::{
+    fmt::Write,
+    net::{IpAddr, SocketAddr},
+};
+
+use axum::{
+    extract::{Query, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use qrcode::{QrCode, render::svg};
+use serde::Deserialize;
+
+/// Networks between programs of this machine, by the first letters of their interfaces.
+const VIRTUAL: [&str; 6] = ["docker", "br-", "veth", "virbr", "vbox", "vmnet"];
+
+/// Where the board listens.
+#[derive(Clone, Copy)]
+pub struct Addresses {
+    listener: SocketAddr,
+}
+
+impl Addresses {
+    pub fn of(listener: SocketAddr) -> Self {
+        Self { listener }
+    }
+
+    /// The URLs that the others of the class can use, the most likely one first.
+    ///
+    /// They are looked up each time: the machine may have changed its network.
+    pub fn urls(self) -> Vec<String> {
+        let port = self.listener.port();
+        self.ips()
+            .into_iter()
+            .map(|ip| format!("http://{}", SocketAddr::new(ip, port)))
+            .collect()
+    }
+
+    fn ips(self) -> Vec<IpAddr> {
+        let ip = self.listener.ip();
+        if !ip.is_unspecified() {
+            return vec![ip];
+        }
+        // Without a list, the board works all the same, and the teacher knows the address.
+        let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        interfaces
+            .retain(|interface| !interface.is_loopback() && !interface.is_link_local());
+        // Nobody types an address of IPv6 who has another one.
+        if interfaces.iter().any(|interface| interface.ip().is_ipv4()) {
+            interfaces.retain(|interface| interface.ip().is_ipv4());
+        }
+        let is_virtual = |name: &str| VIRTUAL.iter().any(|begin| name.starts_with(begin));
+        interfaces.sort_by_key(|interface| is_virtual(&interface.name));
+        interfaces.iter().map(|interface| interface.ip()).collect()
+    }
+
+    /// What a teacher needs to know on the console.
+    pub fn welcome(self) -> String {
+        let urls = self.urls();
+        let port = self.listener.port();
+        if urls.is_empty() || self.listener.ip().is_loopback() {
+            return "Only this computer can join: the board listens on no address that others \
+                    can reach. ADDR=0.0.0.0:8000 listens on all of them."
+                .into();
+        }
+        let mut text = String::from("Learners join with one of these:\n");
+        for url in urls {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  cargo course watch --class {url} --name ana");
+        }
+        text + &format!(
+            "If they get no answer, the firewall of this computer has to let TCP port {port} \
+             in, or the network keeps its users apart: then use another one, such as a hotspot."
+        )
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Wanted {
+    url: String,
+}
+
+/// The QR code that opens the page with the command to type.
+pub async fn qr_code(
+    Query(Wanted { url }): Query<Wanted>,
+    State(addresses): State<Addresses>,
+) -> Response {
+    // Whoever scans a code of ours shall come to us.
+    if !addresses.urls().contains(&url) {
+        return (StatusCode::NOT_FOUND, "The board has no such address.").into_response();
+    }
+    match QrCode::new(format!("{url}/join")) {
+        Ok(code) => {
+            let picture = code.render::<svg::Color>().build();
+            ([(header::CONTENT_TYPE, "image/svg+xml")], picture).into_response()
+        }
+        Err(error) => {
+            let sentence = format!("This address is too long for a QR code: {error}.");
+            (StatusCode::INTERNAL_SERVER_ERROR, sentence).into_response()
+        }
+    }
+}
