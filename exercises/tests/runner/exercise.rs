@@ -52,7 +52,7 @@ impl Exercise {
     }
 }
 
-/// All exercises, in the order of the syllabus, with their checks.
+/// All exercises that have checks, in the order of the syllabus.
 pub fn all(checks: &[(&'static str, &'static [Step])]) -> Vec<Exercise> {
     let entries: Vec<Value> =
         serde_json::from_str(SYLLABUS).expect("the syllabus is JSON");
@@ -65,14 +65,14 @@ pub fn all(checks: &[(&'static str, &'static [Step])]) -> Vec<Exercise> {
             last_number += 1;
             last_number
         });
-        let steps = checks.iter().find(|(other, _)| *other == name);
-        Exercise {
+        let steps = checks.iter().find(|(other, _)| *other == name)?.1;
+        Some(Exercise {
             title: text("title"),
             number,
             file: format!("exercises/src/{}", text("file")),
-            steps: steps.expect("each exercise has checks").1,
+            steps,
             name,
-        }
+        })
     };
-    entries.iter().map(exercise).collect()
+    entries.iter().filter_map(exercise).collect()
 }
