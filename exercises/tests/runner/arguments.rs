@@ -178,11 +178,12 @@ fn unknown_value(flag: &str, value: &str, expected: &str) -> String {
 }
 
 fn unknown_flag(flag: &str) -> String {
-    const FLAGS: [&str; 12] = [
+    const FLAGS: [&str; 13] = [
         "--list",
         "--exact",
         "--skip",
         "--nocapture",
+        "--no-capture",
         "--show-output",
         "--quiet",
         "--test-threads",

@@ -5,8 +5,8 @@
 
 pub mod arguments;
 pub mod exercise;
-mod json;
-mod report;
+pub mod json;
+pub mod report;
 pub mod run;
 pub mod text;
 

@@ -11,12 +11,13 @@ use super::{
 
 const WIDTH: usize = 80;
 
-/// How many lines the remark on a failed step may take. Beside it there are at most nine
-/// lines of ours, four of cargo and the prompt.
+/// How many lines the remark on a failed step may take. There are nine more lines of ours,
+/// four of cargo and the prompt.
 const REMARK_LINES: usize = 10;
 
-/// How many lines of the conversation there are at least.
-const LAST_LINES: usize = 3;
+/// How many of these are for the conversation, at least: its heading, the line that says
+/// how much is left out, and the last two lines.
+const CONVERSATION_LINES: usize = 4;
 
 const CONVERSATION: &str = "The conversation so far:";
 
@@ -119,7 +120,9 @@ fn result(report: &Report, style: Style) -> String {
         _ if report.passed.is_empty() => String::new(),
         [first @ .., last] => format!(" (not {} and {last})", first.join(", ")),
     };
-    format!("{}: {count}{failed}\n", style.bold(&report.exercise.heading()))
+    let heading = report.exercise.heading();
+    let line = cut(&format!("{heading}: {count}{failed}"), WIDTH);
+    format!("{}\n", style.bold(&line))
 }
 
 /// "3 of 8 steps".
@@ -192,17 +195,23 @@ fn remark(fault: &Fault, style: Style) -> Vec<String> {
         Some((sentence, conversation)) => (sentence, conversation.trim_matches('\n')),
         None => (remark, ""),
     };
+    let conversation: Vec<_> = conversation.lines().map(str::trim).collect();
+    let most = match conversation.as_slice() {
+        [] => REMARK_LINES,
+        few => REMARK_LINES - CONVERSATION_LINES.min(few.len() + 1),
+    };
     let paragraphs = sentence.trim_end().lines();
     let mut lines: Vec<_> =
         paragraphs.flat_map(|line| wrapped(&indented(line), WIDTH)).collect();
-    // A message may be very long, and is shown as a part of the sentence.
-    lines.truncate(REMARK_LINES);
-    let conversation: Vec<_> = conversation.lines().map(str::trim).collect();
+    if lines.len() > most {
+        lines.truncate(most - 1);
+        lines.push(indented("… and more: --nocapture shows all"));
+    }
     if conversation.is_empty() {
         return lines;
     }
 
-    let room = REMARK_LINES.saturating_sub(lines.len() + 1).max(LAST_LINES);
+    let room = REMARK_LINES - lines.len() - 1;
     let (earlier, last) = match conversation.len().checked_sub(room) {
         Some(more) if more > 0 => conversation.split_at(more + 1),
         _ => (&[][..], conversation.as_slice()),

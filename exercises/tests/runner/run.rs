@@ -19,12 +19,16 @@ use super::{Exercise, Step, arguments::Selected};
 /// that has much to do may hold it up for seconds.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How the name of a check's thread begins. Its path comes after that. The threads that
+/// tokio starts for it have the same name.
+const THREAD: &str = "check ";
+
 /// What has panicked until now, and has not been reported yet.
 static PANICS: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
 
 struct Panic {
-    /// The thread's name is the path of the check that runs in it.
-    thread: String,
+    /// The path of the check.
+    path: String,
     place: String,
     words: String,
 }
@@ -56,7 +60,7 @@ pub fn all<'a>(
     threads: usize,
     listener: &(dyn Fn(&Event) + Sync),
 ) -> Vec<Report<'a>> {
-    panic::set_hook(Box::new(note_panic));
+    note_panics();
     let next = AtomicUsize::new(0);
     let work = || {
         let mut reports = Vec::new();
@@ -143,7 +147,7 @@ fn never_came_back() -> String {
 /// Runs one step, in a thread of its own: it may panic, or never come back.
 fn run(path: &str, check: fn() -> Check) -> Outcome {
     let (sender, result) = mpsc::channel();
-    let thread = thread::Builder::new().name(path.into());
+    let thread = thread::Builder::new().name(format!("{THREAD}{path}"));
     let started = thread.spawn(move || sender.send(check()));
     if let Err(error) = started {
         return Outcome::Failed(format!("No thread could be started: {error}."));
@@ -173,23 +177,31 @@ fn run(path: &str, check: fn() -> Check) -> Outcome {
     }
 }
 
-/// Keeps a panic to one line, whatever RUST_BACKTRACE says.
-fn note_panic(info: &PanicHookInfo) {
-    let panic = Panic {
-        thread: thread::current().name().unwrap_or_default().to_owned(),
-        place: info
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default()
-            .replace('\\', "/"),
+/// Keeps the panic of a check to one line, whatever RUST_BACKTRACE says. The checks run at
+/// the same time, so it is the thread that says whose panic it is.
+fn note_panics() {
+    let otherwise = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let thread = thread::current();
+        match thread.name().and_then(|name| name.strip_prefix(THREAD)) {
+            Some(path) => note_panic(path, info),
+            None => otherwise(info),
+        }
+    }));
+}
+
+fn note_panic(path: &str, info: &PanicHookInfo) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    panics().push(Panic {
+        path: path.to_owned(),
+        place: place.replace('\\', "/"),
         words: info.payload_as_str().unwrap_or_default().to_owned(),
-    };
-    panics().push(panic);
+    });
 }
 
 /// The first panic in the check with this path.
 fn take_panic(path: &str) -> Option<Panic> {
-    panics().extract_if(.., |panic| panic.thread == path).next()
+    panics().extract_if(.., |panic| panic.path == path).next()
 }
 
 fn panics() -> MutexGuard<'static, Vec<Panic>> {
