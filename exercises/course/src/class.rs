@@ -74,43 +74,38 @@ struct Current {
 impl Progress {
     /// The steps of an exercise have been checked, and each passes or does not.
     ///
-    /// The first one that fails is the current step. Its time begins now, unless it was the
-    /// current one already. An exercise whose steps all pass has no current step.
+    /// One run may check many exercises. Which one the learner is at says
+    /// [`is_at`](Self::is_at).
     pub fn checked<'a>(
         &mut self,
         exercise: &str,
         steps: impl IntoIterator<Item = (&'a str, bool)>,
     ) {
-        if !is_word(exercise) {
-            return;
+        if is_word(exercise) {
+            let steps = steps.into_iter().filter(|(name, _)| is_word(name));
+            let steps = steps.map(|(name, passes)| Step { name: name.into(), passes });
+            self.exercises.insert(exercise.into(), steps.collect());
         }
-        let steps: Vec<_> = steps
-            .into_iter()
-            .filter(|(name, _)| is_word(name))
-            .map(|(name, passes)| Step { name: name.into(), passes })
-            .collect();
-
-        match steps.iter().find(|step| !step.passes) {
-            Some(step) => self.is_at(exercise, &step.name),
-            None if self.exercise() == Some(exercise) => self.current = None,
-            None => {}
-        }
-        self.exercises.insert(exercise.into(), steps);
     }
 
-    fn exercise(&self) -> Option<&str> {
-        Some(&self.current.as_ref()?.exercise)
-    }
-
-    fn is_at(&mut self, exercise: &str, step: &str) {
-        let same = |now: &Current| now.exercise == exercise && now.step == step;
-        if !self.current.as_ref().is_some_and(same) {
-            self.current = Some(Current {
-                exercise: exercise.into(),
-                step: step.into(),
-                since: Instant::now(),
-            });
-        }
+    /// The learner is at the first step of this exercise that does not pass, if there is
+    /// one. Its time begins now, unless it was the current step already.
+    pub fn is_at(&mut self, exercise: Option<&str>) {
+        let steps = exercise.and_then(|exercise| self.exercises.get_key_value(exercise));
+        let step = steps.and_then(|(exercise, steps)| {
+            let step = steps.iter().find(|step| !step.passes)?;
+            Some((exercise, &step.name))
+        });
+        let before = self.current.take();
+        self.current = step.map(|(exercise, step)| {
+            before
+                .filter(|it| it.exercise == *exercise && it.step == *step)
+                .unwrap_or_else(|| Current {
+                    exercise: exercise.clone(),
+                    step: step.clone(),
+                    since: Instant::now(),
+                })
+        });
     }
 
     /// The message. It says how long ago, and not when: the clocks of two machines differ.

@@ -238,11 +238,11 @@ impl Watch<'_> {
     fn checked(&mut self, outcome: Outcome) -> io::Result<()> {
         self.running = None;
         self.progress = runner::note(self.course, &outcome);
-        self.report(&outcome);
         self.knows_all |= matches!(outcome, Outcome::Ran { .. });
         if self.entry.is_none() && self.knows_all {
             self.entry = self.progress.next(self.course);
         }
+        self.report(&outcome);
         let solved = self.entry.filter(|entry| verdict::is_solved(&outcome, entry));
         self.outcome = Some((outcome, self.since.elapsed()));
         match solved {
@@ -260,6 +260,8 @@ impl Watch<'_> {
                 self.report.checked(&entry.name, steps);
             }
         }
+        // A run of all checks says nothing of where the learner is.
+        self.report.is_at(self.entry.map(|entry| entry.name.as_str()));
         class.report(&self.report);
     }
 

@@ -129,6 +129,7 @@ fn progress() -> Progress {
         "warm_up_01",
         [("step_1_it_answers", true), ("step_2_it_counts", false)],
     );
+    progress.is_at(Some("warm_up_01"));
     progress
 }
 
@@ -179,6 +180,8 @@ fn nothing_but_the_names_leaves_this_machine() {
     ana.welcomes();
     let mut progress = progress();
     progress.checked("fn main() { println!() }", [("step_1", true)]);
+    progress.is_at(Some("fn main() { println!() }"));
+    progress.is_at(Some("warm_up_01"));
     progress
         .checked("rate_limit", [("let secret = 42;", true), ("step_1_it_waits", true)]);
 
@@ -255,6 +258,7 @@ fn after_a_reconnect_the_state_is_sent_again_and_each_end_is_told_once() {
     let mut solved = progress();
     solved
         .checked("warm_up_01", [("step_1_it_answers", true), ("step_2_it_counts", true)]);
+    solved.is_at(Some("warm_up_01"));
     class.report(&solved);
     drop(Learner::accept(&listener)); // It is lost again, before the welcome.
     let mut ana = Learner::accept(&listener);
@@ -360,22 +364,39 @@ fn the_time_at_a_step_goes_on_until_another_step_is_the_current_one() {
     let mut progress = progress();
     let begun = progress.current.clone().expect("a step fails").since;
 
-    progress.checked(
-        "warm_up_01",
-        [("step_1_it_answers", true), ("step_2_it_counts", false)],
-    );
+    progress.is_at(Some("warm_up_01"));
     let same = progress.current.clone().expect("a step fails").since;
-    progress.checked("warm_up_02", [("step_1_it_ends", true)]);
-    let elsewhere = progress.current.clone().expect("a step fails").step;
-    progress
-        .checked("warm_up_01", [("step_1_it_answers", true), ("step_2_it_counts", true)]);
+    progress.checked("warm_up_01", [("step_1_it_answers", false)]);
+    progress.is_at(Some("warm_up_01"));
+    let other = progress.current.clone().expect("a step fails");
 
     assert_eq!(same, begun, "a check that fails again does not begin it anew");
-    assert_eq!(
-        elsewhere, "step_2_it_counts",
-        "another exercise that is solved is no matter"
-    );
-    assert_eq!(progress.current, None, "all is solved");
+    assert!(other.step == "step_1_it_answers" && other.since > begun, "{other:?}");
+}
+
+#[test]
+fn a_run_of_all_checks_does_not_move_the_learner() {
+    let mut progress = progress();
+
+    progress.checked("warm_up_02", [("step_1_it_ends", false)]);
+    progress.checked("drain", [("step_1_it_stops", false)]);
+    progress.is_at(Some("warm_up_01"));
+    let step = progress.current.clone().map(|current| current.step);
+
+    assert_eq!(step.as_deref(), Some("step_2_it_counts"), "others may fail meanwhile");
+    progress.is_at(Some("never_checked"));
+    assert_eq!(progress.current, None, "nothing is known of it");
+}
+
+#[test]
+fn who_has_solved_an_exercise_is_at_no_step() {
+    let mut progress = progress();
+
+    progress.checked("warm_up_01", [("step_1_it_answers", true)]);
+    progress.is_at(Some("warm_up_01"));
+    assert_eq!(progress.current, None, "all of it passes");
+    progress.is_at(None);
+    assert_eq!(progress.current, None, "and there is nothing else");
 }
 
 #[test]
