@@ -13,6 +13,7 @@ mod manifest;
 mod nearest;
 mod new_service;
 mod overview;
+mod page;
 mod progress;
 mod reset;
 mod runner;

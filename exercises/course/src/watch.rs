@@ -4,11 +4,9 @@
 //! queue, so that one loop, without locks, decides what happens.
 
 use std::{
-    io::{self, Write},
-    mem,
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     process::ExitCode,
-    slice,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     time::{Duration, Instant},
 };
@@ -18,13 +16,12 @@ use crate::{
     class::{self, Class},
     command::Membership,
     course::{Course, Refusal},
-    hint,
     keys::{Key, Keys},
-    overview,
+    page::{Page, View},
     progress::Progress,
     runner::{self, Running},
     saves::{self, Snapshot},
-    screen::{Style, fit},
+    screen::Style,
     syllabus::Entry,
     verdict,
 };
@@ -37,8 +34,6 @@ const QUIET: Duration = Duration::from_millis(40);
 /// a save is left out, because those that wait say the same.
 const EVENTS: usize = 64;
 
-const KEYS: &str = "h hint   l list   n next   q quit";
-
 enum Event {
     Pressed(Key),
     Saved,
@@ -49,35 +44,19 @@ enum Event {
     Stop,
 }
 
-/// What the screen shows.
-enum View {
-    Verdict,
-    Hints(Vec<String>),
-    List,
-}
-
 struct Watch<'a> {
-    course: &'a Course,
-    style: Style,
-    has_keys: bool,
+    page: Page<'a>,
     sender: SyncSender<Event>,
     source: PathBuf,
+    /// The files that the last run was about.
     seen: Snapshot,
-    progress: Progress,
-    /// `None` when all is solved.
-    entry: Option<&'a Entry>,
     /// The first run is of all checks, because it finds out what is next.
     knows_all: bool,
     running: Option<Running>,
     runs: u64,
     since: Instant,
-    outcome: Option<(Outcome, Duration)>,
     class: Option<Class>,
     report: class::Progress,
-    news: Option<String>,
-    /// What has been solved a moment ago.
-    praise: Option<String>,
-    view: View,
 }
 
 pub fn watch(
@@ -93,31 +72,24 @@ pub fn watch(
     let source = course.root.join("exercises/src");
     let _watcher = follow(&source, &sender)?; // It follows for as long as it lives.
     let keys = listen(&sender)?;
-    let mut watch = Watch {
+
+    let page = Page {
         course,
         style,
         has_keys: keys.is_some(),
-        sender,
-        seen: Snapshot::default(),
-        source,
         progress: Progress::load(course),
         entry,
-        knows_all: false,
-        running: None,
-        runs: 0,
-        since: Instant::now(),
         outcome: None,
-        class,
-        report: class::Progress::default(),
-        news: None,
+        is_checking: true,
         praise: None,
+        news: None,
         view: View::Verdict,
     };
-    watch.say_hello()?;
-    watch.run_again()?;
+    let mut watch = Watch::new(page, sender, source, class);
     let done = watch.until_stopped(&events);
-    drop(watch);
-    drop(keys); // From here on, a line ends as it should.
+    watch.page.end();
+    drop(watch); // First the checks, which would hold up the next `cargo`.
+    drop(keys);
     match done {
         // Whoever read what we write reads no more.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -135,7 +107,7 @@ fn join(class: &Membership, sender: &SyncSender<Event>) -> Result<Class, Refusal
 }
 
 fn follow(
-    source: &std::path::Path,
+    source: &Path,
     sender: &SyncSender<Event>,
 ) -> Result<Box<dyn notify::Watcher>, Refusal> {
     let sender = sender.clone();
@@ -180,16 +152,35 @@ fn stop_when_told(_: &SyncSender<Event>) -> io::Result<()> {
     Ok(())
 }
 
-impl Watch<'_> {
+impl<'a> Watch<'a> {
+    fn new(
+        page: Page<'a>,
+        sender: SyncSender<Event>,
+        source: PathBuf,
+        class: Option<Class>,
+    ) -> Self {
+        Self {
+            page,
+            sender,
+            source,
+            seen: Snapshot::default(),
+            knows_all: false,
+            running: None,
+            runs: 0,
+            since: Instant::now(),
+            class,
+            report: class::Progress::default(),
+        }
+    }
+
     fn until_stopped(&mut self, events: &Receiver<Event>) -> io::Result<()> {
-        let mut look_at = None;
+        self.page.begin()?;
+        self.run_again()?;
+        let mut look_at: Option<Instant> = None;
         loop {
             let event = match look_at {
                 None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(moment) => {
-                    let left: Duration = moment - Instant::now();
-                    events.recv_timeout(left)
-                }
+                Some(moment) => events.recv_timeout(moment - Instant::now()),
             };
             match event {
                 Ok(Event::Saved) => look_at = Some(Instant::now() + QUIET),
@@ -197,7 +188,7 @@ impl Watch<'_> {
                     self.checked(outcome)?;
                 }
                 Ok(Event::Checked(..)) => {} // That run was stopped.
-                Ok(Event::News(sentence)) => self.hear(sentence)?,
+                Ok(Event::News(sentence)) => self.page.news(sentence)?,
                 Ok(Event::Pressed(Key::Quit) | Event::Stop) => return Ok(()),
                 Ok(Event::Pressed(key)) => self.pressed(key)?,
                 Err(RecvTimeoutError::Timeout) => {
@@ -214,8 +205,8 @@ impl Watch<'_> {
         if Snapshot::take(&self.source) == self.seen {
             return Ok(());
         }
-        self.praise = None;
-        self.view = View::Verdict;
+        self.page.praise = None;
+        self.page.view = View::Verdict;
         self.run_again()
     }
 
@@ -227,33 +218,40 @@ impl Watch<'_> {
         self.since = Instant::now();
         let run = self.runs;
         let sender = self.sender.clone();
-        let entry = self.entry.filter(|_| self.knows_all);
-        let command = runner::command(self.course, entry, self.style.colour);
-        self.running = Some(Running::start(command, move |outcome| {
+        let entry = self.page.entry.filter(|_| self.knows_all);
+        let command = runner::command(self.page.course, entry, self.page.style.colour);
+        let started = Running::start(command, move |outcome| {
             sender.send(Event::Checked(run, outcome)).ok(); // Nobody waits for it any more.
+        });
+        self.running = Some(started.map_err(|error| {
+            io::Error::other(format!("cargo cannot be started: {error}."))
         })?);
-        self.draw_state("checking …")
+        self.page.is_checking = true;
+        self.page.draw()
     }
 
     fn checked(&mut self, outcome: Outcome) -> io::Result<()> {
         self.running = None;
-        self.progress = runner::note(self.course, &outcome);
+        let page = &mut self.page;
+        page.is_checking = false;
+        page.progress = runner::note(page.course, &outcome);
         self.knows_all |= matches!(outcome, Outcome::Ran { .. });
-        if self.entry.is_none() && self.knows_all {
-            self.entry = self.progress.next(self.course);
+        if page.entry.is_none() && self.knows_all {
+            page.entry = page.progress.next(page.course);
         }
         self.report(&outcome);
-        let solved = self.entry.filter(|entry| verdict::is_solved(&outcome, entry));
-        self.outcome = Some((outcome, self.since.elapsed()));
+        let page = &mut self.page;
+        let solved = page.entry.filter(|entry| verdict::is_solved(&outcome, entry));
+        page.outcome = Some((outcome, self.since.elapsed()));
         match solved {
             Some(entry) => self.move_on(entry),
-            None => self.draw(),
+            None => self.page.draw(),
         }
     }
 
     fn report(&mut self, outcome: &Outcome) {
         let Some(class) = &self.class else { return };
-        for entry in &self.course.syllabus.entries {
+        for entry in &self.page.course.syllabus.entries {
             let own = verdict::own_steps(outcome, entry);
             if !own.is_empty() {
                 let steps = own.iter().map(|step| (step.name.as_str(), step.passed));
@@ -261,171 +259,43 @@ impl Watch<'_> {
             }
         }
         // A run of all checks says nothing of where the learner is.
-        self.report.is_at(self.entry.map(|entry| entry.name.as_str()));
+        self.report.is_at(self.page.entry.map(|entry| entry.name.as_str()));
         class.report(&self.report);
     }
 
-    fn hear(&mut self, sentence: String) -> io::Result<()> {
-        if !self.has_keys {
-            return self.print(&[sentence]);
-        }
-        self.news = Some(sentence);
-        self.draw()
-    }
-
     /// The checks of the next one follow at once: nothing has to be compiled for them.
-    fn move_on(&mut self, entry: &Entry) -> io::Result<()> {
-        let heading = self.course.syllabus.heading(entry);
-        let praise =
-            format!("{heading} is solved. Compare: cargo course solution {}", entry.name);
-        if !self.has_keys {
-            self.print(slice::from_ref(&praise))?;
-        }
-        self.praise = Some(praise);
+    fn move_on(&mut self, entry: &'a Entry) -> io::Result<()> {
+        let heading = self.page.course.syllabus.heading(entry);
+        let compare = format!("cargo course solution {}", entry.name);
+        self.page.praise(format!("{heading} is solved.\nCompare: {compare}"))?;
         self.go_to_the_one_after(entry)
     }
 
     fn go_to_the_one_after(&mut self, entry: &Entry) -> io::Result<()> {
-        let all = &self.course.syllabus.entries;
+        let page = &mut self.page;
+        let all = &page.course.syllabus.entries;
         let place = all.iter().position(|other| other.name == entry.name).unwrap_or(0);
-        let rest = all[place + 1..].iter().chain(&all[..place]);
-        self.entry = rest.clone().find(|entry| !self.progress.is_solved(entry));
-        self.view = View::Verdict;
-        match self.entry {
+        let mut rest = all[place + 1..].iter().chain(&all[..place]);
+        page.entry = rest.find(|entry| !page.progress.is_solved(entry));
+        page.view = View::Verdict;
+        match page.entry {
             Some(_) => self.run_again(),
-            None => self.draw(),
+            None => self.page.draw(),
         }
     }
 
     fn pressed(&mut self, key: Key) -> io::Result<()> {
-        match (key, self.entry) {
-            (Key::Hint, Some(entry)) => self.view = View::Hints(self.hints(entry)),
+        let page = &mut self.page;
+        match (key, page.entry) {
+            (Key::Hint, _) => page.show_hints(),
             (Key::Next, Some(entry)) => {
-                self.praise = None;
+                page.praise = None;
                 return self.go_to_the_one_after(entry);
             }
-            (Key::List, _) if !matches!(self.view, View::List) => self.view = View::List,
-            (Key::Resized, _) => self.style = Style::of_the_terminal(),
-            _ => self.view = View::Verdict,
+            (Key::List, _) if !matches!(page.view, View::List) => page.view = View::List,
+            (Key::Resized, _) => page.style = Style::of_the_terminal(),
+            _ => page.view = View::Verdict,
         }
-        self.draw()
-    }
-
-    /// Those seen so far; and one more if they are on the screen already.
-    fn hints(&self, entry: &Entry) -> Vec<String> {
-        let more = matches!(self.view, View::Hints(_));
-        let hints = match hint::hints(self.course, entry) {
-            Ok(hints) => hints,
-            Err(refusal) => return vec![refusal.sentence],
-        };
-        let (shown, note) = hint::show(self.course, entry, more, hints.len());
-        let headed = (1..).zip(&hints).take(shown);
-        let count = hints.len();
-        let mut texts: Vec<_> = headed
-            .map(|(number, hint)| format!("Hint {number} of {count}: {hint}"))
-            .collect();
-        texts.reverse(); // The new one first: all may not fit.
-        texts.extend(note);
-        texts
-    }
-
-    fn say_hello(&self) -> io::Result<()> {
-        if self.has_keys {
-            return Ok(());
-        }
-        self.print(&["The checks run at each save in exercises/src.".into()])
-    }
-
-    fn draw(&self) -> io::Result<()> {
-        let state = match &self.outcome {
-            Some((_, time)) if self.running.is_none() => {
-                format!("checked in {:.1} s", time.as_secs_f32())
-            }
-            _ => "checking …".into(),
-        };
-        self.draw_state(&state)
-    }
-
-    /// The whole screen, anew. Without a terminal there are only verdicts, one by one.
-    fn draw_state(&self, state: &str) -> io::Result<()> {
-        let room = self.style.height.map(|height| height.saturating_sub(2));
-        if !self.has_keys {
-            return match self.running {
-                Some(_) => Ok(()),
-                None => self.print(&[self.verdict(room), vec![state.into()]].concat()),
-            };
-        }
-        let news = self.news.as_deref().map_or(Vec::new(), |news| self.style.wrap(news));
-        let room = room.unwrap_or(usize::MAX).saturating_sub(news.len());
-        let mut lines = Vec::new();
-        if let Some(praise) = &self.praise {
-            lines.extend(
-                self.style.wrap(praise).iter().map(|line| self.style.green(line)),
-            );
-            lines.push(String::new());
-        }
-        let left = room.saturating_sub(lines.len());
-        lines.extend(match &self.view {
-            View::Verdict => self.verdict(Some(left)),
-            View::Hints(hints) => self.fitting_hints(hints, left),
-            View::List => fit(self.list(), left, "cargo course list"),
-        });
-        lines.push(String::new());
-        lines.extend(news);
-        lines.push(self.style.quiet(&format!("{KEYS}   · {state}")));
-        // A terminal that reports keys goes down at "\n", but not to the left.
-        self.write(&format!("\x1b[2J\x1b[3J\x1b[H{}", lines.join("\r\n")))
-    }
-
-    fn verdict(&self, room: Option<usize>) -> Vec<String> {
-        match (&self.outcome, self.entry) {
-            (None, Some(entry)) => vec![self.course.syllabus.heading(entry)],
-            (None, None) => vec!["The first run looks where you are.".into()],
-            (Some((outcome, _)), Some(entry)) if self.is_about(outcome, entry) => {
-                verdict::lines(self.course, entry, outcome, self.style, room)
-            }
-            (Some(_), Some(entry)) => vec![self.course.syllabus.heading(entry)],
-            (Some((outcome, _)), None) => {
-                overview::next_lines(self.course, outcome, &self.progress, self.style)
-            }
-        }
-    }
-
-    /// After one is solved, the last verdict is not yet about the next.
-    fn is_about(&self, outcome: &Outcome, entry: &Entry) -> bool {
-        !matches!(outcome, Outcome::Ran { .. })
-            || !verdict::own_steps(outcome, entry).is_empty()
-    }
-
-    fn fitting_hints(&self, hints: &[String], room: usize) -> Vec<String> {
-        let name = self.entry.map_or("", |entry| &entry.name);
-        let all = format!("cargo course hint {name}");
-        fit(self.style.wrap(&hints.join("\n\n")), room, &all)
-    }
-
-    fn list(&self) -> Vec<String> {
-        let nothing = Outcome::Broken(String::new());
-        let outcome = self.outcome.as_ref().map_or(&nothing, |(outcome, _)| outcome);
-        overview::list_lines(self.course, outcome, &self.progress, self.style)
-    }
-
-    fn print(&self, lines: &[String]) -> io::Result<()> {
-        self.write(&format!("{}\n\n", lines.join("\n")))
-    }
-
-    fn write(&self, text: &str) -> io::Result<()> {
-        let mut stdout = io::stdout();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()
-    }
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        // First the checks, which would hold up the next `cargo`.
-        drop(mem::take(&mut self.running));
-        if self.has_keys {
-            self.write("\r\n").ok(); // The shell's line is below ours.
-        }
+        self.page.draw()
     }
 }
