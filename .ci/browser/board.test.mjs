@@ -94,6 +94,28 @@ describe("the board", LIMITS, () => {
     eve.vanish();
   });
 
+  test("whatever a board sends, a page shows text", async (t) => {
+    const learner = row('<img src="x" onerror="document.title = 1">', 700);
+    learner.current = { exercise: "<i>a</i>", step: "<b>step</b>", seconds: 700 };
+    const exercises = [{ name: "<i>a</i>", title: "<u>" }];
+    const page = await openWindow(t, "", {
+      prepare: (page) =>
+        page.routeWebSocket("**/ws/page", (socket) => {
+          const learners = [learner];
+          const addresses = ["http://127.0.0.1:1/<s>"];
+          socket.send(
+            JSON.stringify({ type: "snapshot", version: 1, addresses, exercises, learners }),
+          );
+        }),
+    });
+    await page.goto(board.url);
+
+    await sees(page, "#learners th", "<img src=", "the name is text");
+    await sees(page, "#help", "<img src=", "and so it is above the table");
+    assert.equal(await page.locator(":is(img, i, b, u, s):visible").count(), 0, "no markup");
+    assert.equal(await page.title(), "The class", "and no script of a stranger runs");
+  });
+
   test("a board that starts anew has its page back", async (t) => {
     const first = await start("board");
     t.after(() => first.stop());

@@ -357,11 +357,11 @@ impl Connection {
     /// Says hello, and sends the newest report whenever there is one that is not sent.
     fn talk(&mut self, mut socket: WebSocket<TcpStream>) -> End {
         // So that a report need not wait for the board to say something.
-        if let Err(error) = socket.get_ref().set_read_timeout(Some(self.timing.poll)) {
-            return End::Away(lost(&error.into()));
+        if socket.get_ref().set_read_timeout(Some(self.timing.poll)).is_err() {
+            return End::Away(LOST.into());
         }
-        if let Err(error) = socket.send(Message::text(&*self.hello)) {
-            return End::Away(lost(&error));
+        if socket.send(Message::text(&*self.hello)).is_err() {
+            return End::Away(LOST.into());
         }
         let mut welcomed = false;
         let mut complaint = None;
@@ -387,7 +387,7 @@ impl Connection {
                     }
                 }
                 Err(Error::Io(error)) if is_timeout(&error) => {}
-                Err(error) => return End::Away(lost(&error)),
+                Err(_) => return End::Away(LOST.into()),
             }
             if heard_at.elapsed() > SILENCE {
                 return End::Away("nothing comes from it any more".into());
@@ -406,8 +406,8 @@ impl Connection {
                 )
             };
             if let Some((number, text)) = report {
-                if let Err(error) = socket.send(Message::text(text)) {
-                    return End::Away(lost(&error));
+                if socket.send(Message::text(text)).is_err() {
+                    return End::Away(LOST.into());
                 }
                 sent = number;
                 sent_at = Some(Instant::now());
@@ -455,9 +455,8 @@ fn end(frame: Option<CloseFrame>, welcomed: bool, complaint: Option<String>) -> 
     End::Refused(sentence.chars().filter(|c| !c.is_control()).take(300).collect())
 }
 
-fn lost(error: &Error) -> String {
-    format!("the connection is lost ({error})")
-}
+/// What went wrong, for people who cannot do anything about it.
+const LOST: &str = "the connection is lost";
 
 /// A read that has waited long enough. Which of the two it is depends on the system.
 fn is_timeout(error: &io::Error) -> bool {

@@ -1,10 +1,21 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use probe::{Check, Hint, ONE_MINUTE};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::advance};
 
-use super::{away, board, event, joins, newcomer, opens, progress, row, shows, snapshot};
+use super::{
+    away, board, event, joins, newcomer, opens, progress, row, session, shows, snapshot,
+};
+use crate::{
+    class::Class,
+    protocol::{Name, Progress, SessionId},
+};
 
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -107,6 +118,35 @@ async fn pages_that_come_while_much_happens_miss_nothing_and_get_nothing_twice()
         first_versions.iter().filter(|&&version| version > 10 && version < 80).count();
     assert!(middle > 0, "some pages came in the middle: {first_versions:?}");
     Ok(())
+}
+
+/// The same with threads: a change may come between any two lines of the board's code.
+#[test]
+fn no_change_comes_between_the_snapshot_and_the_events() {
+    let class = Class::default();
+    let stopped = AtomicBool::new(false);
+
+    thread::scope(|scope| {
+        for number in 0..2 {
+            let (class, stopped) = (&class, &stopped);
+            scope.spawn(move || {
+                let name = Name::try_from(format!("learner-{number}")).expect("a name");
+                let id = SessionId::try_from(session(number)).expect("an id");
+                let Ok(member) = class.join(&name, id) else { panic!("there is room") };
+                while !stopped.load(Ordering::Relaxed) {
+                    member.report(Progress::default());
+                }
+            });
+        }
+        for _ in 0..100 {
+            let mut page = class.subscribe(&[]).expect("there is one page at a time");
+            let texts = (0..5).map_while(|_| page.outbox.blocking_recv());
+            let texts: Vec<_> = texts.map(|text| text.to_string()).collect();
+            let replayed = replay(&texts).map(|(first, last, _)| last - first);
+            assert!(replayed.is_ok(), "{replayed:?}");
+        }
+        stopped.store(true, Ordering::Relaxed);
+    });
 }
 
 /// Does what the page does: the versions of its events must follow one another.

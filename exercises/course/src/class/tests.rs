@@ -264,7 +264,10 @@ fn after_a_reconnect_the_state_is_sent_again_and_each_end_is_told_once() {
     let mut ana = Learner::accept(&listener);
     ana.welcomes();
 
-    assert!(away.starts_with("The board is away: the connection is lost"), "{away}");
+    assert!(
+        away.starts_with("The board is away: the connection is lost. Your"),
+        "{away}"
+    );
     assert_eq!(
         next(&news),
         "The board is back, and has your progress.",
