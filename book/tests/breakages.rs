@@ -77,6 +77,22 @@ fn a_timetable_that_is_too_long() {
 }
 
 #[test]
+fn a_timetable_with_a_warm_up_that_nobody_knows() {
+    let said = directive("{{#schedule 9:00 9:30\nwarm_up_99\n}}");
+
+    let sentence = "The syllabus has no warm_up_99.";
+    assert_eq!(said, [format!("{FILE}:3: {sentence}")], "no such warm-up");
+}
+
+#[test]
+fn a_line_of_a_timetable_without_minutes() {
+    let said = directive("{{#schedule 9:00 9:30\nTalk\n}}");
+
+    let sentence = "“Talk” should begin with its minutes.";
+    assert_eq!(said, [format!("{FILE}:3: {sentence}")], "how long do we talk?");
+}
+
+#[test]
 fn a_dead_link() {
     let said = page("See [the glossary](../glossary.md).");
 

@@ -1,9 +1,17 @@
-//! What the book says about axum, where no lesson's test shows it.
+//! What the book says about axum and about the lessons, where no lesson's test shows it.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, extract::State, routing::post};
+use axum::{
+    Router,
+    extract::{State, connect_info::MockConnectInfo},
+    http::Request,
+    routing::post,
+};
+use book::read;
+use lesson_08_auth::{Auth, auth_routes};
 use probe::{Check, Hint};
+use serde_json::json;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -46,5 +54,33 @@ async fn axum_drops_a_handler_whose_client_hangs_up() -> Check {
     server.abort();
     assert_eq!(began, Ok(Some("began")), "the request arrived");
     assert_eq!(ended, Ok(Some("dropped")), "lesson 14 says so, and counts on it");
+    Ok(())
+}
+
+/// Names and passwords stand in neighbouring cells: `| `ana` | `ana-likes-tea` | …`.
+#[tokio::test(start_paused = true)]
+async fn twenty_people_can_sign_in_as_the_sheet_says() -> Check {
+    let sheet = read("book/src/teachers/sheet.md").map_err(Hint::new)?;
+    let cells =
+        |line: &str| line.split('`').skip(1).step_by(2).map(String::from).collect();
+    let accounts: Vec<Vec<String>> =
+        sheet.lines().filter(|line| line.contains("-likes-")).map(cells).collect();
+    let auth = Auth::new(b"a secret for the tests, 32 bytes or more", "book");
+    let app = Router::new()
+        .merge(auth_routes::<Auth>())
+        .layer(MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 50_000))))
+        .with_state(auth.map_err(Hint::new)?);
+    let server = probe::serve(app);
+
+    for account in accounts.iter().flat_map(|row| row.chunks(2)) {
+        let body = json!({ "username": account[0], "password": account[1] }).to_string();
+        let request = Request::post("/login")
+            .header("content-type", "application/json")
+            .body(body)
+            .expect("a good request");
+        let response = server.request(request).await?;
+        assert_eq!(response.status, 200, "{account:?} may sign in");
+    }
+    assert_eq!(accounts.len(), 10, "the sheet has two in a line");
     Ok(())
 }
