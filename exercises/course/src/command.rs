@@ -12,6 +12,7 @@ cargo course hint      [NAME]   the hints that you have seen; with --next one mo
 cargo course solution  [NAME]   our answer, when yours passes
 cargo course reset      NAME    the file as it was; your version is kept
 cargo course board              a page for the class, for the teacher's projector
+cargo course prepare   [01 …]   downloads and compiles all lessons, or some: for a day offline
 cargo course new        PATH    the whole server, as the start of a service of your own
 
 NAME is warm_up_01 … warm_up_08, the name of an exercise such as typing_indicator, or its
@@ -36,6 +37,7 @@ pub enum Command {
     Solution { name: Option<String> },
     Reset { name: String },
     Board { arguments: Vec<String> },
+    Prepare { lessons: Vec<String> },
     New { path: String },
 }
 
@@ -46,8 +48,9 @@ pub struct Membership {
     pub name: String,
 }
 
-const WORDS: [&str; 10] = [
-    "list", "next", "check", "watch", "hint", "solution", "reset", "board", "new", "help",
+const WORDS: [&str; 11] = [
+    "list", "next", "check", "watch", "hint", "solution", "reset", "board", "prepare",
+    "new", "help",
 ];
 
 pub fn parse(arguments: &[String]) -> Result<Command, Refusal> {
@@ -70,6 +73,7 @@ pub fn parse(arguments: &[String]) -> Result<Command, Refusal> {
         "hint" => Command::Hint { more: rest.flag("--next"), name: rest.word() },
         "solution" => Command::Solution { name: rest.word() },
         "reset" => Command::Reset { name: rest.needed("reset", "typing_indicator")? },
+        "prepare" => Command::Prepare { lessons: rest.words() },
         "new" => Command::New { path: rest.needed("new", "../my-chat")? },
         _ => return Err(unknown("command", word, &WORDS)),
     };
@@ -145,6 +149,11 @@ impl Rest {
     fn word(&mut self) -> Option<String> {
         let found = self.arguments.iter().position(|argument| !argument.starts_with('-'));
         found.map(|place| self.arguments.remove(place))
+    }
+
+    /// All that are no options.
+    fn words(&mut self) -> Vec<String> {
+        self.arguments.extract_if(.., |argument| !argument.starts_with('-')).collect()
     }
 
     fn needed(&mut self, command: &str, example: &str) -> Result<String, Refusal> {

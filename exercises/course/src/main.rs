@@ -14,6 +14,7 @@ mod nearest;
 mod new_service;
 mod overview;
 mod page;
+mod prepare;
 mod progress;
 mod reset;
 mod runner;
@@ -54,6 +55,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Refusal> {
         Command::Help => HELP.into(),
         Command::New { path } => new_service::create(&root, Path::new(&path))?,
         Command::Board { arguments } => return board::serve(&root, &arguments),
+        Command::Prepare { lessons } => prepare::prepare(&root, &lessons)?,
         Command::Overview => overview::overview(&open()?, style)?,
         Command::Next => overview::next(&open()?, style)?,
         Command::List { json: true } => overview::as_json(&open()?)?,
