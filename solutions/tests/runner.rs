@@ -146,6 +146,9 @@ fn the_flags_are_those_of_rusts_own_runner() {
     assert_eq!((nextest.action, nextest.format), (Action::List, Format::Terse));
     assert_eq!((colour.color, colour.threads), (Some(true), 3));
     assert_eq!(json.format, Format::Json);
+    for typed in ["--quiet --format json", "--format json --quiet"] {
+        assert_eq!(parse(typed).expect("cargo adds it").format, Format::Json, "{typed}");
+    }
     assert_eq!(parse("-h").expect("help").action, Action::Help);
     assert!(parse("--show-output").expect("it is known").verbose);
 }

@@ -110,6 +110,8 @@ pub fn parse(
             "--ignored" => parsed.ignored_alone = true,
             "--skip" => parsed.skipped.push(as_a_path(&value()?)),
             "--nocapture" | "--no-capture" | "--show-output" => parsed.verbose = true,
+            // `cargo test --quiet` gives it to us, too, whatever the format is.
+            "--quiet" | "-q" if parsed.format == Format::Json => {}
             "--quiet" | "-q" => parsed.format = Format::Terse,
             "--test-threads" => parsed.threads = threads(&value()?)?,
             "--color" => match value()?.as_str() {

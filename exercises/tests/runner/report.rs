@@ -56,13 +56,17 @@ impl Style {
 pub fn write(reports: &[Report], exercises: &[Exercise], style: Style) -> String {
     let mut text = String::from("\n");
     if style.verbose {
-        for report in reports {
-            text.push_str(&steps(report, style));
-        }
+        let lists: Vec<_> = reports.iter().map(|report| steps(report, style)).collect();
+        text.push_str(&lists.join("\n"));
     }
     if let [report] = reports {
-        text.push_str(&result(report, style));
+        if !style.verbose {
+            text.push_str(&result(report, style));
+        }
     } else if !style.quiet {
+        if style.verbose {
+            text.push('\n');
+        }
         text.push_str("Where you are\n\n");
         for report in reports {
             text.push_str(&entry(report, style));
@@ -94,7 +98,7 @@ pub fn write(reports: &[Report], exercises: &[Exercise], style: Style) -> String
 
 /// A line for each step.
 fn steps(report: &Report, style: Style) -> String {
-    let mut text = format!("{}\n\n", report.exercise.heading());
+    let mut text = format!("{}\n\n", style.bold(&report.exercise.heading()));
     for (step, _) in report.exercise.steps {
         if report.passed.contains(step) {
             text.push_str(&format!("  {}      {step}\n", style.good("ok")));
@@ -102,7 +106,6 @@ fn steps(report: &Report, style: Style) -> String {
             text.push_str(&format!("  {}  {step}\n", style.bad("FAILED")));
         }
     }
-    text.push('\n');
     text
 }
 

@@ -1,9 +1,11 @@
 //! Runs checks: several exercises at the same time, the steps of each one after another.
 
 use std::{
+    fs,
     panic::{self, PanicHookInfo},
+    path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
@@ -15,9 +17,12 @@ use probe::Check;
 
 use super::{Exercise, Step, arguments::Selected};
 
-/// How long a check may take, in real time. It needs some milliseconds, but a machine
-/// that has much to do may hold it up for seconds.
+/// How long a check may take, in real time. Most need some milliseconds. On Linux, it does
+/// not count how long a check waits for a processor that others use.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// How long we wait on a machine that has too much to do.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// How the name of a check's thread begins. Its path comes after that. The threads that
 /// tokio starts for it have the same name.
@@ -148,16 +153,31 @@ fn never_came_back() -> String {
 fn run(path: &str, check: fn() -> Check) -> Outcome {
     let (sender, result) = mpsc::channel();
     let thread = thread::Builder::new().name(format!("{THREAD}{path}"));
-    let started = thread.spawn(move || sender.send(check()));
+    let task = Arc::new(OnceLock::new());
+    let own_task = task.clone();
+    let started = thread.spawn(move || {
+        own_task.get_or_init(|| fs::read_link("/proc/thread-self").ok());
+        sender.send(check())
+    });
     if let Err(error) = started {
         return Outcome::Failed(format!("No thread could be started: {error}."));
     }
 
-    let hint = match result.recv_timeout(LIMIT) {
+    let start = Instant::now();
+    let result = loop {
+        let elapsed = start.elapsed();
+        let left =
+            (LIMIT + without_processor(&task)).min(LONGEST).saturating_sub(elapsed);
+        match result.recv_timeout(left) {
+            Err(RecvTimeoutError::Timeout) if left.is_zero() => return Outcome::Stuck,
+            Err(RecvTimeoutError::Timeout) => {} // Perhaps there is more time by now.
+            other => break other,
+        }
+    };
+    let hint = match result {
         Ok(Ok(())) => None,
         Ok(Err(hint)) => Some(hint.to_string()),
-        Err(RecvTimeoutError::Disconnected) => Some("The check ended in a panic.".into()),
-        Err(RecvTimeoutError::Timeout) => return Outcome::Stuck,
+        Err(_) => Some("The check ended in a panic.".into()),
     };
     match (take_panic(path), hint) {
         (None, None) => Outcome::Passed,
@@ -175,6 +195,18 @@ fn run(path: &str, check: fn() -> Check) -> Outcome {
             Outcome::Panicked { remark, file: is_learners.then_some(file) }
         }
     }
+}
+
+/// How long a thread could have run and did not, because all processors were busy.
+///
+/// Only Linux tells, as the second number of `schedstat`.
+fn without_processor(task: &OnceLock<Option<PathBuf>>) -> Duration {
+    let task = task.get().and_then(Option::as_deref);
+    let numbers = task.map(|task| Path::new("/proc").join(task).join("schedstat"));
+    let numbers = numbers.and_then(|file| fs::read_to_string(file).ok());
+    let nanoseconds =
+        numbers.as_deref().and_then(|n| n.split_whitespace().nth(1)?.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
 /// Keeps the panic of a check to one line, whatever RUST_BACKTRACE says. The checks run at
