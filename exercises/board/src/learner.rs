@@ -21,7 +21,7 @@ pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 const NO_HELLO: Disconnect = Disconnect::ByUs(close_code::POLICY, "hello comes first");
 const FULL: Disconnect = Disconnect::ByUs(close_code::AGAIN, "the class is full");
-const REPLACED: Disconnect = Disconnect::ByUs(4012, "replaced by a newer connection");
+const REPLACED: Disconnect = Disconnect::ByUs(4014, "replaced by a newer connection");
 
 pub async fn ws_handler(
     _: NoPage,

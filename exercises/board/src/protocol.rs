@@ -20,7 +20,7 @@
 //!   version 9 has missed something, and asks for a new snapshot by connecting again.
 //! - A learner whose course is newer may send exercises and fields that we do not know. We
 //!   pass over them. Steps are unknown to us anyway: they are names, and we count them.
-//! - Close codes of our own: 4008 too slow, 4009 name taken, 4010 no sign of life, 4012
+//! - Close codes of our own: 4008 too slow, 4009 name taken, 4010 no sign of life, 4014
 //!   replaced by a newer connection of the same learner. 1008 is for who sends too much, or
 //!   no `hello`, and 1013 for a class that is full.
 

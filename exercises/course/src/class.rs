@@ -48,7 +48,7 @@ const WORD_LIMIT: usize = 100;
 /// Codes with which the board closes a connection for good.
 const POLICY: u16 = 1008;
 const NAME_TAKEN: u16 = 4009;
-const REPLACED: u16 = 4012;
+const REPLACED: u16 = 4014;
 
 /// How far a learner is: which steps pass, and which one is next.
 #[derive(Clone, Debug, Default, PartialEq)]

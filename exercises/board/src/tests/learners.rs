@@ -67,7 +67,7 @@ async fn the_same_session_replaces_its_older_connection() -> Check {
         .hears(json!({ "type": "error", "message": "*" }))
         .await
         .because("Somebody may sit in front of the older one.")?;
-    first.is_closed(4012, "replaced by a newer connection").await?;
+    first.is_closed(4014, "replaced by a newer connection").await?;
     page.hears_nothing_for(SECOND)
         .await
         .because("The end of the older one is no matter.")?;

@@ -127,6 +127,7 @@ fn no_change_comes_between_the_snapshot_and_the_events() {
     let stopped = AtomicBool::new(false);
 
     thread::scope(|scope| {
+        let _stop = StopAtTheEnd(&stopped);
         for number in 0..2 {
             let (class, stopped) = (&class, &stopped);
             scope.spawn(move || {
@@ -145,8 +146,16 @@ fn no_change_comes_between_the_snapshot_and_the_events() {
             let replayed = replay(&texts).map(|(first, last, _)| last - first);
             assert!(replayed.is_ok(), "{replayed:?}");
         }
-        stopped.store(true, Ordering::Relaxed);
     });
+}
+
+/// Stops the threads even if the test fails, which would wait for them otherwise.
+struct StopAtTheEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Does what the page does: the versions of its events must follow one another.

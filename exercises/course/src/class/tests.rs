@@ -298,7 +298,7 @@ fn a_board_that_starts_later_is_found() {
 #[test]
 fn who_is_refused_is_told_why_and_does_not_come_back() {
     let sentence = "ana is taken: join as ana-2.";
-    for code in [4009, 4012, 1008] {
+    for code in [4009, 4014, 1008] {
         let (listener, address) = listen();
         let (class, news) = join(address, "ana");
         let mut ana = Learner::accept(&listener);
