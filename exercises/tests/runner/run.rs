@@ -143,8 +143,8 @@ enum Outcome {
 fn never_came_back() -> String {
     format!(
         "Your code did not come back within {} s. It turns in a loop, or it keeps its thread \
-         waiting. Look for a loop without an end, and for a future that is ready each time it \
-         is asked.",
+         waiting. Look for a loop without an end, for a lock that is taken by who has it already, \
+         and for a future that is ready each time it is asked.",
         LIMIT.as_secs()
     )
 }
