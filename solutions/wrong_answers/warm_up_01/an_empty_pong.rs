@@ -1,0 +1,37 @@
+//! Wrong: it answers a ping itself, with a pong that does not bring back the ping's bytes.
+//!
+//! Refused by step_4_a_ping_is_answered_by_the_library_alone:
+//! "Its pong should bring back the bytes of the ping."
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    response::Response,
+    routing::any,
+};
+
+use crate::socket::with_limits;
+
+pub fn router() -> Router {
+    Router::new().route("/warm_up_01/ws", any(ws_handler))
+}
+
+async fn ws_handler(upgrade: WebSocketUpgrade) -> Response {
+    with_limits(upgrade).on_upgrade(handle_socket)
+}
+
+async fn handle_socket(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let reply = match message {
+            Message::Text(text) => Message::text(text.to_uppercase()),
+            Message::Binary(bytes) => Message::text(format!("Bytes: {}", bytes.len())),
+            Message::Ping(_) => Message::Pong(Bytes::new()),
+            Message::Pong(_) | Message::Close(_) => continue,
+        };
+
+        if socket.send(reply).await.is_err() {
+            break; // The connection is lost.
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Wrong: it answers the first message and stops.
+//!
+//! Refused by step_1_a_text_comes_back_in_capitals:
+//! "The server should go on after the first. Ana could not send"
+
+use axum::{
+    Router,
+    extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    response::Response,
+    routing::any,
+};
+
+use crate::socket::with_limits;
+
+pub fn router() -> Router {
+    Router::new().route("/warm_up_01/ws", any(ws_handler))
+}
+
+async fn ws_handler(upgrade: WebSocketUpgrade) -> Response {
+    with_limits(upgrade).on_upgrade(handle_socket)
+}
+
+async fn handle_socket(mut socket: WebSocket) {
+    if let Some(Ok(message)) = socket.recv().await {
+        let reply = match message {
+            Message::Text(text) => Message::text(text.to_uppercase()),
+            Message::Binary(bytes) => Message::text(format!("Bytes: {}", bytes.len())),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return,
+        };
+
+        let _ = socket.send(reply).await; // Or the connection is lost.
+    }
+}

@@ -1,0 +1,36 @@
+//! Wrong: it stops at a Close, so the library cannot answer it.
+//!
+//! Refused by step_5_a_close_is_answered:
+//! "should have its Close 1000 answered, but the connection was lost"
+
+use axum::{
+    Router,
+    extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    response::Response,
+    routing::any,
+};
+
+use crate::socket::with_limits;
+
+pub fn router() -> Router {
+    Router::new().route("/warm_up_01/ws", any(ws_handler))
+}
+
+async fn ws_handler(upgrade: WebSocketUpgrade) -> Response {
+    with_limits(upgrade).on_upgrade(handle_socket)
+}
+
+async fn handle_socket(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let reply = match message {
+            Message::Text(text) => Message::text(text.to_uppercase()),
+            Message::Binary(bytes) => Message::text(format!("Bytes: {}", bytes.len())),
+            Message::Ping(_) | Message::Pong(_) => continue,
+            Message::Close(_) => break,
+        };
+
+        if socket.send(reply).await.is_err() {
+            break; // The connection is lost.
+        }
+    }
+}
