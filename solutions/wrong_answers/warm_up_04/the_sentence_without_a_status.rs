@@ -1,0 +1,64 @@
+//! Wrong: the sentence is returned alone, so its status is 200.
+//!
+//! Refused by step_4_no_such_floor_is_rejected_with_404:
+//! "Eve should be rejected with 404 at /warm_up_04/ws/7/9, but got 200 OK"
+
+use std::ops::RangeInclusive;
+
+use axum::{
+    Router,
+    extract::{
+        Path,
+        rejection::PathRejection,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::any,
+};
+
+use crate::socket::with_limits;
+
+type ClientId = u32;
+
+/// A floor of the building. 0 is the ground floor, and -1 is the basement.
+type Floor = i8;
+
+/// The floors that the building has.
+const FLOORS: RangeInclusive<Floor> = -1..=5;
+
+pub fn router() -> Router {
+    Router::new().route("/warm_up_04/ws/{client_id}/{floor}", any(ws_handler))
+}
+
+/// Takes a client that says, in the path, who it is and on which floor.
+async fn ws_handler(
+    place: Result<Path<(ClientId, Floor)>, PathRejection>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Ok(Path((id, floor))) = place else {
+        let sentence =
+            "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.";
+        return (StatusCode::BAD_REQUEST, sentence).into_response();
+    };
+
+    if !FLOORS.contains(&floor) {
+        let (lowest, highest) = (FLOORS.start(), FLOORS.end());
+        let sentence =
+            format!("There is no floor {floor}. The floors are {lowest} to {highest}.");
+        return sentence.into_response();
+    }
+
+    with_limits(upgrade).on_upgrade(move |socket| {
+        let greeting = format!("You are client {id}, on floor {floor}.");
+        handle_socket(socket, greeting)
+    })
+}
+
+/// Greets one client, and then reads until it is gone.
+async fn handle_socket(mut socket: WebSocket, greeting: String) {
+    if socket.send(Message::text(greeting)).await.is_err() {
+        return; // The connection is lost.
+    }
+    while let Some(Ok(_)) = socket.recv().await {}
+}

@@ -1,0 +1,58 @@
+//! Wrong: each parameter has a `Path` of its own, but a `Path` wants all captures.
+//!
+//! Refused by step_1_a_client_says_its_id_and_its_floor:
+//! "Wrong number of path arguments"
+
+use std::ops::RangeInclusive;
+
+use axum::{
+    Router,
+    extract::{
+        Path,
+        ws::{Message, WebSocket, WebSocketUpgrade},
+    },
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::any,
+};
+
+use crate::socket::with_limits;
+
+type ClientId = u32;
+
+/// A floor of the building. 0 is the ground floor, and -1 is the basement.
+type Floor = i8;
+
+/// The floors that the building has.
+const FLOORS: RangeInclusive<Floor> = -1..=5;
+
+pub fn router() -> Router {
+    Router::new().route("/warm_up_04/ws/{client_id}/{floor}", any(ws_handler))
+}
+
+/// Takes a client that says, in the path, who it is and on which floor.
+async fn ws_handler(
+    Path(id): Path<ClientId>,
+    Path(floor): Path<Floor>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if !FLOORS.contains(&floor) {
+        let (lowest, highest) = (FLOORS.start(), FLOORS.end());
+        let sentence =
+            format!("There is no floor {floor}. The floors are {lowest} to {highest}.");
+        return (StatusCode::NOT_FOUND, sentence).into_response();
+    }
+
+    with_limits(upgrade).on_upgrade(move |socket| {
+        let greeting = format!("You are client {id}, on floor {floor}.");
+        handle_socket(socket, greeting)
+    })
+}
+
+/// Greets one client, and then reads until it is gone.
+async fn handle_socket(mut socket: WebSocket, greeting: String) {
+    if socket.send(Message::text(greeting)).await.is_err() {
+        return; // The connection is lost.
+    }
+    while let Some(Ok(_)) = socket.recv().await {}
+}
