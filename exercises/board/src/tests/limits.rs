@@ -1,18 +1,22 @@
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use probe::{Because, Check, ONE_MINUTE};
 use serde_json::json;
-use tokio::time::{Instant, advance};
+use tokio::{
+    sync::mpsc::error::TryRecvError,
+    time::{Instant, advance},
+};
 
 use super::{
     away, board, event, joins, newcomer, opens, pages::replay, progress, row, says_hello,
-    shows,
+    session, shows,
 };
 use crate::{
-    class::{MAX_LEARNERS, MAX_PAGES, OUTBOX_SIZE},
+    class::{Class, MAX_LEARNERS, MAX_PAGES, OUTBOX_SIZE},
     connection::{BURST, MESSAGE_INTERVAL},
     heartbeat::{IDLE_TIMEOUT, PING_INTERVAL, PONG_TIMEOUT},
     learner::HELLO_TIMEOUT,
+    protocol::{Name, Progress, SessionId},
     upgrade::MAX_CONNECTIONS,
 };
 
@@ -170,6 +174,24 @@ async fn a_page_that_does_not_read_is_disconnected_and_holds_nobody_up() -> Chec
         "and gets all when it is back: {snapshot}"
     );
     Ok(())
+}
+
+#[test]
+fn a_page_whose_outbox_is_full_gets_nothing_more() {
+    let class = Class::default();
+    let mut page = class.subscribe(&[]).expect("it is the first page");
+    let ana = Name::try_from("ana".to_owned()).expect("a name");
+    let id = SessionId::try_from(session(1)).expect("an id");
+    let Ok(ana) = class.join(&ana, id) else { panic!("she is the first") };
+
+    for _ in 0..2 * OUTBOX_SIZE {
+        ana.report(Progress::default());
+    }
+
+    let waiting = iter::from_fn(|| page.outbox.try_recv().ok()).count();
+    assert_eq!(waiting, OUTBOX_SIZE, "what fits, without a gap");
+    let end = page.outbox.try_recv();
+    assert_eq!(end, Err(TryRecvError::Disconnected), "its task shall disconnect it");
 }
 
 #[tokio::test(start_paused = true)]
