@@ -13,8 +13,14 @@ const ANY = '{"\\u0000":"*"}';
 
 const VERB =
   "a verb: connects, signs in, sends, receives, closes, vanishes, waits, " +
-  "is refused or is closed";
+  "ignores, is refused or is closed";
 const MESSAGE = 'a message: {"type":…}, "a text", or bytes 00 ff';
+
+/** Stands for the name of a room that is new with each replay. */
+const ROOM = "{room}";
+
+/** Who it is that ignores something: all at once, and nobody alone. */
+const EVERYBODY = "everybody";
 
 /** Why a transcript cannot be read. */
 export class ParseError extends Error {
@@ -89,6 +95,7 @@ function readStep(line, people) {
   let act = line.anyWord();
   if (act === "is") act += ` ${line.anyWord()}`;
   if (!Object.hasOwn(READ, act)) line.fail(VERB, verb);
+  if (act === "ignores" && who !== EVERYBODY) line.fail(`the word “${EVERYBODY}”`, start);
   const step = { line: line.number, who, act, ...READ[act](line, people) };
   if (line.rest) line.fail("the end of the line");
 
@@ -98,7 +105,7 @@ function readStep(line, people) {
     people.connected.add(who);
   } else if (act === "signs") {
     people.signedIn.add(who);
-  } else if (act !== "is refused" && act !== "waits") {
+  } else if (!/^(is refused|waits|ignores)$/.test(act)) {
     if (!connected) line.fail(`a line before this one in which ${who} connects`, start);
     if (/^(is closed|closes|vanishes)$/.test(act)) people.connected.delete(who);
   }
@@ -130,6 +137,15 @@ const READ = {
   },
   vanishes: () => ({}),
   waits: (line) => ({ time: readTime(line) }),
+  ignores(line) {
+    const what = line.word("messages or fields", /^(messages|fields)$/);
+    const names = [];
+    while (names.length === 0 || line.rest)
+      names.push(
+        line.word("a name in JSON, such as user_left", /^[\p{Alphabetic}\p{N}_]+$/u),
+      );
+    return { what, names };
+  },
   "is closed"(line) {
     const isCode = (code) => code >= 1000 && code < 5000;
     const code = line.count("a close code: 1000 to 4999", isCode);
@@ -148,7 +164,7 @@ const READ = {
 function readPath(line, { signedIn }) {
   const { at } = line;
   const path = line.word("a path, such as /ws", /^\/[\w\-.~!$&'()*+,;=:@%/?{}]*$/);
-  for (const rest of path.split("{").slice(1)) {
+  for (const rest of path.replaceAll(ROOM, "").split("{").slice(1)) {
     const end = rest.indexOf(".token}");
     if (end < 0 || !signedIn.has(rest.slice(0, end)))
       line.fail("{name.token} of somebody who has signed in", at);
@@ -186,7 +202,13 @@ function readTime(line) {
  * step and, if it is false, with what came instead. Resolves to whether all are true.
  */
 export async function replay(steps, server, onStep) {
-  const context = { server, clients: new Map(), tokens: new Map() };
+  const context = {
+    server,
+    room: `replay-${crypto.getRandomValues(new Uint32Array(1))[0]}-`,
+    ignored: { messages: [], fields: [] },
+    clients: new Map(),
+    tokens: new Map(),
+  };
   try {
     for (const step of steps) {
       const came = await RUN[step.act](context, step);
@@ -230,13 +252,13 @@ const RUN = {
     tokens.set(who, token);
     if (status !== 200) return `status ${status}`;
   },
-  async sends({ clients }, { who, message }) {
+  async sends({ clients, room }, { who, message }) {
     const { text, bytes } = message;
-    if (!clients.get(who).send(text ?? new Uint8Array(bytes)))
+    if (!clients.get(who).send(text?.replaceAll(ROOM, room) ?? new Uint8Array(bytes)))
       return "the connection is over";
   },
-  async receives({ clients }, { who, message, nothingFor }) {
-    const came = await clients.get(who).next(nothingFor ?? TIMEOUT);
+  async receives(context, { who, message, nothingFor }) {
+    const came = await next(context, who, nothingFor ?? TIMEOUT);
     if (nothingFor ? came : !came || !fits(message, came)) return describe(came);
   },
   async closes({ clients }, { who, code, reason }) {
@@ -246,18 +268,44 @@ const RUN = {
     clients.delete(who);
     if (close?.code !== code || !close.wasClean) return describe(close);
   },
-  async "is closed"({ clients }, { who, code, reason }) {
-    const came = await clients.get(who).next(TIMEOUT);
+  async "is closed"(context, { who, code, reason }) {
+    const came = await next(context, who, TIMEOUT);
     const fits = came?.code === code && (!reason || came.reason === reason);
     if (!fits) return describe(came);
-    clients.delete(who);
+    context.clients.delete(who);
   },
   async vanishes({ clients }, { who }) {
     clients.get(who).vanish();
     clients.delete(who);
   },
   waits: (_, { time }) => pause(time),
+  async ignores({ ignored }, { what, names }) {
+    ignored[what].push(...names);
+  },
 };
+
+/** What comes next and is not ignored, as a transcript would say it. */
+async function next({ clients, room, ignored }, who, timeout) {
+  const deadline = Date.now() + timeout;
+  for (;;) {
+    const came = await clients.get(who).next(Math.max(0, deadline - Date.now()));
+    if (typeof came?.data !== "string") return came;
+    const data = came.data.replaceAll(room, ROOM);
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return { data };
+    }
+    if (ignored.messages.includes(message?.type)) continue;
+    let removed = false;
+    const rest = JSON.stringify(message, (field, value) => {
+      if (!ignored.fields.includes(field)) return value;
+      removed = true; // Undefined: the field is left out.
+    });
+    return { data: removed ? rest : data };
+  }
+}
 
 /**
  * A WebSocket that can vanish. A script cannot drop a connection, so the socket belongs to
@@ -353,8 +401,8 @@ function describe(came) {
   return `${came.data.byteLength} bytes`;
 }
 
-function fill({ tokens }, path) {
-  return path.replace(/\{([^}]*)\.token\}/g, (_, name) => tokens.get(name));
+function fill({ tokens, room }, path) {
+  return path.replaceAll(ROOM, room).replace(/\{([^}]*)\.token\}/g, (_, name) => tokens.get(name));
 }
 
 /** Asks for a token, as lesson 08 gives it: `{ status, token }`. */

@@ -14,16 +14,22 @@ use serde_json::Value;
 #[path = "transcript_runner.rs"]
 mod runner;
 
-pub use runner::{FOLDER, Verdict, check_folder, replay};
+pub use runner::{FOLDER, Verdict, check_each, check_folder, replay};
 
 /// Stands for any value while JSON is parsed. No message has a zero in a key.
 const STAND_IN: &str = r#"{"\u0000":"*"}"#;
+
+/// Stands for the name of a room that is new with each replay.
+const ROOM: &str = "{room}";
+
+/// Who it is that ignores something: all at once, and nobody alone.
+const EVERYBODY: &str = "everybody";
 
 /// The longest reason of a Close, in bytes (RFC 6455, section 5.5).
 const REASON_LIMIT: usize = 123;
 
 const VERB: &str = "a verb: connects, signs in, sends, receives, closes, vanishes, waits, \
-                    is refused or is closed";
+                    ignores, is refused or is closed";
 const MESSAGE: &str = r#"a message: {"type":…}, "a text", or bytes 00 ff"#;
 
 /// One line of a transcript that does something.
@@ -67,6 +73,10 @@ pub enum Act {
     },
     Vanishes,
     Waits(Duration),
+    /// From now on, no message of these types counts.
+    IgnoresMessages(Vec<String>),
+    /// From now on, no field of these names counts, in whatever message.
+    IgnoresFields(Vec<String>),
 }
 
 #[derive(Debug, PartialEq)]
@@ -176,6 +186,22 @@ fn step(line: &mut Line, people: &mut People) -> Result<Step, SyntaxError> {
         }
         "vanishes" => Act::Vanishes,
         "waits" => Act::Waits(time(line)?),
+        "ignores" if who != EVERYBODY => {
+            return Err(line.error_at(at, &format!("the word “{EVERYBODY}”")));
+        }
+        "ignores" => {
+            let ignored =
+                line.word("messages or fields", |w| w == "messages" || w == "fields")?;
+            let mut names = Vec::new();
+            while names.is_empty() || !line.is_over() {
+                names
+                    .push(line.word("a name in JSON, such as user_left", is_key)?.into());
+            }
+            match ignored {
+                "messages" => Act::IgnoresMessages(names),
+                _ => Act::IgnoresFields(names),
+            }
+        }
         "is" => match line.any_word() {
             "refused" => refusal(line, people)?,
             "closed" => {
@@ -206,7 +232,11 @@ fn step(line: &mut Line, people: &mut People) -> Result<Step, SyntaxError> {
         Act::SignsIn { .. } => {
             people.signed_in.insert(who.clone());
         }
-        Act::IsRefused { .. } | Act::IsRefusedSigningIn { .. } | Act::Waits(_) => {}
+        Act::IsRefused { .. }
+        | Act::IsRefusedSigningIn { .. }
+        | Act::Waits(_)
+        | Act::IgnoresMessages(_)
+        | Act::IgnoresFields(_) => {}
         _ if !connected => {
             let expected = format!("a line before this one in which {who} connects");
             return Err(line.error_at(at, &expected));
@@ -240,7 +270,7 @@ fn path(line: &mut Line, people: &People) -> Result<String, SyntaxError> {
             word.starts_with('/') && word.chars().all(known)
         })?
         .to_owned();
-    for placeholder in path.split('{').skip(1) {
+    for placeholder in path.replace(ROOM, "").split('{').skip(1) {
         let name = placeholder.split_once(".token}").map(|(name, _)| name);
         if name.is_none_or(|name| !people.signed_in.contains(name)) {
             let expected = "{name.token} of somebody who has signed in";
@@ -332,6 +362,11 @@ fn number(
 fn is_name(word: &str) -> bool {
     word.starts_with(char::is_alphabetic)
         && word.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+}
+
+/// The name of a field, or of a type of messages.
+fn is_key(word: &str) -> bool {
+    word.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 /// One line, and how far it has been read. The next word begins at `at`.

@@ -1,12 +1,18 @@
 //! Runs transcripts, on a clock that may be paused.
 
-use std::{fmt::Write, fs, io, path::Path, time::Duration};
+use std::{
+    fmt::Write,
+    fs, io,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use axum::{Router, http::Request};
-use serde_json::json;
-use tokio::time::sleep;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
-use super::{Act, HashMap, Message, Step, parse};
+use super::{Act, HashMap, Message, ROOM, Step, parse};
 use crate::{Check, Client, Hint, Server, WAIT, client::Event, serve};
 
 /// Where the book keeps its transcripts, a folder for each program.
@@ -18,6 +24,9 @@ const SHOWN: &str = "book/transcripts";
 /// Between two lines the server gets a moment. On a paused clock that is until every
 /// task waits.
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// How many replays there have been, each in a room of its own.
+static REPLAYS: AtomicU64 = AtomicU64::new(0);
 
 /// What came of one line.
 #[derive(Debug, PartialEq)]
@@ -31,7 +40,14 @@ pub enum Verdict {
 
 /// Runs all steps until one of them is false. Gives a verdict for each.
 pub async fn replay(server: &Server, steps: &[Step]) -> Vec<Verdict> {
-    let mut replay = Replay { server, clients: HashMap::new(), tokens: HashMap::new() };
+    let mut replay = Replay {
+        server,
+        room: format!("replay-{}-", REPLAYS.fetch_add(1, Ordering::Relaxed)),
+        ignored_types: Vec::new(),
+        ignored_fields: Vec::new(),
+        clients: HashMap::new(),
+        tokens: HashMap::new(),
+    };
     let mut verdicts = Vec::new();
     for step in steps {
         if matches!(verdicts.last(), Some(Verdict::False(_) | Verdict::NotRun)) {
@@ -52,6 +68,12 @@ pub async fn replay(server: &Server, steps: &[Step]) -> Vec<Verdict> {
 /// Those in the folder `false` inside it must be false, in the line that follows a
 /// comment with `#!`.
 pub async fn check_folder(name: &str, app: impl Fn() -> Router) -> Check {
+    check_each(name, |_| app(), 1).await
+}
+
+/// Runs all transcripts of a folder `times` times in a row, each against the server that
+/// `app` makes for its file. What is left of one replay must not matter to the next.
+pub async fn check_each(name: &str, app: impl Fn(&str) -> Router, times: usize) -> Check {
     let folder = Path::new(FOLDER).join(name);
     let transcripts = texts(&folder);
     if transcripts.is_empty() {
@@ -66,8 +88,14 @@ pub async fn check_folder(name: &str, app: impl Fn() -> Router) -> Check {
                 continue;
             }
         };
-        let server = serve(app());
-        let verdicts = replay(&server, &steps).await;
+        let server = serve(app(file.rsplit('/').next().unwrap_or(file)));
+        let mut verdicts = replay(&server, &steps).await;
+        for _ in 1..times {
+            if !verdicts.contains(&Verdict::NotRun) {
+                sleep(MOMENT).await; // The server sees that all have left.
+                verdicts = replay(&server, &steps).await;
+            }
+        }
 
         let marked = text.lines().position(|line| line.starts_with("#!"));
         let expected =
@@ -110,31 +138,28 @@ fn texts(folder: &Path) -> Vec<(String, String)> {
     read().unwrap_or_default()
 }
 
-/// A path in which `{ana.token}` has become the token that Ana got.
-pub fn filled(path: &str, tokens: &HashMap<String, String>) -> String {
-    tokens.iter().fold(path.to_owned(), |path, (name, token)| {
-        path.replace(&format!("{{{name}.token}}"), token)
-    })
-}
-
 struct Replay<'a> {
     server: &'a Server,
+    /// What `{room}` stands for.
+    room: String,
+    ignored_types: Vec<&'a str>,
+    ignored_fields: Vec<&'a str>,
     clients: HashMap<String, Client>,
     tokens: HashMap<String, String>,
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
     /// Runs one step. The error is what came instead.
-    async fn run(&mut self, who: &str, act: &Act) -> Result<(), String> {
+    async fn run(&mut self, who: &str, act: &'a Act) -> Result<(), String> {
         match act {
             Act::Connects { path } => {
-                let path = filled(path, &self.tokens);
+                let path = self.filled(path);
                 let client = self.server.connect(who, &path).await.map_err(sentence)?;
                 self.clients.insert(who.into(), client);
                 Ok(())
             }
             Act::IsRefused { status, path } => {
-                let path = filled(path, &self.tokens);
+                let path = self.filled(path);
                 self.server.rejects(who, &path, *status).await.map_err(sentence)?;
                 Ok(())
             }
@@ -165,48 +190,92 @@ impl Replay<'_> {
                 sleep(*time).await;
                 Ok(())
             }
+            Act::IgnoresMessages(types) => {
+                self.ignored_types.extend(types.iter().map(String::as_str));
+                Ok(())
+            }
+            Act::IgnoresFields(fields) => {
+                self.ignored_fields.extend(fields.iter().map(String::as_str));
+                Ok(())
+            }
             Act::Sends(message) => {
+                let room = self.room.clone();
                 let client = self.client(who)?;
                 match message {
                     Message::Text(text) | Message::Json(text, _) => {
-                        client.says(text).await
+                        client.says(text.replace(ROOM, &room)).await
                     }
                     Message::Bytes(bytes) => client.sends_binary(bytes).await,
                 }
                 .map_err(sentence)
             }
-            Act::Receives(expected) => {
-                let client = self.client(who)?;
-                match client.next(WAIT).await {
-                    Some(Event::Text(text)) if expected.matches_text(&text) => Ok(()),
-                    Some(Event::Binary(came))
-                        if *expected == Message::Bytes(came.to_vec()) =>
-                    {
-                        Ok(())
-                    }
-                    came => Err(description(came)),
+            Act::Receives(expected) => match self.next(who, WAIT).await? {
+                Some(Event::Text(text)) if expected.matches_text(&text) => Ok(()),
+                Some(Event::Binary(came))
+                    if *expected == Message::Bytes(came.to_vec()) =>
+                {
+                    Ok(())
                 }
-            }
-            Act::ReceivesNothing(time) => match self.client(who)?.next(*time).await {
+                came => Err(description(came)),
+            },
+            Act::ReceivesNothing(time) => match self.next(who, *time).await? {
                 None => Ok(()),
                 came => Err(description(came)),
             },
             Act::IsClosed { code, reason } => {
-                let mut client = self.clients.remove(who).ok_or("nobody was there")?;
-                let (came, why) = match client.next(WAIT).await {
-                    Some(Event::Close(frame)) => match client.next(WAIT).await {
+                let (came, why) = match self.next(who, WAIT).await? {
+                    Some(Event::Close(frame)) => match self.next(who, WAIT).await? {
                         Some(Event::End { .. }) => frame.unwrap_or((1005, String::new())),
                         other => return Err(description(other)),
                     },
                     Some(Event::End { .. }) => (1006, String::new()),
                     other => return Err(description(other)),
                 };
+                self.clients.remove(who);
                 if came == *code && reason.as_ref().is_none_or(|reason| *reason == why) {
                     Ok(())
                 } else {
                     Err(format!("it was closed with {came} {why}").trim_end().to_owned())
                 }
             }
+        }
+    }
+
+    /// A path in which `{room}` has become this replay's room, and `{ana.token}` the token
+    /// that Ana got.
+    fn filled(&self, path: &str) -> String {
+        let path = path.replace(ROOM, &self.room);
+        self.tokens.iter().fold(path, |path, (name, token)| {
+            path.replace(&format!("{{{name}.token}}"), token)
+        })
+    }
+
+    /// What comes next and is not ignored, as a transcript would say it.
+    async fn next(
+        &mut self,
+        who: &str,
+        limit: Duration,
+    ) -> Result<Option<Event>, String> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let rest = deadline.saturating_duration_since(Instant::now());
+            let text = match self.client(who)?.next(rest).await {
+                Some(Event::Text(text)) => text.replace(&self.room, ROOM),
+                came => return Ok(came),
+            };
+            let Ok(mut message) = serde_json::from_str::<Value>(&text) else {
+                return Ok(Some(Event::Text(text)));
+            };
+            let kind = message["type"].as_str();
+            if kind.is_some_and(|kind| self.ignored_types.contains(&kind)) {
+                continue;
+            }
+            let removed = remove_fields(&mut message, &self.ignored_fields);
+            return Ok(Some(Event::Text(if removed {
+                message.to_string()
+            } else {
+                text
+            })));
         }
     }
 
@@ -226,6 +295,25 @@ impl Replay<'_> {
             .ok()
             .and_then(|body: serde_json::Value| Some(body["token"].as_str()?.to_owned()));
         Ok((response.status.as_u16(), token.unwrap_or_default()))
+    }
+}
+
+/// Removes fields, however deep they are. Says whether there were any.
+fn remove_fields(value: &mut Value, fields: &[&str]) -> bool {
+    match value {
+        Value::Object(object) => {
+            let before = object.len();
+            object.retain(|field, _| !fields.contains(&field.as_str()));
+            let mut removed = object.len() < before;
+            for value in object.values_mut() {
+                removed |= remove_fields(value, fields);
+            }
+            removed
+        }
+        Value::Array(values) => values
+            .iter_mut()
+            .fold(false, |removed, value| remove_fields(value, fields) | removed),
+        _ => false,
     }
 }
 
