@@ -25,6 +25,8 @@ mod connection;
 mod expected;
 mod hint;
 pub mod json;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod names;
 pub mod program;
 mod raw_connection;

@@ -108,6 +108,10 @@ impl Conversation {
         self.0.lock().expect("no task panics with the lock").push(line);
     }
 
+    fn forget(&self) {
+        *self.0.lock().expect("no task panics with the lock") = Vec::new();
+    }
+
     /// What is noted later may belong in front of what others have noted meanwhile.
     fn position(&self) -> usize {
         self.0.lock().expect("no task panics with the lock").len()
@@ -231,6 +235,11 @@ impl Server {
     /// A hint that ends with the last lines of the conversation.
     pub fn hint(&self, sentence: impl Into<String>) -> Hint {
         self.conversation.hint(sentence)
+    }
+
+    /// Forgets what its clients have sent and received. Hints begin anew.
+    pub fn forgets_the_conversation(&self) {
+        self.conversation.forget();
     }
 
     /// How often the server has written to its connections. Each write would be a system

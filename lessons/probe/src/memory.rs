@@ -1,0 +1,56 @@
+//! What a server keeps in memory, and nobody sees on the wire.
+
+use std::{panic, thread};
+
+use allocation_counter::measure;
+use tokio::runtime::Builder;
+
+use crate::{Check, Hint};
+
+/// How often something is done before anybody counts: collections get their size.
+const WARM_UP: usize = 50;
+
+/// How often it is done while all that is allocated and not given back is counted.
+const ROUNDS: usize = 100;
+
+/// Does `round` again and again, on a clock that is paused, and says how many bytes more are
+/// in use after each round: zero, if a round leaves nothing behind.
+///
+/// It counts what one thread allocates, so server and clients have a thread to themselves.
+/// The clients' notes count as well: a round ends with `Server::forgets_the_conversation`.
+pub fn growth<S>(
+    prepare: impl AsyncFnOnce() -> Result<S, Hint> + Send,
+    round: impl AsyncFn(&mut S, usize) -> Check + Sync,
+) -> Result<usize, Hint> {
+    let count = || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .map_err(|error| Hint::new(format!("The runtime did not start: {error}.")))?;
+        let mut state = runtime.block_on(async {
+            let mut state = prepare().await?;
+            for i in 0..WARM_UP {
+                round(&mut state, i).await?;
+            }
+            Ok::<_, Hint>(state)
+        })?;
+
+        let mut done = Ok(());
+        let grown = measure(|| {
+            done = runtime.block_on(async {
+                for i in WARM_UP..WARM_UP + ROUNDS {
+                    round(&mut state, i).await?;
+                }
+                Ok(())
+            });
+        });
+        done?;
+        Ok(usize::try_from(grown.bytes_current).unwrap_or(0) / ROUNDS)
+    };
+
+    thread::scope(|scope| match scope.spawn(count).join() {
+        Ok(grown) => grown,
+        Err(panic) => panic::resume_unwind(panic),
+    })
+}
