@@ -16,7 +16,8 @@ impl Room {
     /// `newcomer` is in the room now, and the others have been told.
     ///
     /// Everybody in the room, the newcomer too, receives the list of who is there:
-    /// `{"type":"online_users","users":["ana","ben"]}`, sorted.
+    /// `{"type":"online_users","users":["ana","ben"]}`, sorted. It comes once, and each room
+    /// has its own. Capitals come first, as `sort` has it: `Ben` and `ben` are two people.
     ///
     /// What makes it interesting: the list must be exact. A second list, which you keep
     /// yourself, could come to differ from the first.
@@ -29,8 +30,9 @@ impl Room {
     /// `gone` is no longer in the room, and the others have been told. It may have closed
     /// its connection, lost it, or been disconnected because it was too slow.
     ///
-    /// Everybody who is left receives the list of who is there now. When many are
-    /// disconnected at once, this is called once, after the last of them.
+    /// Everybody who is left receives the list of who is there now, once. When many are
+    /// disconnected at once, this is called once, after the last of them: `gone` is that one,
+    /// and the others are gone as well. They may all come back.
     ///
     /// - What does it have in common with the above?
     pub fn after_leave(&mut self, gone: &Username) {}

@@ -16,11 +16,13 @@ use crate::{
 /// Reads what somebody has said: is it a chat, or a command?
 ///
 /// `/pm ben psst` stands for the private message `psst` to `ben`. Everything else is a
-/// chat and stays one, `/pmben` and `say /pm ben psst` too. A `/pm` without a name or
-/// without a message is a mistake, and the error says how to do it better.
+/// chat and stays one: `/pmben`, `/PM ben psst` and `say /pm ben psst`, too. A `/pm` without
+/// a name, with a name that nobody can have, or without a message is a mistake, and the
+/// error says how to do it better.
 ///
 /// What makes it interesting: a message is more than one word, and arrives as it was
-/// written. `/pm ben two  blanks` says `two  blanks`.
+/// written. `/pm ben two  blanks` says `two  blanks`. And people write in all languages: a
+/// letter may be more than one byte.
 ///
 /// - Which method of `str` gives you the first word *and* all the rest?
 /// - `ClientMessage` has a variant for private messages. What does it want?
@@ -34,8 +36,9 @@ impl Room {
     /// Sends a private message to `to`, with a copy to `from`: a page shows what the
     /// server sends, and nothing else.
     ///
-    /// Each of the two receives it once, and nobody else receives it at all. If `to` is
-    /// not in the room, nobody receives anything, and the error says so.
+    /// Each of the two receives it once, with the time of now, and nobody else receives it
+    /// at all. If `to` is not in the room, nobody receives anything, and the error says so.
+    /// `Ben` is not `ben`: they are two people.
     ///
     /// What makes it interesting: some people write to themselves.
     ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exercises::{chat_with, features::Features};
+use exercises::{chat_with, features::Features, protocol::now};
 use probe::{ANY, Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -11,12 +11,17 @@ probe::steps! {
     step_1_the_recipient_hears_it,
     step_2_the_sender_gets_a_copy,
     step_3_nobody_else_hears_it,
-    step_4_a_name_that_nobody_has_gets_an_error,
-    step_5_other_rooms_are_out_of_reach,
-    step_6_whoever_writes_to_themselves_hears_it_once,
-    step_7_pm_is_a_private_message,
-    step_8_not_everything_with_pm_is_one,
-    step_9_a_client_that_does_not_read_holds_up_nobody,
+    step_4_it_has_the_time_of_now,
+    step_5_a_name_that_nobody_has_gets_an_error,
+    step_6_the_whole_name_counts,
+    step_7_other_rooms_are_out_of_reach,
+    step_8_whoever_writes_to_themselves_hears_it_once,
+    step_9_the_same_words_may_be_said_again,
+    step_10_pm_is_a_private_message,
+    step_11_the_message_arrives_as_it_was_written,
+    step_12_a_broken_command_is_answered,
+    step_13_every_other_chat_stays_a_chat,
+    step_14_a_client_that_does_not_read_holds_up_nobody,
 }
 
 /// What we need not hear here.
@@ -43,8 +48,26 @@ fn private(from: &str, to: &str, content: &str) -> Value {
     json!({ "type": "private", "from": from, "to": to, "content": content, "timestamp": ANY })
 }
 
+fn chat(from: &str, content: &str) -> Value {
+    json!({ "type": "chat", "room": "rust", "from": from, "content": content, "timestamp": ANY })
+}
+
 fn error() -> Value {
     json!({ "type": "error", "message": ANY })
+}
+
+/// Expects an error that says something.
+async fn hears_an_error(server: &Server, client: &mut Client) -> Check {
+    let error = client.hears_any().await?;
+    let error: Value = serde_json::from_str(&error).unwrap_or_default();
+    let message = error["message"].as_str().map(str::trim);
+    match (error["type"].as_str(), message) {
+        (Some("error"), Some("")) => Err(server.hint(
+            "There is an error, and its message is empty. It should say what is wrong.",
+        )),
+        (Some("error"), Some(_)) => Ok(()),
+        _ => Err(server.hint(format!("An error should come, but {error} came."))),
+    }
 }
 
 /// The beginning: one message for one person, who sees whom it is from.
@@ -86,14 +109,38 @@ async fn step_3_nobody_else_hears_it() -> Check {
     cem.hears_nothing_for(ONE_MINUTE).await.because("Ana wrote to Ben, not to Cem.")
 }
 
+/// A page sorts by the timestamp, and shows it beside those of chats. So it has the same
+/// form, and it is the server's time at which the message came.
+async fn step_4_it_has_the_time_of_now() -> Check {
+    let (server, [mut ana, mut ben, _cem]) = three_people().await?;
+
+    let before = now();
+    ana.says(to("ben", "psst")).await?;
+    let heard = ben.hears_any().await.because("Ana writes to Ben.")?;
+    let after = now();
+
+    let heard: Value = serde_json::from_str(&heard).unwrap_or_default();
+    let timestamp = heard["timestamp"].as_str().unwrap_or_default().to_owned();
+    // In this form, the order of texts is the order of times.
+    if timestamp.len() != before.len() || timestamp < before || timestamp > after {
+        return Err(server.hint(format!(
+            "Ana writes to Ben between {before} and {after}. The timestamp should be in \
+             between, in the form that a chat has, but it is {timestamp:?}."
+        )));
+    }
+    Ok(())
+}
+
 /// If you write to somebody who is not there, silence would look like success. And a copy
 /// of a message that never arrived would be a lie.
-async fn step_4_a_name_that_nobody_has_gets_an_error() -> Check {
-    let (_server, [mut ana, mut ben, _cem]) = three_people().await?;
+async fn step_5_a_name_that_nobody_has_gets_an_error() -> Check {
+    let (server, [mut ana, mut ben, _cem]) = three_people().await?;
 
     ana.says(to("zoe", "psst")).await?;
 
-    ana.hears(error()).await.because("Ana writes to Zoe, who is not in the room.")?;
+    hears_an_error(&server, &mut ana)
+        .await
+        .because("Ana writes to Zoe, who is not in the room.")?;
     for client in [&mut ana, &mut ben] {
         client
             .hears_nothing_for(ONE_MINUTE)
@@ -103,8 +150,30 @@ async fn step_4_a_name_that_nobody_has_gets_an_error() -> Check {
     Ok(())
 }
 
+/// `Ben` and `ben` are two names, and two people may have them. A server that finds the one
+/// who is meant approximately gives a secret to somebody else.
+async fn step_6_the_whole_name_counts() -> Check {
+    let (server, [mut ana, mut ben, _cem]) = three_people().await?;
+
+    for name in ["Ben", "be", "benn"] {
+        ana.says(to(name, "psst")).await?;
+        ana.hears(error()).await.because(&format!(
+            "Ana writes to {name:?}. The room has a \"ben\", and nobody of that name."
+        ))?;
+    }
+    let mut namesake = server.connect("Ben with a capital", "/ws/chat/rust/Ben").await?;
+    ana.says(to("ben", "psst")).await?;
+    ben.hears(private("ana", "ben", "psst")).await.because(
+        "Ana writes to \"ben\". A \"Ben\" is there as well, and is another person.",
+    )?;
+    namesake
+        .hears_nothing_for(ONE_MINUTE)
+        .await
+        .because("Ana wrote to \"ben\", and \"Ben\" is another person.")
+}
+
 /// A name belongs to a room: in another room, another person may have the same.
-async fn step_5_other_rooms_are_out_of_reach() -> Check {
+async fn step_7_other_rooms_are_out_of_reach() -> Check {
     let (server, [mut ana, mut ben, _cem]) = three_people().await?;
     let mut namesake = server.connect("Ben of room tea", "/ws/chat/tea/ben").await?;
     let mut dan = server.connect("Dan of room tea", "/ws/chat/tea/dan").await?;
@@ -128,7 +197,7 @@ async fn step_5_other_rooms_are_out_of_reach() -> Check {
 }
 
 /// Notes to oneself are popular. The recipient's copy and the sender's are one here.
-async fn step_6_whoever_writes_to_themselves_hears_it_once() -> Check {
+async fn step_8_whoever_writes_to_themselves_hears_it_once() -> Check {
     let (_server, [mut ana, mut ben, _cem]) = three_people().await?;
 
     ana.says(to("ana", "buy milk")).await?;
@@ -142,18 +211,47 @@ async fn step_6_whoever_writes_to_themselves_hears_it_once() -> Check {
     ben.hears_nothing_for(ONE_MINUTE).await.because("Ana's note is for Ana.")
 }
 
-/// The way to say it on the page. A message has more than one word, and the blanks in it
-/// may mean something.
-async fn step_7_pm_is_a_private_message() -> Check {
-    let (_server, [mut ana, mut ben, mut cem]) = three_people().await?;
+/// "Each receives it once" is about one message. Who says "yes" twice means it twice.
+async fn step_9_the_same_words_may_be_said_again() -> Check {
+    let (_server, [mut ana, mut ben, _cem]) = three_people().await?;
+
+    for _ in 0..2 {
+        ana.says(to("ben", "yes")).await?;
+        for client in [&mut ben, &mut ana] {
+            client.hears(private("ana", "ben", "yes")).await.because(
+                "Ana writes \"yes\" to Ben, and later \"yes\" again. These are two messages.",
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The way to say it on the page.
+async fn step_10_pm_is_a_private_message() -> Check {
+    let (server, [mut ana, mut ben, mut cem]) = three_people().await?;
 
     ana.says(says("/pm ben psst")).await?;
-    ben.hears(private("ana", "ben", "psst"))
+    for client in [&mut ben, &mut ana] {
+        client
+            .hears(private("ana", "ben", "psst"))
+            .await
+            .because("Ana's chat is a command: /pm ben psst")?;
+    }
+    cem.hears_nothing_for(ONE_MINUTE)
         .await
-        .because("Ana's chat is a command: /pm ben psst")?;
-    ana.hears(private("ana", "ben", "psst"))
-        .await
-        .because("Ana's chat is a command: /pm ben psst")?;
+        .because("Ana wrote /pm to Ben. Cem should not see the command.")?;
+
+    let mut namesake = server.connect("Ben with a capital", "/ws/chat/rust/Ben").await?;
+    ana.says(says("/pm Ben psst")).await?;
+    namesake.hears(private("ana", "Ben", "psst")).await.because(
+        "Ana says /pm Ben psst. \"Ben\" and \"ben\" are two people in this room.",
+    )
+}
+
+/// A message has more than one word, and the blanks in it may mean something. What looks
+/// like a command inside of it belongs to it.
+async fn step_11_the_message_arrives_as_it_was_written() -> Check {
+    let (_server, [mut ana, mut ben, _cem]) = three_people().await?;
 
     ben.says(says("/pm ana see  you at 8?")).await?;
     for client in [&mut ana, &mut ben] {
@@ -161,41 +259,70 @@ async fn step_7_pm_is_a_private_message() -> Check {
             "Ben's message has several words, and two blanks. All of them belong to it.",
         )?;
     }
-    cem.hears_nothing_for(ONE_MINUTE)
-        .await
-        .because("Ana and Ben wrote /pm to each other. Cem should not see the commands.")
+    for message in ["first\n  second", "ben ben", "type /pm cem hello", "á la carte, 👋"]
+    {
+        ana.says(says(&format!("/pm ben {message}"))).await?;
+        for client in [&mut ben, &mut ana] {
+            client.hears(private("ana", "ben", message)).await.because(&format!(
+                "Ana says /pm ben, a blank, and {message:?}. Ben should receive the last, \
+                 as it was written."
+            ))?;
+        }
+    }
+    Ok(())
 }
 
-/// The two ways to go too far: to let a broken command out into the room, where everybody
-/// reads what was meant for one; and to swallow a chat that is none.
-async fn step_8_not_everything_with_pm_is_one() -> Check {
-    let (_server, [mut ana, mut ben, _cem]) = three_people().await?;
+/// If a broken command goes out into the room, everybody reads what was meant for one.
+async fn step_12_a_broken_command_is_answered() -> Check {
+    let (server, [mut ana, mut ben, _cem]) = three_people().await?;
 
     for mistake in ["/pm", "/pm ben", "/pm  ben  "] {
         ana.says(says(mistake)).await?;
-        ana.hears(error())
+        hears_an_error(&server, &mut ana)
             .await
-            .because(&format!("Ana writes {mistake:?}. There is no message in it."))?;
+            .because(&format!("Ana says {mistake:?}. There is no message in it."))?;
+    }
+    for name in ["b@d", "a-name-of-more-than-20-characters"] {
+        let command = format!("/pm {name} psst");
+        ana.says(says(&command)).await?;
+        hears_an_error(&server, &mut ana).await.because(&format!(
+            "Ana says {command:?}. Nobody can be called {name}, and she should be told so."
+        ))?;
     }
     ben.hears_nothing_for(ONE_MINUTE)
         .await
-        .because("Ana's /pm had no message. That is between her and the server.")?;
+        .because("Ana made mistakes with /pm. That is between her and the server.")
+}
 
-    for chat in ["say /pm ben psst", "/pmben psst"] {
-        ana.says(says(chat)).await?;
-        ben.hears(json!({
-            "type": "chat", "room": "rust", "from": "ana", "content": chat, "timestamp": ANY,
-        }))
-        .await
-        .because(&format!("Ana says {chat:?} to all: it does not begin with /pm and a blank."))?;
-        ana.hears_any().await?;
+/// The other way to go too far: to take something for a command that is none, or to fail
+/// with it.
+async fn step_13_every_other_chat_stays_a_chat() -> Check {
+    let (_server, [mut ana, mut ben, _cem]) = three_people().await?;
+
+    ana.says(says("/pm ben psst")).await?;
+    for client in [&mut ben, &mut ana] {
+        client
+            .hears(private("ana", "ben", "psst"))
+            .await
+            .because("Ana's chat is a command: /pm ben psst")?;
+    }
+
+    for content in
+        ["say /pm ben psst", "/pmben psst", "/PM ben psst", "hi", "café", "/", "/pé"]
+    {
+        ana.says(says(content)).await?;
+        for client in [&mut ben, &mut ana] {
+            client.hears(chat("ana", content)).await.because(&format!(
+                "Ana says {content:?} to all: it does not begin with /pm and a blank."
+            ))?;
+        }
     }
     Ok(())
 }
 
 /// Ben's computer is asleep. Whoever waits until he has room for a message, perhaps with a
 /// lock in hand, waits for him; and whoever keeps all his messages needs memory without end.
-async fn step_9_a_client_that_does_not_read_holds_up_nobody() -> Check {
+async fn step_14_a_client_that_does_not_read_holds_up_nobody() -> Check {
     let (server, [mut ana, mut ben, mut cem]) = three_people().await?;
     ana.says(to("ben", "psst")).await?;
     ben.hears(private("ana", "ben", "psst")).await.because("Ana writes to Ben.")?;

@@ -34,6 +34,20 @@ impl Room {
             self.broadcast(typing.encode(), Some(username));
         }
     }
+
+    /// Tells `newcomer` of all who are typing: it will hear the ends as well.
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        // The texts first: while we read the names, we cannot change the room.
+        let beginnings: Vec<_> = self
+            .typists
+            .names
+            .iter()
+            .map(|username| ServerMessage::Typing { username, is_typing: true }.encode())
+            .collect();
+        for beginning in beginnings {
+            self.send(newcomer, beginning);
+        }
+    }
 }
 
 /// When one client's typing runs out.

@@ -356,6 +356,7 @@ impl Room {
         self.exercise(4, |room| room.send_history(username));
         self.broadcast(ServerMessage::UserJoined { username }.encode(), Some(username));
         self.exercise(3, |room| room.after_join(username));
+        self.exercise(2, |room| room.send_typists(username));
         Some((self.last_id, outbox))
     }
 

@@ -40,6 +40,14 @@ impl Room {
         }
     }
 
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        let typists: Vec<_> = self.typists.deadlines.keys().cloned().collect();
+        for username in typists {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
+        }
+    }
+
     /// Ends the typing of all whose time has run out.
     pub fn end_pauses(&mut self) {
         let now = Instant::now();

@@ -180,6 +180,7 @@ impl RoomManager {
         let joined = ServerMessage::UserJoined { username: &username };
         room.broadcast(joined.encode(), Some(&username));
         room.exercise(3, |room| room.after_join(&username));
+        room.exercise(2, |room| room.send_typists(&username));
         room.deliver();
 
         Some(Member { room: name, username, rooms: self.clone(), channel })

@@ -33,6 +33,13 @@ impl Room {
         }
     }
 
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
+        }
+    }
+
     fn send_typing(&mut self, username: &Username, is_typing: bool) {
         let typing = ServerMessage::Typing { username, is_typing };
         self.broadcast(typing.encode(), Some(username));

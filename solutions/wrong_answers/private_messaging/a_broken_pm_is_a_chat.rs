@@ -1,6 +1,6 @@
 //! Wrong: what cannot be read as a command is sent to everybody.
 //!
-//! Refused by step_8_not_everything_with_pm_is_one:
+//! Refused by step_12_a_broken_command_is_answered:
 //! "There is no message in it."
 
 use crate::{

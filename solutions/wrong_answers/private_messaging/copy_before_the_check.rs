@@ -1,7 +1,7 @@
 //! Wrong: the copy is sent before anybody has looked whether the recipient is there.
 //!
-//! Refused by step_4_a_name_that_nobody_has_gets_an_error:
-//! "should hear {"type":"error","message":*}, but heard {"type":"private""
+//! Refused by step_5_a_name_that_nobody_has_gets_an_error:
+//! "An error should come, but {"type":"private""
 
 use crate::{
     protocol::{ClientMessage, Content, ServerMessage, Username, now},

@@ -1,6 +1,6 @@
 //! Wrong: a message to nobody is dropped without a word.
 //!
-//! Refused by step_4_a_name_that_nobody_has_gets_an_error:
+//! Refused by step_5_a_name_that_nobody_has_gets_an_error:
 //! "Ana writes to Zoe, who is not in the room."
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Wrong: `/pm` is a command wherever it stands.
 //!
-//! Refused by step_8_not_everything_with_pm_is_one:
+//! Refused by step_13_every_other_chat_stays_a_chat:
 //! "it does not begin with /pm and a blank."
 
 use crate::{

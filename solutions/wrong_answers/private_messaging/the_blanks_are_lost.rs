@@ -1,6 +1,6 @@
 //! Wrong: the words are taken apart and put together again, with one blank each.
 //!
-//! Refused by step_7_pm_is_a_private_message:
+//! Refused by step_11_the_message_arrives_as_it_was_written:
 //! "All of them belong to it."
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Wrong: the recipient gets a copy and the sender gets a copy, even if they are one.
 //!
-//! Refused by step_6_whoever_writes_to_themselves_hears_it_once:
+//! Refused by step_8_whoever_writes_to_themselves_hears_it_once:
 //! "One copy is enough."
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Wrong: the sleep begins anew with each turn of the loop, whoever caused it.
 //!
-//! Refused by step_6_others_may_talk_meanwhile:
+//! Refused by step_7_others_may_talk_meanwhile:
 //! "What Ana says at 1 s and 2 s puts nothing off"
 
 use std::{collections::HashSet, future::pending, time::Duration};
@@ -35,6 +35,13 @@ impl Room {
         if self.typists.names.remove(username) {
             let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
         }
     }
 }

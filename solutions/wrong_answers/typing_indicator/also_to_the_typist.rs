@@ -1,7 +1,7 @@
 //! Wrong: everybody receives it, the typist too.
 //!
 //! Refused by step_2_nobody_else_hears_it:
-//! "Ben typed, then paused. He knows that himself."
+//! "Ben types. He knows that himself."
 
 use std::{collections::HashSet, future::pending, time::Duration};
 
@@ -35,6 +35,13 @@ impl Room {
         if self.typists.names.remove(username) {
             let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
         }
     }
 }

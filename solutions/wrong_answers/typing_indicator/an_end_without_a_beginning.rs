@@ -1,6 +1,6 @@
 //! Wrong: whoever speaks stops typing, whether they typed or not.
 //!
-//! Refused by step_7_a_chat_ends_it_at_once:
+//! Refused by step_8_a_chat_ends_it_at_once:
 //! "Nothing ends that did not begin."
 
 use std::{collections::HashSet, future::pending, time::Duration};
@@ -35,6 +35,13 @@ impl Room {
         self.typists.names.remove(username);
         let typing = ServerMessage::Typing { username, is_typing: false };
         self.broadcast(typing.encode(), Some(username));
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
+        }
     }
 }
 

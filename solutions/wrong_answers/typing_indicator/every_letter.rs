@@ -1,6 +1,6 @@
 //! Wrong: each letter is announced.
 //!
-//! Refused by step_4_it_is_told_once:
+//! Refused by step_5_it_is_told_once:
 //! "Ana knows it from the first."
 
 use std::{collections::HashSet, future::pending, time::Duration};
@@ -34,6 +34,13 @@ impl Room {
         if self.typists.names.remove(username) {
             let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
         }
     }
 }

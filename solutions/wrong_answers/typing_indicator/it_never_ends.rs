@@ -32,6 +32,13 @@ impl Room {
             self.broadcast(typing.encode(), Some(username));
         }
     }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
+        }
+    }
 }
 
 #[derive(Default)]

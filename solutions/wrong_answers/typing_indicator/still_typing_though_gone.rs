@@ -1,6 +1,6 @@
 //! Wrong: only who is in the room can stop typing; who has left types for ever.
 //!
-//! Refused by step_9_leaving_ends_it:
+//! Refused by step_11_leaving_ends_it:
 //! "First Ana should hear that he stopped typing."
 
 use std::{collections::HashSet, future::pending, time::Duration};
@@ -35,6 +35,13 @@ impl Room {
         if self.typists.names.remove(username) && self.has(username) {
             let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Wrong: the time runs from the first letter, and more typing does not reset it.
 //!
-//! Refused by step_5_typing_on_extends_it:
+//! Refused by step_6_typing_on_extends_it:
 //! "So he types until 5 s, not until 3 s."
 
 use std::{collections::HashSet, future::pending, time::Duration};
@@ -35,6 +35,13 @@ impl Room {
         if self.typists.names.remove(username) {
             let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Wrong: whoever asks for a name is counted, and then turned away.
+//! Wrong: who asks for a name that is taken causes a list, though the name is refused.
 //!
-//! Refused by step_7_a_refused_name_changes_nothing:
+//! Refused by step_10_a_refused_name_changes_nothing:
 //! "Ana's list is still right."
 
 use crate::{

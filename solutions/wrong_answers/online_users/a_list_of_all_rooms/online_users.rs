@@ -1,6 +1,6 @@
 //! Wrong: there is one list for the whole server.
 //!
-//! Refused by step_6_each_room_has_its_own_list:
+//! Refused by step_9_each_room_has_its_own_list:
 //! "Ana is in the room rust, and not on this list."
 
 use std::{

@@ -1,6 +1,6 @@
 //! Wrong: the list is sent when a member's task ends. Who is too slow is removed before.
 //!
-//! Refused by step_8_whoever_is_too_slow_is_off_the_list:
+//! Refused by step_11_whoever_is_too_slow_is_off_the_list:
 //! "until he is disconnected."
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Wrong: the outboxes have no limit, so nobody is removed, and the memory fills.
 //!
-//! Refused by step_9_a_client_that_does_not_read_holds_up_nobody:
+//! Refused by step_14_a_client_that_does_not_read_holds_up_nobody:
 //! "They were kept for him without a limit."
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Wrong: a person is looked for by name in all rooms, as if names belonged to people.
 //!
-//! Refused by step_5_other_rooms_are_out_of_reach:
+//! Refused by step_7_other_rooms_are_out_of_reach:
 //! "Another Ben is in the room tea."
 
 use crate::{

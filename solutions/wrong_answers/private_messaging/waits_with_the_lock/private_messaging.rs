@@ -1,6 +1,6 @@
 //! Wrong: `send` waits until the recipient has room, and a lock is held meanwhile.
 //!
-//! Refused by step_9_a_client_that_does_not_read_holds_up_nobody:
+//! Refused by step_14_a_client_that_does_not_read_holds_up_nobody:
 //! "Ana writes to him, and has to wait herself."
 
 use tokio::sync::Mutex;

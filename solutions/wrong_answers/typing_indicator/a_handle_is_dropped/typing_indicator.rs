@@ -1,6 +1,6 @@
 //! Wrong: each room has a task for each typist. A chat drops its handle, and does not cancel it.
 //!
-//! Refused by step_8_after_a_chat_it_begins_anew:
+//! Refused by step_9_after_a_chat_it_begins_anew:
 //! "So he types until 5 s."
 
 use std::{collections::HashMap, future::pending, time::Duration};
@@ -42,6 +42,14 @@ impl Room {
         if self.typists.tasks.remove(username).is_some() {
             let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        let typists: Vec<_> = self.typists.tasks.keys().cloned().collect();
+        for username in typists {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
         }
     }
 }

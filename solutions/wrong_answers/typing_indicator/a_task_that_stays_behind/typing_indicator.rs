@@ -1,6 +1,6 @@
 //! Wrong: a task of its own announces the end. To drop its handle does not cancel it.
 //!
-//! Refused by step_9_leaving_ends_it:
+//! Refused by step_11_leaving_ends_it:
 //! "Nothing of him should come after that."
 
 use std::{collections::HashSet, future::pending, time::Duration};
@@ -35,6 +35,13 @@ impl Room {
         if self.typists.names.remove(username) {
             let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
         }
     }
 }

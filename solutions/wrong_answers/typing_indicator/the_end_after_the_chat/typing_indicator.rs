@@ -1,6 +1,6 @@
 //! Wrong: first the chat, then the end.
 //!
-//! Refused by step_7_a_chat_ends_it_at_once:
+//! Refused by step_8_a_chat_ends_it_at_once:
 //! "First Ana should hear that he stopped."
 
 use std::{collections::HashSet, future::pending, time::Duration};
@@ -35,6 +35,13 @@ impl Room {
         if self.typists.names.remove(username) {
             let typing = ServerMessage::Typing { username, is_typing: false };
             self.broadcast(typing.encode(), Some(username));
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
         }
     }
 }

@@ -1,0 +1,46 @@
+//! Wrong: the first four bytes are cut off, and a letter may be more than one byte.
+//!
+//! Refused by step_13_every_other_chat_stays_a_chat:
+//! "not a char boundary"
+
+use crate::{
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
+    rooms::Room,
+};
+
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
+    if &*content != "/pm" && (content.len() < 4 || &content[..4] != "/pm ") {
+        return Ok(ClientMessage::Chat { content });
+    }
+    let rest = &content[3..];
+    let (to, message) = rest
+        .trim_start()
+        .split_once(char::is_whitespace)
+        .ok_or("write a name and a message, such as /pm ben psst")?;
+
+    Ok(ClientMessage::Private {
+        to: Username::try_from(to.to_owned())?,
+        content: Content::try_from(message.to_owned())?,
+    })
+}
+
+impl Room {
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        if !self.has(to) {
+            return Err(format!("{to} is not in this room"));
+        }
+
+        let text =
+            ServerMessage::Private { from, to, content, timestamp: now() }.encode();
+        self.send(to, text.clone());
+        if to != from {
+            self.send(from, text);
+        }
+        Ok(())
+    }
+}

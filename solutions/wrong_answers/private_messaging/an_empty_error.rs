@@ -1,0 +1,47 @@
+//! Wrong: the error says nothing.
+//!
+//! Refused by step_5_a_name_that_nobody_has_gets_an_error:
+//! "its message is empty."
+
+use crate::{
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
+    rooms::Room,
+};
+
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
+    let (command, rest) =
+        content.split_once(char::is_whitespace).unwrap_or((&content, ""));
+    if command != "/pm" {
+        return Ok(ClientMessage::Chat { content });
+    }
+    let (to, message) = rest
+        .trim_start()
+        .split_once(char::is_whitespace)
+        .ok_or("write a name and a message, such as /pm ben psst")?;
+
+    Ok(ClientMessage::Private {
+        to: Username::try_from(to.to_owned())?,
+        content: Content::try_from(message.to_owned())?,
+    })
+}
+
+impl Room {
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        if !self.has(to) {
+            return Err(String::new());
+        }
+
+        let text =
+            ServerMessage::Private { from, to, content, timestamp: now() }.encode();
+        self.send(to, text.clone());
+        if to != from {
+            self.send(from, text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Wrong: the whole room is told whom the sender did not find.
+//!
+//! Refused by step_5_a_name_that_nobody_has_gets_an_error:
+//! "One error, for Ana, is all."
+
+use crate::{
+    protocol::{ClientMessage, Content, ServerMessage, Username, now},
+    rooms::Room,
+};
+
+pub fn read_command(content: Content) -> Result<ClientMessage, String> {
+    let (command, rest) =
+        content.split_once(char::is_whitespace).unwrap_or((&content, ""));
+    if command != "/pm" {
+        return Ok(ClientMessage::Chat { content });
+    }
+    let (to, message) = rest
+        .trim_start()
+        .split_once(char::is_whitespace)
+        .ok_or("write a name and a message, such as /pm ben psst")?;
+
+    Ok(ClientMessage::Private {
+        to: Username::try_from(to.to_owned())?,
+        content: Content::try_from(message.to_owned())?,
+    })
+}
+
+impl Room {
+    pub fn send_private(
+        &mut self,
+        from: &Username,
+        to: &Username,
+        content: &Content,
+    ) -> Result<(), String> {
+        if !self.has(to) {
+            let message = format!("{to} is not in this room");
+            self.broadcast(ServerMessage::Error { message }.encode(), None);
+            return Ok(());
+        }
+
+        let text =
+            ServerMessage::Private { from, to, content, timestamp: now() }.encode();
+        self.send(to, text.clone());
+        if to != from {
+            self.send(from, text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Wrong: every letter is kept with its time, and nobody throws them away.
+//!
+//! Refused by step_14_nothing_is_kept_in_memory:
+//! "Nobody needs to know of a letter after the pause."
+
+use std::{collections::HashSet, future::pending, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    protocol::{ServerMessage, Username},
+    rooms::Room,
+};
+
+/// Somebody who pauses for so long does not count as typing any more.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Who is typing in a room.
+#[derive(Default)]
+pub struct Typists {
+    names: HashSet<Username>,
+}
+
+impl Room {
+    pub fn starts_typing(&mut self, username: &Username) {
+        if self.typists.names.insert(username.clone()) {
+            self.send_typing(username, true);
+        }
+    }
+
+    pub fn stops_typing(&mut self, username: &Username) {
+        if self.typists.names.remove(username) {
+            self.send_typing(username, false);
+        }
+    }
+
+    pub fn send_typists(&mut self, newcomer: &Username) {
+        for username in self.typists.names.clone() {
+            let typing = ServerMessage::Typing { username: &username, is_typing: true };
+            self.send(newcomer, typing.encode());
+        }
+    }
+
+    fn send_typing(&mut self, username: &Username, is_typing: bool) {
+        let typing = ServerMessage::Typing { username, is_typing };
+        self.broadcast(typing.encode(), Some(username));
+    }
+}
+
+#[derive(Default)]
+pub struct TypingTimer {
+    letters: Vec<Instant>,
+}
+
+impl TypingTimer {
+    pub fn restart(&mut self) {
+        self.letters.push(Instant::now());
+    }
+
+    pub async fn runs_out(&mut self) {
+        let last = self.letters.last().filter(|last| last.elapsed() < PAUSE);
+        match last {
+            Some(last) => sleep_until(*last + PAUSE).await,
+            None => pending().await,
+        }
+    }
+}
