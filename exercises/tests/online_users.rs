@@ -209,6 +209,8 @@ async fn step_9_each_room_has_its_own_list() -> Check {
         .await
         .because("Dan left the room tea. Nothing has changed in Ana's room.")?;
 
+    let server = open();
+    let _ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let mut namesake = server.connect("Ana of room tea", "/ws/chat/tea/ana").await?;
     namesake.hears(online(&["ana"])).await.because(
         "Another Ana joins the room tea. Its list is the same as that of the room rust, but \

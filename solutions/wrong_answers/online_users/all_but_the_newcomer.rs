@@ -1,7 +1,7 @@
 //! Wrong: the newcomer is left out, as with `user_joined`.
 //!
 //! Refused by step_1_a_newcomer_hears_who_is_there:
-//! "She is the first on its list."
+//! "She is the first on its list"
 
 use crate::{
     protocol::{ServerMessage, Username},

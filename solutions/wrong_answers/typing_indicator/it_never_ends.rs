@@ -1,7 +1,7 @@
 //! Wrong: nobody looks at the clock, so whoever has pressed a key types until they speak.
 //!
 //! Refused by step_3_it_ends_after_three_seconds:
-//! "It counts for 3 s, and then Ana should hear the end."
+//! "It counts for 3 s on tokio's clock"
 
 use std::{collections::HashSet, future::pending};
 
