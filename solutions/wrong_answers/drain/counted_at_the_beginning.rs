@@ -27,9 +27,11 @@ use tokio::{
 
 use crate::{
     connection::{lock, next_text, send_text},
-    rooms::OUTBOX_SIZE,
     socket::{Disconnect, close, with_limits},
 };
+
+/// How many messages may wait for one client. With the next one, it counts as too slow.
+const OUTBOX_SIZE: usize = 256;
 
 /// How long the stop waits for those who are connected.
 const DEADLINE: Duration = Duration::from_secs(5);

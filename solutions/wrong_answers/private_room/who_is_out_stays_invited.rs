@@ -24,9 +24,11 @@ use tokio::{select, sync::mpsc};
 use crate::{
     connection::{encode, lock, next_text, send_text},
     protocol::{Content, Username},
-    rooms::OUTBOX_SIZE,
     socket::{Disconnect, close, with_limits},
 };
+
+/// How many messages may wait for one client. With the next one, it counts as too slow.
+const OUTBOX_SIZE: usize = 256;
 
 /// How we close somebody who has no invitation.
 const NOT_INVITED: Disconnect = Disconnect::ByUs(4012, "not invited");
