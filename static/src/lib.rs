@@ -10,7 +10,7 @@ use std::{
     env,
     fmt::Display,
     io::{self, ErrorKind, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     process,
 };
 
@@ -25,6 +25,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Where every program of the course listens, unless `ADDR` says otherwise.
 const DEFAULT_ADDR: &str = "127.0.0.1:8000";
+
+/// Networks between programs of this computer, by the first letters of their interfaces.
+const VIRTUAL: [&str; 6] = ["docker", "br-", "veth", "virbr", "vbox", "vmnet"];
 
 /// Every file of this folder that a browser may ask for: its name and its text.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
@@ -92,27 +95,30 @@ fn print(mut to: impl Write, line: impl Display) {
 }
 
 /// The addresses under which other computers of the network reach this one, as far as it
-/// knows: those of all its networks, also of virtual ones.
+/// knows, the most likely one first.
 ///
-/// Those of IPv6 are left out, because nobody would type them.
-pub fn network_addresses() -> Vec<Ipv4Addr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default(); // Or it will not tell.
-    interfaces
-        .into_iter()
-        .filter_map(|interface| match interface.ip() {
-            IpAddr::V4(ip) if !ip.is_loopback() && !ip.is_link_local() => Some(ip),
-            _ => None,
-        })
-        .collect()
+/// Those of IPv6 are there only if there are no others, because nobody likes to type them.
+pub fn network_addresses() -> Vec<IpAddr> {
+    let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default(); // Or it will not tell.
+    interfaces.retain(|interface| !interface.is_loopback() && !interface.is_link_local());
+    if interfaces.iter().any(|interface| interface.ip().is_ipv4()) {
+        interfaces.retain(|interface| interface.ip().is_ipv4());
+    }
+    let is_virtual = |name: &str| VIRTUAL.iter().any(|begin| name.starts_with(begin));
+    interfaces.sort_by_key(|interface| is_virtual(&interface.name));
+    interfaces.iter().map(|interface| interface.ip()).collect()
 }
 
 /// `network` are the addresses of this computer that others can reach.
-fn welcome(addr: SocketAddr, network: &[Ipv4Addr]) -> String {
+fn welcome(addr: SocketAddr, network: &[IpAddr]) -> String {
     let port = addr.port();
     if !addr.ip().is_unspecified() {
         return format!("Open http://{addr} in a browser. Ctrl-C stops the server.");
     }
-    let urls: Vec<_> = network.iter().map(|ip| format!("http://{ip}:{port}")).collect();
+    let urls: Vec<_> = network
+        .iter()
+        .map(|&ip| format!("http://{}", SocketAddr::new(ip, port)))
+        .collect();
     let others = match urls.is_empty() {
         true => "Other computers cannot reach this one: it is in no network.".into(),
         false => format!("Other computers of the network open {}.", urls.join(" or ")),

@@ -13,9 +13,6 @@ use axum::{
 use qrcode::{QrCode, render::svg};
 use serde::Deserialize;
 
-/// Networks between programs of this machine, by the first letters of their interfaces.
-const VIRTUAL: [&str; 6] = ["docker", "br-", "veth", "virbr", "vbox", "vmnet"];
-
 /// Where the board listens.
 #[derive(Clone, Copy)]
 pub struct Addresses {
@@ -44,16 +41,7 @@ impl Addresses {
             return vec![ip];
         }
         // Without a list, the board works all the same, and the teacher knows the address.
-        let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        interfaces
-            .retain(|interface| !interface.is_loopback() && !interface.is_link_local());
-        // Nobody types an address of IPv6 who has another one.
-        if interfaces.iter().any(|interface| interface.ip().is_ipv4()) {
-            interfaces.retain(|interface| interface.ip().is_ipv4());
-        }
-        let is_virtual = |name: &str| VIRTUAL.iter().any(|begin| name.starts_with(begin));
-        interfaces.sort_by_key(|interface| is_virtual(&interface.name));
-        interfaces.iter().map(|interface| interface.ip()).collect()
+        pages::network_addresses()
     }
 
     /// What a teacher needs to know on the console.
