@@ -42,6 +42,8 @@ pub use client::Client;
 pub use connection::MemoryListener;
 pub use expected::{ANY, Expected};
 pub use hint::{Because, Check, Hint};
+#[cfg(feature = "memory")]
+pub use memory::peak_memory;
 pub use raw_connection::{HANDSHAKE, RawConnection, upgrade_request};
 pub use server::{Response, Server, serve, serve_by, serve_tcp};
 pub use steps::on_virtual_time;

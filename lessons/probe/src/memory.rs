@@ -5,7 +5,7 @@ use std::{panic, thread};
 use allocation_counter::measure;
 use tokio::runtime::Builder;
 
-use crate::{Check, Hint};
+use crate::{Check, Hint, on_virtual_time};
 
 /// How often something is done before anybody counts: collections get their size.
 const WARM_UP: usize = 50;
@@ -51,6 +51,25 @@ pub fn growth<S>(
 
     thread::scope(|scope| match scope.spawn(count).join() {
         Ok(grown) => grown,
+        Err(panic) => panic::resume_unwind(panic),
+    })
+}
+
+/// The most memory that a check holds at one time, in bytes: server, clients, their notes and
+/// all. So measure twice, with the code in question and without it: the difference is what
+/// the code holds.
+pub fn peak_memory<F>(check: impl FnOnce() -> F + Send) -> Result<u64, Hint>
+where
+    F: Future<Output = Check>,
+{
+    let count = || {
+        let mut outcome = Ok(());
+        let held = measure(|| outcome = on_virtual_time(check())).bytes_max;
+        outcome.map(|()| held)
+    };
+
+    thread::scope(|scope| match scope.spawn(count).join() {
+        Ok(held) => held,
         Err(panic) => panic::resume_unwind(panic),
     })
 }
