@@ -23,9 +23,11 @@ pub struct MessageHistory {}
 impl MessageHistory {
     /// Whether the room should stay in memory when the last member has left.
     ///
-    /// The history does: who comes back tomorrow still reads it.
+    /// The history does: who comes back tomorrow still reads it. But anybody can open a room
+    /// with any name, and the server keeps a hundred empty rooms at most, those that were
+    /// left last. So a room should stay only if it has a history.
     ///
-    /// - Which rooms have nothing to keep? Anybody can open a room with any name.
+    /// - Which rooms have nothing to keep?
     pub fn outlives_the_room(&self) -> bool {
         false
     }
@@ -34,6 +36,9 @@ impl MessageHistory {
 impl Room {
     /// `chat` has been said.
     ///
+    /// What is older than the last 50 is dropped, whoever said it. If it were only not sent,
+    /// the memory would grow for as long as people talk.
+    ///
     /// - Which of std's collections takes at one end, and gives at the other?
     pub fn remember(&mut self, chat: Chat) {}
 
@@ -41,7 +46,8 @@ impl Room {
     ///
     /// It receives, before all else and alone, what was said:
     /// `{"type":"history","messages":[…]}`, the oldest first, each as it was sent. If
-    /// nothing was said, the list is empty.
+    /// nothing was said, the list is empty. Whoever comes back receives all of it again,
+    /// with their own messages: their page has forgotten them.
     ///
     /// What makes it interesting: the others do not stop talking meanwhile. Between the
     /// last message of the history and the first that comes live, none may be missing,

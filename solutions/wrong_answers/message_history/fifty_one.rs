@@ -1,6 +1,6 @@
 //! Wrong: the limit is looked at before the new message is counted.
 //!
-//! Refused by step_4_it_has_the_last_fifty:
+//! Refused by step_7_it_has_the_last_fifty:
 //! "its length is 51"
 
 use std::collections::VecDeque;

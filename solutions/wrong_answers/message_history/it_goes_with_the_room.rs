@@ -1,6 +1,6 @@
 //! Wrong: the room vanishes with its last member, and the history with the room.
 //!
-//! Refused by step_7_it_outlives_an_empty_room:
+//! Refused by step_10_it_outlives_an_empty_room:
 //! "The room was empty for a while. Now Ben joins."
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Wrong: when it is full, the new message is dropped and not the old one.
 //!
-//! Refused by step_4_it_has_the_last_fifty:
+//! Refused by step_7_it_has_the_last_fifty:
 //! "its length is 50, the first is "message 1" and the last "message 50"."
 
 use std::collections::VecDeque;

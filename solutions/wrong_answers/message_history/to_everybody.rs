@@ -1,6 +1,6 @@
 //! Wrong: the whole room receives it again, whenever somebody joins.
 //!
-//! Refused by step_3_the_others_do_not_hear_it:
+//! Refused by step_4_the_others_do_not_hear_it:
 //! "Ana was there all the time."
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Wrong: first the newcomer joins, and then somebody looks up the history.
 //!
-//! Refused by step_8_no_gap_and_no_double:
+//! Refused by step_12_no_gap_and_no_double:
 //! "messages of the history came live once more."
 
 use std::collections::VecDeque;

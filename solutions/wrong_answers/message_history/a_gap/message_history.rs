@@ -1,6 +1,6 @@
 //! Wrong: first the history is sent, and only then does the newcomer join.
 //!
-//! Refused by step_8_no_gap_and_no_double:
+//! Refused by step_12_no_gap_and_no_double:
 //! "there is a gap between history and live messages."
 
 use std::collections::VecDeque;

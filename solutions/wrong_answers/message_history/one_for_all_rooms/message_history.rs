@@ -1,6 +1,6 @@
 //! Wrong: there is one history for the whole server.
 //!
-//! Refused by step_6_each_room_has_its_own:
+//! Refused by step_9_each_room_has_its_own:
 //! "Dan joins the room tea, which is new."
 
 use std::{

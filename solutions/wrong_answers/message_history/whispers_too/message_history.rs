@@ -1,6 +1,6 @@
 //! Wrong: every message is remembered, the private ones as well.
 //!
-//! Refused by step_5_only_chats_are_in_it:
+//! Refused by step_8_only_chats_are_in_it:
 //! "The history is of chats alone."
 
 use std::collections::VecDeque;

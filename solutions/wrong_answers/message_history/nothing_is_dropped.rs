@@ -1,0 +1,47 @@
+//! Wrong: everything is kept for ever, and only the answer has fifty.
+//!
+//! Refused by step_7_it_has_the_last_fifty:
+//! "what is older than the last 50 should be dropped."
+
+use std::collections::VecDeque;
+
+use crate::{
+    protocol::{Chat, ServerMessage, Username},
+    rooms::Room,
+};
+
+/// How many messages a room remembers. With one more, it forgets the oldest.
+const HISTORY_SIZE: usize = 50;
+
+/// What a room remembers, the oldest first.
+#[derive(Default)]
+pub struct MessageHistory {
+    chats: VecDeque<Chat>,
+}
+
+impl MessageHistory {
+    /// A room in which nobody ever spoke is not worth keeping.
+    pub fn outlives_the_room(&self) -> bool {
+        !self.chats.is_empty()
+    }
+}
+
+impl Room {
+    pub fn remember(&mut self, chat: Chat) {
+        let chats = &mut self.history.chats;
+        chats.push_back(chat);
+    }
+
+    /// Sends what was said to `newcomer` alone.
+    ///
+    /// No gap and no double: whoever joins and whoever speaks holds the lock. So a chat
+    /// is either in the history, or it comes live.
+    pub fn send_history(&mut self, newcomer: &Username) {
+        let chats = &self.history.chats;
+        let old = chats.len().saturating_sub(HISTORY_SIZE);
+        let messages = chats.range(old..).map(ServerMessage::Chat).collect();
+        let history = ServerMessage::History { messages }.encode();
+
+        self.send(newcomer, history);
+    }
+}

@@ -1,0 +1,50 @@
+//! Wrong: what has been said already is not remembered a second time.
+//!
+//! Refused by step_3_messages_may_be_alike:
+//! "These are 11 messages. Ben heard a message that is not as it should be: messages: a
+//! list of 11 expected, one of 2 heard"
+
+use std::collections::VecDeque;
+
+use crate::{
+    protocol::{Chat, ServerMessage, Username},
+    rooms::Room,
+};
+
+/// How many messages a room remembers. With one more, it forgets the oldest.
+const HISTORY_SIZE: usize = 50;
+
+/// What a room remembers, the oldest first.
+#[derive(Default)]
+pub struct MessageHistory {
+    chats: VecDeque<Chat>,
+}
+
+impl MessageHistory {
+    /// A room in which nobody ever spoke is not worth keeping.
+    pub fn outlives_the_room(&self) -> bool {
+        !self.chats.is_empty()
+    }
+}
+
+impl Room {
+    pub fn remember(&mut self, chat: Chat) {
+        let chats = &mut self.history.chats;
+        chats.retain(|other| *other.content != *chat.content);
+        if chats.len() == HISTORY_SIZE {
+            chats.pop_front();
+        }
+        chats.push_back(chat);
+    }
+
+    /// Sends what was said to `newcomer` alone.
+    ///
+    /// No gap and no double: whoever joins and whoever speaks holds the lock. So a chat
+    /// is either in the history, or it comes live.
+    pub fn send_history(&mut self, newcomer: &Username) {
+        let messages = self.history.chats.iter().map(ServerMessage::Chat).collect();
+        let history = ServerMessage::History { messages }.encode();
+
+        self.send(newcomer, history);
+    }
+}
