@@ -2,7 +2,8 @@
 //!
 //! This chat is complete, and it works: try it with two clients. It has the shape in
 //! which such chats are copied from project to project, and five faults that show when
-//! clients behave in ways that are perfectly legal. Each check is for one of them.
+//! clients behave in ways that are perfectly legal. The checks find each of them, and what a
+//! repair may break.
 //!
 //! Read first: this file; then `client.rs`, which has none of them, and `socket.rs`
 //! Edit:       this file, all of it if you like
@@ -13,12 +14,15 @@
 //! What it promises, and what the checks hold it to:
 //!
 //! - It speaks plain text. The first message that is not blank is a name. If it is taken,
-//!   the client receives "This name is taken." and may try another.
+//!   the client receives "This name is taken." and may try another; the name stays with the
+//!   one who has it.
 //! - From then on it receives all that happens, its own doings included: "ana joined.",
 //!   "ana: hello", "ana left." Nobody is told of a client without a name.
 //! - A client that closes with a code gets the same code back, and then the connection
-//!   ends. Its name is free again.
-//! - Pings, pongs and bytes end nothing.
+//!   ends. That holds before it has a name, too. If it had one, the name is free again, and
+//!   the others are told once that it left; the same if its connection is lost.
+//! - Pings, pongs and bytes end nothing, before the name or after it, and nobody is told of
+//!   them.
 //! - A client that reads slowly misses messages, receives "You missed 7 messages.", and
 //!   goes on from there. One that reads nothing for ten seconds may be closed. Neither of
 //!   them holds up anybody else.

@@ -11,7 +11,8 @@ probe::steps! {
     step_2_a_ping_ends_nothing,
     step_3_whoever_falls_behind_is_told_and_stays,
     step_4_nobody_hears_of_a_visitor_without_a_name,
-    step_5_a_client_that_does_not_read_keeps_nobody_out,
+    step_5_a_name_belongs_to_one_at_a_time,
+    step_6_a_client_that_does_not_read_keeps_nobody_out,
 }
 
 const PATH: &str = "/ws/copied_chat";
@@ -23,7 +24,10 @@ async fn join(server: &Server, person: &str, name: &str) -> Result<Client, Hint>
     let mut client = server.connect(person, PATH).await?;
     client.says(name).await?;
     let joined = format!("{name} joined.");
-    client.hears(joined).await.because(&format!("{person} gives a name."))?;
+    client.hears(joined).await.because(&format!(
+        "{person} gives the name {name}, and receives all that happens from then on, also \
+         of their own doing."
+    ))?;
     Ok(client)
 }
 
@@ -36,12 +40,31 @@ async fn step_1_a_close_is_answered() -> Check {
     ana.hears("ben joined.").await?;
     ana.says("hello").await?;
     ben.hears("ana: hello").await?;
+    ana.hears("ana: hello")
+        .await
+        .because("Ana said hello. She hears it, as everybody does.")?;
 
     ben.leaves().await.because("Ben closes with code 1000.")?;
-
-    ana.hears("ana: hello").await?;
     ana.hears("ben left.").await.because("Ben closed with code 1000.")?;
-    join(&server, "Another Ben", "ben").await?; // The name is free again.
+    ana.hears_nothing_for(ONE_MINUTE).await.because("Ben left, and Ana was told so.")?;
+
+    let ben = join(&server, "Ben", "ben")
+        .await
+        .because("Ben closed with code 1000. Now he is back, and wants his name.")?;
+    ana.hears("ben joined.").await?;
+    ben.leaves_with(4000, "later")
+        .await
+        .because("Ben closes with code 4000, not 1000.")?;
+    ana.hears("ben left.").await.because("Ben closed with code 4000.")?;
+
+    let ben = join(&server, "Ben", "ben").await?;
+    ana.hears("ben joined.").await?;
+    ben.vanishes().await;
+    ana.hears("ben left.").await.because(
+        "Ben's connection is lost, without a Close. He has left, the same as with one.",
+    )?;
+    let back = "Ben's connection was lost. Now he is back, and wants his name.";
+    join(&server, "Ben", "ben").await.because(back)?;
     Ok(())
 }
 
@@ -55,16 +78,38 @@ async fn step_2_a_ping_ends_nothing() -> Check {
 
     ben.pings(b"still there?").await?;
     ben.hears_pong(b"still there?").await.because("Ben sends a ping.")?;
+    ana.hears_nothing_for(ONE_SECOND)
+        .await
+        .because("Ben sent a ping. It is for the server, and nobody is told of it.")?;
     ben.says("still here").await?;
     ana.hears("ben: still here")
         .await
         .because("Ben sent a ping, and then a message. A ping is no Close.")?;
 
     ben.sends_binary(b"\x00\x01").await?;
+    ana.hears_nothing_for(ONE_SECOND)
+        .await
+        .because("Ben sent two bytes. They are no text, and nobody is told of them.")?;
     ben.says("and now?").await?;
     ana.hears("ben: and now?")
         .await
-        .because("Ben sent two bytes, and then a message. Bytes are no Close.")
+        .because("Ben sent two bytes, and then a message. Bytes are no Close.")?;
+
+    let mut cem = server.connect("Cem", PATH).await?;
+    cem.pings(b"hello?").await?;
+    cem.hears_pong(b"hello?")
+        .await
+        .because("Cem sends a ping before he gives a name.")?;
+    cem.says("cem").await?;
+    cem.hears("cem joined.").await.because(
+        "Cem sent a ping, and then his name. A ping is no Close, and no name.",
+    )?;
+    let mut dan = server.connect("Dan", PATH).await?;
+    dan.sends_binary(b"\x00\x01").await?;
+    dan.says("dan").await?;
+    dan.hears("dan joined.").await.because(
+        "Dan sent two bytes, and then his name. Bytes are no Close, and no name.",
+    )
 }
 
 /// A broadcast channel keeps the last messages, and no more. Whoever is further behind
@@ -77,7 +122,13 @@ async fn step_3_whoever_falls_behind_is_told_and_stays() -> Check {
 
     ben.stops_reading();
     for i in 1..=FLOOD {
-        ana.says(format!("{i:.<60}")).await?;
+        let said = timeout(ONE_SECOND, ana.says(format!("{i:.<60}"))).await;
+        said.unwrap_or_else(|_| {
+            Err(server.hint(
+                "Ben reads nothing, and now the server does not read what Ana says. Whoever \
+                 reads slowly should miss messages, and not hold up anybody else.",
+            ))
+        })?;
         ana.hears_out(Duration::ZERO).await;
     }
     ben.reads_again();
@@ -133,12 +184,67 @@ async fn step_4_nobody_hears_of_a_visitor_without_a_name() -> Check {
     visitor.vanishes().await;
     ana.hears_nothing_for(ONE_MINUTE)
         .await
-        .because("A visitor came, pressed Enter, and left. Nothing is not a name.")
+        .because("A visitor came, pressed Enter, and left. Nothing is not a name.")?;
+
+    let visitor = server.connect("A visitor", PATH).await?;
+    visitor
+        .leaves_with(4000, "wrong chat")
+        .await
+        .because("A visitor closes with code 4000 before giving a name.")?;
+    ana.hears_nothing_for(ONE_MINUTE)
+        .await
+        .because("A visitor closed without having given a name.")?;
+
+    let mut dan = server.connect("Dan", PATH).await?;
+    dan.says("  ").await?;
+    ana.hears_nothing_for(ONE_MINUTE).await.because(
+        "Dan sent two blanks. The first message that is not blank is his name.",
+    )?;
+    ana.says("who is there?").await?;
+    ana.hears("ana: who is there?").await?;
+    dan.says("dan").await?;
+    dan.hears("dan joined.").await.because(
+        "Dan sent two blanks, Ana said something, and then Dan gave his name. He receives \
+         what happens from then on.",
+    )
+}
+
+/// Eve finds a name taken. That is no reason to send her away; and that she asked for it does
+/// not make it hers.
+async fn step_5_a_name_belongs_to_one_at_a_time() -> Check {
+    const TAKEN: &str = "This name is taken.";
+    let server = serve(router());
+    let mut ana = join(&server, "Ana", "ana").await?;
+
+    let mut eve = server.connect("Eve", PATH).await?;
+    for _ in 0..2 {
+        eve.says("ana").await?;
+        eve.hears(TAKEN).await.because("Eve asks for the name of Ana, who is there.")?;
+    }
+    eve.says("eve").await?;
+    eve.hears("eve joined.")
+        .await
+        .because("Eve was told that one name is taken, and tries another.")?;
+    ana.hears("eve joined.").await?;
+
+    let mut dan = server.connect("Dan", PATH).await?;
+    dan.says("ana").await?;
+    dan.hears(TAKEN).await.because("Dan asks for the name of Ana, who is there.")?;
+    dan.leaves().await?;
+    ana.hears_nothing_for(ONE_MINUTE).await.because(
+        "Dan was told that the name ana is taken, and left. He never had a name.",
+    )?;
+    let mut cem = server.connect("Cem", PATH).await?;
+    cem.says("ana").await?;
+    cem.hears(TAKEN).await.because(
+        "Dan was told that the name ana is taken, and left. It is still Ana's, who is \
+         there. Now Cem asks for it.",
+    )
 }
 
 /// Eve tries one taken name after the other, and reads no answer. At some point no more
 /// answers fit into her connection, and the server waits for her. What does it hold meanwhile?
-async fn step_5_a_client_that_does_not_read_keeps_nobody_out() -> Check {
+async fn step_6_a_client_that_does_not_read_keeps_nobody_out() -> Check {
     let server = serve(router());
     let _ana = join(&server, "Ana", "ana").await?;
     let mut eve = server.connect("Eve", PATH).await?;

@@ -1,6 +1,6 @@
 //! Wrong: the list of names is locked while the client is told that one is taken.
 //!
-//! Refused by step_5_a_client_that_does_not_read_keeps_nobody_out:
+//! Refused by step_6_a_client_that_does_not_read_keeps_nobody_out:
 //! "and reads no answer. Ben wants to come in."
 
 use std::{collections::HashSet, sync::Arc};
