@@ -57,8 +57,9 @@ impl RateLimiter {
     /// How many people you remember at the moment. `GET /rate_limit` tells it.
     ///
     /// What makes it interesting: names cost nothing, so a list of all who ever spoke has
-    /// no end. Who has a full bucket may be forgotten. If a hundred people come one after the
-    /// other, speak once and leave, you remember fifty at most.
+    /// no end. Who has a full bucket may be forgotten, and nobody else: the others would get a
+    /// full one. If people come one after the other, a second apart, speak once and leave,
+    /// you remember fifty at most, and need memory for no more.
     ///
     /// - When is a good moment to look for them? What would it cost to do so each time?
     pub fn people(&self) -> usize {

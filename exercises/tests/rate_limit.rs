@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use exercises::{chat_with, features::Features};
-use probe::{ANY, Because, Check, Client, ONE_MINUTE, Server, serve};
+use probe::{ANY, Because, Check, Client, Hint, ONE_MINUTE, Server, peak_memory, serve};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -13,15 +13,17 @@ probe::steps! {
     step_3_the_conversation_goes_on,
     step_4_silence_saves_up_twenty_and_no_more,
     step_5_there_is_no_border_at_which_it_begins_anew,
-    step_6_the_error_says_when_to_try_again,
-    step_7_ten_more_come_in_each_second,
-    step_8_a_refused_message_costs_nothing,
-    step_9_private_messages_count,
-    step_10_pings_typing_and_mistakes_do_not,
-    step_11_each_person_has_their_own,
-    step_12_coming_back_does_not_help,
-    step_13_a_second_room_does_not_help,
-    step_14_who_has_been_silent_is_forgotten,
+    step_6_a_part_of_a_token_is_not_lost,
+    step_7_a_refused_message_costs_nothing,
+    step_8_the_error_says_when_to_try_again,
+    step_9_ten_more_come_in_each_second,
+    step_10_private_messages_count,
+    step_11_all_else_is_free,
+    step_12_each_person_has_their_own,
+    step_13_coming_back_does_not_help,
+    step_14_a_second_room_does_not_help,
+    step_15_others_who_speak_do_not_help,
+    step_16_who_has_been_silent_is_forgotten,
 }
 
 /// What we need not hear here.
@@ -141,7 +143,7 @@ async fn step_4_silence_saves_up_twenty_and_no_more() -> Check {
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     says_too_much(&mut ana, "ana", "rust").await?;
 
-    for silence in [20 * INTERVAL, ONE_MINUTE, 60 * ONE_MINUTE] {
+    for silence in [30 * INTERVAL, ONE_MINUTE, 60 * ONE_MINUTE] {
         sleep(silence).await;
         says_too_much(&mut ana, "ana", "rust").await.because(&format!(
             "However long she was silent, 20 at once is the most. Here it was {} s.",
@@ -176,9 +178,60 @@ async fn step_5_there_is_no_border_at_which_it_begins_anew() -> Check {
     Ok(())
 }
 
+/// Tokens come in one by one. Whoever counts them in whole numbers must not forget the part of
+/// one that has come in since.
+async fn step_6_a_part_of_a_token_is_not_lost() -> Check {
+    let server = open();
+    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+    goes_on(&mut ana, BURST, Duration::ZERO).await?;
+    ana.hears_out(A_LITTLE).await;
+
+    for i in 1..=BURST {
+        sleep(INTERVAL * 3 / 2).await;
+        let word = format!("slowly {i}");
+        ana.says(says(&word)).await?;
+        ana.hears(chat("ana", "rust", &word)).await.because(
+            "Ana has said 20 things at once. Since then she says one thing each 0.15 s, and \
+             one token comes in each 0.1 s.",
+        )?;
+    }
+    sleep(INTERVAL / 2).await;
+    goes_on(&mut ana, BURST, Duration::ZERO).await?;
+
+    let through = counts_chats(&mut ana).await;
+    if !(9..=11).contains(&through) {
+        return Err(server.hint(format!(
+            "Ana emptied her bucket. Then she said 20 things in three seconds, one each \
+             0.15 s. 30 tokens came in, and she took out 20, so there were 10 left. Now she \
+             says 20 things at once. 10 should get through, but {through} did."
+        )));
+    }
+    Ok(())
+}
+
+/// If it did, a client that is a little too fast would never be heard again. And who waits
+/// for the bucket with the message in hand, waits with all that comes after it.
+async fn step_7_a_refused_message_costs_nothing() -> Check {
+    let server = open();
+    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+    let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
+
+    goes_on(&mut ana, 500, INTERVAL / 5).await?;
+
+    let through = counts_chats(&mut ben).await;
+    if through < 118 {
+        return Err(server.hint(format!(
+            "For ten seconds Ana said 50 things a second. A refused message takes nothing out \
+             of her bucket, so 20 should get through at once, and then 10 in each second, which \
+             makes about 120. But Ben heard {through}."
+        )));
+    }
+    Ok(())
+}
+
 /// An error that a person, or a program, can act on. If the time is too short, they are
 /// refused again; if it is too long, they wait for nothing.
-async fn step_6_the_error_says_when_to_try_again() -> Check {
+async fn step_8_the_error_says_when_to_try_again() -> Check {
     for meanwhile in [0, 30, 55] {
         let server = open();
         let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
@@ -207,16 +260,17 @@ async fn step_6_the_error_says_when_to_try_again() -> Check {
     Ok(())
 }
 
-/// The time in an error: `… try again in 0.1 s`.
+/// The time in an error: `too many messages: try again in 0.1 s`.
 fn seconds(heard: &str) -> Option<Duration> {
     let error: Value = serde_json::from_str(heard).ok()?;
-    let (_, rest) = error["message"].as_str()?.split_once("try again in ")?;
-    let number = rest.split(' ').next()?.parse().ok()?;
+    let rest =
+        error["message"].as_str()?.strip_prefix("too many messages: try again in ")?;
+    let number = rest.strip_suffix(" s")?.parse().ok()?;
     Duration::try_from_secs_f64(number).ok()
 }
 
 /// Whoever keeps to ten a second is never refused. That is the other half of the promise.
-async fn step_7_ten_more_come_in_each_second() -> Check {
+async fn step_9_ten_more_come_in_each_second() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     says_too_much(&mut ana, "ana", "rust").await?;
@@ -231,30 +285,23 @@ async fn step_7_ten_more_come_in_each_second() -> Check {
         )?;
         sleep(INTERVAL).await;
     }
-    Ok(())
-}
 
-/// If it did, a client that is a little too fast would never be heard again. And who waits
-/// for the bucket with the message in hand, waits with all that comes after it.
-async fn step_8_a_refused_message_costs_nothing() -> Check {
-    let server = open();
-    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
-    let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
-
-    goes_on(&mut ana, 500, INTERVAL / 5).await?;
-
-    let through = counts_chats(&mut ben).await;
-    if !(118..=128).contains(&through) {
+    goes_on(&mut ana, BURST, Duration::ZERO).await?; // Nothing is left now.
+    ana.hears_out(A_LITTLE).await;
+    sleep(10 * INTERVAL).await;
+    goes_on(&mut ana, BURST, Duration::ZERO).await?;
+    let through = counts_chats(&mut ana).await;
+    if !(9..=11).contains(&through) {
         return Err(server.hint(format!(
-            "For ten seconds Ana said 50 things a second. 20 should get through at once, and \
-             then 10 in each second, which makes about 120. But Ben heard {through}."
+            "Ana's bucket was empty, and then she was silent for a second. So she has ten \
+             tokens. She says 20 things at once, and 10 should get through, but {through} did."
         )));
     }
     Ok(())
 }
 
 /// A whisper has a reader, too. And a flood of them would be a flood.
-async fn step_9_private_messages_count() -> Check {
+async fn step_10_private_messages_count() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let mut ben = server.connect("Ben", "/ws/chat/rust/ben").await?;
@@ -262,6 +309,13 @@ async fn step_9_private_messages_count() -> Check {
     for i in 0..BURST {
         let whisper = json!({ "type": "private", "to": "ben", "content": i.to_string() });
         ana.says(whisper.to_string()).await?;
+    }
+    let errors = ana.hears_out(A_LITTLE).await;
+    if let Some(error) = errors.first() {
+        return Err(server.hint(format!(
+            "Ana whispers 20 times at once. That is all right: each takes one token. But she \
+             heard {error}."
+        )));
     }
     ana.says(says("That is all, Ben.")).await?;
 
@@ -275,7 +329,7 @@ async fn step_9_private_messages_count() -> Check {
 
 /// They cost the others nothing. A page that sends a ping now and then, and tells of each
 /// letter, should not eat up what its person wants to say.
-async fn step_10_pings_typing_and_mistakes_do_not() -> Check {
+async fn step_11_all_else_is_free() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
 
@@ -291,6 +345,14 @@ async fn step_10_pings_typing_and_mistakes_do_not() -> Check {
             )));
         }
     }
+    for _ in 0..2 * BURST {
+        ana.says(r#"{"type":"resume","after":0}"#).await?;
+    }
+    ana.says(r#"{"type":"ping"}"#).await?;
+    ana.hears(json!({ "type": "pong" })).await.because(
+        "Ana asks 40 times for what she has missed, and then pings. None of it takes a token: \
+         only chats and private messages do.",
+    )?;
 
     says_too_much(&mut ana, "ana", "rust")
         .await
@@ -298,23 +360,24 @@ async fn step_10_pings_typing_and_mistakes_do_not() -> Check {
 }
 
 /// One loud person must not make the others silent.
-async fn step_11_each_person_has_their_own() -> Check {
+async fn step_12_each_person_has_their_own() -> Check {
     let server = open();
     let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
     says_too_much(&mut ana, "ana", "rust").await?;
     ana.leaves().await?;
 
-    for (name, room) in [("ben", "rust"), ("cem", "tea")] {
+    for (name, room) in [("ben", "rust"), ("cem", "tea"), ("Ana", "rust")] {
         let mut client = server.connect(name, &format!("/ws/chat/{room}/{name}")).await?;
         says_too_much(&mut client, name, room).await.because(&format!(
-            "Ana has said too much a moment ago. That is no fault of {name}."
+            "ana has said too much a moment ago. That is no fault of {name}, who is somebody \
+             else."
         ))?;
     }
     Ok(())
 }
 
 /// A program connects again within milliseconds. If that fills the bucket, it is no limit.
-async fn step_12_coming_back_does_not_help() -> Check {
+async fn step_13_coming_back_does_not_help() -> Check {
     for way in ["closes", "loses the connection"] {
         let server = open();
         let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
@@ -336,7 +399,7 @@ async fn step_12_coming_back_does_not_help() -> Check {
 }
 
 /// The limit is for a person, and a person can be in many rooms.
-async fn step_13_a_second_room_does_not_help() -> Check {
+async fn step_14_a_second_room_does_not_help() -> Check {
     let server = open();
     let mut rust = server.connect("Ana", "/ws/chat/rust/ana").await?;
     let mut tea = server.connect("Ana of room tea", "/ws/chat/tea/ana").await?;
@@ -349,8 +412,56 @@ async fn step_13_a_second_room_does_not_help() -> Check {
     )
 }
 
+/// Who is forgotten has a full bucket again. So nobody may be forgotten to make room for others:
+/// a flooder would have to wait for others to speak, and no longer.
+async fn step_15_others_who_speak_do_not_help() -> Check {
+    const CROWD: usize = 60;
+    let server = open();
+    let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+    let mut guests = Vec::new();
+    for i in 0..2 * CROWD {
+        let (name, room) = (format!("guest-{i}"), format!("room-{i}"));
+        let path = format!("/ws/chat/{room}/{name}");
+        let guest = server.connect(&name, &path).await?;
+        guests.push((guest, name, room));
+    }
+    let (first, others) = guests.split_at_mut(CROWD);
+
+    says_too_much(&mut ana, "ana", "rust").await?;
+    all_speak(first).await?;
+    ana.says(says("me again")).await?;
+    ana.hears(error()).await.because(&format!(
+        "Ana says too much, and {CROWD} people in other rooms say one thing each. Her bucket \
+         is still empty.",
+    ))?;
+
+    sleep(11 * INTERVAL).await;
+    all_speak(others).await?;
+    goes_on(&mut ana, BURST, Duration::ZERO).await?;
+    let through = counts_chats(&mut ana).await;
+    if through > 13 {
+        return Err(server.hint(format!(
+            "Ana said too much. 1.1 s later {CROWD} people in other rooms say one thing each, \
+             and then Ana says 20 things at once. 11 tokens have come in, so 11 should get \
+             through, but {through} did. Only who has a full bucket may be forgotten."
+        )));
+    }
+    Ok(())
+}
+
+/// Each of the guests says hello, and hears it.
+async fn all_speak(guests: &mut [(Client, String, String)]) -> Check {
+    for (guest, name, room) in guests {
+        guest.says(says("hello")).await?;
+        guest.hears(chat(name, room, "hello")).await.because(
+            "Many people speak, each of them for the first time. That is no fault of theirs.",
+        )?;
+    }
+    Ok(())
+}
+
 /// Names are free: whoever wants to fill the memory takes a new one each time.
-async fn step_14_who_has_been_silent_is_forgotten() -> Check {
+async fn step_16_who_has_been_silent_is_forgotten() -> Check {
     let server = open();
     for i in 0..100 {
         let name = format!("visitor-{i}");
@@ -365,11 +476,46 @@ async fn step_14_who_has_been_silent_is_forgotten() -> Check {
     let answer = server.get("/rate_limit").await?.body;
     let people = serde_json::from_str::<Value>(&answer).unwrap_or_default();
     if people["people"].as_u64().is_some_and(|count| (1..=50).contains(&count)) {
-        return Ok(());
+        return who_is_forgotten_takes_no_memory();
     }
     Err(server.hint(format!(
         "100 guests came one after the other, said hello and left, and then Ana said hello. \
          The server should remember her, and 50 people at most, but GET /rate_limit \
          answers {answer}."
+    )))
+}
+
+/// A number that the server tells is not yet memory that it has given back.
+fn who_is_forgotten_takes_no_memory() -> Check {
+    const FEW: usize = 100;
+    const MANY: usize = 400;
+    let come_and_go = |features, visitors| {
+        peak_memory(move || async move {
+            let server = serve(chat_with(features)).ignoring(IGNORED);
+            for i in 0..visitors {
+                let path = format!("/ws/chat/rust/visitor-{i:.>12}").replace('.', "-");
+                let mut visitor = server.connect("A visitor", &path).await?;
+                visitor.says(says("hello")).await?;
+                visitor.leaves().await?;
+                sleep(10 * INTERVAL).await;
+            }
+            Ok(())
+        })
+    };
+    // The rest of the server, and the test itself, need memory as well.
+    let held = |visitors| -> Result<u64, Hint> {
+        let with_it = come_and_go(Features::only(6), visitors)?;
+        Ok(with_it.saturating_sub(come_and_go(Features::only(0), visitors)?))
+    };
+
+    let (few, many) = (held(FEW)?, held(MANY)?);
+    if many < few + 12_000 {
+        return Ok(());
+    }
+    Err(Hint::new(format!(
+        "People come one after the other, speak once and leave. After {FEW} of them the rate \
+         limiter holds {few} bytes, and after {MANY} it holds {many}. It should be about the \
+         same: who has been silent for long should be forgotten, and not only left out of the \
+         number that you return."
     )))
 }

@@ -1,6 +1,6 @@
 //! Wrong: pings and typing take tokens, too.
 //!
-//! Refused by step_10_pings_typing_and_mistakes_do_not:
+//! Refused by step_11_all_else_is_free:
 //! "Ana pings 40 times."
 
 use std::{collections::HashMap, time::Duration};

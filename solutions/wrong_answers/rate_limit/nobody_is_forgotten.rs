@@ -1,6 +1,6 @@
 //! Wrong: who has spoken once is remembered for ever.
 //!
-//! Refused by step_14_who_has_been_silent_is_forgotten:
+//! Refused by step_16_who_has_been_silent_is_forgotten:
 //! "The server should remember her, and 50 people at most"
 
 use std::{collections::HashMap, time::Duration};

@@ -1,7 +1,7 @@
 //! Wrong: there is one bucket for the whole server.
 //!
-//! Refused by step_11_each_person_has_their_own:
-//! "Ana has said too much a moment ago. That is no fault of ben."
+//! Refused by step_12_each_person_has_their_own:
+//! "That is no fault of ben, who is somebody else."
 
 use std::time::Duration;
 

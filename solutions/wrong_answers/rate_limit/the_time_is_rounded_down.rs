@@ -1,6 +1,6 @@
 //! Wrong: the time in the error is cut to whole seconds.
 //!
-//! Refused by step_6_the_error_says_when_to_try_again:
+//! Refused by step_8_the_error_says_when_to_try_again:
 //! "Ana was told to try again in 0.0 s, and did so."
 
 use std::{collections::HashMap, time::Duration};

@@ -1,6 +1,6 @@
 //! Wrong: the error gives the time until the whole bucket is full.
 //!
-//! Refused by step_6_the_error_says_when_to_try_again:
+//! Refused by step_8_the_error_says_when_to_try_again:
 //! "Ana was told to try again in 2.1 s. That should not be so long"
 
 use std::{collections::HashMap, time::Duration};

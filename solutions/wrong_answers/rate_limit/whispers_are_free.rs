@@ -1,6 +1,6 @@
 //! Wrong: only chats are counted.
 //!
-//! Refused by step_9_private_messages_count:
+//! Refused by step_10_private_messages_count:
 //! "Ana whispers 20 times, and then says something to all."
 
 use std::{collections::HashMap, time::Duration};

@@ -1,6 +1,6 @@
 //! Wrong: a refused message takes away what has come in since the last token.
 //!
-//! Refused by step_8_a_refused_message_costs_nothing:
+//! Refused by step_7_a_refused_message_costs_nothing:
 //! "which makes about 120. But Ben heard"
 
 use std::{collections::HashMap, time::Duration};

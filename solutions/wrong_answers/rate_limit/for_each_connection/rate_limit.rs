@@ -1,6 +1,6 @@
 //! Wrong: each connection has a limiter of its own.
 //!
-//! Refused by step_12_coming_back_does_not_help:
+//! Refused by step_13_coming_back_does_not_help:
 //! "Her bucket is still empty."
 
 use std::{collections::HashMap, time::Duration};

@@ -1,6 +1,6 @@
 //! Wrong: each room has a limiter of its own.
 //!
-//! Refused by step_13_a_second_room_does_not_help:
+//! Refused by step_14_a_second_room_does_not_help:
 //! "She says too much in the one, and goes on in the other."
 
 use std::{collections::HashMap, time::Duration};
