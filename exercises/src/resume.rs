@@ -25,9 +25,9 @@ impl Logbook {
     /// Whether the logbook should stay in memory when the last member has left.
     ///
     /// Whoever comes back to an empty room still asks for what they missed; and a number
-    /// that has been used must not come a second time.
-    ///
-    /// - Which rooms have nothing to keep?
+    /// that has been used must not come a second time. But the server keeps a hundred empty
+    /// rooms at most, those that were left last. So a room should stay only if it has given a
+    /// number.
     pub fn outlives_the_room(&self) -> bool {
         false
     }
@@ -37,8 +37,9 @@ impl Room {
     /// `chat` is about to be said to everybody.
     ///
     /// It gets a number, in its field `seq`: 1 for the first chat of the room, and one more
-    /// for each that follows. And it is kept, for those who come back. The last 50 are
-    /// enough.
+    /// for each that follows. And it is kept, for those who come back. The room keeps exactly
+    /// the last 50: with fewer, more people would find a gap, and with more, the memory would
+    /// grow.
     ///
     /// - Could you tell the next number from what is kept, when old ones are gone?
     pub fn number(&mut self, chat: &mut Chat) {}
@@ -46,7 +47,10 @@ impl Room {
     /// `member` is back, and has all chats up to number `after`.
     ///
     /// It alone receives the ones that follow, the oldest first, each as it was sent:
-    /// `{"type":"resumed","complete":true,"messages":[…]}`. The list may be empty.
+    /// `{"type":"resumed","complete":true,"messages":[…]}`. The list may be empty: who has
+    /// number 0 in a new room has missed nothing. The member's own chats are in it as well,
+    /// because nobody else can tell them what arrived. And whoever asks again, gets the same
+    /// again.
     ///
     /// What makes it interesting: you cannot always give what is asked for.
     ///

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use exercises::{chat_with, features::Features};
-use probe::{ANY, Because, Check, Client, Hint, ONE_MINUTE, Server, serve};
+use probe::{ANY, Because, Check, Client, Hint, ONE_MINUTE, Server, peak_memory, serve};
 use serde_json::{Value, json};
 use tokio::{join, task::yield_now};
 
@@ -14,11 +14,14 @@ probe::steps! {
     step_4_each_room_counts_for_itself,
     step_5_resume_brings_what_was_missed,
     step_6_it_is_an_answer_and_not_news,
-    step_7_it_brings_the_chats_of_the_room_alone,
-    step_8_an_empty_room_keeps_its_numbers,
-    step_9_what_is_lost_is_admitted,
-    step_10_a_number_that_is_yet_to_come_is_answered,
-    step_11_no_gap_and_no_double,
+    step_7_the_same_may_be_asked_again,
+    step_8_ones_own_chats_are_among_them,
+    step_9_it_brings_the_chats_of_the_room_alone,
+    step_10_an_empty_room_keeps_its_numbers,
+    step_11_rooms_without_a_number_are_forgotten,
+    step_12_what_is_lost_is_admitted,
+    step_13_a_number_that_is_yet_to_come_is_answered,
+    step_14_no_gap_and_no_double,
 }
 
 /// What we need not hear here.
@@ -213,6 +216,14 @@ async fn step_5_resume_brings_what_was_missed() -> Check {
 /// silence could also mean that the answer is on its way.
 async fn step_6_it_is_an_answer_and_not_news() -> Check {
     let (_server, [mut ana, mut ben]) = two_people().await?;
+    ben.says(resume(0)).await?;
+    ben.hears(resumed(true, &[])).await.because(
+        "In this room nobody has spoken. Ben has nothing, asks for what came after number 0, \
+         and has missed nothing: the answer is complete.",
+    )?;
+    ana.hears_nothing_for(ONE_SECOND)
+        .await
+        .because("Ben asked, and has his answer. Ana did not ask.")?;
     let one = talks(&mut ana, "one").await?;
     ben.hears(chat("ana", "one", 1)).await.because("Ana speaks.")?;
 
@@ -234,8 +245,46 @@ async fn step_6_it_is_an_answer_and_not_news() -> Check {
     Ok(())
 }
 
+/// The answer can be lost on the way as well. And others may have missed the same.
+async fn step_7_the_same_may_be_asked_again() -> Check {
+    let server = open();
+    let said = ana_counts(&server, 3).await?;
+
+    let mut ben = ben_is_back(&server).await?;
+    for time in ["first", "second"] {
+        ben.says(resume(1)).await?;
+        ben.hears(resumed(true, &said[1..])).await.because(&format!(
+            "Ana said three things. Ben asks for the {time} time for what came after number \
+             1. He should receive the same each time: the room still has it.",
+        ))?;
+    }
+    let mut cem = server.connect("Cem", "/ws/chat/rust/cem").await?;
+    cem.says(resume(0)).await?;
+    cem.hears(resumed(true, &said)).await.because(
+        "Ana said three things, and Ben has received two of them. Cem asks for all three.",
+    )
+}
+
+/// Ben sent a chat, and his connection was lost. Did it arrive? The answer tells him.
+async fn step_8_ones_own_chats_are_among_them() -> Check {
+    let (server, [mut ana, mut ben]) = two_people().await?;
+    let one = talks(&mut ana, "one").await?;
+    ben.hears(chat("ana", "one", 1)).await.because("Ana speaks.")?;
+    ben.says(says("two")).await?;
+    ben.vanishes().await;
+    let two = parse(&ana.hears_any().await?)?;
+
+    let mut ben = ben_is_back(&server).await?;
+    ben.says(resume(0)).await?;
+
+    ben.hears(resumed(true, &[one, two])).await.because(
+        "Ana said one, and Ben said two. Then he lost the connection, and is back. What he \
+         said himself has a number, too, so it is in the answer.",
+    )
+}
+
 /// A whisper is not for those who come later. Nor is what was said in another room.
-async fn step_7_it_brings_the_chats_of_the_room_alone() -> Check {
+async fn step_9_it_brings_the_chats_of_the_room_alone() -> Check {
     let (server, [mut ana, mut ben]) = two_people().await?;
     let mut dan = server.connect("Dan of room tea", "/ws/chat/tea/dan").await?;
     let one = talks(&mut ana, "one").await?;
@@ -255,7 +304,7 @@ async fn step_7_it_brings_the_chats_of_the_room_alone() -> Check {
 
 /// In lesson 07 a room vanishes with its last member. If it begins anew with 1, a number
 /// means two different chats, and whoever comes back with it gets the wrong ones.
-async fn step_8_an_empty_room_keeps_its_numbers() -> Check {
+async fn step_10_an_empty_room_keeps_its_numbers() -> Check {
     let server = open();
     let said = ana_counts(&server, 2).await?;
 
@@ -271,9 +320,30 @@ async fn step_8_an_empty_room_keeps_its_numbers() -> Check {
         .because("Two chats were said before the room was empty. So this is number 3.")
 }
 
+/// The server keeps at most a hundred empty rooms, those that were left last. Anybody can open
+/// a room with any name: if each of them is kept, they push out those that have numbers.
+async fn step_11_rooms_without_a_number_are_forgotten() -> Check {
+    const ROOMS: usize = 120;
+    let server = open();
+    let said = ana_counts(&server, 2).await?;
+
+    for i in 0..ROOMS {
+        let path = format!("/ws/chat/room-{i}/eve");
+        server.connect("Eve", &path).await?.leaves().await?;
+    }
+
+    let mut ben = ben_is_back(&server).await?;
+    ben.says(resume(1)).await?;
+    ben.hears(resumed(true, &said[1..])).await.because(&format!(
+        "Ana spoke twice in the room rust, and left. Eve opened {ROOMS} other rooms, one after \
+         the other, and said nothing there. Now Ben is back in the room rust, and has number \
+         1: rooms in which nothing was said should not push out one that has numbers.",
+    ))
+}
+
 /// Memory has an end, so the room cannot keep all. It must not pretend that it does: a
 /// client that believes it has everything shows a conversation that never was.
-async fn step_9_what_is_lost_is_admitted() -> Check {
+async fn step_12_what_is_lost_is_admitted() -> Check {
     let server = open();
     let said = ana_counts(&server, KEPT + 10).await?;
 
@@ -303,12 +373,45 @@ async fn step_9_what_is_lost_is_admitted() -> Check {
             heard["complete"],
         )));
     }
-    Ok(())
+    old_chats_take_no_memory()
+}
+
+/// On the wire nobody can see what a room keeps and never sends. Its memory shows it.
+fn old_chats_take_no_memory() -> Check {
+    const FEW: usize = 60;
+    const MANY: usize = 260;
+    let talk = |features, times| {
+        peak_memory(move || async move {
+            let server = serve(chat_with(features)).ignoring(IGNORED);
+            let mut ana = server.connect("Ana", "/ws/chat/rust/ana").await?;
+            for i in 0..times {
+                talks(&mut ana, &format!("{i:.>2000}")).await?;
+            }
+            Ok(())
+        })
+    };
+    // The rest of the server, and the test itself, need memory as well.
+    let kept = |times| -> Result<u64, Hint> {
+        let with_it = talk(Features::only(7), times)?;
+        Ok(with_it.saturating_sub(talk(Features::only(0), times)?))
+    };
+
+    let (few, many) = (kept(FEW)?, kept(MANY)?);
+    if many < few + 100_000 {
+        return Ok(());
+    }
+    Err(Hint::new(format!(
+        "After {FEW} chats of 2,000 characters the room needs {} KB for its logbook, and after \
+         {MANY} it needs {} KB. It should be the same: what is older than the last 50 should be \
+         dropped.",
+        few / 1_000,
+        many / 1_000,
+    )))
 }
 
 /// The server was started again, or the room forgotten, and the client still has a number
 /// from before. It is not the client's fault, and it is not "nothing new" either.
-async fn step_10_a_number_that_is_yet_to_come_is_answered() -> Check {
+async fn step_13_a_number_that_is_yet_to_come_is_answered() -> Check {
     let server = open();
     let mut ben = ben_is_back(&server).await?;
     ben.says(resume(7)).await?;
@@ -320,7 +423,8 @@ async fn step_10_a_number_that_is_yet_to_come_is_answered() -> Check {
 
     let said = ana_counts(&server, 3).await?;
     let mut ben = ben_is_back(&server).await?;
-    for after in [4, 7, u64::MAX] {
+    // Numbers that are as they should not be once they are cut, or taken for negative ones.
+    for after in [4, 7, (1 << 32) + 1, 1 << 63, u64::MAX] {
         ben.says(resume(after)).await?;
         ben.hears(resumed(false, &said)).await.because(&format!(
             "Ben comes with number {after}, but this room has counted up to 3. So his \
@@ -332,7 +436,7 @@ async fn step_10_a_number_that_is_yet_to_come_is_answered() -> Check {
 
 /// The hard one. Nobody is silent while Ben comes back: each chat is either in his answer
 /// or comes live after it, whatever happens in which order.
-async fn step_11_no_gap_and_no_double() -> Check {
+async fn step_14_no_gap_and_no_double() -> Check {
     // What is ready first is a matter of chance, so once would prove little.
     for pause in (23..33).cycle().take(20) {
         one_comes_back_in_a_flood(pause).await?;

@@ -1,6 +1,6 @@
 //! Wrong: the oldest chat that is kept must be the one that the client has.
 //!
-//! Refused by step_9_what_is_lost_is_admitted:
+//! Refused by step_12_what_is_lost_is_admitted:
 //! "and "complete":false."
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Wrong: "complete" is always true.
 //!
-//! Refused by step_9_what_is_lost_is_admitted:
+//! Refused by step_12_what_is_lost_is_admitted:
 //! "and "complete":true."
 
 use std::collections::VecDeque;

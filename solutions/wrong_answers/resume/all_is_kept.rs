@@ -1,6 +1,6 @@
 //! Wrong: nothing is ever dropped.
 //!
-//! Refused by step_9_what_is_lost_is_admitted:
+//! Refused by step_12_what_is_lost_is_admitted:
 //! "But he heard 51, from 10 to 60"
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Wrong: an empty room forgets its numbers.
 //!
-//! Refused by step_8_an_empty_room_keeps_its_numbers:
+//! Refused by step_10_an_empty_room_keeps_its_numbers:
 //! "The room was empty for a while."
 
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! Wrong: the next number is computed from the client's, and it may be the last that
 //! there is.
 //!
-//! Refused by step_10_a_number_that_is_yet_to_come_is_answered:
+//! Refused by step_13_a_number_that_is_yet_to_come_is_answered:
 //! "Your code panics at"
 
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! Wrong: without anything to give there is no answer.
 //!
 //! Refused by step_6_it_is_an_answer_and_not_news:
-//! "and so he has missed nothing."
+//! "and has missed nothing: the answer is complete."
 
 use std::collections::VecDeque;
 

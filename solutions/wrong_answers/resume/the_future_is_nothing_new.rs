@@ -1,6 +1,6 @@
 //! Wrong: a number that is yet to come means that nothing was missed.
 //!
-//! Refused by step_10_a_number_that_is_yet_to_come_is_answered:
+//! Refused by step_13_a_number_that_is_yet_to_come_is_answered:
 //! "nobody can tell what he has missed."
 
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Wrong: a chat's number is its position among those that are kept.
 //!
-//! Refused by step_9_what_is_lost_is_admitted:
+//! Refused by step_12_what_is_lost_is_admitted:
 //! "But he heard 0, from null to null"
 
 use std::collections::VecDeque;

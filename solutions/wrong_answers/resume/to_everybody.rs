@@ -1,7 +1,7 @@
 //! Wrong: everybody receives the answer.
 //!
 //! Refused by step_6_it_is_an_answer_and_not_news:
-//! "Ana has missed nothing."
+//! "Ana did not ask."
 
 use std::collections::VecDeque;
 

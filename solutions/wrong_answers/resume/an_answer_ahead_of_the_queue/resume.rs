@@ -1,6 +1,6 @@
 //! Wrong: the answer goes to the socket at once, ahead of what waits in the outbox.
 //!
-//! Refused by step_11_no_gap_and_no_double:
+//! Refused by step_14_no_gap_and_no_double:
 //! "chats of the answer came live once more."
 
 use std::collections::VecDeque;

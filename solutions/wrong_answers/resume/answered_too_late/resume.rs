@@ -1,6 +1,6 @@
 //! Wrong: the answer is put together, and waits for a moment before it is sent.
 //!
-//! Refused by step_11_no_gap_and_no_double:
+//! Refused by step_14_no_gap_and_no_double:
 //! "there is a gap between answer and live chats."
 
 use std::collections::VecDeque;

@@ -1,0 +1,60 @@
+//! Wrong: the number is converted, and a very great one becomes negative.
+//!
+//! Refused by step_13_a_number_that_is_yet_to_come_is_answered:
+//! "Ben comes with number 9223372036854775808"
+
+use std::collections::VecDeque;
+
+use crate::{
+    protocol::{Chat, ServerMessage, Username},
+    rooms::Room,
+};
+
+/// How many chats a room keeps for those who come back.
+const KEPT: usize = 50;
+
+/// The chats of a room and their numbers.
+#[derive(Default)]
+pub struct Logbook {
+    /// The number of the last chat, or 0.
+    last: u64,
+    /// The last chats, the oldest first. Their numbers have no gap, and end with `last`.
+    chats: VecDeque<Chat>,
+}
+
+impl Logbook {
+    /// A room in which nobody ever spoke has given no number.
+    pub fn outlives_the_room(&self) -> bool {
+        self.last > 0
+    }
+}
+
+impl Room {
+    pub fn number(&mut self, chat: &mut Chat) {
+        let Logbook { last, chats } = &mut self.logbook;
+        *last += 1;
+        chat.seq = Some(*last);
+
+        if chats.len() == KEPT {
+            chats.pop_front();
+        }
+        chats.push_back(chat.clone());
+    }
+
+    /// Sends `member` what came after number `after`.
+    ///
+    /// No gap and no double: whoever asks and whoever speaks holds the lock. So a chat is
+    /// either in the answer, or it comes live.
+    pub fn resume(&mut self, member: &Username, after: u64) {
+        let Logbook { last, chats } = &self.logbook;
+        let missed = (*last as i64 - after as i64) as usize;
+        let is_over = after as i64 > *last as i64;
+        let complete = missed <= chats.len() && !is_over;
+        let count = missed.min(chats.len());
+
+        let messages =
+            chats.range(chats.len() - count..).map(ServerMessage::Chat).collect();
+        let resumed = ServerMessage::Resumed { complete, messages }.encode();
+        self.send(member, resumed);
+    }
+}
