@@ -218,7 +218,8 @@ async fn step_5_a_name_belongs_to_one_at_a_time() -> Check {
 
     let mut eve = server.connect("Eve", PATH).await?;
     for _ in 0..2 {
-        eve.says("ana").await?;
+        let tries_again = "Eve was told that her name is taken. She may try another.";
+        eve.says("ana").await.because(tries_again)?;
         eve.hears(TAKEN).await.because("Eve asks for the name of Ana, who is there.")?;
     }
     eve.says("eve").await?;

@@ -487,16 +487,17 @@ async fn step_16_who_has_been_silent_is_forgotten() -> Check {
 
 /// A number that the server tells is not yet memory that it has given back.
 fn who_is_forgotten_takes_no_memory() -> Check {
-    const FEW: usize = 100;
-    const MANY: usize = 400;
+    const FEW: usize = 50;
+    const MANY: usize = 150;
     let come_and_go = |features, visitors| {
         peak_memory(move || async move {
             let server = serve(chat_with(features)).ignoring(IGNORED);
             for i in 0..visitors {
-                let path = format!("/ws/chat/rust/visitor-{i:.>12}").replace('.', "-");
+                let long = "%F0%90%90%A8".repeat(16); // A letter of four bytes.
+                let path = format!("/ws/chat/rust/{long}{i}");
                 let mut visitor = server.connect("A visitor", &path).await?;
                 visitor.says(says("hello")).await?;
-                visitor.leaves().await?;
+                visitor.vanishes().await;
                 sleep(10 * INTERVAL).await;
             }
             Ok(())
@@ -509,7 +510,7 @@ fn who_is_forgotten_takes_no_memory() -> Check {
     };
 
     let (few, many) = (held(FEW)?, held(MANY)?);
-    if many < few + 12_000 {
+    if many < few + 8_000 {
         return Ok(());
     }
     Err(Hint::new(format!(

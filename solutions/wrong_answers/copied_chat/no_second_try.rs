@@ -1,7 +1,7 @@
 //! Wrong: whoever asks for a name that is taken is told so, and disconnected.
 //!
 //! Refused by step_5_a_name_belongs_to_one_at_a_time:
-//! "Ana, who is there. Eve"
+//! "Eve was told that her name is taken. She may try another."
 
 use std::{
     collections::HashSet,
