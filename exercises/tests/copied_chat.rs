@@ -87,9 +87,9 @@ async fn step_2_a_ping_ends_nothing() -> Check {
         .because("Ben sent a ping, and then a message. A ping is no Close.")?;
 
     ben.sends_binary(b"\x00\x01").await?;
-    ana.hears_nothing_for(ONE_SECOND)
-        .await
-        .because("Ben sent two bytes. They are no text, and nobody is told of them.")?;
+    ana.hears_nothing_for(ONE_SECOND).await.because(
+        "Ben sent two bytes. They are no Close and no text, and nobody is told of them.",
+    )?;
     ben.says("and now?").await?;
     ana.hears("ben: and now?")
         .await

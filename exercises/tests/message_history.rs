@@ -90,6 +90,7 @@ async fn step_1_a_newcomer_hears_the_history_first() -> Check {
 async fn step_2_it_holds_what_was_said() -> Check {
     let (server, mut ana) = ana().await?;
     let one = talks(&mut ana, "one").await?;
+    the_clock_goes_on().await;
     let two = talks(&mut ana, "two").await?;
     the_clock_goes_on().await;
 

@@ -1,7 +1,7 @@
 //! Wrong: bytes are taken for a text, and sent to all.
 //!
 //! Refused by step_2_a_ping_ends_nothing:
-//! "They are no text, and nobody is told of them."
+//! "They are no Close and no text, and nobody is told of them."
 
 use std::{
     collections::HashSet,

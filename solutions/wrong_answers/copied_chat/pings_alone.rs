@@ -1,7 +1,7 @@
 //! Wrong: pings are passed over, and bytes still end the connection.
 //!
 //! Refused by step_2_a_ping_ends_nothing:
-//! "Bytes are no Close."
+//! "They are no Close and no text"
 
 use std::{
     collections::HashSet,
