@@ -4,7 +4,7 @@
 //! Edit:       this file, in one place
 //! Check:      cargo course check warm_up_01
 //! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with the
-//!             path /warm_up_01/ws
+//!             address /warm_up_01/ws
 
 #![allow(unused_imports, unused_variables)] // For the gap. Delete this line with it.
 

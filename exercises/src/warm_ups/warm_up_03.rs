@@ -4,7 +4,7 @@
 //! Edit:       this file, in two places
 //! Check:      cargo course check warm_up_03
 //! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with the
-//!             path /warm_up_03/ws
+//!             address /warm_up_03/ws
 
 #![allow(dead_code, unused_variables)] // For the gaps. Delete this line with them.
 

@@ -4,7 +4,7 @@
 //! Edit:       this file, in two places: the route and `ws_handler`
 //! Check:      cargo course check warm_up_04
 //! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with the
-//!             path /warm_up_04/ws/7/2
+//!             address /warm_up_04/ws/7/2
 
 #![allow(dead_code)] // What your code will use. Delete this line then.
 

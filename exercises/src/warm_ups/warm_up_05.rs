@@ -6,7 +6,7 @@
 //! Read first: lesson 05, from "Options with defaults" to "The handler"
 //! Edit:       this file, in two places
 //! Check:      cargo course check warm_up_05
-//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html with the path
+//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html with the address
 //!             /warm_up_05/ws?repeat=3 (a browser sends the header by itself)
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.

@@ -7,7 +7,7 @@
 //! Read first: lesson 06, "A type whose values are valid" and "A mistake gets an answer"
 //! Edit:       this file, in three places
 //! Check:      cargo course check warm_up_06
-//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html with the path
+//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html with the address
 //!             /warm_up_06/ws; send the line above, and then change it
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.
@@ -44,8 +44,8 @@ enum ClientMessage {
 /// What it promises: another whole number, such as 0, 7, -1 or 300, gets the error
 /// "a rating has 1 to 5 stars, not 7", with the number that was sent.
 ///
-/// What makes it interesting: -1 and 300 are whole numbers, too. If serde should read them
-/// as a `u8`, its error is "expected u8", and this helps nobody who does not know Rust.
+/// What makes it interesting: -1 and 300 are whole numbers, too. If serde reads them as a
+/// `u8`, its error is "expected u8", which helps nobody who does not know Rust.
 ///
 /// - How does the lesson's `Content` tell serde how to make one? From which type must `Stars`
 ///   be made, so that -1 and 300 get as far as your check?

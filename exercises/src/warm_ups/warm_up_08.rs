@@ -6,7 +6,7 @@
 //! Read first: lesson 08, stage 5, "From which page" and "Where the token is"
 //! Edit:       this file, in two places
 //! Check:      cargo course check warm_up_08
-//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html with the path
+//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html with the address
 //!             /warm_up_08/ws. Connect; then type this in the console (F12), and connect again:
 //!             document.cookie = "warm_up_08=YW5hLTQ3MTE=; path=/"
 

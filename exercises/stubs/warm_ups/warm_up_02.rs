@@ -1,10 +1,10 @@
-//! Warm-up for lesson 02: how they left.
+//! Warm-up for lesson 02: how connections ended.
 //!
 //! Read first: the chapter of lesson 02, and its `handle_socket`
 //! Edit:       this file, in three places
 //! Check:      cargo course check warm_up_02
 //! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with the
-//!             path /warm_up_02/ws. http://127.0.0.1:8000/warm_up_02/disconnects shows
+//!             address /warm_up_02/ws. http://127.0.0.1:8000/warm_up_02/disconnects shows
 //!             what you have counted.
 
 // The gaps use nothing yet. Delete this line with them.

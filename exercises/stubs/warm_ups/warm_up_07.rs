@@ -6,7 +6,7 @@
 //! Read first: lesson 07, "Joining, and the guard" and "Leaving"
 //! Edit:       this file, the three gaps in `RoomManager`
 //! Check:      cargo course check warm_up_07
-//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html with the path
+//! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html with the address
 //!             /warm_up_07/ws/rust, and http://127.0.0.1:8000/warm_up_07/rooms in a tab
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.

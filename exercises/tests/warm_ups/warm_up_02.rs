@@ -1,4 +1,4 @@
-// Warm-up for lesson 02: how they left.
+// Warm-up for lesson 02: how connections ended.
 
 use exercises::warm_ups::warm_up_02::router;
 use probe::{Because, Check, Client, Hint, ONE_MINUTE, Server, serve};

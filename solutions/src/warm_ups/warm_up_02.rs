@@ -1,4 +1,4 @@
-//! Warm-up for lesson 02: how they left, solved.
+//! Warm-up for lesson 02: how connections ended, solved.
 
 // The socket is lesson 02's, and there is nothing new to read in it.
 #[path = "../../../lessons/lesson_02_disconnect/src/socket.rs"]

@@ -30,10 +30,10 @@ pub fn router() -> Router {
 
 /// Takes a client that says, in the path, who it is and on which floor.
 async fn ws_handler(
-    place: Result<Path<(ClientId, Floor)>, PathRejection>,
+    captures: Result<Path<(ClientId, Floor)>, PathRejection>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Ok(Path((id, floor))) = place else {
+    let Ok(Path((id, floor))) = captures else {
         let sentence =
             "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.";
         return (StatusCode::BAD_REQUEST, sentence).into_response();

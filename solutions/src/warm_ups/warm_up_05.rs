@@ -1,4 +1,4 @@
-//! Warm-up for lesson 05: a header and a default.
+//! Warm-up for lesson 05: a header and a default, solved.
 
 use axum::{
     Router,

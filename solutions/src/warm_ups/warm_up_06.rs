@@ -1,4 +1,4 @@
-//! Warm-up for lesson 06: a message of your own.
+//! Warm-up for lesson 06: a message of your own, solved.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! Warm-up for lesson 07: a topic, and ten members.
+//! Warm-up for lesson 07: a topic, and ten members, solved.
 
 use std::{
     collections::BTreeMap,

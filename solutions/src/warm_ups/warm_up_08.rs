@@ -1,4 +1,4 @@
-//! Warm-up for lesson 08: an origin and a cookie.
+//! Warm-up for lesson 08: an origin and a cookie, solved.
 
 use axum::{
     Router,
