@@ -96,7 +96,7 @@ impl Chat {
     }
 
     fn send(&self, text: &Utf8Bytes) {
-        // Whose outbox is full or closed is removed.
+        // A client whose outbox is full or closed gets nothing more.
         lock(&self.outboxes).retain(|outbox| outbox.try_send(text.clone()).is_ok());
     }
 }
@@ -130,10 +130,10 @@ async fn run(
 
 /// The stop of this server. The tests call `stop`, as a program does at its end.
 ///
-/// This is only a handle. Clone it freely: all clones are about the same stop.
+/// This is only a handle. Clone it freely: all clones share the same stop.
 ///
-/// - Everybody has to learn of the stop, those too who are busy and look later. Which
-///   channel of tokio keeps a value for those who look later? (See `tokio::sync::watch`.)
+/// - Every connection has to learn of the stop, also one whose task is busy now and looks
+///   later. Which channel of tokio keeps its value for that? (See `tokio::sync::watch`.)
 #[derive(Clone, Default)]
 pub struct Stop {}
 

@@ -49,12 +49,16 @@ enum ServerMessage {
     Error { message: String },
 }
 
+/// How many messages may wait for one client. If it has missed one, it counts as too slow.
+const QUEUE_SIZE: usize = 256;
+
+/// What one client sends, all receive.
 type Chat = broadcast::Sender<ServerMessage>;
 
 pub fn router() -> Router {
     Router::new()
         .route("/ws/idle_session/{username}", any(ws_handler))
-        .with_state(Chat::new(256))
+        .with_state(Chat::new(QUEUE_SIZE))
 }
 
 async fn ws_handler(

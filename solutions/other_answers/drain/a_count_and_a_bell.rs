@@ -91,7 +91,7 @@ impl Chat {
     }
 
     fn send(&self, text: &Utf8Bytes) {
-        // Whose outbox is full or closed is removed.
+        // A client whose outbox is full or closed gets nothing more.
         lock(&self.outboxes).retain(|outbox| outbox.try_send(text.clone()).is_ok());
     }
 }
@@ -124,7 +124,7 @@ async fn run(
 
 /// The stop of this server.
 ///
-/// This is only a handle. Clone it freely: all clones are about the same stop.
+/// This is only a handle. Clone it freely: all clones share the same stop.
 #[derive(Clone, Default)]
 pub struct Stop {
     shared: Arc<Shared>,

@@ -126,7 +126,7 @@ struct Member {
     username: Username,
     /// No two connections have the same number, even if they have the same name.
     connection: u64,
-    /// `None` after it was full. Its task finds it closed, and leaves.
+    /// `None` after it was full. The member's task finds the channel closed, and leaves.
     outbox: Option<mpsc::Sender<Outgoing>>,
 }
 
