@@ -1,4 +1,4 @@
-//! What exercises 8 to 11 share: the next text of a client, and one text for it.
+//! What exercises 8 to 11 share: how to receive and to send a text, JSON, and a lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

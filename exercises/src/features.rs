@@ -8,16 +8,20 @@
 pub struct Features(u16);
 
 impl Features {
+    /// All exercises: what a learner's own server has.
     pub const ALL: Self = Self(u16::MAX);
 
+    /// One exercise alone: what its checks serve.
     pub const fn only(number: u8) -> Self {
         Self(1 << number)
     }
 
+    /// The same set, without one exercise.
     pub const fn without(self, number: u8) -> Self {
         Self(self.0 & !(1 << number))
     }
 
+    /// Whether this exercise is in the set.
     pub const fn include(self, number: u8) -> bool {
         self.0 & (1 << number) != 0
     }

@@ -1,9 +1,10 @@
 //! The exercises: warm-ups, and lesson 07's chat server with tasks for you.
 //!
 //! Before: the chat has rooms, and no more.
-//! Now:    you teach it six features, and repair a second, broken chat.
+//! Now:    you teach it six features, and repair a second, broken chat. Four more exercises
+//!         and the warm-ups are small servers of their own.
 //!
-//! Read first, ten minutes:
+//! Read first, for exercises 1 to 4, 6 and 7, ten minutes:
 //!
 //! 1. `protocol.rs`, all messages that the two sides may send; those of your features are
 //!    there already;
