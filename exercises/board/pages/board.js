@@ -112,30 +112,30 @@ function showRows(all) {
   const before = new Map([...learners.children].map((row) => [row.dataset.name, row]));
   const columns = labels(rows.exercises);
   const wanted = all.map((row) => {
-    const line = before.get(row.name) ?? newLine(row.name);
-    showLine(line, row, columns);
-    return line;
+    const tr = before.get(row.name) ?? newRow(row.name);
+    showRow(tr, row, columns);
+    return tr;
   });
   const isSame = wanted.length === learners.children.length
-    && wanted.every((line, i) => line === learners.children[i]);
+    && wanted.every((tr, i) => tr === learners.children[i]);
   if (!isSame) learners.replaceChildren(...wanted);
 }
 
-function newLine(name) {
-  const line = element("tr", {});
-  line.dataset.name = name;
+function newRow(name) {
+  const tr = element("tr", {});
+  tr.dataset.name = name;
   const className = name.length > 10 ? "name long" : "name";
   const head = element("th", { scope: "row", className });
   const text = document.createElement("bdi"); // Names may be written from right to left.
   text.textContent = name; // Never innerHTML: strangers wrote this text.
   head.append(text);
-  line.append(head, element("td", { className: "time" }), element("td", { className: "step" }));
-  return line;
+  tr.append(head, element("td", { className: "time" }), element("td", { className: "step" }));
+  return tr;
 }
 
-function showLine(line, row, columns) {
-  const [, when, step, ...cells] = line.children;
-  line.className = row.away === null ? row.help : "away";
+function showRow(tr, row, columns) {
+  const [, when, step, ...cells] = tr.children;
+  tr.className = row.away === null ? row.help : "away";
 
   fill(when, row.away === null ? (row.current ? time(row.seconds) : "") : `away ${row.away < 60 ? "" : time(row.away)}`);
   const at = rows.exercises.findIndex(({ name }) => name === row.current?.exercise);
@@ -143,7 +143,7 @@ function showLine(line, row, columns) {
 
   while (cells.length < columns.length) {
     const cell = element("td", {});
-    line.append(cell);
+    tr.append(cell);
     cells.push(cell);
   }
   while (cells.length > columns.length) cells.pop().remove();

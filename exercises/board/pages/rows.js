@@ -3,7 +3,7 @@
 /** From so many seconds at one step on, somebody may need help. */
 export const HELP_AFTER = 10 * 60;
 
-/** And from so many on, they surely do. */
+/** From so many seconds on, the row is red. */
 export const STUCK_AFTER = 20 * 60;
 
 /**

@@ -13,7 +13,7 @@ use crate::{
     connection::Connection,
     protocol::{LearnerMessage, Name, SessionId, ToLearner, encode},
     socket::Disconnect,
-    upgrade::{NoPage, Upgrade},
+    upgrade::{NoOrigin, Upgrade},
 };
 
 /// How long a connection may stay that has not said hello.
@@ -24,7 +24,7 @@ const FULL: Disconnect = Disconnect::ByUs(close_code::AGAIN, "the class is full"
 const REPLACED: Disconnect = Disconnect::ByUs(4014, "replaced by a newer connection");
 
 pub async fn ws_handler(
-    _: NoPage,
+    _: NoOrigin,
     upgrade: Upgrade,
     State(class): State<Class>,
 ) -> Response {
@@ -74,7 +74,7 @@ async fn join(connection: &mut Connection, class: &Class) -> Result<Member, Disc
     }
 }
 
-/// The learner's place in the class, or a sentence that says why there is none.
+/// Adds the learner to the class. The error has a sentence for the learner, and the Close.
 fn admit(
     class: &Class,
     name: &Name,

@@ -10,7 +10,8 @@
 //! 5. `upgrade.rs`: from where one may connect, and how many may (lessons 08 and 11);
 //! 6. `join.rs`: the addresses of this machine, and their QR codes.
 //!
-//! `files.rs` serves the pages, which are in the folder `pages`. `socket.rs` and `heartbeat.rs` are no copies, but the files of lessons 08 and 09.
+//! `files.rs` serves the pages, which are in the folder `pages`. `socket.rs` and
+//! `heartbeat.rs` are no copies, but the files of lessons 08 and 09.
 //!
 //! Run:   cargo course board
 //! Open:  http://127.0.0.1:8000

@@ -14,14 +14,14 @@ use crate::{
     connection::Connection,
     join::Addresses,
     socket::Disconnect,
-    upgrade::{OwnPage, Upgrade},
+    upgrade::{AllowedOrigin, Upgrade},
 };
 
 const TOO_MANY_PAGES: Disconnect =
     Disconnect::ByUs(close_code::AGAIN, "too many pages show the class");
 
 pub async fn ws_handler(
-    _: OwnPage,
+    _: AllowedOrigin,
     upgrade: Upgrade,
     State(class): State<Class>,
     State(addresses): State<Addresses>,

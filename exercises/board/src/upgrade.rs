@@ -77,9 +77,9 @@ impl Upgrade {
 
 /// A request that no page sends. No page is a learner: a page of a stranger must not fill
 /// the board from the browser of somebody in this network.
-pub struct NoPage;
+pub struct NoOrigin;
 
-impl<S: Sync> FromRequestParts<S> for NoPage {
+impl<S: Sync> FromRequestParts<S> for NoOrigin {
     type Rejection = (StatusCode, &'static str);
 
     async fn from_request_parts(
@@ -94,9 +94,9 @@ impl<S: Sync> FromRequestParts<S> for NoPage {
 }
 
 /// A request from our own page, or from no page at all.
-pub struct OwnPage;
+pub struct AllowedOrigin;
 
-impl<S: Sync> FromRequestParts<S> for OwnPage {
+impl<S: Sync> FromRequestParts<S> for AllowedOrigin {
     type Rejection = (StatusCode, &'static str);
 
     async fn from_request_parts(
