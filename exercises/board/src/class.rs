@@ -68,31 +68,31 @@ enum Presence {
 
 /// Why somebody cannot be in the class.
 #[derive(Debug, PartialEq)]
-pub enum Refusal {
+pub enum JoinError {
     /// Somebody else has this name. Here is one that nobody has.
-    Taken {
+    NameTaken {
         free: Name,
     },
     Full,
 }
 
 impl Class {
-    /// Lets a learner in who says that this is their name.
+    /// Adds a learner under this name.
     ///
     /// Who holds a name is decided by the session: the same one may come back at any time,
     /// and replaces its older connection, of which we may not know yet that it is lost.
-    pub fn join(&self, name: &Name, session: SessionId) -> Result<Member, Refusal> {
+    pub fn join(&self, name: &Name, session: SessionId) -> Result<Member, JoinError> {
         let mut state = self.lock();
         let known = state.learners.get(name);
         let is_same = known.is_some_and(|learner| learner.session == session);
         if known.is_some_and(|learner| !is_same && learner.holds_name()) {
-            return Err(Refusal::Taken { free: state.free_name(name) });
+            return Err(JoinError::NameTaken { free: state.free_name(name) });
         }
         if known.is_none() {
             // A learner who comes back under another name had the old one by mistake.
             state.remove_first(|learner| learner.session == session);
             if state.learners.len() >= MAX_LEARNERS && !state.remove_first(|_| true) {
-                return Err(Refusal::Full);
+                return Err(JoinError::Full);
             }
         }
 

@@ -9,7 +9,7 @@ use axum::{
 use tokio::{select, time::timeout};
 
 use crate::{
-    class::{Class, Member, Refusal},
+    class::{Class, JoinError, Member},
     connection::Connection,
     protocol::{LearnerMessage, Name, SessionId, ToLearner, encode},
     socket::Disconnect,
@@ -80,8 +80,8 @@ fn admit(
     name: &Name,
     session: SessionId,
 ) -> Result<Member, (String, Disconnect)> {
-    class.join(name, session).map_err(|refusal| match refusal {
-        Refusal::Taken { free } => {
+    class.join(name, session).map_err(|error| match error {
+        JoinError::NameTaken { free } => {
             let (name, free) = (name.as_str(), free.as_str());
             let sentence = format!(
                 "Somebody else in the class is called {name}. Choose another name: {free} is \
@@ -89,7 +89,7 @@ fn admit(
             );
             (sentence, Disconnect::NAME_TAKEN)
         }
-        Refusal::Full => ("The class is full.".into(), FULL),
+        JoinError::Full => ("The class is full.".into(), FULL),
     })
 }
 

@@ -3,8 +3,8 @@
 //! It is built from what the lessons have taught, and is here to be read:
 //!
 //! 1. `protocol.rs`: what is sent, and what is refused (lesson 06);
-//! 2. `class.rs`: who is in the class and who looks on: a list of outboxes, a guard for each
-//!    connection, a snapshot and then events (lessons 03, 07 and 14);
+//! 2. `class.rs`: the learners, and the pages that show them: a list of outboxes, a guard for
+//!    each connection, a snapshot and then events (lessons 03, 07 and 14);
 //! 3. `connection.rs`: one socket with its heartbeat and its limits (lessons 09, 10 and 12);
 //! 4. `learner.rs` and `page.rs`: the two kinds of clients;
 //! 5. `upgrade.rs`: from where one may connect, and how many may (lessons 08 and 11);
