@@ -1,6 +1,6 @@
 //! Warm-up for lesson 05: a header and a default.
 //!
-//! An echo server that wants to know what its clients are. Each has to say so in the header
+//! An echo server whose clients have to say what they are. Each does so in the header
 //! `User-Agent`, and may choose in the query how often a text comes back.
 //!
 //! Read first: lesson 05, from "Options with defaults" to "The handler"

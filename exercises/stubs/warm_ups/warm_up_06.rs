@@ -1,6 +1,6 @@
 //! Warm-up for lesson 06: a message of your own.
 //!
-//! A server that takes ratings. It knows `ping` already, and you teach it `rate`:
+//! A server that takes ratings. It answers `ping` already, and you add `rate`:
 //!
 //! {"type":"rate","stars":4,"comment":"Good soup."}
 //!

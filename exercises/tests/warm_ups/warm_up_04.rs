@@ -20,12 +20,12 @@ async fn greets(server: &Server, name: &str, id: u32, floor: i8, why: &str) -> C
 /// Asks for the upgrade, and expects the status and the sentence.
 async fn rejects(
     server: &Server,
-    place: &str,
+    parameters: &str,
     status: u16,
     sentence: &str,
     why: &str,
 ) -> Check {
-    let path = format!("/warm_up_04/ws/{place}");
+    let path = format!("/warm_up_04/ws/{parameters}");
     let response = server.rejects("Eve", &path, status).await.because(why)?;
     if response.body == sentence {
         return Ok(());
@@ -63,7 +63,7 @@ async fn step_2_each_floor_of_the_building_is_one() -> Check {
 async fn step_3_no_number_is_rejected_with_400() -> Check {
     let server = serve(router());
 
-    for (place, mistake) in [
+    for (parameters, mistake) in [
         ("7/up", "The floor `up` is no number."),
         ("7/1.5", "The floor `1.5` is no whole number."),
         ("ana/2", "The client id `ana` is no number."),
@@ -71,7 +71,7 @@ async fn step_3_no_number_is_rejected_with_400() -> Check {
     ] {
         let sentence =
             "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.";
-        rejects(&server, place, 400, sentence, mistake).await?;
+        rejects(&server, parameters, 400, sentence, mistake).await?;
     }
     Ok(())
 }

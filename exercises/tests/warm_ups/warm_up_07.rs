@@ -110,8 +110,8 @@ async fn step_3_who_leaves_is_not_counted_any_more() -> Check {
         .because("Ana and Cem were in the room. Cem loses his connection.")
 }
 
-/// Who finds the room full was never in it, so it does not count, and its end frees no place
-/// for another client. The end of a member does.
+/// A client that finds the room full was never in it. So it does not count, and when it is
+/// gone, nobody else may join for that. When a member is gone, somebody may.
 async fn step_4_the_eleventh_is_closed_and_may_come_later() -> Check {
     let server = serve(router());
     let mut members = crowd(&server, LIMIT).await?;
