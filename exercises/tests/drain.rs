@@ -145,21 +145,21 @@ async fn step_2_after_the_stop_new_connections_get_503() -> Check {
 
 /// Whoever starts a new version waits for the end of the old one.
 async fn step_3_it_ends_at_once_when_nobody_is_there() -> Check {
-    let (router, stop) = server();
-    let idle = serve(router);
-
-    let stopping = Stopping::begins(&stop).await;
-
-    stopping.ends(&idle, "Nobody has ever connected.", Duration::ZERO, 0).await?;
-
-    let (server, stop, [ana, ben]) = two_people().await?;
+    let (busy, stop, [ana, ben]) = two_people().await?;
     ana.leaves().await?;
     ben.vanishes().await;
 
     let stopping = Stopping::begins(&stop).await;
 
     let gone = "Ana closed, and Ben lost the connection. Nobody is there any more.";
-    stopping.ends(&server, gone, Duration::ZERO, 0).await
+    stopping.ends(&busy, gone, Duration::ZERO, 0).await?;
+
+    let (router, stop) = server();
+    let idle = serve(router);
+
+    let stopping = Stopping::begins(&stop).await;
+
+    stopping.ends(&idle, "Nobody has ever connected.", Duration::ZERO, 0).await
 }
 
 /// What the server has accepted, it sends. Ben would not know that anything is missing.
