@@ -17,6 +17,9 @@ const PATH: &str = "/warm_up_01/ws";
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
+/// An empty pong with a mask, as a browser sends it (RFC 6455, section 5.5.3).
+const PONG: &[u8] = &[0x8a, 0x80, 0, 0, 0, 0];
+
 /// The server may answer as often as the client sends something: it is a loop.
 async fn step_1_a_text_comes_back_in_capitals() -> Check {
     let mut ana = serve(router()).connect("Ana", PATH).await?;
@@ -80,7 +83,13 @@ async fn step_4_a_ping_is_answered_by_the_library_alone() -> Check {
     ana.pings(b"and now?").await?;
     ana.hears_pong(b"and now?")
         .await
-        .because("Ana sends a ping. Its pong should bring back the bytes of the ping.")
+        .because("Ana sends a ping. Its pong should bring back the bytes of the ping.")?;
+
+    let pong = "Ana sends a pong that nobody has asked for, which the protocol allows.";
+    ana.writes_raw(PONG).await?;
+    ana.hears_nothing_for(ONE_SECOND).await.because(pong)?;
+    ana.says("Still here.").await?;
+    ana.hears("STILL HERE.").await.because(pong)
 }
 
 /// A browser calls it `wasClean`. If nobody answers its Close, it reports 1006, as if the
