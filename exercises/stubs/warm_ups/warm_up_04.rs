@@ -44,7 +44,7 @@ pub fn router() -> Router {
 /// - if both are numbers of their types, and the building has this floor, the client gets
 ///   its WebSocket, and receives "You are client 7, on floor 2.";
 /// - if one of the two is no such number, the client is rejected with 400 and the sentence
-///   "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.";
+///   "An id and a floor are whole numbers that fit, as in /warm_up_04/ws/7/2.";
 /// - if the building does not have this floor, say floor 9, the client is rejected with 404
 ///   and the sentence "There is no floor 9. The floors are -1 to 5."
 ///

@@ -67,10 +67,11 @@ async fn step_3_no_number_is_rejected_with_400() -> Check {
         ("7/up", "The floor `up` is no number."),
         ("7/1.5", "The floor `1.5` is no whole number."),
         ("ana/2", "The client id `ana` is no number."),
+        ("7/300", "The floor 300 does not fit into an `i8`."),
         ("-7/2", "The client id -7 is less than 0, so it is no `u32`."),
     ] {
         let sentence =
-            "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.";
+            "An id and a floor are whole numbers that fit, as in /warm_up_04/ws/7/2.";
         rejects(&server, parameters, 400, sentence, mistake).await?;
     }
     Ok(())

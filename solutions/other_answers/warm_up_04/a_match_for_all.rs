@@ -51,7 +51,8 @@ fn no_such_floor(floor: Floor) -> Response {
 }
 
 fn no_numbers() -> Response {
-    let sentence = "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.";
+    let sentence =
+        "An id and a floor are whole numbers that fit, as in /warm_up_04/ws/7/2.";
     (StatusCode::BAD_REQUEST, sentence).into_response()
 }
 

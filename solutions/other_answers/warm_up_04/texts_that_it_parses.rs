@@ -37,7 +37,7 @@ async fn ws_handler(
 ) -> Response {
     let Ok((id, floor)) = parse(&id, &floor) else {
         let sentence =
-            "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.";
+            "An id and a floor are whole numbers that fit, as in /warm_up_04/ws/7/2.";
         return (StatusCode::BAD_REQUEST, sentence).into_response();
     };
 

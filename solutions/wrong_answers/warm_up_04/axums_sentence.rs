@@ -1,7 +1,7 @@
 //! Wrong: without a `Result`, axum rejects by itself, in words for a programmer.
 //!
 //! Refused by step_3_no_number_is_rejected_with_400:
-//! "Eve should be rejected with the sentence "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.", but it was "Invalid URL: Cannot parse"
+//! "Eve should be rejected with the sentence "An id and a floor are whole numbers that fit, as in /warm_up_04/ws/7/2.", but it was "Invalid URL: Cannot parse"
 
 use std::ops::RangeInclusive;
 

@@ -38,7 +38,7 @@ async fn ws_handler(
 ) -> Response {
     let Ok(Path(id)) = id else {
         let sentence =
-            "A client id and a floor are whole numbers, as in /warm_up_04/ws/7/2.";
+            "An id and a floor are whole numbers that fit, as in /warm_up_04/ws/7/2.";
         return (StatusCode::BAD_REQUEST, sentence).into_response();
     };
 
