@@ -9,7 +9,7 @@ cargo course next               what is next: its file and its chapter
 cargo course check     [NAME]   the checks of one, or of the one that is next
 cargo course watch     [NAME]   the same at each save, and on to the next when it is solved
 cargo course hint      [NAME]   the hints that you have seen; with --next one more
-cargo course solution  [NAME]   our answer, when yours passes
+cargo course solution   NAME    our answer, when yours passes
 cargo course reset      NAME    the file as it was; your version is kept
 cargo course board              a page for the class, for the teacher's projector
 cargo course prepare   [01 …]   downloads and compiles all lessons, or some: for a day offline
@@ -34,7 +34,7 @@ pub enum Command {
     Check { name: Option<String>, json: bool },
     Watch { name: Option<String>, class: Option<Membership> },
     Hint { name: Option<String>, more: bool },
-    Solution { name: Option<String> },
+    Solution { name: String },
     Reset { name: String },
     Board { arguments: Vec<String> },
     Prepare { lessons: Vec<String> },
@@ -71,7 +71,7 @@ pub fn parse(arguments: &[String]) -> Result<Command, Refusal> {
         "check" => Command::Check { json: rest.json()?, name: rest.word() },
         "watch" => Command::Watch { class: rest.class()?, name: rest.word() },
         "hint" => Command::Hint { more: rest.flag("--next"), name: rest.word() },
-        "solution" => Command::Solution { name: rest.word() },
+        "solution" => Command::Solution { name: rest.needed("solution", "warm_up_01")? },
         "reset" => Command::Reset { name: rest.needed("reset", "typing_indicator")? },
         "prepare" => Command::Prepare { lessons: rest.words() },
         "new" => Command::New { path: rest.needed("new", "../my-chat")? },

@@ -13,15 +13,8 @@ use crate::{
     syllabus::Entry,
 };
 
-pub fn solution(course: &Course, name: Option<&str>) -> Result<String, Refusal> {
-    let entry = match name {
-        Some(name) => course.syllabus.find(name)?,
-        None => {
-            return Err(Refusal::unknown(
-                "`solution` needs one word more, as in `cargo course solution warm_up_01`.",
-            ));
-        }
-    };
+pub fn solution(course: &Course, name: &str) -> Result<String, Refusal> {
+    let entry = course.syllabus.find(name)?;
     let (_, progress) = runner::run(course, Some(entry), false)?;
     if !progress.is_solved(entry) && !insists(course, entry, &progress)? {
         return Ok("You see most in it when yours passes.".into());

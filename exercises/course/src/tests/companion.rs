@@ -115,6 +115,7 @@ fn an_unknown_word_gets_a_sentence_and_the_nearest_word() {
     is_unknown("list --format xml", "There is no format `xml`.");
     is_unknown("list --format", "--format needs a value, as in --format json.");
     is_unknown("reset", "as in `cargo course reset typing_indicator`");
+    is_unknown("solution", "as in `cargo course solution warm_up_01`");
     is_unknown("check 1 2", "`check` has no use for `2`");
     is_unknown("watch --class http://10.0.0.5:8000", "--class and --name go together");
 }
