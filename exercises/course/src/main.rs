@@ -2,6 +2,10 @@
 //!
 //! This is a package of its own, so that it works while your code does not compile.
 
+// They panic when nobody reads any more, as after `cargo course list | head`. What is written
+// goes through `screen`, which does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod board;
 mod checks;
 mod class;
@@ -65,7 +69,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Refusal> {
         }
         Command::Hint { name, more } => hint::hint(&open()?, name.as_deref(), more)?,
         Command::Reset { name } => reset::reset(&open()?, &name)?,
-        Command::Solution { name } => solution::solution(&open()?, name.as_deref())?,
+        Command::Solution { name } => solution::solution(&open()?, &name)?,
         Command::Watch { name, class } => {
             return watch::watch(&open()?, name.as_deref(), class.as_ref(), style);
         }

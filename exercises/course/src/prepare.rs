@@ -1,12 +1,8 @@
 //! Downloads and compiles what a day needs, so that afterwards it needs no network.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-    process::Command,
-    time::Instant,
-};
+use std::{fs, io, path::Path, process::Command, time::Instant};
+
+use crate::screen;
 
 /// Builds some lessons, by their numbers, or all of them, with the exercises.
 ///
@@ -61,15 +57,14 @@ fn is_lesson(name: &str, number: &str) -> bool {
 
 /// Runs cargo, whose own words are shown only if it fails.
 fn run(root: &Path, what: &str, arguments: &[&str]) -> io::Result<()> {
-    print!("{what} … ");
-    io::stdout().flush()?;
+    screen::begin(&format!("{what} … "));
     let begun = Instant::now();
     let done = Command::new("cargo").args(arguments).current_dir(root).output()?;
     if done.status.success() {
-        println!("{} s", begun.elapsed().as_secs());
+        screen::say(&format!("{} s", begun.elapsed().as_secs()));
         return Ok(());
     }
-    println!("failed");
+    screen::say("failed");
     let words = String::from_utf8_lossy(&done.stderr);
     Err(io::Error::other(format!("cargo {}\n{}", arguments.join(" "), words.trim_end())))
 }

@@ -23,6 +23,7 @@ pub fn command(course: &Course, entry: Option<&Entry>, colour: bool) -> Command 
     command
         .args(["test", "--quiet", "-p", "exercises", "--test", "checks"])
         .args(["--message-format", messages, "--", "--format", "json"])
+        // With the colons: `resume` alone is in the name of a step of another exercise, too.
         .args(entry.map(|entry| format!("{}::", entry.name)))
         .current_dir(&course.root)
         .stdin(Stdio::null())

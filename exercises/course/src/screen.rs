@@ -95,6 +95,12 @@ pub fn say(text: &str) {
     writeln!(io::stdout(), "{text}").ok();
 }
 
+/// The beginning of a line, whose end takes a while.
+pub fn begin(text: &str) {
+    let mut stdout = io::stdout();
+    write!(stdout, "{text}").and_then(|()| stdout.flush()).ok(); // As in `say`.
+}
+
 pub fn complain(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
 }
