@@ -140,7 +140,7 @@ impl Page<'_> {
         self.write(&format!("{CLEAR}{text}"))
     }
 
-    fn verdict(&self, room: Option<usize>) -> Vec<String> {
+    pub fn verdict(&self, room: Option<usize>) -> Vec<String> {
         match (&self.outcome, self.entry) {
             (None, None) => vec!["The first run looks where you are.".into()],
             (Some((outcome, _)), Some(entry)) if is_about(outcome, entry) => {
@@ -148,9 +148,18 @@ impl Page<'_> {
             }
             // The first verdict about it is on its way.
             (_, Some(entry)) => vec![self.course.syllabus.heading(entry)],
-            (Some((outcome, _)), None) => {
-                overview::next_lines(self.course, outcome, &self.progress, self.style)
+            (Some((outcome, _)), None) => self.of_none(outcome, room),
+        }
+    }
+
+    /// Where no exercise is watched: what is in the way of all of them comes first.
+    fn of_none(&self, outcome: &Outcome, room: Option<usize>) -> Vec<String> {
+        let has_run = matches!(outcome, Outcome::Ran { .. });
+        match self.course.syllabus.entries.first() {
+            Some(any) if !has_run => {
+                verdict::lines(self.course, any, outcome, self.style, room)
             }
+            _ => overview::next_lines(self.course, outcome, &self.progress, self.style),
         }
     }
 

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::Scratch;
 use crate::{
-    checks::{Outcome, Step, outcome},
+    checks::{Fault, Outcome, Step, outcome},
     command::{Command, Membership, parse},
     course::{Course, Refusal},
     hint::hint,
     nearest::nearest,
     overview,
+    page::{Page, View},
     progress::Progress,
     reset::reset,
     saves::{self, Snapshot},
@@ -81,6 +82,22 @@ fn ran(steps: Vec<Step>) -> Outcome {
 
 fn entry<'a>(course: &'a Course, name: &str) -> &'a crate::syllabus::Entry {
     course.syllabus.find(name).expect("it is in the syllabus")
+}
+
+/// What `watch` shows on a terminal.
+fn page<'a>(course: &'a Course, name: Option<&str>, outcome: Outcome) -> Page<'a> {
+    Page {
+        course,
+        style: PLAIN,
+        has_keys: true,
+        progress: Progress::default(),
+        entry: name.map(|name| entry(course, name)),
+        outcome: Some((outcome, Duration::ZERO)),
+        is_checking: false,
+        praise: None,
+        news: None,
+        view: View::Verdict,
+    }
 }
 
 #[test]
@@ -202,6 +219,30 @@ fn the_compiler_is_heard_first() {
     assert_eq!(lines[0], expected, "file and line come first");
     assert_eq!(lines[2], "error: mismatched types", "then the compiler's words");
     assert_eq!(lines.len(), 3, "there is one error");
+}
+
+/// Before the first run that compiles, and after the last one is solved.
+#[test]
+fn watch_shows_what_is_in_the_way_though_it_watches_none() {
+    let scratch = Scratch::new("none-watched");
+    let course = course(&scratch);
+    let fault = Fault {
+        place: Some("exercises/src/resume.rs:12".into()),
+        message: "mismatched types".into(),
+        rendered: "error: mismatched types".into(),
+    };
+    let mut page = page(&course, None, Outcome::DoesNotCompile(vec![fault]));
+    let expected = "Your code does not compile: exercises/src/resume.rs:12";
+
+    assert_eq!(page.verdict(Some(ROOM))[0], expected, "at the beginning");
+
+    let all = course.syllabus.entries.iter().map(|entry| entry.name.clone());
+    page.progress.solved = all.collect();
+    assert_eq!(page.verdict(Some(ROOM))[0], expected, "at the end");
+
+    page.outcome = Some((ran(Vec::new()), Duration::ZERO));
+    let expected = "All warm-ups and exercises are solved.";
+    assert_eq!(page.verdict(Some(ROOM))[0], expected, "nothing is in the way any more");
 }
 
 #[test]
