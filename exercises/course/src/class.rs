@@ -1,8 +1,8 @@
 //! Reports to the board of the class how far this learner is: `cargo course watch --class`.
 //!
-//! What leaves this machine: the name that the learner has typed, names of exercises and
-//! steps, whether each step passes, and for how many seconds the current one has not. Code
-//! never does: [`Progress`] has no field for it, and drops what does not look like a name.
+//! What leaves this machine: the name that the learner has typed, a random id that holds it
+//! at the board, names of exercises and steps, whether each step passes, and for how many
+//! seconds the current one has not. Code never does: [`Progress`] has no field for it, and drops what does not look like a name.
 //!
 //! The messages are documented in `exercises/board/src/protocol.rs`. Each report is the
 //! whole state, and not a change: after a reconnect it is sent again, so nothing is lost
@@ -10,10 +10,11 @@
 
 use std::{
     collections::{BTreeMap, hash_map::RandomState},
-    env, fs,
+    fs,
     hash::{BuildHasher, Hasher},
     io::{self, ErrorKind},
     net::{TcpStream, ToSocketAddrs},
+    path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -193,7 +194,9 @@ const TIMING: Timing = Timing {
 impl Class {
     /// Joins the class whose board is at `url`, as in `http://192.168.1.5:8000`.
     ///
-    /// This does not wait for the board: it may be started later. `news` gets a sentence for
+    /// `session` is what [`session()`] gives: the board holds the name for it.
+    ///
+    /// This does not wait for the board: it may be started later. `notify` gets a sentence for
     /// the learner when we have joined, once when the board is away, once when it is back,
     /// and when the board refuses us for good. It is called by the thread of the connection.
     ///
@@ -201,38 +204,39 @@ impl Class {
     pub fn join(
         url: &str,
         name: &str,
-        news: impl FnMut(&str) + Send + 'static,
+        session: &str,
+        notify: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self, String> {
-        Self::start(url, name, session(), TIMING, news)
+        Self::start(url, name, session, TIMING, notify)
     }
 
     fn start(
         url: &str,
         name: &str,
-        session: String,
+        session: &str,
         timing: Timing,
-        news: impl FnMut(&str) + Send + 'static,
+        notify: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self, String> {
         let board = Board::parse(url)?;
         let name = checked_name(name)?;
         let shared = Arc::<Shared>::default();
-        let mut connection = Connection {
+        let mut client = Client {
             board,
             hello: json!({ "type": "hello", "name": name, "session": session })
                 .to_string(),
             name,
             timing,
             shared: shared.clone(),
-            news: Box::new(news),
+            notify: Box::new(notify),
             away: false,
             joined: false,
         };
         thread::Builder::new()
             .name("class".into())
             .spawn(move || {
-                connection.run();
-                connection.shared.lock().ended = true;
-                connection.shared.changed.notify_all();
+                client.run();
+                client.shared.lock().ended = true;
+                client.shared.changed.notify_all();
             })
             .map_err(|error| {
                 format!("No thread could be started for the board: {error}.")
@@ -275,14 +279,14 @@ impl Shared {
     }
 }
 
-/// The connection, and what its thread knows.
-struct Connection {
+/// What the thread of the connection knows, from one connection to the next.
+struct Client {
     board: Board,
     name: String,
     hello: String,
     timing: Timing,
     shared: Arc<Shared>,
-    news: Box<dyn FnMut(&str) + Send>,
+    notify: Box<dyn FnMut(&str) + Send>,
     /// The learner knows that the board is away.
     away: bool,
     /// The board has welcomed us at least once.
@@ -299,14 +303,14 @@ enum End {
     Left,
 }
 
-impl Connection {
+impl Client {
     fn run(&mut self) {
         let mut retry = self.timing.first_retry;
         loop {
             let end = match self.board.connect() {
                 Ok(socket) => {
                     let started = Instant::now();
-                    let end = self.talk(socket);
+                    let end = Connection::new(self, socket).run();
                     // A connection that has lasted was a good one: the waits begin anew.
                     if started.elapsed() > self.timing.last_retry {
                         retry = self.timing.first_retry;
@@ -317,7 +321,7 @@ impl Connection {
             };
             match end {
                 End::Away(why) => self.is_away(&why),
-                End::Refused(why) => return (self.news)(&why),
+                End::Refused(why) => return (self.notify)(&why),
                 End::Left => return,
             }
 
@@ -333,7 +337,7 @@ impl Connection {
     fn is_away(&mut self, why: &str) {
         if !self.away {
             self.away = true;
-            (self.news)(&format!(
+            (self.notify)(&format!(
                 "The board is away: {why}. Your progress is kept, and sent when it is back."
             ));
         }
@@ -342,84 +346,130 @@ impl Connection {
     fn is_here(&mut self) {
         let Self { board, name, .. } = self;
         if !self.joined {
-            (self.news)(&format!(
+            (self.notify)(&format!(
                 "You are in the class at {} as {name}. The board gets the names of the steps \
                  and whether they pass, never your code.",
                 board.url
             ));
         } else if self.away {
-            (self.news)("The board is back, and has your progress.");
+            (self.notify)("The board is back, and has your progress.");
         }
         self.joined = true;
         self.away = false;
     }
+}
+
+/// One connection to the board.
+struct Connection<'a> {
+    client: &'a mut Client,
+    socket: WebSocket<TcpStream>,
+    /// The board has welcomed us on this connection.
+    welcomed: bool,
+    /// The last error that it has sent: if it closes, this says why.
+    error: Option<String>,
+    /// The number of the report that was sent last, and when.
+    sent: u64,
+    sent_at: Option<Instant>,
+    received_at: Instant,
+}
+
+impl<'a> Connection<'a> {
+    fn new(client: &'a mut Client, socket: WebSocket<TcpStream>) -> Self {
+        Self {
+            client,
+            socket,
+            welcomed: false,
+            error: None,
+            sent: 0,
+            sent_at: None,
+            received_at: Instant::now(),
+        }
+    }
 
     /// Says hello, and sends the newest report whenever there is one that is not sent.
-    fn talk(&mut self, mut socket: WebSocket<TcpStream>) -> End {
-        // So that a report need not wait for the board to say something.
-        if socket.get_ref().set_read_timeout(Some(self.timing.poll)).is_err() {
-            return End::Away(LOST.into());
-        }
-        if socket.send(Message::text(&*self.hello)).is_err() {
-            return End::Away(LOST.into());
-        }
-        let mut welcomed = false;
-        let mut complaint = None;
-        let mut sent = 0;
-        let mut sent_at = None::<Instant>;
-        let mut heard_at = Instant::now();
-
+    fn run(mut self) -> End {
+        let mut step = self.send_hello();
         loop {
-            match socket.read() {
-                Ok(message) => {
-                    heard_at = Instant::now();
-                    match message {
-                        Message::Text(text) => match FromBoard::parse(&text) {
-                            FromBoard::Welcome => {
-                                welcomed = true;
-                                self.is_here();
-                            }
-                            FromBoard::Error(sentence) => complaint = Some(sentence),
-                            FromBoard::Unknown => {}
-                        },
-                        Message::Close(frame) => return end(frame, welcomed, complaint),
-                        _ => {} // A ping: the library answers it.
-                    }
-                }
-                Err(Error::Io(error)) if is_timeout(&error) => {}
-                Err(_) => return End::Away(LOST.into()),
+            if let Err(end) = step {
+                return end;
             }
-            if heard_at.elapsed() > SILENCE {
-                return End::Away("nothing comes from it any more".into());
-            }
-
-            let (report, stopping) = {
-                let state = self.shared.lock();
-                let is_new = welcomed && state.reports != sent;
-                let is_time = state.stopping
-                    || sent_at
-                        .is_none_or(|at| at.elapsed() >= self.timing.between_reports);
-                let report = state.progress.as_ref().filter(|_| is_new && is_time);
-                (
-                    report.map(|progress| (state.reports, progress.encode())),
-                    state.stopping,
-                )
-            };
-            if let Some((number, text)) = report {
-                if socket.send(Message::text(text)).is_err() {
-                    return End::Away(LOST.into());
-                }
-                sent = number;
-                sent_at = Some(Instant::now());
-            }
-            if stopping {
-                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-                // Whether the board reads it or not, we leave.
-                let _ = socket.close(Some(frame));
-                let _ = socket.flush();
-                return End::Left;
-            }
+            step = self.recv().and_then(|()| self.send_what_is_due());
         }
+    }
+
+    fn send_hello(&mut self) -> Result<(), End> {
+        // So that a report need not wait for the board to say something.
+        let poll = Some(self.client.timing.poll);
+        self.socket.get_ref().set_read_timeout(poll).map_err(|_| lost())?;
+        self.send(self.client.hello.clone())
+    }
+
+    fn recv(&mut self) -> Result<(), End> {
+        match self.socket.read() {
+            Ok(message) => {
+                self.received_at = Instant::now();
+                self.handle_message(message)
+            }
+            Err(Error::Io(error)) if is_timeout(&error) => {
+                if self.received_at.elapsed() > SILENCE {
+                    return Err(End::Away("nothing comes from it any more".into()));
+                }
+                Ok(())
+            }
+            Err(_) => Err(lost()),
+        }
+    }
+
+    fn handle_message(&mut self, message: Message) -> Result<(), End> {
+        match message {
+            Message::Text(text) => match FromBoard::parse(&text) {
+                FromBoard::Welcome => {
+                    self.welcomed = true;
+                    self.client.is_here();
+                }
+                FromBoard::Error(sentence) => self.error = Some(sentence),
+                FromBoard::Unknown => {}
+            },
+            Message::Close(frame) => {
+                return Err(end(frame, self.welcomed, self.error.take()));
+            }
+            _ => {} // A ping: the library answers it.
+        }
+        Ok(())
+    }
+
+    /// The newest report, and then the Close if we are stopping.
+    fn send_what_is_due(&mut self) -> Result<(), End> {
+        // Asked first: who stops now has made the last report already.
+        let stopping = self.client.shared.lock().stopping;
+        if let Some((number, text)) = self.due_report() {
+            self.send(text)?;
+            self.sent = number;
+            self.sent_at = Some(Instant::now());
+        }
+        if !stopping {
+            return Ok(());
+        }
+        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        // Whether the board reads it or not, we leave.
+        let _ = self.socket.close(Some(frame));
+        let _ = self.socket.flush();
+        Err(End::Left)
+    }
+
+    /// The newest report and its number, if it is not sent and it is time for one.
+    fn due_report(&self) -> Option<(u64, String)> {
+        let pause = self.client.timing.between_reports;
+        let state = self.client.shared.lock();
+        let is_new = self.welcomed && state.reports != self.sent;
+        let is_time =
+            state.stopping || self.sent_at.is_none_or(|at| at.elapsed() >= pause);
+        let progress = state.progress.as_ref().filter(|_| is_new && is_time)?;
+        Some((state.reports, progress.encode()))
+    }
+
+    fn send(&mut self, text: String) -> Result<(), End> {
+        self.socket.send(Message::text(text)).map_err(|_| lost())
     }
 }
 
@@ -442,7 +492,7 @@ impl FromBoard {
 }
 
 /// What a Close means for us.
-fn end(frame: Option<CloseFrame>, welcomed: bool, complaint: Option<String>) -> End {
+fn end(frame: Option<CloseFrame>, welcomed: bool, error: Option<String>) -> End {
     let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
     match code {
         NAME_TAKEN | REPLACED => {}
@@ -451,12 +501,14 @@ fn end(frame: Option<CloseFrame>, welcomed: bool, complaint: Option<String>) -> 
     }
     // The sentence comes from the network: what is not to be shown in a terminal is left out.
     let reason = || frame.map_or(String::new(), |frame| frame.reason.to_string());
-    let sentence = complaint.unwrap_or_else(reason);
+    let sentence = error.unwrap_or_else(reason);
     End::Refused(sentence.chars().filter(|c| !c.is_control()).take(300).collect())
 }
 
-/// What went wrong, for people who cannot do anything about it.
-const LOST: &str = "the connection is lost";
+/// For people who cannot do anything about it.
+fn lost() -> End {
+    End::Away("the connection is lost".into())
+}
 
 /// A read that has waited long enough. Which of the two it is depends on the system.
 fn is_timeout(error: &io::Error) -> bool {
@@ -470,27 +522,25 @@ fn jitter(longest: Duration) -> Duration {
 }
 
 /// A number that differs from call to call: the standard library seeds its hash maps with
-/// random bytes of the system. It keeps no secret, and need not.
+/// random bytes of the system. It does not promise that nobody can guess them. That is
+/// enough here: who guesses a session's id could take a name at the board, and no more.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The id of this folder's learner: it holds the name at the board.
+/// The session's id, which holds this learner's name at the board.
 ///
-/// It is kept beside the program, so that a `watch` that is started again is the same
-/// learner. Where nothing can be written, each start has an id of its own.
-fn session() -> String {
-    let fresh = format!("{:016x}{:016x}", random(), random());
-    let Ok(program) = env::current_exe() else { return fresh };
-    let file = program.with_file_name("class.session");
-    match fs::read_to_string(&file) {
-        Ok(known) if is_session(&known) => known,
-        _ => {
-            // Where it cannot be kept, this start is a learner of its own.
-            let _ = fs::write(file, &fresh);
-            fresh
-        }
+/// It is kept in `file`, so that a `watch` that is started again is the same learner. The
+/// error says why it could not be kept: then the next start has an id of its own.
+pub fn session(file: &Path) -> (String, Option<io::Error>) {
+    if let Ok(known) = fs::read_to_string(file)
+        && is_session(known.trim())
+    {
+        return (known.trim().into(), None);
     }
+    let fresh = format!("{:016x}{:016x}", random(), random());
+    let kept = fs::write(file, &fresh);
+    (fresh, kept.err())
 }
 
 fn is_session(text: &str) -> bool {

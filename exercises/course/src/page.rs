@@ -42,7 +42,7 @@ pub struct Page<'a> {
     /// What has been solved a moment ago.
     pub praise: Option<String>,
     /// The last sentence about the board of the class.
-    pub news: Option<String>,
+    pub notice: Option<String>,
     pub view: View,
 }
 
@@ -68,11 +68,11 @@ impl Page<'_> {
         Ok(())
     }
 
-    pub fn news(&mut self, sentence: String) -> io::Result<()> {
+    pub fn notice(&mut self, sentence: String) -> io::Result<()> {
         if !self.has_keys {
             return self.print(&[sentence]);
         }
-        self.news = Some(sentence);
+        self.notice = Some(sentence);
         self.draw()
     }
 
@@ -125,7 +125,7 @@ impl Page<'_> {
             above.push(String::new());
         }
         let mut below = vec![String::new()];
-        below.extend(wrapped(&self.news));
+        below.extend(wrapped(&self.notice));
         below.push(self.style.quiet(&format!("{KEYS}   · {state}")));
 
         let height = self.style.height.unwrap_or(usize::MAX);

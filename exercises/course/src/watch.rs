@@ -15,7 +15,7 @@ use crate::{
     checks::Outcome,
     class::{self, Class},
     command::Membership,
-    course::{Course, Refusal},
+    course::{Course, Refusal, cannot_write},
     keys::{Key, Keys},
     page::{Page, View},
     progress::Progress,
@@ -34,13 +34,17 @@ const QUIET: Duration = Duration::from_millis(40);
 /// a save is left out, because those that wait say the same.
 const EVENTS: usize = 64;
 
+/// Where the session of the class is kept: not in `target`, so that `cargo clean` leaves it.
+/// Git ignores it, because it is one learner's.
+const SESSION: &str = "exercises/.class_session";
+
 enum Event {
     Pressed(Key),
     Saved,
     /// Of the run with this number. An older one says nothing about the files of now.
     Checked(u64, Outcome),
-    /// What the class's board has to say.
-    News(String),
+    /// A sentence about the board of the class.
+    Notice(String),
     Stop,
 }
 
@@ -67,7 +71,7 @@ pub fn watch(
 ) -> Result<ExitCode, Refusal> {
     let entry = name.map(|name| course.syllabus.find(name)).transpose()?;
     let (sender, events) = sync_channel(EVENTS);
-    let class = class.map(|class| join(class, &sender)).transpose()?;
+    let class = class.map(|class| join(course, class, &sender)).transpose()?;
     stop_when_told(&sender)?;
     let source = course.root.join("exercises/src");
     let _watcher = follow(&source, &sender)?; // It follows for as long as it lives.
@@ -82,7 +86,7 @@ pub fn watch(
         outcome: None,
         is_checking: true,
         praise: None,
-        news: None,
+        notice: None,
         view: View::Verdict,
     };
     let mut watch = Watch::new(page, sender, source, class);
@@ -98,12 +102,25 @@ pub fn watch(
 }
 
 /// Names of steps, and whether they pass: that is all that the board gets.
-fn join(class: &Membership, sender: &SyncSender<Event>) -> Result<Class, Refusal> {
+fn join(
+    course: &Course,
+    class: &Membership,
+    sender: &SyncSender<Event>,
+) -> Result<Class, Refusal> {
+    let (session, error) = class::session(&course.root.join(SESSION));
+    let mut not_kept = error.map(|error| {
+        let Refusal { sentence, .. } = cannot_write(SESSION, &error);
+        format!(
+            "\n{sentence} So the board may not give you your name again when you come back."
+        )
+    });
     let sender = sender.clone();
-    let news = move |sentence: &str| {
-        sender.send(Event::News(sentence.into())).ok(); // We are leaving already.
+    let notify = move |sentence: &str| {
+        // Once is enough, with the first sentence, which nothing replaces at once.
+        let sentence = sentence.to_owned() + &not_kept.take().unwrap_or_default();
+        sender.send(Event::Notice(sentence)).ok(); // We are leaving already.
     };
-    Class::join(&class.url, &class.name, news).map_err(Refusal::unknown)
+    Class::join(&class.url, &class.name, &session, notify).map_err(Refusal::unknown)
 }
 
 fn follow(
@@ -188,7 +205,7 @@ impl<'a> Watch<'a> {
                     self.checked(outcome)?;
                 }
                 Ok(Event::Checked(..)) => {} // That run was stopped.
-                Ok(Event::News(sentence)) => self.page.news(sentence)?,
+                Ok(Event::Notice(sentence)) => self.page.notice(sentence)?,
                 Ok(Event::Pressed(Key::Quit) | Event::Stop) => return Ok(()),
                 Ok(Event::Pressed(key)) => self.pressed(key)?,
                 Err(RecvTimeoutError::Timeout) => {

@@ -94,11 +94,12 @@ fn progress(passed: usize) -> Progress {
 }
 
 fn joins(addr: SocketAddr, name: &str) -> (Class, Receiver<String>) {
-    let (sender, news) = channel();
-    let class = Class::join(&format!("http://{addr}"), name, move |sentence| {
+    let (sender, notices) = channel();
+    let session = super::session(u32::from(name.as_bytes()[0])); // Each name has its own.
+    let class = Class::join(&format!("http://{addr}"), name, &session, move |sentence| {
         let _ = sender.send(sentence.to_owned()); // A test that is over hears no more.
     });
-    (class.expect("the board has a URL"), news)
+    (class.expect("the board has a URL"), notices)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,10 +128,10 @@ async fn a_board_that_starts_anew_gets_the_whole_class_back() {
     for name in &names[1..] {
         sees(&mut opens(addr).await, solved(name, 2)).await;
     }
-    for (_, news) in &class {
-        let news: Vec<_> = news.try_iter().collect();
-        assert_eq!(news.len() % 2, 1, "joined, and then away and back: {news:?}");
-        assert!(news[0].starts_with("You are in the class at"), "{news:?}");
+    for (_, notices) in &class {
+        let notices: Vec<_> = notices.try_iter().collect();
+        assert_eq!(notices.len() % 2, 1, "joined, and then away and back: {notices:?}");
+        assert!(notices[0].starts_with("You are in the class at"), "{notices:?}");
     }
     board.stops().await;
 }
@@ -139,16 +140,16 @@ async fn a_board_that_starts_anew_gets_the_whole_class_back() {
 async fn a_learner_who_quits_is_away_at_once_and_free_to_come_back() {
     let board = Board::starts(ANY_PORT).await;
     let addr = board.addr;
-    let (ana, news) = joins(addr, "ana");
+    let (ana, notices) = joins(addr, "ana");
     ana.report(&progress(1));
     let mut page = opens(addr).await;
     sees(&mut page, solved("ana", 1)).await;
 
     drop(ana);
     sees(&mut page, |row| row["name"] == "ana" && row["away"] == 0).await;
-    let (_ana, _news) = joins(addr, "ana");
+    let (_ana, _notices) = joins(addr, "ana");
 
     sees(&mut page, |row| row["name"] == "ana" && row["away"].is_null()).await;
-    assert_eq!(news.try_iter().count(), 1, "she knows that she has left");
+    assert_eq!(notices.try_iter().count(), 1, "she knows that she has left");
     board.stops().await;
 }

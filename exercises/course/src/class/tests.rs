@@ -1,8 +1,11 @@
 //! A board of our own on a port of this machine, which lets a test see each byte.
 
 use std::{
+    env, fs,
     io::{Read, Result as Io, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process,
     sync::{
         Arc, Mutex,
         mpsc::{Receiver, channel},
@@ -105,22 +108,22 @@ fn listen() -> (TcpListener, SocketAddr) {
 }
 
 fn join(address: SocketAddr, name: &str) -> (Class, Receiver<String>) {
-    let (sender, news) = channel();
+    let (sender, notices) = channel();
     let class = Class::start(
         &format!("http://{address}"),
         name,
-        "a".repeat(32),
+        &"a".repeat(32),
         AT_ONCE,
         move |it| {
             // A test that is over hears no more.
             let _ = sender.send(it.to_owned());
         },
     );
-    (class.expect("these are a URL and a name"), news)
+    (class.expect("these are a URL and a name"), notices)
 }
 
-fn next(news: &Receiver<String>) -> String {
-    news.recv_timeout(WAIT).expect("the learner is told something")
+fn next(notices: &Receiver<String>) -> String {
+    notices.recv_timeout(WAIT).expect("the learner is told something")
 }
 
 fn progress() -> Progress {
@@ -149,7 +152,7 @@ fn state() -> Value {
 #[test]
 fn a_learner_says_hello_and_then_reports_the_whole_state() {
     let (listener, address) = listen();
-    let (class, news) = join(address, "ana");
+    let (class, notices) = join(address, "ana");
     class.report(&progress());
 
     let mut ana = Learner::accept(&listener);
@@ -165,7 +168,7 @@ fn a_learner_says_hello_and_then_reports_the_whole_state() {
         state(),
         "what was reported before the connection is not lost"
     );
-    let sentence = next(&news);
+    let sentence = next(&notices);
     assert!(
         sentence.contains("as ana") && sentence.contains("never your code"),
         "{sentence}"
@@ -175,7 +178,7 @@ fn a_learner_says_hello_and_then_reports_the_whole_state() {
 #[test]
 fn nothing_but_the_names_leaves_this_machine() {
     let (listener, address) = listen();
-    let (class, _news) = join(address, "ana");
+    let (class, _notices) = join(address, "ana");
     let mut ana = Learner::accept(&listener);
     ana.welcomes();
     let mut progress = progress();
@@ -246,15 +249,15 @@ fn unmasked(mut bytes: &[u8]) -> Vec<Vec<u8>> {
 #[test]
 fn after_a_reconnect_the_state_is_sent_again_and_each_end_is_told_once() {
     let (listener, address) = listen();
-    let (class, news) = join(address, "ana");
+    let (class, notices) = join(address, "ana");
     let mut ana = Learner::accept(&listener);
     ana.welcomes();
     class.report(&progress());
     ana.hears();
-    next(&news);
+    next(&notices);
 
     drop(ana); // The connection is lost.
-    let away = next(&news);
+    let away = next(&notices);
     let mut solved = progress();
     solved
         .checked("warm_up_01", [("step_1_it_answers", true), ("step_2_it_counts", true)]);
@@ -269,7 +272,7 @@ fn after_a_reconnect_the_state_is_sent_again_and_each_end_is_told_once() {
         "{away}"
     );
     assert_eq!(
-        next(&news),
+        next(&notices),
         "The board is back, and has your progress.",
         "and nothing between"
     );
@@ -282,17 +285,20 @@ fn after_a_reconnect_the_state_is_sent_again_and_each_end_is_told_once() {
 fn a_board_that_starts_later_is_found() {
     let (listener, address) = listen();
     drop(listener);
-    let (class, news) = join(address, "ana");
+    let (class, notices) = join(address, "ana");
     class.report(&progress());
 
-    let away = next(&news);
+    let away = next(&notices);
     let listener = TcpListener::bind(address).expect("the port is free again");
     let mut ana = Learner::accept(&listener);
     ana.welcomes();
 
     assert!(away.contains(&format!("no program listens at http://{address}")), "{away}");
     assert_eq!(ana.hears(), state(), "nothing is lost");
-    assert!(next(&news).starts_with("You are in the class"), "it is the first welcome");
+    assert!(
+        next(&notices).starts_with("You are in the class"),
+        "it is the first welcome"
+    );
 }
 
 #[test]
@@ -300,15 +306,19 @@ fn who_is_refused_is_told_why_and_does_not_come_back() {
     let sentence = "ana is taken: join as ana-2.";
     for code in [4009, 4014, 1008] {
         let (listener, address) = listen();
-        let (class, news) = join(address, "ana");
+        let (class, notices) = join(address, "ana");
         let mut ana = Learner::accept(&listener);
         ana.hears();
 
         ana.says(json!({ "type": "error", "message": format!("{sentence}\u{1b}[2J") }));
         ana.closes(code);
 
-        assert_eq!(next(&news), format!("{sentence}[2J"), "a terminal gets no escapes");
-        news.recv_timeout(WAIT).expect_err("the thread has ended, and says no more");
+        assert_eq!(
+            next(&notices),
+            format!("{sentence}[2J"),
+            "a terminal gets no escapes"
+        );
+        notices.recv_timeout(WAIT).expect_err("the thread has ended, and says no more");
         class.report(&progress());
     }
 }
@@ -316,14 +326,14 @@ fn who_is_refused_is_told_why_and_does_not_come_back() {
 #[test]
 fn a_program_that_is_no_board_is_named() {
     let (listener, address) = listen();
-    let (_class, news) = join(address, "ana");
+    let (_class, notices) = join(address, "ana");
     let (mut stream, _) = listener.accept().expect("the client connects");
     let _ = stream.read(&mut [0; 1000]); // The request, of which we need nothing.
     stream
         .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
         .expect("the client reads");
 
-    let away = next(&news);
+    let away = next(&notices);
 
     assert!(away.contains("answers, but not as a board does (404"), "{away}");
 }
@@ -331,7 +341,7 @@ fn a_program_that_is_no_board_is_named() {
 #[test]
 fn reports_do_not_wait_and_the_newest_is_what_counts() {
     let (listener, address) = listen();
-    let (class, _news) = join(address, "ana");
+    let (class, _notices) = join(address, "ana");
     let started = Instant::now();
 
     for _ in 0..10_000 {
@@ -352,14 +362,14 @@ fn reports_do_not_wait_and_the_newest_is_what_counts() {
 fn a_class_that_is_dropped_while_the_board_is_away_holds_nobody_up() {
     let (listener, address) = listen();
     drop(listener);
-    let (class, news) = join(address, "ana");
-    next(&news);
+    let (class, notices) = join(address, "ana");
+    next(&notices);
 
     let started = Instant::now();
     drop(class);
 
     assert!(started.elapsed() < WAIT, "the thread notices at once");
-    news.recv_timeout(WAIT).expect_err("and ends");
+    notices.recv_timeout(WAIT).expect_err("and ends");
 }
 
 #[test]
@@ -451,12 +461,52 @@ fn a_name_that_is_none_gets_a_sentence() {
     }
 }
 
+/// Where a test keeps its session. Nothing is there yet.
+fn session_file(test: &str) -> PathBuf {
+    env::temp_dir().join(format!("class-{}-{test}", process::id()))
+}
+
 #[test]
 fn the_session_stays_the_same() {
-    let first = session();
+    let file = session_file("same");
 
-    assert_eq!(session(), first, "a watch that starts again is the same learner");
-    assert!(is_session(&first), "{first}");
+    let (first, error) = session(&file);
+    let (again, _) = session(&file);
+
+    assert!(is_session(&first) && error.is_none(), "{first}: {error:?}");
+    assert_eq!(again, first, "a watch that starts again is the same learner");
+    fs::write(&file, "half of").expect("it is ours");
+    let (other, _) = session(&file);
+    assert!(is_session(&other) && other != first, "{other} replaces what is none");
+    assert_eq!(session(&file).0, other, "and is kept");
+    fs::remove_file(file).expect("it is ours");
+}
+
+#[test]
+fn a_session_that_cannot_be_kept_is_one_for_this_start() {
+    let file = session_file("no-folder").join("session");
+
+    let (first, error) = session(&file);
+    let (other, _) = session(&file);
+
+    assert!(is_session(&first) && error.is_some(), "{first}: {error:?}");
+    assert_ne!(other, first, "nothing holds the first one");
+}
+
+#[test]
+fn a_session_that_is_kept_where_nothing_can_be_written_is_used() {
+    let file = session_file("read-only");
+    let kept = "b".repeat(32);
+    fs::write(&file, format!("{kept}\n")).expect("there is room");
+    let mut permissions = fs::metadata(&file).expect("it is there").permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&file, permissions).expect("it is ours");
+
+    let (session, error) = session(&file);
+
+    assert_eq!(session, kept, "it is there to be read");
+    assert!(error.is_none(), "nothing had to be written: {error:?}");
+    fs::remove_file(file).expect("it is ours");
 }
 
 #[test]
