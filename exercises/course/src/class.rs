@@ -2,7 +2,8 @@
 //!
 //! What leaves this machine: the name that the learner has typed, a random id that holds it
 //! at the board, names of exercises and steps, whether each step passes, and for how many
-//! seconds the current one has not. Code never does: [`Progress`] has no field for it, and drops what does not look like a name.
+//! seconds the current one has not. Code never does: [`Progress`] has no field for it, and
+//! drops what does not look like a name.
 //!
 //! The messages are documented in `exercises/board/src/protocol.rs`. Each report is the
 //! whole state, and not a change: after a reconnect it is sent again, so nothing is lost

@@ -95,7 +95,7 @@ fn page<'a>(course: &'a Course, name: Option<&str>, outcome: Outcome) -> Page<'a
         outcome: Some((outcome, Duration::ZERO)),
         is_checking: false,
         praise: None,
-        news: None,
+        notice: None,
         view: View::Verdict,
     }
 }
