@@ -50,15 +50,14 @@ impl Course {
     pub fn read(&self, file: &str) -> Result<String, Refusal> {
         read(&self.root, file)
     }
-
-    pub fn write(&self, file: &str, text: &str) -> Result<(), Refusal> {
-        fs::write(self.root.join(file), text).map_err(|error| cannot_write(file, &error))
-    }
 }
 
 fn read(root: &Path, file: &str) -> Result<String, Refusal> {
-    fs::read_to_string(root.join(file))
-        .map_err(|error| Refusal::new(format!("We cannot read {file}: {error}.")))
+    fs::read_to_string(root.join(file)).map_err(|error| cannot_read(file, &error))
+}
+
+pub fn cannot_read(file: &str, error: &io::Error) -> Refusal {
+    Refusal::new(format!("We cannot read {file}: {error}."))
 }
 
 pub fn cannot_write(file: &str, error: &io::Error) -> Refusal {

@@ -415,6 +415,68 @@ fn what_cannot_be_kept_is_not_taken_away() {
 }
 
 #[test]
+fn what_cannot_be_read_is_not_replaced() {
+    let scratch = Scratch::new("unreadable");
+    let course = course(&scratch);
+    let source = scratch.join("exercises/src/typing_indicator.rs");
+    // A file without the right to read it would do, but not for who is root.
+    fs::remove_file(&source).expect("it is ours");
+    fs::create_dir(&source).expect("there is room");
+
+    let refusal = reset(&course, "2").expect_err("it may have something in it");
+
+    let expected = "We cannot read exercises/src/typing_indicator.rs: ";
+    assert!(refusal.sentence.starts_with(expected), "{}", refusal.sentence);
+
+    fs::remove_dir(&source).expect("it is ours");
+    let sentence = reset(&course, "2").expect("nothing is there");
+    assert!(sentence.ends_with("There was nothing in it to keep."), "{sentence}");
+}
+
+#[test]
+fn a_reset_that_fails_says_where_the_copy_is_and_the_next_makes_no_other() {
+    let scratch = Scratch::new("no-stub");
+    let course = course(&scratch);
+    let source = scratch.join("exercises/src/typing_indicator.rs");
+    fs::write(&source, "mine").expect("it is ours");
+    let in_the_way = scratch.join("exercises/src/typing_indicator.rs.new");
+    fs::create_dir(&in_the_way).expect("there is room");
+
+    for _ in 0..2 {
+        let refusal = reset(&course, "2").expect_err("there is no room for the stub");
+        let copy = "a copy of it is kept in exercises/kept/typing_indicator.1.rs.";
+        assert!(refusal.sentence.ends_with(copy), "{}", refusal.sentence);
+        let now = fs::read_to_string(&source).expect("it is there");
+        assert_eq!(now, "mine", "nothing is lost");
+    }
+
+    fs::remove_dir(&in_the_way).expect("it is ours");
+    let sentence = reset(&course, "2").expect("nothing is in the way");
+    assert!(sentence.ends_with("typing_indicator.1.rs."), "{sentence}");
+    let count =
+        fs::read_dir(scratch.join("exercises/kept")).expect("it is there").count();
+    assert_eq!(count, 1, "one copy of one text is enough");
+}
+
+#[cfg(unix)]
+#[test]
+fn behind_a_link_the_file_begins_anew() {
+    let scratch = Scratch::new("link");
+    let course = course(&scratch);
+    let source = scratch.join("exercises/src/typing_indicator.rs");
+    let elsewhere = scratch.join("mine.rs");
+    fs::write(&elsewhere, "mine").expect("there is room");
+    fs::remove_file(&source).expect("it is ours");
+    std::os::unix::fs::symlink(&elsewhere, &source).expect("links are possible");
+
+    reset(&course, "2").expect("nothing is in the way");
+
+    assert!(source.is_symlink(), "the link is still one");
+    let now = fs::read_to_string(&elsewhere).expect("it is there");
+    assert_eq!(now, STUB, "and leads to the stub");
+}
+
+#[test]
 fn long_lines_are_broken_between_words() {
     let narrow = Style { width: 20, ..PLAIN };
 
