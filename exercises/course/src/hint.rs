@@ -4,6 +4,7 @@ use crate::{
     course::{Course, Refusal},
     progress::Progress,
     runner,
+    screen::marker,
     syllabus::Entry,
 };
 
@@ -39,10 +40,33 @@ fn current(course: &Course) -> Result<&Entry, Refusal> {
     })
 }
 
-/// Each begins with its heading.
+/// Each begins with its heading. A paragraph is one line, for a screen of any width.
 pub fn hints(course: &Course, entry: &Entry) -> Result<Vec<String>, Refusal> {
     let text = course.read(&format!("exercises/hints/{}.md", entry.name))?;
-    Ok(text.split("\n## ").skip(1).map(|hint| hint.trim_end().into()).collect())
+    Ok(text.split("\n## ").skip(1).map(|hint| unwrapped(hint.trim_end())).collect())
+}
+
+/// Joins the lines of each paragraph and of each item of a list. Code stays as it is.
+pub fn unwrapped(text: &str) -> String {
+    let mut joined = String::new();
+    let mut in_code = false;
+    let mut goes_on = false;
+    for line in text.lines() {
+        let is_fence = line.trim_start().starts_with("```");
+        let is_text = !in_code && !is_fence && !line.trim().is_empty();
+        if goes_on && is_text && marker(line) == 0 {
+            joined.push(' ');
+            joined.push_str(line.trim());
+        } else {
+            if !joined.is_empty() {
+                joined.push('\n');
+            }
+            joined.push_str(line.trim_end());
+        }
+        in_code ^= is_fence;
+        goes_on = is_text;
+    }
+    joined
 }
 
 /// How many to show now. A note says so if that cannot be remembered.

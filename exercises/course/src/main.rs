@@ -67,7 +67,10 @@ fn carry_out(command: Command) -> Result<ExitCode, Refusal> {
         Command::Check { name, json } => {
             return verdict::check(&open()?, name.as_deref(), json, style);
         }
-        Command::Hint { name, more } => hint::hint(&open()?, name.as_deref(), more)?,
+        Command::Hint { name, more } => {
+            let text = hint::hint(&open()?, name.as_deref(), more)?;
+            style.wrap(&text).join("\n")
+        }
         Command::Reset { name } => reset::reset(&open()?, &name)?,
         Command::Solution { name } => solution::solution(&open()?, &name)?,
         Command::Watch { name, class } => {

@@ -54,14 +54,15 @@ impl Style {
     }
 
     /// Breaks lines that are too long, between words if it can. A line that begins with
-    /// blanks goes on below them.
+    /// blanks, or an item of a list, goes on below its first word.
     pub fn wrap(self, text: &str) -> Vec<String> {
         text.lines().flat_map(|line| wrap(line.trim_end(), self.width)).collect()
     }
 }
 
 fn wrap(line: &str, width: usize) -> Vec<String> {
-    let indent = line.chars().take_while(|c| *c == ' ').count().min(width / 2);
+    let blanks = line.chars().take_while(|c| *c == ' ').count();
+    let indent = (blanks + marker(line)).min(width / 2);
     let mut lines = Vec::new();
     let mut rest: Vec<char> = line.chars().collect();
     while rest.len() > width {
@@ -75,6 +76,18 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     }
     lines.push(rest.into_iter().collect());
     lines
+}
+
+/// How long the beginning of an item in a list is, such as `- ` or `2. `: 0 for other lines.
+pub fn marker(line: &str) -> usize {
+    match line.trim_start().split_once(' ') {
+        Some(("-" | "*", _)) => 2,
+        Some((number, _)) => match number.strip_suffix('.') {
+            Some(digits) if digits.parse::<u8>().is_ok() => number.len() + 1,
+            _ => 0,
+        },
+        None => 0,
+    }
 }
 
 /// Keeps the first lines, and says how many are left out and where they are.

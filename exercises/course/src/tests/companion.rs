@@ -9,7 +9,7 @@ use crate::{
     checks::{Fault, Outcome, Step, outcome},
     command::{Command, Membership, parse},
     course::{Course, Refusal},
-    hint::hint,
+    hint::{hint, unwrapped},
     nearest::nearest,
     overview,
     page::{Page, View},
@@ -365,6 +365,24 @@ fn hints_can_be_read_again_and_come_one_by_one() {
     assert!(both.contains("That was the last hint."), "{both}");
     assert_eq!(shown(false), both, "both are there to be read again");
     assert_eq!(shown(true), both, "there is no third");
+}
+
+#[test]
+fn the_lines_of_a_paragraph_are_joined_and_those_of_code_are_not() {
+    let text = "Where\n\nRead the\nchapter.\n\n1. Give it\n   a field:\n   - one\n     alone\n2. Then:\n\n```rust\nlet a = 1;\nlet b = 2;\n```\nThe\nend.";
+
+    let expected = "Where\n\nRead the chapter.\n\n1. Give it a field:\n   - one alone\n2. Then:\n\n```rust\nlet a = 1;\nlet b = 2;\n```\nThe end.";
+    assert_eq!(unwrapped(text), expected, "a screen has other columns than the file");
+}
+
+#[test]
+fn an_item_of_a_list_goes_on_below_its_first_word() {
+    let narrow = Style { width: 20, ..PLAIN };
+
+    let lines = narrow.wrap("- Ana says a sentence\n  12. Ben hears a sentence");
+
+    let expected = ["- Ana says a", "  sentence", "  12. Ben hears a", "      sentence"];
+    assert_eq!(lines, expected, "so that the items can be told apart");
 }
 
 #[test]
