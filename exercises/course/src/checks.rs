@@ -31,16 +31,15 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// File and line, such as `exercises/src/resume.rs:12`.
-    pub place: Option<String>,
+    pub location: Option<String>,
     pub message: String,
     /// All that the compiler says about it, with its colours if there are any.
     pub rendered: String,
 }
 
 /// One line of what cargo and the runner print. What we do not need stays unread.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 struct Line {
     reason: String,
     message: Option<Message>,
@@ -105,11 +104,11 @@ fn step(line: &Line) -> Option<Step> {
 
 fn fault(line: &Line, level: &str) -> Option<Fault> {
     let message = line.message.as_ref().filter(|message| message.level == level)?;
-    // "aborting due to …" has no place, and says nothing that the others do not.
+    // "aborting due to …" has no location, and says nothing that the others do not.
     let span = message.spans.iter().find(|span| span.is_primary)?;
     let file = span.file_name.replace('\\', "/");
     Some(Fault {
-        place: Some(format!("{file}:{}", span.line_start)),
+        location: Some(format!("{file}:{}", span.line_start)),
         message: message.message.clone(),
         rendered: message.rendered.clone().unwrap_or_default(),
     })

@@ -108,18 +108,18 @@ impl Rest {
 
     fn flag(&mut self, name: &str) -> bool {
         let found = self.arguments.iter().position(|argument| argument == name);
-        found.map(|place| self.arguments.remove(place)).is_some()
+        found.map(|index| self.arguments.remove(index)).is_some()
     }
 
     fn value(&mut self, name: &str, example: &str) -> Result<Option<String>, Refusal> {
-        let Some(place) = self.arguments.iter().position(|argument| argument == name)
+        let Some(index) = self.arguments.iter().position(|argument| argument == name)
         else {
             return Ok(None);
         };
-        self.arguments.remove(place);
+        self.arguments.remove(index);
         let is_value = |value: &String| !value.is_empty() && !value.starts_with('-');
-        match self.arguments.get(place).filter(|value| is_value(value)) {
-            Some(_) => Ok(Some(self.arguments.remove(place))),
+        match self.arguments.get(index).filter(|value| is_value(value)) {
+            Some(_) => Ok(Some(self.arguments.remove(index))),
             None => Err(Refusal::unknown(format!(
                 "{name} needs a value, as in {name} {example}."
             ))),
@@ -148,7 +148,7 @@ impl Rest {
     /// The next word that is no option.
     fn word(&mut self) -> Option<String> {
         let found = self.arguments.iter().position(|argument| !argument.starts_with('-'));
-        found.map(|place| self.arguments.remove(place))
+        found.map(|index| self.arguments.remove(index))
     }
 
     /// All that are no options.

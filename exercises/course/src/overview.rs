@@ -12,6 +12,7 @@ use crate::{
     verdict,
 };
 
+/// How many columns the bar has, which is full when all is solved.
 const BAR: usize = 38;
 
 pub fn overview(course: &Course, style: Style) -> Result<String, Refusal> {

@@ -67,8 +67,8 @@ fn wrap(line: &str, width: usize) -> Vec<String> {
     let mut rest: Vec<char> = line.chars().collect();
     while rest.len() > width {
         let blank = rest[..=width].iter().rposition(|c| *c == ' ');
-        let (end, next) = match blank.filter(|place| *place > indent) {
-            Some(place) => (place, place + 1),
+        let (end, next) = match blank.filter(|index| *index > indent) {
+            Some(index) => (index, index + 1),
             None => (width, width),
         };
         lines.push(rest[..end].iter().collect());

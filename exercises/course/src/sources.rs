@@ -95,15 +95,15 @@ fn declared(line: &str) -> Option<&str> {
 
 /// A path that is meant as seen from a file. Two dots lead to the folder above.
 fn beside(file: &Path, path: &str) -> PathBuf {
-    let mut place = file.parent().unwrap_or(file).to_owned();
+    let mut location = file.parent().unwrap_or(file).to_owned();
     for part in path.split('/') {
         match part {
             "." => {}
-            ".." => _ = place.pop(),
-            part => place.push(part),
+            ".." => _ = location.pop(),
+            part => location.push(part),
         }
     }
-    place
+    location
 }
 
 /// The pages, what they link to, what that imports, and so on.

@@ -51,7 +51,7 @@ impl Syllabus {
         if let Ok(number) = word.parse::<usize>() {
             let count = self.exercises().count();
             let found =
-                number.checked_sub(1).and_then(|place| self.exercises().nth(place));
+                number.checked_sub(1).and_then(|index| self.exercises().nth(index));
             return found.ok_or_else(|| {
                 Refusal::unknown(format!(
                     "There is no exercise {number}: their numbers are 1 to {count}."

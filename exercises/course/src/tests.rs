@@ -330,7 +330,7 @@ fn no_file_takes_the_place_of_another() {
 
     let names: BTreeSet<_> = files.iter().map(|(file, _)| file).collect();
 
-    assert_eq!(names.len(), files.len(), "each file has a place of its own");
+    assert_eq!(names.len(), files.len(), "each file has a path of its own");
 }
 
 #[test]

@@ -108,8 +108,8 @@ pub fn lines(
 pub fn does_not_compile(faults: &[Fault], style: Style, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let Some(first) = faults.first() else { return lines };
-    let place = first.place.as_deref().unwrap_or("see below");
-    lines.push(style.bold(&format!("Your code does not compile: {place}")));
+    let location = first.location.as_deref().unwrap_or("see below");
+    lines.push(style.bold(&format!("Your code does not compile: {location}")));
     lines.push(String::new());
     // It has colours, which take no room: so it is not wrapped.
     lines.extend(first.rendered.trim_end().lines().map(String::from));

@@ -291,8 +291,8 @@ impl<'a> Watch<'a> {
     fn go_to_the_one_after(&mut self, entry: &Entry) -> io::Result<()> {
         let page = &mut self.page;
         let all = &page.course.syllabus.entries;
-        let place = all.iter().position(|other| other.name == entry.name).unwrap_or(0);
-        let mut rest = all[place + 1..].iter().chain(&all[..place]);
+        let index = all.iter().position(|other| other.name == entry.name).unwrap_or(0);
+        let mut rest = all[index + 1..].iter().chain(&all[..index]);
         page.entry = rest.find(|entry| !page.progress.is_solved(entry));
         page.view = View::Verdict;
         match page.entry {

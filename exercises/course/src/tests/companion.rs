@@ -227,7 +227,7 @@ fn watch_shows_what_is_in_the_way_though_it_watches_none() {
     let scratch = Scratch::new("none-watched");
     let course = course(&scratch);
     let fault = Fault {
-        place: Some("exercises/src/resume.rs:12".into()),
+        location: Some("exercises/src/resume.rs:12".into()),
         message: "mismatched types".into(),
         rendered: "error: mismatched types".into(),
     };
