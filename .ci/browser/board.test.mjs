@@ -94,6 +94,28 @@ describe("the board", LIMITS, () => {
     eve.vanish();
   });
 
+  test("the head of a long table stays in sight", async (t) => {
+    const full = await start("board");
+    t.after(() => full.stop());
+    const page = await openWindow(t, full.url, SCREEN);
+    await sees(page, "#state", "Live", "the page is connected");
+    const tooHigh = () =>
+      page.evaluate(() => document.documentElement.scrollHeight - window.innerHeight);
+    assert.equal(await tooHigh(), 0, "an empty class fits on the screen");
+
+    for (let i = 1; i <= 40; i += 1) await join(full, `learner-${i}`);
+    await sees(page, "#summary", "40 learners", "all have joined");
+    assert.equal(await tooHigh(), 0, "the page does not grow with the class");
+    const top = () => page.locator("thead").evaluate((head) => head.getBoundingClientRect().top);
+    const before = await top();
+    const moved = await page.locator("#class").evaluate((main) => {
+      main.scrollTo(0, main.scrollHeight);
+      return main.scrollTop;
+    });
+    assert.notEqual(moved, 0, "the table scrolls");
+    assert.equal(await top(), before, "and its head stays where it is");
+  });
+
   test("whatever a board sends, a page shows text", async (t) => {
     const learner = row('<img src="x" onerror="document.title = 1">', 700);
     learner.current = { exercise: "<i>a</i>", step: "<b>step</b>", seconds: 700 };
