@@ -8,15 +8,24 @@ use std::{
 
 use crate::{course::Refusal, runner};
 
-pub fn serve(root: &Path, arguments: &[String]) -> Result<ExitCode, Refusal> {
+pub fn serve(root: &Path) -> Result<ExitCode, Refusal> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let done = Command::new(cargo)
-        .args(["run", "--quiet", "-p", "board", "--"])
-        .args(arguments)
-        .current_dir(root)
-        .status()
-        .map_err(runner::no_cargo)?;
-    // A process that a signal has ended has no code.
+    let mut command = Command::new(cargo);
+    command.args(["run", "--quiet", "-p", "board"]).current_dir(root);
+    become_it(&mut command)
+}
+
+/// The server takes the place of this process. Whoever ends this one, even with a signal
+/// that we could not pass on, ends the server.
+#[cfg(unix)]
+fn become_it(command: &mut Command) -> Result<ExitCode, Refusal> {
+    use std::os::unix::process::CommandExt;
+    Err(runner::no_cargo(command.exec())) // It comes back only if it has failed.
+}
+
+#[cfg(not(unix))]
+fn become_it(command: &mut Command) -> Result<ExitCode, Refusal> {
+    let done = command.status().map_err(runner::no_cargo)?;
     let code = done.code().unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }

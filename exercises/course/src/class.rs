@@ -503,7 +503,16 @@ fn end(frame: Option<CloseFrame>, welcomed: bool, error: Option<String>) -> End 
     // The sentence comes from the network: what is not to be shown in a terminal is left out.
     let reason = || frame.map_or(String::new(), |frame| frame.reason.to_string());
     let sentence = error.unwrap_or_else(reason);
-    End::Refused(sentence.chars().filter(|c| !c.is_control()).take(300).collect())
+    End::Refused(sentence.chars().filter(|c| is_visible(*c)).take(300).collect())
+}
+
+/// Not what moves the cursor, nor what turns the direction of the text after it around.
+fn is_visible(c: char) -> bool {
+    let is_format = matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    !c.is_control() && !is_format
 }
 
 /// For people who cannot do anything about it.
@@ -584,10 +593,14 @@ impl Board {
             ))
         };
         let url = url.trim();
-        let rest = match url.split_once("://") {
-            Some(("http" | "ws", rest)) => rest,
-            Some(("https" | "wss", _)) => return wrong("it speaks http, not https"),
-            Some((scheme, _)) => return wrong(&format!("it speaks http, not {scheme}")),
+        let parts = url.split_once("://");
+        let parts = parts.map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
+        let rest = match &parts {
+            Some((scheme, rest)) => match scheme.as_str() {
+                "http" | "ws" => *rest,
+                "https" | "wss" => return wrong("it speaks http, not https"),
+                _ => return wrong(&format!("it speaks http, not {scheme}")),
+            },
             None => url,
         };
         let Ok(uri) = format!("http://{rest}").parse::<Uri>() else {

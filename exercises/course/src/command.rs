@@ -36,7 +36,7 @@ pub enum Command {
     Hint { name: Option<String>, more: bool },
     Solution { name: String },
     Reset { name: String },
-    Board { arguments: Vec<String> },
+    Board,
     Prepare { lessons: Vec<String> },
     New { path: String },
 }
@@ -57,9 +57,6 @@ pub fn parse(arguments: &[String]) -> Result<Command, Refusal> {
     let Some((word, rest)) = arguments.split_first() else {
         return Ok(Command::Overview);
     };
-    if word == "board" {
-        return Ok(Command::Board { arguments: rest.to_vec() });
-    }
     if rest.iter().any(|argument| argument == "--help" || argument == "-h") {
         return Ok(Command::Help);
     }
@@ -73,6 +70,7 @@ pub fn parse(arguments: &[String]) -> Result<Command, Refusal> {
         "hint" => Command::Hint { more: rest.flag("--next"), name: rest.word() },
         "solution" => Command::Solution { name: rest.needed("solution", "warm_up_01")? },
         "reset" => Command::Reset { name: rest.needed("reset", "typing_indicator")? },
+        "board" => Command::Board,
         "prepare" => Command::Prepare { lessons: rest.words() },
         "new" => Command::New { path: rest.needed("new", "../my-chat")? },
         _ => return Err(unknown("command", word, &WORDS)),
@@ -177,6 +175,9 @@ impl Rest {
             "hint" => &["--next"],
             _ => &[],
         };
+        if options.contains(&argument.as_str()) {
+            return Err(Refusal::unknown(format!("`{argument}` is there twice.")));
+        }
         Err(unknown("option", argument, options))
     }
 }

@@ -41,7 +41,11 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = env::args().skip(1).collect();
+    // `env::args` would panic at an argument that is not UTF-8.
+    let arguments: Vec<_> = env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     match command::parse(&arguments).and_then(carry_out) {
         Ok(code) => code,
         Err(refusal) => {
@@ -58,7 +62,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Refusal> {
     let text = match command {
         Command::Help => HELP.into(),
         Command::New { path } => new_service::create(&root, Path::new(&path))?,
-        Command::Board { arguments } => return board::serve(&root, &arguments),
+        Command::Board => return board::serve(&root),
         Command::Prepare { lessons } => prepare::prepare(&root, &lessons)?,
         Command::Overview => overview::overview(&open()?, style)?,
         Command::Next => overview::next(&open()?, style)?,

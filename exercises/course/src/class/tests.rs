@@ -310,7 +310,7 @@ fn who_is_refused_is_told_why_and_does_not_come_back() {
         let mut ana = Learner::accept(&listener);
         ana.hears();
 
-        ana.says(json!({ "type": "error", "message": format!("{sentence}\u{1b}[2J") }));
+        ana.says(json!({ "type": "error", "message": format!("{sentence}\u{1b}[2J\u{202e}\u{2066}") }));
         ana.closes(code);
 
         assert_eq!(
@@ -440,6 +440,7 @@ fn an_address_may_be_typed_in_several_ways() {
         ("http://192.168.1.5:8000/", "http://192.168.1.5:8000"),
         ("http://192.168.1.5:8000/join", "http://192.168.1.5:8000"),
         ("ws://board.local:8000", "http://board.local:8000"),
+        ("HTTP://192.168.1.5:8000", "http://192.168.1.5:8000"),
         (" 192.168.1.5:8000 ", "http://192.168.1.5:8000"),
         ("http://[::1]:8000", "http://[::1]:8000"),
     ] {

@@ -117,7 +117,8 @@ fn options_may_stand_anywhere() {
             Command::Watch { name: name(), class: Some(class) },
         ),
         ("check --help", Command::Help),
-        ("board --help", Command::Board { arguments: vec!["--help".into()] }),
+        ("board", Command::Board),
+        ("board --help", Command::Help),
     ] {
         let command = parsed(line).expect("all of it is known");
         assert_eq!(command, expected, "{line:?} should be understood");
@@ -133,6 +134,9 @@ fn an_unknown_word_gets_a_sentence_and_the_nearest_word() {
     is_unknown("list --format", "--format needs a value, as in --format json.");
     is_unknown("reset", "as in `cargo course reset typing_indicator`");
     is_unknown("solution", "as in `cargo course solution warm_up_01`");
+    is_unknown("hint 1 --next --next", "`--next` is there twice.");
+    is_unknown("board foo", "`board` has no use for `foo`");
+    is_unknown("board --port 9000", "There is no option `--port`.");
     is_unknown("check 1 2", "`check` has no use for `2`");
     is_unknown("watch --class http://10.0.0.5:8000", "--class and --name go together");
 }
