@@ -6,9 +6,9 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use crate::{course::Refusal, runner};
+use crate::{course::Error, runner};
 
-pub fn serve(root: &Path) -> Result<ExitCode, Refusal> {
+pub fn serve(root: &Path) -> Result<ExitCode, Error> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["run", "--quiet", "-p", "board"]).current_dir(root);
@@ -18,13 +18,13 @@ pub fn serve(root: &Path) -> Result<ExitCode, Refusal> {
 /// The server takes the place of this process. Whoever ends this one, even with a signal
 /// that we could not pass on, ends the server.
 #[cfg(unix)]
-fn become_it(command: &mut Command) -> Result<ExitCode, Refusal> {
+fn become_it(command: &mut Command) -> Result<ExitCode, Error> {
     use std::os::unix::process::CommandExt;
     Err(runner::no_cargo(command.exec())) // It comes back only if it has failed.
 }
 
 #[cfg(not(unix))]
-fn become_it(command: &mut Command) -> Result<ExitCode, Refusal> {
+fn become_it(command: &mut Command) -> Result<ExitCode, Error> {
     let done = command.status().map_err(runner::no_cargo)?;
     let code = done.code().unwrap_or(1);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))

@@ -1,6 +1,6 @@
 //! What is typed after `cargo course`.
 
-use crate::{course::Refusal, nearest::nearest};
+use crate::{course::Error, nearest::nearest};
 
 pub const HELP: &str = "\
 cargo course                    where you are, and what is next
@@ -53,7 +53,7 @@ const WORDS: [&str; 11] = [
     "new", "help",
 ];
 
-pub fn parse(arguments: &[String]) -> Result<Command, Refusal> {
+pub fn parse(arguments: &[String]) -> Result<Command, Error> {
     let Some((word, rest)) = arguments.split_first() else {
         return Ok(Command::Overview);
     };
@@ -79,12 +79,12 @@ pub fn parse(arguments: &[String]) -> Result<Command, Refusal> {
     Ok(command)
 }
 
-fn unknown(what: &str, word: &str, known: &[&str]) -> Refusal {
+fn unknown(what: &str, word: &str, known: &[&str]) -> Error {
     let more = match nearest(word, known.iter().copied()) {
         Some(meant) => format!("Did you mean `{meant}`?"),
         None => "`cargo course --help` shows all.".into(),
     };
-    Refusal::unknown(format!("There is no {what} `{word}`. {more}"))
+    Error::unknown(format!("There is no {what} `{word}`. {more}"))
 }
 
 /// What is left of the arguments. Options are taken out first, wherever they stand.
@@ -109,7 +109,7 @@ impl Rest {
         found.map(|index| self.arguments.remove(index)).is_some()
     }
 
-    fn value(&mut self, name: &str, example: &str) -> Result<Option<String>, Refusal> {
+    fn value(&mut self, name: &str, example: &str) -> Result<Option<String>, Error> {
         let Some(index) = self.arguments.iter().position(|argument| argument == name)
         else {
             return Ok(None);
@@ -118,13 +118,13 @@ impl Rest {
         let is_value = |value: &String| !value.is_empty() && !value.starts_with('-');
         match self.arguments.get(index).filter(|value| is_value(value)) {
             Some(_) => Ok(Some(self.arguments.remove(index))),
-            None => Err(Refusal::unknown(format!(
+            None => Err(Error::unknown(format!(
                 "{name} needs a value, as in {name} {example}."
             ))),
         }
     }
 
-    fn json(&mut self) -> Result<bool, Refusal> {
+    fn json(&mut self) -> Result<bool, Error> {
         match self.value("--format", "json")?.as_deref() {
             None => Ok(false),
             Some("json") => Ok(true),
@@ -132,12 +132,12 @@ impl Rest {
         }
     }
 
-    fn class(&mut self) -> Result<Option<Membership>, Refusal> {
+    fn class(&mut self) -> Result<Option<Membership>, Error> {
         let url = self.value("--class", "http://192.168.0.10:8000")?;
         match (url, self.value("--name", "ana")?) {
             (None, None) => Ok(None),
             (Some(url), Some(name)) => Ok(Some(Membership { url, name })),
-            _ => Err(Refusal::unknown(
+            _ => Err(Error::unknown(
                 "--class and --name go together: the board shows your progress under a name.",
             )),
         }
@@ -154,17 +154,17 @@ impl Rest {
         self.arguments.extract_if(.., |argument| !argument.starts_with('-')).collect()
     }
 
-    fn needed(&mut self, command: &str, example: &str) -> Result<String, Refusal> {
+    fn needed(&mut self, command: &str, example: &str) -> Result<String, Error> {
         self.word().ok_or_else(|| {
             let all = format!("cargo course {command} {example}");
-            Refusal::unknown(format!("`{command}` needs one word more, as in `{all}`."))
+            Error::unknown(format!("`{command}` needs one word more, as in `{all}`."))
         })
     }
 
-    fn is_empty(&self, command: &str) -> Result<(), Refusal> {
+    fn is_empty(&self, command: &str) -> Result<(), Error> {
         let Some(argument) = self.arguments.first() else { return Ok(()) };
         if !argument.starts_with('-') {
-            return Err(Refusal::unknown(format!(
+            return Err(Error::unknown(format!(
                 "`{command}` has no use for `{argument}`: `cargo course --help` shows what \
                  may follow."
             )));
@@ -176,7 +176,7 @@ impl Rest {
             _ => &[],
         };
         if options.contains(&argument.as_str()) {
-            return Err(Refusal::unknown(format!("`{argument}` is there twice.")));
+            return Err(Error::unknown(format!("`{argument}` is there twice.")));
         }
         Err(unknown("option", argument, options))
     }

@@ -9,12 +9,12 @@ use crate::syllabus::Syllabus;
 
 /// Why a command was not carried out, and what the process ends with.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct Error {
     pub sentence: String,
     pub code: u8,
 }
 
-impl Refusal {
+impl Error {
     pub fn new(sentence: impl Into<String>) -> Self {
         Self { sentence: sentence.into(), code: 1 }
     }
@@ -25,7 +25,7 @@ impl Refusal {
     }
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::new(error.to_string())
     }
@@ -37,31 +37,29 @@ pub struct Course {
 }
 
 impl Course {
-    pub fn open(root: &Path) -> Result<Self, Refusal> {
+    pub fn open(root: &Path) -> Result<Self, Error> {
         let text = read(root, "exercises/syllabus.json")?;
         let syllabus = Syllabus::parse(&text).map_err(|error| {
-            Refusal::new(format!(
-                "exercises/syllabus.json cannot be understood: {error}."
-            ))
+            Error::new(format!("exercises/syllabus.json cannot be understood: {error}."))
         })?;
         Ok(Self { root: root.into(), syllabus })
     }
 
-    pub fn read(&self, file: &str) -> Result<String, Refusal> {
+    pub fn read(&self, file: &str) -> Result<String, Error> {
         read(&self.root, file)
     }
 }
 
-fn read(root: &Path, file: &str) -> Result<String, Refusal> {
+fn read(root: &Path, file: &str) -> Result<String, Error> {
     fs::read_to_string(root.join(file)).map_err(|error| cannot_read(file, &error))
 }
 
-pub fn cannot_read(file: &str, error: &io::Error) -> Refusal {
-    Refusal::new(format!("We cannot read {file}: {error}."))
+pub fn cannot_read(file: &str, error: &io::Error) -> Error {
+    Error::new(format!("We cannot read {file}: {error}."))
 }
 
-pub fn cannot_write(file: &str, error: &io::Error) -> Refusal {
-    Refusal::new(format!("We cannot write {file}: {error}."))
+pub fn cannot_write(file: &str, error: &io::Error) -> Error {
+    Error::new(format!("We cannot write {file}: {error}."))
 }
 
 /// The folder of the course. Cargo says where it is now: it may have been moved, or

@@ -1,7 +1,7 @@
 //! The hints: those that have been shown, and one more for who asks.
 
 use crate::{
-    course::{Course, Refusal},
+    course::{Course, Error},
     progress::Progress,
     runner,
     screen::marker,
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The first call shows the first hint. After that it takes `--next` to see more.
-pub fn hint(course: &Course, name: Option<&str>, more: bool) -> Result<String, Refusal> {
+pub fn hint(course: &Course, name: Option<&str>, more: bool) -> Result<String, Error> {
     let entry = match name {
         Some(name) => course.syllabus.find(name)?,
         None => current(course)?,
@@ -33,15 +33,15 @@ pub fn hint(course: &Course, name: Option<&str>, more: bool) -> Result<String, R
     Ok(parts.join("\n\n"))
 }
 
-fn current(course: &Course) -> Result<&Entry, Refusal> {
+fn current(course: &Course) -> Result<&Entry, Error> {
     let (_, progress) = runner::run(course, None, false)?;
     progress.next(course).ok_or_else(|| {
-        Refusal::new("All is solved. For the hints of one, name it: cargo course hint 2")
+        Error::new("All is solved. For the hints of one, name it: cargo course hint 2")
     })
 }
 
 /// Each begins with its heading. A paragraph is one line, for a screen of any width.
-pub fn hints(course: &Course, entry: &Entry) -> Result<Vec<String>, Refusal> {
+pub fn hints(course: &Course, entry: &Entry) -> Result<Vec<String>, Error> {
     let text = course.read(&format!("exercises/hints/{}.md", entry.name))?;
     Ok(text.split("\n## ").skip(1).map(|hint| unwrapped(hint.trim_end())).collect())
 }
@@ -81,8 +81,8 @@ pub fn show(
     let saved = Progress::update(course, |progress| {
         progress.hints.insert(entry.name.clone(), shown);
     });
-    let note = saved.err().map(|refusal| {
-        format!("{} So the next call does not know what you have seen.", refusal.sentence)
+    let note = saved.err().map(|error| {
+        format!("{} So the next call does not know what you have seen.", error.sentence)
     });
     (shown, note)
 }

@@ -36,7 +36,7 @@ use std::{env, path::Path, process::ExitCode};
 
 use crate::{
     command::{Command, HELP},
-    course::{Course, Refusal},
+    course::{Course, Error},
     screen::Style,
 };
 
@@ -48,14 +48,14 @@ fn main() -> ExitCode {
         .collect();
     match command::parse(&arguments).and_then(carry_out) {
         Ok(code) => code,
-        Err(refusal) => {
-            screen::complain(&refusal.sentence);
-            ExitCode::from(refusal.code)
+        Err(error) => {
+            screen::complain(&error.sentence);
+            ExitCode::from(error.code)
         }
     }
 }
 
-fn carry_out(command: Command) -> Result<ExitCode, Refusal> {
+fn carry_out(command: Command) -> Result<ExitCode, Error> {
     let root = course::root();
     let open = || Course::open(&root);
     let style = Style::of_the_terminal();

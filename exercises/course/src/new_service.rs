@@ -16,14 +16,15 @@ const RESERVED: &str = "abstract alloc as async await become box break build con
 
 /// Copies the capstone into a new folder, and says how to go on.
 ///
-/// All is read and checked before anything is written, so a refusal leaves no trace.
+/// All is read and checked before anything is written, so an error leaves no trace.
 pub fn create(course: &Path, wanted: &Path) -> io::Result<String> {
     let shown = wanted.display();
     let folder = fs::canonicalize(wanted).or_else(|_| path::absolute(wanted))?;
-    check_folder(course, &folder).map_err(|why| refusal(format!("{shown} {why}")))?;
+    check_folder(course, &folder)
+        .map_err(|why| io::Error::other(format!("{shown} {why}")))?;
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let lock = sources::read(&course.join("Cargo.lock"))?;
-    check_name(name, &lock).map_err(|why| refusal(format!("{name:?} {why}")))?;
+    check_name(name, &lock).map_err(|why| io::Error::other(format!("{name:?} {why}")))?;
 
     for (file, text) in service::files(course, name)? {
         write(&folder.join(file), &text)?;
@@ -35,10 +36,6 @@ pub fn create(course: &Path, wanted: &Path) -> io::Result<String> {
          cargo test\n\n\
          Its README.md says what is where, and what to change first."
     ))
-}
-
-fn refusal(sentence: String) -> io::Error {
-    io::Error::other(sentence)
 }
 
 /// The error goes on where the folder's name ends.
@@ -94,7 +91,7 @@ fn check_name(name: &str, lock: &str) -> Result<(), &'static str> {
 /// Why not `fs::copy`? From a read-only checkout it would make files that are read-only.
 fn write(file: &PathBuf, text: &str) -> io::Result<()> {
     let folder = file.parent().unwrap_or(file);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(file, text))
-        .map_err(|error| refusal(format!("We cannot write {}: {error}.", file.display())))
+    fs::create_dir_all(folder).and_then(|()| fs::write(file, text)).map_err(|error| {
+        io::Error::other(format!("We cannot write {}: {error}.", file.display()))
+    })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     checks::Outcome,
-    course::{Course, Refusal},
+    course::{Course, Error},
     progress::Progress,
     runner,
     screen::Style,
@@ -15,7 +15,7 @@ use crate::{
 /// How many columns the bar has, which is full when all is solved.
 const BAR: usize = 38;
 
-pub fn overview(course: &Course, style: Style) -> Result<String, Refusal> {
+pub fn overview(course: &Course, style: Style) -> Result<String, Error> {
     let (outcome, progress) = runner::run(course, None, style.colour)?;
     let mut lines = in_the_way(&outcome, style)?;
     lines.push(bar(course, &progress, style));
@@ -27,14 +27,14 @@ pub fn overview(course: &Course, style: Style) -> Result<String, Refusal> {
     Ok(lines.join("\n"))
 }
 
-pub fn next(course: &Course, style: Style) -> Result<String, Refusal> {
+pub fn next(course: &Course, style: Style) -> Result<String, Error> {
     let (outcome, progress) = runner::run(course, None, style.colour)?;
     let mut lines = in_the_way(&outcome, style)?;
     lines.extend(next_lines(course, &outcome, &progress, style));
     Ok(lines.join("\n"))
 }
 
-pub fn list(course: &Course, style: Style) -> Result<String, Refusal> {
+pub fn list(course: &Course, style: Style) -> Result<String, Error> {
     let (outcome, progress) = runner::run(course, None, style.colour)?;
     let mut lines = in_the_way(&outcome, style)?;
     lines.extend(list_lines(course, &outcome, &progress, style));
@@ -42,11 +42,11 @@ pub fn list(course: &Course, style: Style) -> Result<String, Refusal> {
 }
 
 /// Code that does not compile comes first: nothing else can be checked before.
-fn in_the_way(outcome: &Outcome, style: Style) -> Result<Vec<String>, Refusal> {
+fn in_the_way(outcome: &Outcome, style: Style) -> Result<Vec<String>, Error> {
     match outcome {
         Outcome::Ran { .. } => Ok(Vec::new()),
         Outcome::Broken(words) => {
-            Err(Refusal::new(format!("The checks did not run. Cargo says:\n\n{words}")))
+            Err(Error::new(format!("The checks did not run. Cargo says:\n\n{words}")))
         }
         Outcome::DoesNotCompile(faults) => {
             let room = style.height.map_or(usize::MAX, |height| height / 2);
@@ -135,10 +135,10 @@ fn state(outcome: &Outcome, progress: &Progress, entry: &Entry) -> String {
     }
 }
 
-pub fn as_json(course: &Course) -> Result<String, Refusal> {
+pub fn as_json(course: &Course) -> Result<String, Error> {
     let (outcome, progress) = runner::run(course, None, false)?;
     if let Outcome::Broken(words) = &outcome {
-        return Err(Refusal::new(words));
+        return Err(Error::new(words));
     }
     let entries: Vec<_> = course
         .syllabus

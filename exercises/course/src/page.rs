@@ -82,7 +82,7 @@ impl Page<'_> {
         let more = matches!(self.view, View::Hints(_));
         self.view = View::Hints(match hint::hints(self.course, entry) {
             Ok(hints) => self.hints(entry, &hints, more),
-            Err(refusal) => vec![refusal.sentence],
+            Err(error) => vec![error.sentence],
         });
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     checks::Step,
-    course::{Course, Refusal, cannot_write},
+    course::{Course, Error, cannot_write},
     syllabus::Entry,
 };
 
@@ -38,7 +38,7 @@ impl Progress {
     pub fn update(
         course: &Course,
         change: impl FnOnce(&mut Self),
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Error> {
         let before = Self::load(course);
         let mut after = before.clone();
         change(&mut after);
@@ -49,9 +49,9 @@ impl Progress {
     }
 
     /// A new file takes the place of the old one, so nobody ever reads half of it.
-    fn save(&self, course: &Course) -> Result<(), Refusal> {
+    fn save(&self, course: &Course) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(self).map_err(|error| {
-            Refusal::new(format!("Your progress cannot be written as JSON: {error}."))
+            Error::new(format!("Your progress cannot be written as JSON: {error}."))
         })?;
         let half = course.root.join("exercises/.progress.json.new");
         fs::write(&half, text)

@@ -6,12 +6,12 @@ use std::{
     path::Path,
 };
 
-use crate::course::{Course, Refusal, cannot_read, cannot_write};
+use crate::course::{Course, Error, cannot_read, cannot_write};
 
 /// Beside the exercises and not in `target`, so that `cargo clean` leaves it.
 const KEPT: &str = "exercises/kept";
 
-pub fn reset(course: &Course, name: &str) -> Result<String, Refusal> {
+pub fn reset(course: &Course, name: &str) -> Result<String, Error> {
     let entry = course.syllabus.find(name)?;
     let stub = course.read(&entry.stub())?;
     let source = entry.source();
@@ -30,13 +30,13 @@ pub fn reset(course: &Course, name: &str) -> Result<String, Refusal> {
 
     let copy = if yours.is_empty() { None } else { Some(keep(course, &source, &yours)?) };
     replace(&course.root.join(&source), &stub).map_err(|error| {
-        let refusal = cannot_write(&source, &error);
+        let error = cannot_write(&source, &error);
         match &copy {
-            Some(copy) => Refusal::new(format!(
+            Some(copy) => Error::new(format!(
                 "{} It is as you left it, and a copy of it is kept in {copy}.",
-                refusal.sentence
+                error.sentence
             )),
-            None => refusal,
+            None => error,
         }
     })?;
     Ok(match copy {
@@ -47,7 +47,7 @@ pub fn reset(course: &Course, name: &str) -> Result<String, Refusal> {
 
 /// Writes the copy under the first number that is free, and says where it is. A second
 /// copy of the same text would keep nothing more.
-fn keep(course: &Course, source: &str, yours: &[u8]) -> Result<String, Refusal> {
+fn keep(course: &Course, source: &str, yours: &[u8]) -> Result<String, Error> {
     fs::create_dir_all(course.root.join(KEPT))
         .map_err(|error| cannot_write(KEPT, &error))?;
     let name = Path::new(source).file_stem().unwrap_or_default().to_string_lossy();

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     checks::{Outcome, outcome},
-    course::{Course, Refusal},
+    course::{Course, Error},
     progress::Progress,
     syllabus::Entry,
 };
@@ -37,7 +37,7 @@ pub fn run(
     course: &Course,
     entry: Option<&Entry>,
     colour: bool,
-) -> Result<(Outcome, Progress), Refusal> {
+) -> Result<(Outcome, Progress), Error> {
     let done = command(course, entry, colour).output().map_err(no_cargo)?;
     let [stdout, stderr] = [done.stdout, done.stderr]
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -56,8 +56,8 @@ pub fn note(course: &Course, outcome: &Outcome) -> Progress {
     progress
 }
 
-pub fn no_cargo(error: io::Error) -> Refusal {
-    Refusal::new(format!("cargo cannot be started: {error}."))
+pub fn no_cargo(error: io::Error) -> Error {
+    Error::new(format!("cargo cannot be started: {error}."))
 }
 
 /// A run that can be stopped before its end.

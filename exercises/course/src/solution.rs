@@ -6,14 +6,14 @@ use std::{
 };
 
 use crate::{
-    course::{Course, Refusal},
+    course::{Course, Error},
     hint,
     progress::Progress,
     runner,
     syllabus::Entry,
 };
 
-pub fn solution(course: &Course, name: &str) -> Result<String, Refusal> {
+pub fn solution(course: &Course, name: &str) -> Result<String, Error> {
     let entry = course.syllabus.find(name)?;
     let (_, progress) = runner::run(course, Some(entry), false)?;
     if !progress.is_solved(entry) && !insists(course, entry, &progress)? {
@@ -31,10 +31,10 @@ pub fn solution(course: &Course, name: &str) -> Result<String, Refusal> {
 }
 
 /// Without a terminal there is nobody to ask.
-fn insists(course: &Course, entry: &Entry, progress: &Progress) -> Result<bool, Refusal> {
+fn insists(course: &Course, entry: &Entry, progress: &Progress) -> Result<bool, Error> {
     let label = course.syllabus.label(entry);
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(Refusal::new(format!(
+        return Err(Error::new(format!(
             "{label} is not solved yet. Our answer is for afterwards; a hint is for now: \
              cargo course hint {}",
             entry.name

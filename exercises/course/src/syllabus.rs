@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{course::Refusal, nearest::nearest};
+use crate::{course::Error, nearest::nearest};
 
 #[derive(Deserialize)]
 pub struct Entry {
@@ -47,13 +47,13 @@ impl Syllabus {
     }
 
     /// By its name, or by the number of the exercise.
-    pub fn find(&self, word: &str) -> Result<&Entry, Refusal> {
+    pub fn find(&self, word: &str) -> Result<&Entry, Error> {
         if let Ok(number) = word.parse::<usize>() {
             let count = self.exercises().count();
             let found =
                 number.checked_sub(1).and_then(|index| self.exercises().nth(index));
             return found.ok_or_else(|| {
-                Refusal::unknown(format!(
+                Error::unknown(format!(
                     "There is no exercise {number}: their numbers are 1 to {count}."
                 ))
             });
@@ -65,7 +65,7 @@ impl Syllabus {
                 Some(meant) => format!("Did you mean `{meant}`?"),
                 None => "`cargo course list` shows all names.".into(),
             };
-            Refusal::unknown(format!("There is no exercise `{word}`. {more}"))
+            Error::unknown(format!("There is no exercise `{word}`. {more}"))
         })
     }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     checks::{Fault, Outcome, Step, outcome},
-    course::{Course, Refusal},
+    course::{Course, Error},
     runner,
     screen::{self, Style, fit},
     syllabus::Entry,
@@ -18,7 +18,7 @@ pub fn check(
     name: Option<&str>,
     json: bool,
     style: Style,
-) -> Result<ExitCode, Refusal> {
+) -> Result<ExitCode, Error> {
     let named = name.map(|name| course.syllabus.find(name)).transpose()?;
     if json {
         return pass_on(course, named);
@@ -34,7 +34,7 @@ pub fn check(
 }
 
 /// The lines of cargo and of the runner, as they are.
-fn pass_on(course: &Course, named: Option<&Entry>) -> Result<ExitCode, Refusal> {
+fn pass_on(course: &Course, named: Option<&Entry>) -> Result<ExitCode, Error> {
     let current = || runner::run(course, None, false).map(|(_, progress)| progress);
     let entry = match named {
         Some(entry) => Some(entry),
@@ -46,7 +46,7 @@ fn pass_on(course: &Course, named: Option<&Entry>) -> Result<ExitCode, Refusal> 
     let outcome = outcome(&stdout, &String::from_utf8_lossy(&done.stderr));
     runner::note(course, &outcome);
     match (&outcome, entry) {
-        (Outcome::Broken(words), _) => Err(Refusal::new(words)),
+        (Outcome::Broken(words), _) => Err(Error::new(words)),
         (_, Some(entry)) => {
             screen::say(stdout.trim_end());
             Ok(exit_code(&outcome, entry))

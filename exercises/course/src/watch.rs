@@ -15,7 +15,7 @@ use crate::{
     checks::Outcome,
     class::{self, Class},
     command::Membership,
-    course::{Course, Refusal, cannot_write},
+    course::{Course, Error, cannot_write},
     keys::{Key, Keys},
     page::{Page, View},
     progress::Progress,
@@ -68,7 +68,7 @@ pub fn watch(
     name: Option<&str>,
     class: Option<&Membership>,
     style: Style,
-) -> Result<ExitCode, Refusal> {
+) -> Result<ExitCode, Error> {
     let entry = name.map(|name| course.syllabus.find(name)).transpose()?;
     let (sender, events) = sync_channel(EVENTS);
     let class = class.map(|class| join(course, class, &sender)).transpose()?;
@@ -106,10 +106,10 @@ fn join(
     course: &Course,
     class: &Membership,
     sender: &SyncSender<Event>,
-) -> Result<Class, Refusal> {
+) -> Result<Class, Error> {
     let (session, error) = class::session(&course.root.join(SESSION));
     let mut not_kept = error.map(|error| {
-        let Refusal { sentence, .. } = cannot_write(SESSION, &error);
+        let Error { sentence, .. } = cannot_write(SESSION, &error);
         format!(
             "\n{sentence} So the board may not give you your name again when you come back."
         )
@@ -120,28 +120,28 @@ fn join(
         let sentence = sentence.to_owned() + &not_kept.take().unwrap_or_default();
         sender.send(Event::Notice(sentence)).ok(); // We are leaving already.
     };
-    Class::join(&class.url, &class.name, &session, notify).map_err(Refusal::unknown)
+    Class::join(&class.url, &class.name, &session, notify).map_err(Error::unknown)
 }
 
 fn follow(
     source: &Path,
     sender: &SyncSender<Event>,
-) -> Result<Box<dyn notify::Watcher>, Refusal> {
+) -> Result<Box<dyn notify::Watcher>, Error> {
     let sender = sender.clone();
     let saved = move || {
         sender.try_send(Event::Saved).ok(); // Full: others that say the same are waiting.
     };
     saves::follow(source, saved).map_err(|error| {
-        Refusal::new(format!(
+        Error::new(format!(
             "We cannot see when a file in exercises/src is saved: {error}."
         ))
     })
 }
 
-fn listen(sender: &SyncSender<Event>) -> Result<Option<Keys>, Refusal> {
+fn listen(sender: &SyncSender<Event>) -> Result<Option<Keys>, Error> {
     let sender = sender.clone();
     let keys = Keys::listen(move |key| sender.send(Event::Pressed(key)).is_ok());
-    keys.map_err(|error| Refusal::new(format!("The terminal gives us no keys: {error}.")))
+    keys.map_err(|error| Error::new(format!("The terminal gives us no keys: {error}.")))
 }
 
 /// A signal ends us as `q` does: the terminal is given back, and the checks are stopped.

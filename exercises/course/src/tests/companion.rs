@@ -8,7 +8,7 @@ use super::Scratch;
 use crate::{
     checks::{Fault, Outcome, Step, outcome},
     command::{Command, Membership, parse},
-    course::{Course, Refusal},
+    course::{Course, Error},
     hint::{hint, unwrapped},
     nearest::nearest,
     overview,
@@ -53,16 +53,16 @@ fn course(scratch: &Scratch) -> Course {
     Course::open(&scratch.0).expect("it is all there")
 }
 
-fn parsed(line: &str) -> Result<Command, Refusal> {
+fn parsed(line: &str) -> Result<Command, Error> {
     let words: Vec<_> = line.split_whitespace().map(String::from).collect();
     parse(&words)
 }
 
 #[track_caller]
 fn is_unknown(line: &str, part: &str) {
-    let refusal = parsed(line).expect_err("this should be refused");
-    assert!(refusal.sentence.contains(part), "{line:?} got {:?}", refusal.sentence);
-    assert_eq!(refusal.code, 2, "{line:?} has a word that is not known");
+    let error = parsed(line).expect_err("this should be refused");
+    assert!(error.sentence.contains(part), "{line:?} got {:?}", error.sentence);
+    assert_eq!(error.code, 2, "{line:?} has a word that is not known");
 }
 
 fn step(path: &str, passed: bool, remark: &str) -> Step {
@@ -423,10 +423,10 @@ fn what_cannot_be_kept_is_not_taken_away() {
     fs::write(&source, "mine").expect("it is ours");
     fs::write(scratch.join("exercises/kept"), "no folder").expect("there is room");
 
-    let refusal = reset(&course, "2").expect_err("there is nowhere to keep it");
+    let error = reset(&course, "2").expect_err("there is nowhere to keep it");
 
     assert!(
-        refusal.sentence.starts_with("We cannot write exercises/kept: "),
+        error.sentence.starts_with("We cannot write exercises/kept: "),
         "it says where"
     );
     assert_eq!(
@@ -445,10 +445,10 @@ fn what_cannot_be_read_is_not_replaced() {
     fs::remove_file(&source).expect("it is ours");
     fs::create_dir(&source).expect("there is room");
 
-    let refusal = reset(&course, "2").expect_err("it may have something in it");
+    let error = reset(&course, "2").expect_err("it may have something in it");
 
     let expected = "We cannot read exercises/src/typing_indicator.rs: ";
-    assert!(refusal.sentence.starts_with(expected), "{}", refusal.sentence);
+    assert!(error.sentence.starts_with(expected), "{}", error.sentence);
 
     fs::remove_dir(&source).expect("it is ours");
     let sentence = reset(&course, "2").expect("nothing is there");
@@ -465,9 +465,9 @@ fn a_reset_that_fails_says_where_the_copy_is_and_the_next_makes_no_other() {
     fs::create_dir(&in_the_way).expect("there is room");
 
     for _ in 0..2 {
-        let refusal = reset(&course, "2").expect_err("there is no room for the stub");
+        let error = reset(&course, "2").expect_err("there is no room for the stub");
         let copy = "a copy of it is kept in exercises/kept/typing_indicator.1.rs.";
-        assert!(refusal.sentence.ends_with(copy), "{}", refusal.sentence);
+        assert!(error.sentence.ends_with(copy), "{}", error.sentence);
         let now = fs::read_to_string(&source).expect("it is there");
         assert_eq!(now, "mine", "nothing is lost");
     }
