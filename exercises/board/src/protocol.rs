@@ -40,6 +40,10 @@ const SENTENCE_LIMIT: usize = 200;
 /// The longest name of a learner, in characters.
 pub const NAME_LIMIT: usize = 20;
 
+/// How many marks a letter of a name may have. No script needs more, and with many of them
+/// a name is drawn over the rows above and below it.
+const MARK_LIMIT: usize = 4;
+
 /// The longest name of an exercise or a step, in characters.
 const WORD_LIMIT: usize = 100;
 
@@ -215,7 +219,8 @@ pub fn encode(message: &impl Serialize) -> Utf8Bytes {
     serde_json::to_string(message).expect("these types have a JSON form").into()
 }
 
-/// The name of a learner: 1 to 20 letters of every script, digits, `-` and `_`.
+/// The name of a learner: 1 to 20 letters of every script, digits, `-` and `_`. All of them
+/// can be seen: two names that look the same would be two rows that nobody can tell apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct Name(String);
@@ -226,12 +231,18 @@ impl TryFrom<String> for Name {
     /// Takes the name in its one normal form, NFC, in which "é" is one character and not two.
     fn try_from(text: String) -> Result<Self, String> {
         let name: String = text.nfc().collect();
-        let mut after_letter = false; // Marks, such as vowel signs, belong to a letter.
+        let mut marks_left = 0; // Marks, such as vowel signs, belong to a letter.
         let is_good = |c: char| {
-            let is_letter = c.is_alphanumeric() && !is_combining_mark(c);
-            let is_mark = after_letter && is_combining_mark(c);
-            after_letter = is_letter || is_mark;
-            is_letter || is_mark || c == '-' || c == '_'
+            if is_invisible(c) {
+                return false;
+            }
+            if is_combining_mark(c) {
+                let is_allowed = marks_left > 0;
+                marks_left -= usize::from(is_allowed);
+                return is_allowed;
+            }
+            marks_left = if c.is_alphanumeric() { MARK_LIMIT } else { 0 };
+            c.is_alphanumeric() || c == '-' || c == '_'
         };
 
         if (1..=NAME_LIMIT).contains(&name.chars().count()) && name.chars().all(is_good) {
@@ -240,6 +251,21 @@ impl TryFrom<String> for Name {
             Err(format!("a name has 1 to {NAME_LIMIT} letters, digits, - and _"))
         }
     }
+}
+
+/// Whether a letter or a mark shows nothing: Unicode's `Default_Ignorable_Code_Point`,
+/// without what is neither.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{34f}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{ffa0}'
+        | '\u{e0100}'..='\u{e01ef}'
+    )
 }
 
 impl Name {
