@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{State, ws::close_code},
+    extract::{State, WebSocketUpgrade, ws::close_code},
     response::Response,
 };
 use tokio::{select, time::timeout};
@@ -13,7 +13,7 @@ use crate::{
     connection::Connection,
     protocol::{LearnerMessage, Name, SessionId, ToLearner, encode},
     socket::Disconnect,
-    upgrade::{NoOrigin, Upgrade},
+    upgrade::{Limits, NoOrigin},
 };
 
 /// How long a connection may stay that has not said hello.
@@ -25,10 +25,11 @@ const REPLACED: Disconnect = Disconnect::ByUs(4014, "replaced by a newer connect
 
 pub async fn ws_handler(
     _: NoOrigin,
-    upgrade: Upgrade,
+    upgrade: WebSocketUpgrade,
     State(class): State<Class>,
+    State(limits): State<Limits>,
 ) -> Response {
-    upgrade.on_upgrade(|connection| handle_socket(connection, class))
+    limits.learners.on_upgrade(upgrade, |connection| handle_socket(connection, class))
 }
 
 /// Handles one learner, from the moment they connect to the moment they are gone.

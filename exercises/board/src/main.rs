@@ -43,7 +43,7 @@ use axum::{
     routing::{any, get},
 };
 
-use crate::{class::Class, join::Addresses, upgrade::ConnectionLimit};
+use crate::{class::Class, join::Addresses, upgrade::Limits};
 
 /// Where the board listens, unless `ADDR` says otherwise: on all addresses of this machine,
 /// because the others of the class have to reach it.
@@ -53,7 +53,7 @@ const DEFAULT_ADDR: &str = "0.0.0.0:8000";
 #[derive(Clone, FromRef)]
 struct AppState {
     class: Class,
-    limit: ConnectionLimit,
+    limits: Limits,
     addresses: Addresses,
 }
 
@@ -85,7 +85,7 @@ fn app(addresses: Addresses) -> Router {
         .merge(files::router())
         .with_state(AppState {
             class: Class::default(),
-            limit: ConnectionLimit::default(),
+            limits: Limits::default(),
             addresses,
         })
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{
-        State,
+        State, WebSocketUpgrade,
         ws::{Message, close_code},
     },
     response::Response,
@@ -14,7 +14,7 @@ use crate::{
     connection::Connection,
     join::Addresses,
     socket::Disconnect,
-    upgrade::{AllowedOrigin, Upgrade},
+    upgrade::{AllowedOrigin, Limits},
 };
 
 const TOO_MANY_PAGES: Disconnect =
@@ -22,11 +22,14 @@ const TOO_MANY_PAGES: Disconnect =
 
 pub async fn ws_handler(
     _: AllowedOrigin,
-    upgrade: Upgrade,
+    upgrade: WebSocketUpgrade,
     State(class): State<Class>,
+    State(limits): State<Limits>,
     State(addresses): State<Addresses>,
 ) -> Response {
-    upgrade.on_upgrade(move |connection| handle_socket(connection, class, addresses))
+    limits.pages.on_upgrade(upgrade, move |connection| {
+        handle_socket(connection, class, addresses)
+    })
 }
 
 async fn handle_socket(mut connection: Connection, class: Class, addresses: Addresses) {

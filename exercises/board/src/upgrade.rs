@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRef, FromRequestParts, WebSocketUpgrade},
+    extract::{FromRequestParts, WebSocketUpgrade},
     http::{
         StatusCode,
         header::{HOST, ORIGIN},
@@ -12,7 +12,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::{
     class::{MAX_LEARNERS, MAX_PAGES},
@@ -20,54 +20,50 @@ use crate::{
     socket::with_limits,
 };
 
-/// How many connections there may be: all learners and pages, and some more, because an old
-/// connection may still count when its client is back.
-pub const MAX_CONNECTIONS: usize = 2 * MAX_LEARNERS + MAX_PAGES;
+/// How many connections of one kind there may be, for each that may stay: an old connection
+/// may still count when its client is back.
+const ROOM: usize = 2;
 
-/// How many connections there are. All clones count together.
+/// Each kind of clients has a limit of its own. With one for both, whoever opens connections
+/// as a learner would keep the teacher's page out.
+#[derive(Clone)]
+pub struct Limits {
+    pub learners: ConnectionLimit,
+    pub pages: ConnectionLimit,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            learners: ConnectionLimit::new(ROOM * MAX_LEARNERS),
+            pages: ConnectionLimit::new(ROOM * MAX_PAGES),
+        }
+    }
+}
+
+/// How many more connections there may be. All clones count together.
 #[derive(Clone)]
 pub struct ConnectionLimit(Arc<Semaphore>);
 
-impl Default for ConnectionLimit {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_CONNECTIONS)))
+impl ConnectionLimit {
+    fn new(connections: usize) -> Self {
+        Self(Arc::new(Semaphore::new(connections)))
     }
-}
 
-/// A request for a WebSocket for which there is room.
-pub struct Upgrade {
-    upgrade: WebSocketUpgrade,
-    permit: OwnedSemaphorePermit,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Upgrade
-where
-    ConnectionLimit: FromRef<S>,
-{
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
-        let upgrade = upgrade.map_err(IntoResponse::into_response)?;
-        let ConnectionLimit(permits) = ConnectionLimit::from_ref(state);
-        let Ok(permit) = permits.try_acquire_owned() else {
-            let sentence = "The board has too many connections. Try again later.";
-            return Err((StatusCode::SERVICE_UNAVAILABLE, sentence).into_response());
-        };
-        Ok(Self { upgrade, permit })
-    }
-}
-
-impl Upgrade {
-    /// Opens the WebSocket. The connection counts until `handle` has returned.
+    /// Opens the WebSocket if there is room. The connection counts until `handle` has
+    /// returned.
     pub fn on_upgrade<F>(
         self,
+        upgrade: WebSocketUpgrade,
         handle: impl FnOnce(Connection) -> F + Send + 'static,
     ) -> Response
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let Self { upgrade, permit } = self;
+        let Ok(permit) = self.0.try_acquire_owned() else {
+            let sentence = "The board has too many connections. Try again later.";
+            return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
+        };
         with_limits(upgrade).on_upgrade(|socket| async {
             handle(Connection::new(socket)).await;
             drop(permit);
