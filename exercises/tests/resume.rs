@@ -247,23 +247,24 @@ async fn step_6_it_is_an_answer_and_not_news() -> Check {
 
 /// The answer can be lost on the way as well. And others may have missed the same.
 async fn step_7_the_same_may_be_asked_again() -> Check {
-    let (server, [_ana_stays, mut ben]) = two_people().await?;
+    let (server, [mut ana, mut ben]) = two_people().await?;
     let mut said = Vec::new();
     for content in ["one", "two", "three"] {
-        said.push(talks(&mut ben, content).await?);
+        said.push(talks(&mut ana, content).await?);
+        ben.hears_any().await.because("Ana speaks.")?;
     }
 
     for time in ["first", "second"] {
         ben.says(resume(1)).await?;
         ben.hears(resumed(true, &said[1..])).await.because(&format!(
-            "Ben said three things. He asks for the {time} time for what came after number \
+            "Ana said three things. Ben asks for the {time} time for what came after number \
              1. He should receive the same each time: the room still has it.",
         ))?;
     }
     let mut cem = server.connect("Cem", "/ws/chat/rust/cem").await?;
     cem.says(resume(0)).await?;
     cem.hears(resumed(true, &said)).await.because(
-        "Ben said three things, and has asked for two of them. Cem asks for all three.",
+        "Ana said three things, and Ben has asked for two of them. Cem asks for all three.",
     )
 }
 

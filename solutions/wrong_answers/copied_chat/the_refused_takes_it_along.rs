@@ -2,7 +2,7 @@
 //! it.
 //!
 //! Refused by step_5_a_name_belongs_to_one_at_a_time:
-//! "It is still Ana's, who is there. Now Cem asks for it."
+//! "Eve asks for the name of Ana, who is there."
 
 use std::{
     collections::HashSet,

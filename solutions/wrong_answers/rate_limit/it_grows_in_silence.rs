@@ -1,7 +1,7 @@
 //! Wrong: nothing keeps a bucket from holding more than 20 tokens.
 //!
 //! Refused by step_4_silence_saves_up_twenty_and_no_more:
-//! "However long she was silent, 20 at once is the most. Here it was 60 s."
+//! "However long she was silent, 20 at once is the most."
 
 use std::collections::HashMap;
 
