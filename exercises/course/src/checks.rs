@@ -11,8 +11,39 @@ pub enum Outcome {
         warnings: usize,
     },
     DoesNotCompile(Vec<Fault>),
-    /// Neither: cargo itself has said why, in the words that we have.
+    /// The process has ended in the middle of one of these, which are paths of checks.
+    Ended {
+        during: Vec<String>,
+        words: String,
+    },
+    /// None of these: cargo itself has said why, in the words that we have.
     Broken(String),
+}
+
+impl Outcome {
+    /// Why the checks did not run, or not to their end.
+    pub fn interruption(&self) -> Option<String> {
+        let (sentence, words) = match self {
+            Self::Ran { .. } | Self::DoesNotCompile(_) => return None,
+            Self::Broken(words) => ("The checks did not run.".into(), words),
+            Self::Ended { during, words } => (ended(during), words),
+        };
+        Some(match words.as_str() {
+            "" => sentence,
+            words => format!("{sentence} Cargo says:\n\n{words}"),
+        })
+    }
+}
+
+fn ended(during: &[String]) -> String {
+    let how = "Perhaps it calls `std::process::exit`, or it aborts.";
+    match during {
+        [path] => format!("Your code ended the process during {path}. {how}"),
+        all => format!(
+            "Your code ended the process during one of these checks: {}. {how}",
+            all.join(", ")
+        ),
+    }
 }
 
 /// What came of one check.
@@ -75,13 +106,30 @@ pub fn outcome(stdout: &str, stderr: &str) -> Outcome {
     let said = |level| lines.iter().filter_map(move |line| fault(line, level));
 
     let faults: Vec<_> = said("error").collect();
+    let during = unfinished(&lines);
     if !faults.is_empty() {
         Outcome::DoesNotCompile(faults)
+    } else if !during.is_empty() {
+        Outcome::Ended { during, words: stderr.trim().into() }
     } else if steps.is_empty() {
         Outcome::Broken(stderr.trim().into())
     } else {
         Outcome::Ran { steps, warnings: said("warning").count() }
     }
+}
+
+/// The checks that have started and have no result. The checks of several exercises run at
+/// the same time, so there may be more than one.
+fn unfinished(lines: &[Line]) -> Vec<String> {
+    let mut during = Vec::new();
+    for line in lines.iter().filter(|line| line.kind == "test") {
+        if line.event == "started" {
+            during.push(line.name.clone());
+        } else {
+            during.retain(|name| *name != line.name);
+        }
+    }
+    during
 }
 
 fn step(line: &Line) -> Option<Step> {

@@ -45,8 +45,8 @@ pub fn list(course: &Course, style: Style) -> Result<String, Error> {
 fn in_the_way(outcome: &Outcome, style: Style) -> Result<Vec<String>, Error> {
     match outcome {
         Outcome::Ran { .. } => Ok(Vec::new()),
-        Outcome::Broken(words) => {
-            Err(Error::new(format!("The checks did not run. Cargo says:\n\n{words}")))
+        Outcome::Ended { .. } | Outcome::Broken(_) => {
+            Err(Error::new(outcome.interruption().unwrap_or_default()))
         }
         Outcome::DoesNotCompile(faults) => {
             let room = style.height.map_or(usize::MAX, |height| height / 2);
@@ -137,7 +137,7 @@ fn state(outcome: &Outcome, progress: &Progress, entry: &Entry) -> String {
 
 pub fn as_json(course: &Course) -> Result<String, Error> {
     let (outcome, progress) = runner::run(course, None, false)?;
-    if let Outcome::Broken(words) = &outcome {
+    if let Some(words) = outcome.interruption() {
         return Err(Error::new(words));
     }
     let entries: Vec<_> = course

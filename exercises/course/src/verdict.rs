@@ -46,7 +46,11 @@ fn pass_on(course: &Course, named: Option<&Entry>) -> Result<ExitCode, Error> {
     let outcome = outcome(&stdout, &String::from_utf8_lossy(&done.stderr));
     runner::note(course, &outcome);
     match (&outcome, entry) {
-        (Outcome::Broken(words), _) => Err(Error::new(words)),
+        (Outcome::Broken(words), _) if !words.is_empty() => Err(Error::new(words)),
+        (Outcome::Ended { .. } | Outcome::Broken(_), _) => {
+            screen::say(stdout.trim_end());
+            Err(Error::new(outcome.interruption().unwrap_or_default()))
+        }
         (_, Some(entry)) => {
             screen::say(stdout.trim_end());
             Ok(exit_code(&outcome, entry))
@@ -87,8 +91,8 @@ pub fn lines(
     let room = room.unwrap_or(usize::MAX);
     match outcome {
         Outcome::DoesNotCompile(faults) => does_not_compile(faults, style, room),
-        Outcome::Broken(words) => {
-            let text = format!("The checks did not run. Cargo says:\n\n{words}");
+        Outcome::Ended { .. } | Outcome::Broken(_) => {
+            let text = outcome.interruption().unwrap_or_default();
             fit(style.wrap(&text), room, "cargo test -p exercises")
         }
         Outcome::Ran { warnings, .. } => {

@@ -261,6 +261,34 @@ fn what_cargo_says_is_passed_on() {
 }
 
 #[test]
+fn who_ends_the_process_is_told_so() {
+    let scratch = Scratch::new("exit");
+    let course = course(&scratch);
+    let said = r#"{"type":"suite","event":"started","test_count":3}
+{"type":"test","event":"started","name":"resume::step_1_one"}
+{"type":"test","event":"ok","name":"resume::step_1_one","exec_time":0.01}
+{"type":"test","event":"started","name":"resume::step_2_two"}"#;
+
+    let outcome = outcome(said, "");
+
+    let lines = verdict::lines(&course, entry(&course, "2"), &outcome, PLAIN, Some(ROOM));
+    assert_eq!(
+        lines.join(" "),
+        "Your code ended the process during resume::step_2_two. Perhaps it calls \
+         `std::process::exit`, or it aborts.",
+        "cargo has no word for it"
+    );
+    let of_another = r#"{"type":"test","event":"started","name":"drain::step_1_one"}"#;
+    let outcome =
+        crate::checks::outcome(&format!("{said}\n{of_another}"), "error: SIGABRT");
+    let words = outcome.interruption().expect("it has not run to its end");
+    for part in ["one of these checks: resume::step_2_two, drain::step_1_one.", "SIGABRT"]
+    {
+        assert!(words.contains(part), "it should say {part:?}: {words}");
+    }
+}
+
+#[test]
 fn a_failing_check_fits_on_the_screen_with_its_sentence_first() {
     let scratch = Scratch::new("verdict");
     let course = course(&scratch);
