@@ -2,17 +2,23 @@
 
 use std::{
     env,
-    io::{self, Read},
+    io::{self, BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
+    time::Duration,
 };
 
 use crate::{
     checks::{Outcome, outcome},
     course::{Course, Error},
     progress::Progress,
+    screen,
     syllabus::Entry,
 };
+
+/// After so long without a word, a learner wonders whether anything happens.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The same command that a learner would type, but with lines that a program can read.
 pub fn command(course: &Course, entry: Option<&Entry>, colour: bool) -> Command {
@@ -38,12 +44,53 @@ pub fn run(
     entry: Option<&Entry>,
     colour: bool,
 ) -> Result<(Outcome, Progress), Error> {
-    let done = command(course, entry, colour).output().map_err(no_cargo)?;
-    let [stdout, stderr] = [done.stdout, done.stderr]
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let (stdout, stderr) = said(command(course, entry, colour))?;
     let outcome = outcome(&stdout, &stderr);
     let progress = note(course, &outcome);
     Ok((outcome, progress))
+}
+
+/// All that cargo prints, on both ways. Whoever waits for long is told why.
+pub fn said(mut command: Command) -> Result<(String, String), Error> {
+    let child = command.spawn().map_err(no_cargo)?;
+    let sentence = "Compiling the checks. The first time takes a minute or two.";
+    Ok(all_said(child, PATIENCE, || screen::complain(sentence))?)
+}
+
+/// Calls `explain` unless the checks begin within `patience`.
+pub fn all_said(
+    mut child: Child,
+    patience: Duration,
+    explain: impl FnOnce() + Send + 'static,
+) -> io::Result<(String, String)> {
+    let stderr = child.stderr.take();
+    let errors = thread::spawn(move || all_of(stderr));
+    let (begin, begun) = mpsc::channel::<()>();
+    let explaining = thread::spawn(move || {
+        if begun.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            explain();
+        }
+    });
+
+    let mut begin = Some(begin);
+    let mut bytes = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        let mut stdout = BufReader::new(stdout);
+        let mut before = 0;
+        // What came before an error is all that there is.
+        while stdout.read_until(b'\n', &mut bytes).is_ok_and(|length| length > 0) {
+            // Cargo has lines of its own while it compiles.
+            if bytes[before..].starts_with(br#"{"event":"started""#) {
+                begin = None;
+            }
+            before = bytes.len();
+        }
+    }
+    drop(begin); // It is over, though it may not have begun.
+    child.wait()?;
+    explaining.join().ok(); // A panic there is about the sentence only.
+    let stderr = errors.join().unwrap_or_default();
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), stderr))
 }
 
 /// Where the file cannot be written, the checks are worth as much.

@@ -40,10 +40,8 @@ fn pass_on(course: &Course, named: Option<&Entry>) -> Result<ExitCode, Error> {
         Some(entry) => Some(entry),
         None => current()?.next(course),
     };
-    let done =
-        runner::command(course, entry, false).output().map_err(runner::no_cargo)?;
-    let stdout = String::from_utf8_lossy(&done.stdout);
-    let outcome = outcome(&stdout, &String::from_utf8_lossy(&done.stderr));
+    let (stdout, stderr) = runner::said(runner::command(course, entry, false))?;
+    let outcome = outcome(&stdout, &stderr);
     runner::note(course, &outcome);
     match (&outcome, entry) {
         (Outcome::Broken(words), _) if !words.is_empty() => Err(Error::new(words)),

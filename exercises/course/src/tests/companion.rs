@@ -15,6 +15,7 @@ use crate::{
     page::{Page, View},
     progress::Progress,
     reset::reset,
+    runner,
     saves::{self, Snapshot},
     screen::{Style, fit},
     verdict,
@@ -258,6 +259,45 @@ fn what_cargo_says_is_passed_on() {
         Outcome::Broken("error: no space left".into()),
         "nothing has run"
     );
+}
+
+/// With a program of our own in the place of cargo.
+#[cfg(unix)]
+#[test]
+fn a_long_wait_is_explained_and_a_short_one_is_not() {
+    use std::process::{Command, Stdio};
+    const BEGIN: &str = r#"{"event":"started","test_count":1,"type":"suite"}"#;
+    let start = |script: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh", BEGIN]);
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell.spawn().expect("there is a shell")
+    };
+    let (sender, explained) = mpsc::channel();
+
+    // It compiles until we have explained it: the explanation closes what it reads.
+    let mut compiling = start("echo compiling >&2; cat; echo \"$1\"");
+    let stdin = compiling.stdin.take();
+    let explain = sender.clone();
+    let (stdout, stderr) = runner::all_said(compiling, Duration::ZERO, move || {
+        drop(stdin);
+        explain.send(()).expect("the test listens");
+    })
+    .expect("it can be read");
+    assert_eq!(explained.try_recv(), Ok(()), "nothing had come yet");
+    assert_eq!((stdout.trim(), stderr.trim()), (BEGIN, "compiling"), "all of it is read");
+
+    // The checks themselves may take their time.
+    let mut checking = start("echo \"$1\"; cat");
+    let stdin = checking.stdin.take();
+    let explain = sender.clone();
+    let patience = Duration::from_secs(3600);
+    runner::all_said(checking, patience, move || {
+        explain.send(()).expect("the test listens");
+        drop(stdin);
+    })
+    .expect("it can be read");
+    explained.try_recv().expect_err("there was nothing to explain");
 }
 
 #[test]
