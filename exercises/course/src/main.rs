@@ -37,6 +37,7 @@ use std::{env, path::Path, process::ExitCode};
 use crate::{
     command::{Command, HELP},
     course::{Course, Error},
+    progress::Progress,
     screen::Style,
 };
 
@@ -57,7 +58,13 @@ fn main() -> ExitCode {
 
 fn carry_out(command: Command) -> Result<ExitCode, Error> {
     let root = course::root();
-    let open = || Course::open(&root);
+    let open = || -> Result<Course, Error> {
+        let course = Course::open(&root)?;
+        if let Some(sentence) = Progress::set_aside_if_damaged(&course) {
+            screen::complain(&sentence);
+        }
+        Ok(course)
+    };
     let style = Style::of_the_terminal();
     let text = match command {
         Command::Help => HELP.into(),
@@ -78,7 +85,9 @@ fn carry_out(command: Command) -> Result<ExitCode, Error> {
         Command::Reset { name } => reset::reset(&open()?, &name)?,
         Command::Solution { name } => solution::solution(&open()?, &name)?,
         Command::Watch { name, class } => {
-            return watch::watch(&open()?, name.as_deref(), class.as_ref(), style);
+            // It has a screen of its own for all that there is to say.
+            let course = Course::open(&root)?;
+            return watch::watch(&course, name.as_deref(), class.as_ref(), style);
         }
     };
     screen::say(text.trim_end());

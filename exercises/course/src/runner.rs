@@ -79,8 +79,8 @@ pub fn all_said(
         let mut before = 0;
         // What came before an error is all that there is.
         while stdout.read_until(b'\n', &mut bytes).is_ok_and(|length| length > 0) {
-            // Cargo has lines of its own while it compiles.
-            if bytes[before..].starts_with(br#"{"event":"started""#) {
+            // Cargo has lines of its own while it compiles, but none with this word.
+            if String::from_utf8_lossy(&bytes[before..]).contains("\"suite\"") {
                 begin = None;
             }
             before = bytes.len();

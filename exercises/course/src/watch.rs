@@ -76,6 +76,9 @@ pub fn watch(
     let source = course.root.join("exercises/src");
     let _watcher = follow(&source, &sender)?; // It follows for as long as it lives.
     let keys = listen(&sender)?;
+    if let Some(sentence) = Progress::set_aside_if_damaged(course) {
+        sender.try_send(Event::Notice(sentence)).ok(); // There is room: it begins only now.
+    }
 
     let page = Page {
         course,

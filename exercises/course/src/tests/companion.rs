@@ -266,7 +266,7 @@ fn what_cargo_says_is_passed_on() {
 #[test]
 fn a_long_wait_is_explained_and_a_short_one_is_not() {
     use std::process::{Command, Stdio};
-    const BEGIN: &str = r#"{"event":"started","test_count":1,"type":"suite"}"#;
+    const BEGIN: &str = r#"{"type":"suite","event":"started","test_count":1}"#;
     let start = |script: &str| {
         let mut shell = Command::new("sh");
         shell.args(["-c", script, "sh", BEGIN]);
@@ -291,7 +291,7 @@ fn a_long_wait_is_explained_and_a_short_one_is_not() {
     let mut checking = start("echo \"$1\"; cat");
     let stdin = checking.stdin.take();
     let explain = sender.clone();
-    let patience = Duration::from_secs(3600);
+    let patience = Duration::from_secs(10);
     runner::all_said(checking, patience, move || {
         explain.send(()).expect("the test listens");
         drop(stdin);
@@ -410,9 +410,40 @@ fn progress_survives_and_a_damaged_file_is_a_beginning() {
     let saved = Progress::update(&course, change).expect("it can be written");
     assert_eq!(Progress::load(&course), saved, "the next call knows it");
 
-    fs::write(scratch.join("exercises/.progress.json"), "{\"solved\": [")
+    let file = scratch.join("exercises/.progress.json");
+    let damaged = scratch.join("exercises/.progress.json.damaged");
+    for text in ["{\"solved\": [", "{\"solved\": 7}", "not JSON"] {
+        fs::write(&file, text).expect("it is ours");
+        assert_eq!(Progress::load(&course), Progress::default(), "{text:?} says nothing");
+
+        let sentence = Progress::set_aside_if_damaged(&course).expect("it is damaged");
+        let part = "It is kept as exercises/.progress.json.damaged.";
+        assert!(sentence.contains(part), "{sentence}");
+        let kept = fs::read_to_string(&damaged).expect("it is there");
+        assert_eq!(kept, text, "as it was");
+    }
+    assert_eq!(Progress::set_aside_if_damaged(&course), None, "there is none any more");
+    fs::write(&file, "damaged later").expect("it is ours");
+    Progress::update(&course, change).expect("it can be written");
+    let kept = fs::read_to_string(&damaged).expect("it is there");
+    assert_eq!(kept, "damaged later", "nothing is overwritten");
+}
+
+#[test]
+fn what_a_newer_version_remembers_stays() {
+    let scratch = Scratch::new("newer");
+    let course = course(&scratch);
+    let file = scratch.join("exercises/.progress.json");
+    fs::write(&file, r#"{ "solved": [], "stars": { "resume": 3 } }"#)
         .expect("it is ours");
-    assert_eq!(Progress::load(&course), Progress::default(), "half a file says nothing");
+
+    Progress::update(&course, |progress| _ = progress.solved.insert("resume".into()))
+        .expect("it can be written");
+
+    let text = fs::read_to_string(&file).expect("it is there");
+    let now: Value = serde_json::from_str(&text).expect("it is JSON");
+    let expected = json!({ "solved": ["resume"], "hints": {}, "stars": { "resume": 3 } });
+    assert_eq!(now, expected, "what we do not know is there as before");
 }
 
 #[test]
