@@ -10,6 +10,8 @@ use crossterm::{
     terminal::{disable_raw_mode, enable_raw_mode},
 };
 
+use crate::screen::is_dumb;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Key {
     Hint,
@@ -25,11 +27,12 @@ pub enum Key {
 pub struct Keys;
 
 impl Keys {
-    /// `None` without a terminal on both sides.
+    /// `None` without a terminal on both sides, or with one that has no screen.
     pub fn listen(
         pressed: impl Fn(Key) -> bool + Send + 'static,
     ) -> io::Result<Option<Self>> {
-        if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        if !is_terminal || is_dumb() {
             return Ok(None);
         }
         // The words of a panic must not be the last thing that a terminal shows.

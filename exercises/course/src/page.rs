@@ -19,8 +19,8 @@ use crate::{
 
 const KEYS: &str = "h hint   l list   n next   q quit";
 
-/// Goes to the beginning of an empty screen.
-const CLEAR: &str = "\x1b[2J\x1b[3J\x1b[H";
+/// Goes to the beginning of an empty screen. What the terminal keeps above it stays.
+const CLEAR: &str = "\x1b[2J\x1b[H";
 
 pub enum View {
     Verdict,
@@ -116,6 +116,13 @@ impl Page<'_> {
     }
 
     fn draw_screen(&self, state: &str) -> io::Result<()> {
+        // A terminal that reports keys goes down at "\n", but not to the left.
+        let text = self.screen(state).join("\r\n");
+        self.write(&format!("{CLEAR}{text}"))
+    }
+
+    /// As many lines as the terminal has, at most.
+    pub fn screen(&self, state: &str) -> Vec<String> {
         let wrapped = |text: &Option<String>| {
             text.as_deref().map_or(Vec::new(), |text| self.style.wrap(text))
         };
@@ -126,18 +133,21 @@ impl Page<'_> {
         }
         let mut below = vec![String::new()];
         below.extend(wrapped(&self.notice));
-        below.push(self.style.quiet(&format!("{KEYS}   · {state}")));
+        let keys = format!("{KEYS}   · {state}");
+        let keys: String = keys.chars().take(self.style.width).collect();
 
-        let height = self.style.height.unwrap_or(usize::MAX);
+        // Of the height, the last line is for the keys.
+        let height = self.style.height.unwrap_or(usize::MAX).saturating_sub(1);
         let room = height.saturating_sub(above.len() + below.len());
         let lines = match &self.view {
             View::Verdict => self.verdict(Some(room)),
             View::Hints(hints) => self.fitting_hints(hints, room),
             View::List => fit(self.list(), room, "cargo course list"),
         };
-        // A terminal that reports keys goes down at "\n", but not to the left.
-        let text = [above, lines, below].concat().join("\r\n");
-        self.write(&format!("{CLEAR}{text}"))
+        let mut screen = [above, lines, below].concat();
+        screen.truncate(height);
+        screen.push(self.style.quiet(&keys));
+        screen
     }
 
     pub fn verdict(&self, room: Option<usize>) -> Vec<String> {

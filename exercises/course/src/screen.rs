@@ -25,11 +25,10 @@ impl Style {
         let (width, height) = crossterm::terminal::size()
             .map_or((WIDTH, HEIGHT), |(width, height)| (width.into(), height.into()));
         let wants_none = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            colour: !wants_none("NO_COLOR") && !is_dumb,
+            colour: !wants_none("NO_COLOR") && !is_dumb(),
             width: width.clamp(20, 100),
-            height: Some(height.max(8)),
+            height: Some(height),
         }
     }
 
@@ -58,6 +57,11 @@ impl Style {
     pub fn wrap(self, text: &str) -> Vec<String> {
         text.lines().flat_map(|line| wrap(line.trim_end(), self.width)).collect()
     }
+}
+
+/// Such a terminal, as that of Emacs's shell, shows an escape sequence as text.
+pub fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 fn wrap(line: &str, width: usize) -> Vec<String> {

@@ -28,7 +28,7 @@ pub fn check(
         screen::say("All warm-ups and exercises are solved.");
         return Ok(ExitCode::SUCCESS);
     };
-    let room = style.height.map(|height| height - PROMPT);
+    let room = style.height.map(|height| height.saturating_sub(PROMPT));
     screen::say(&lines(course, entry, &outcome, style, room).join("\n"));
     Ok(exit_code(&outcome, entry))
 }
@@ -166,7 +166,7 @@ fn failed(
     if lines.len() + list.len() <= room {
         lines.extend(list);
     }
-    lines
+    fit(lines, room, &all) // A small window has no room for all of it.
 }
 
 /// The beginning of a check's path, as far as one types it.

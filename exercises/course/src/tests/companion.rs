@@ -372,6 +372,28 @@ fn a_failing_check_fits_on_the_screen_with_its_sentence_first() {
 }
 
 #[test]
+fn a_window_may_be_small() {
+    let scratch = Scratch::new("small");
+    let course = course(&scratch);
+    let remark =
+        "Ben should hear it, but heard nothing.\n\nThe conversation so far:\n  Ana";
+    let failed = ran(vec![step("typing_indicator::step_1_one", false, remark)]);
+    let mut page = page(&course, Some("2"), failed);
+    page.praise = Some("Exercise 1: a title is solved.".into());
+    page.notice = Some("The board is away. ".repeat(10));
+
+    for height in 1..24 {
+        page.style = Style { height: Some(height), ..PLAIN };
+
+        let screen = page.screen("checked in 0.3 s");
+
+        assert!(screen.len() <= height, "{height} lines are enough: {screen:#?}");
+        let last = screen.last().expect("the last line is always there");
+        assert!(last.starts_with("h hint"), "the keys can be seen: {screen:#?}");
+    }
+}
+
+#[test]
 fn where_you_are_is_known_by_the_checks() {
     let scratch = Scratch::new("progress");
     let course = course(&scratch);
