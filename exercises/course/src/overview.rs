@@ -37,7 +37,8 @@ pub fn next(course: &Course, style: Style) -> Result<String, Error> {
 pub fn list(course: &Course, style: Style) -> Result<String, Error> {
     let (outcome, progress) = runner::run(course, None, style.colour)?;
     let mut lines = in_the_way(&outcome, style)?;
-    lines.extend(list_lines(course, &outcome, &progress, style));
+    let next = progress.next(course);
+    lines.extend(list_lines(course, &outcome, &progress, next, style));
     Ok(lines.join("\n"))
 }
 
@@ -100,20 +101,22 @@ pub fn next_lines(
     lines
 }
 
+/// The one that `current` is gets a mark.
 pub fn list_lines(
     course: &Course,
     outcome: &Outcome,
     progress: &Progress,
+    current: Option<&Entry>,
     style: Style,
 ) -> Vec<String> {
-    let next = progress.next(course).map(|entry| &entry.name);
+    let current = current.map(|entry| &entry.name);
     let line = |entry: &Entry| {
         let state = state(outcome, progress, entry);
         let state = match state.as_str() {
             "solved" => style.green(&format!("{state:13}")),
             _ => format!("{state:13}"),
         };
-        let mark = if next == Some(&entry.name) { ">" } else { " " };
+        let mark = if current == Some(&entry.name) { ">" } else { " " };
         let number = match course.syllabus.label(entry).strip_prefix("Exercise ") {
             Some(number) => format!("{number:>2}"),
             None => "  ".into(),

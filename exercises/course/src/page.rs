@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    checks::Outcome,
+    checks::{Outcome, Step},
     course::Course,
     hint, overview,
     progress::Progress,
@@ -38,6 +38,8 @@ pub struct Page<'a> {
     pub entry: Option<&'a Entry>,
     /// The last verdict, and how long it took.
     pub outcome: Option<(Outcome, Duration)>,
+    /// What is known of each step. The last run was perhaps of one exercise only.
+    pub known: Vec<Step>,
     pub is_checking: bool,
     /// What has been solved a moment ago.
     pub praise: Option<String>,
@@ -179,10 +181,17 @@ impl Page<'_> {
         fit(self.style.wrap(&hints.join("\n\n")), room, &all)
     }
 
-    fn list(&self) -> Vec<String> {
-        let nothing = Outcome::Broken(String::new());
-        let outcome = self.outcome.as_ref().map_or(&nothing, |(outcome, _)| outcome);
-        overview::list_lines(self.course, outcome, &self.progress, self.style)
+    /// Of the exercises that have been checked, the steps are as they are now.
+    pub fn remember(&mut self, outcome: &Outcome) {
+        let Outcome::Ran { steps, .. } = outcome else { return };
+        self.known.retain(|old| steps.iter().all(|new| new.exercise != old.exercise));
+        self.known.extend_from_slice(steps);
+    }
+
+    pub fn list(&self) -> Vec<String> {
+        let known = Outcome::Ran { steps: self.known.clone(), warnings: 0 };
+        let current = self.entry.or_else(|| self.progress.next(self.course));
+        overview::list_lines(self.course, &known, &self.progress, current, self.style)
     }
 
     fn print(&self, lines: &[String]) -> io::Result<()> {

@@ -23,6 +23,8 @@ impl Style {
             return Self { colour: false, width: WIDTH, height: None };
         }
         let (width, height) = crossterm::terminal::size()
+            .ok()
+            .filter(|(width, height)| *width > 0 && *height > 0)
             .map_or((WIDTH, HEIGHT), |(width, height)| (width.into(), height.into()));
         let wants_none = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
         Self {

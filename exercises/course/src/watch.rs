@@ -87,6 +87,7 @@ pub fn watch(
         progress: Progress::load(course),
         entry,
         outcome: None,
+        known: Vec::new(),
         is_checking: true,
         praise: None,
         notice: None,
@@ -262,6 +263,7 @@ impl<'a> Watch<'a> {
         self.report(&outcome);
         let page = &mut self.page;
         let solved = page.entry.filter(|entry| verdict::is_solved(&outcome, entry));
+        page.remember(&outcome);
         page.outcome = Some((outcome, self.since.elapsed()));
         match solved {
             Some(entry) => self.move_on(entry),

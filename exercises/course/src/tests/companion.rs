@@ -94,6 +94,7 @@ fn page<'a>(course: &'a Course, name: Option<&str>, outcome: Outcome) -> Page<'a
         progress: Progress::default(),
         entry: name.map(|name| entry(course, name)),
         outcome: Some((outcome, Duration::ZERO)),
+        known: Vec::new(),
         is_checking: false,
         praise: None,
         notice: None,
@@ -372,6 +373,32 @@ fn a_failing_check_fits_on_the_screen_with_its_sentence_first() {
 }
 
 #[test]
+fn the_list_of_watch_marks_what_is_watched_and_forgets_nothing() {
+    let scratch = Scratch::new("list-of-watch");
+    let course = course(&scratch);
+    let one = step("typing_indicator::step_1", true, "");
+    let two = |passed| step("typing_indicator::step_2", passed, "Why.");
+    let of_another = ran(vec![step("private_messaging::step_1", false, "Why.")]);
+    let mut page = page(&course, Some("1"), of_another.clone());
+
+    page.remember(&ran(vec![one.clone(), two(false)]));
+    page.remember(&of_another);
+    page.remember(&Outcome::DoesNotCompile(Vec::new()));
+
+    let list = page.list();
+    assert!(list[0].starts_with("  -"), "this one is next, but not watched: {list:#?}");
+    assert!(list[1].starts_with("> -"), "this one is watched: {list:#?}");
+    assert!(list[2].starts_with("  1 of 2 steps"), "this one was checked: {list:#?}");
+
+    page.remember(&ran(vec![
+        one,
+        two(false),
+        step("typing_indicator::step_3", true, ""),
+    ]));
+    assert!(page.list()[2].starts_with("  2 of 3 steps"), "the newest counts");
+}
+
+#[test]
 fn a_window_may_be_small() {
     let scratch = Scratch::new("small");
     let course = course(&scratch);
@@ -413,7 +440,8 @@ fn where_you_are_is_known_by_the_checks() {
         step("typing_indicator::step_1", true, ""),
         step("typing_indicator::step_2", false, "Why."),
     ]);
-    let list = overview::list_lines(&course, &outcome, &progress, PLAIN);
+    let current = progress.next(&course);
+    let list = overview::list_lines(&course, &outcome, &progress, current, PLAIN);
     assert!(list[0].starts_with("> -"), "this is next: {list:#?}");
     assert!(
         list[1].starts_with("  solved") && list[1].contains(" 1 private"),
