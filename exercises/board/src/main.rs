@@ -33,8 +33,10 @@ mod upgrade;
 
 use std::{
     env,
+    ffi::OsStr,
     io::{self, Write},
     net::SocketAddr,
+    process,
 };
 
 use axum::{
@@ -59,6 +61,9 @@ struct AppState {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    if let Some(argument) = env::args_os().nth(1) {
+        refuse(&argument);
+    }
     let wanted = env::var("ADDR").unwrap_or_else(|_| DEFAULT_ADDR.into());
     let addr: SocketAddr = wanted.parse().unwrap_or_else(|_| {
         pages::quit(format!(
@@ -73,6 +78,18 @@ async fn main() -> io::Result<()> {
     let _ = writeln!(io::stdout(), "{}", addresses.welcome());
 
     axum::serve(listener, app(addresses)).await
+}
+
+/// Whoever types an argument expects that it changes something. A board that starts all the
+/// same would leave them in doubt.
+fn refuse(argument: &OsStr) -> ! {
+    let sentence = format!(
+        "The board takes no arguments, so {argument:?} means nothing to it. ADDR chooses where \
+         it listens, as in ADDR={DEFAULT_ADDR}."
+    );
+    // Whether somebody reads it or not, this ends.
+    let _ = writeln!(io::stderr(), "{sentence}");
+    process::exit(2)
 }
 
 /// The whole application. The tests call this too, so they check exactly what
