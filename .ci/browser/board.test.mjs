@@ -86,6 +86,11 @@ describe("the board", LIMITS, () => {
     assert.equal(await page.locator("#learners b").count(), 0, "markup is no name");
     assert.equal(await overflow(page, "#class"), 0, "all of it fits on the screen");
     assert.deepEqual(await serious(page), [], "axe finds nothing serious");
+    const outside = await page.evaluate(async () => {
+      const { violations } = await globalThis.axe.run({ runOnly: ["region"] });
+      return violations.flatMap(({ nodes }) => nodes.map(({ html }) => html));
+    });
+    assert.deepEqual(outside, [], "everything is in a landmark");
 
     ana.vanish();
     await sees(page, "tr.away .name", "ana", "who is gone stays in the table");
@@ -133,9 +138,80 @@ describe("the board", LIMITS, () => {
     await page.goto(board.url);
 
     await sees(page, "#learners th", "<img src=", "the name is text");
-    await sees(page, "#help", "<img src=", "and so it is above the table");
+    await sees(page, "#help bdi", "<img src=", "and so it is above the table");
     assert.equal(await page.locator(":is(img, i, b, u, s):visible").count(), 0, "no markup");
     assert.equal(await page.title(), "The class", "and no script of a stranger runs");
+  });
+
+  test("a class that joins at once is drawn in a few steps", async (t) => {
+    const exercises = [{ name: "warm_up_01", title: "a" }];
+    const page = await openWindow(t, "", {
+      prepare: async (page) => {
+        await page.addInitScript(() => {
+          globalThis.drawn = 0;
+          addEventListener("DOMContentLoaded", () => {
+            const observer = new MutationObserver(() => (globalThis.drawn += 1));
+            observer.observe(document.querySelector("#learners"), { childList: true });
+          });
+        });
+        await page.routeWebSocket("**/ws/page", (socket) => {
+          const send = (message) => socket.send(JSON.stringify(message));
+          send({ type: "snapshot", version: 0, addresses: [], exercises, learners: [] });
+          for (let version = 1; version <= 190; version += 1)
+            send({ type: "learner", version, learner: row(`learner-${version}`, 1) });
+        });
+      },
+    });
+    await page.goto(board.url);
+
+    await sees(page, "#summary", "190 learners", "all of them are shown");
+    const drawn = await page.evaluate(() => globalThis.drawn);
+    assert.ok(drawn < 95, `190 events have changed the table ${drawn} times`);
+  });
+
+  test("the longest address does not run under the QR code", async (t) => {
+    const addresses = ["http://[2001:db8:1234:5678:9abc:def0:1234:5678]:8000"];
+    const snapshot = { type: "snapshot", version: 1, addresses, exercises: [], learners: [] };
+    const page = await openWindow(t, "", {
+      viewport: { width: 1024, height: 768 },
+      prepare: async (page) => {
+        await page.routeWebSocket("**/ws/page", (socket) => socket.send(JSON.stringify(snapshot)));
+        const body = '<svg xmlns="http://www.w3.org/2000/svg"/>';
+        await page.route("**/qr.svg*", (it) => it.fulfill({ contentType: "image/svg+xml", body }));
+      },
+    });
+    await page.goto(board.url);
+    await sees(page, "#command", addresses[0], "the page shows where to join");
+
+    const [text, code] = await page.evaluate(() => [
+      Math.max(
+        ...[...document.querySelector("#command").children].map((part) => part.scrollWidth),
+      ) + document.querySelector("#command").getBoundingClientRect().left,
+      document.querySelector("#code").getBoundingClientRect().left,
+    ]);
+    assert.ok(text <= code, `the command ends at ${text} px, and the code begins at ${code} px`);
+  });
+
+  test("a narrow window shows text that one can read", async (t) => {
+    const page = await openWindow(t, board.url, { viewport: { width: 390, height: 844 } });
+    const ben = await join(board, "ben");
+    ben.report({ warm_up_01: [1, 2] }, "warm_up_01", "step_2_it_ends", 10);
+    await sees(page, "td.time", "< 1 min", "Ben has begun");
+
+    const small = await page.evaluate(() =>
+      [...document.querySelectorAll("body *:not(.spoken)")]
+        .filter((element) => element.checkVisibility() && element.innerText?.trim())
+        .filter((element) => parseFloat(getComputedStyle(element).fontSize) < 11)
+        .map((element) => element.outerHTML.slice(0, 80)),
+    );
+    assert.deepEqual(small, [], "no text is smaller than 11 px");
+    const tooLong = await page.evaluate(() =>
+      [...document.querySelectorAll("#learners td")]
+        .filter((cell) => cell.scrollWidth > cell.clientWidth && !cell.matches(".step"))
+        .map((cell) => cell.innerText),
+    );
+    assert.deepEqual(tooLong, [], "no cell is drawn over the next one");
+    ben.vanish();
   });
 
   test("a board that starts anew has its page back", async (t) => {
@@ -155,13 +231,24 @@ describe("the board", LIMITS, () => {
   });
 
   test("a phone shows the command, for the name that one types", async (t) => {
-    const options = { viewport: { width: 360, height: 740 }, colorScheme: "dark" };
+    const options = { viewport: { width: 320, height: 740 }, colorScheme: "dark" };
     const page = await openWindow(t, `${board.url}/join`, options);
 
     await page.getByLabel("Your name").fill("ben");
     await sees(page, "#command", `--class ${board.url} --name ben`, "the address is the page's");
     await page.getByLabel("Your name").fill("b n");
     await sees(page, "#wrong", "1 to 20 letters", "it says what is wrong");
+
+    await page.getByLabel("Your name").fill("an\u3164a");
+    await sees(page, "#wrong", "1 to 20 letters", "nobody can see this one");
+    await page.getByLabel("Your name").fill("ana");
+    const [copied, heights] = await page.locator("#command").evaluate((command) => {
+      getSelection().selectAllChildren(command);
+      const heights = [...command.children].map((part) => part.offsetHeight);
+      return [getSelection().toString(), [...new Set(heights)]];
+    });
+    assert.equal(copied, `cargo course watch --class ${board.url} --name ana`);
+    assert.equal(heights.length, 1, "no line ends between an option and its value");
 
     assert.equal(await overflow(page, "main"), 0, "nobody should have to scroll sideways");
     assert.deepEqual(await serious(page), [], "axe finds nothing serious");

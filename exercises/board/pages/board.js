@@ -22,6 +22,7 @@ const [titles, learners, totals] = ["titles", "learners", "totals"].map(find);
 
 const rows = new Rows();
 let wait = FIRST_WAIT;
+let isDue = false; // Whether the rows are drawn with the next picture.
 
 connect();
 setInterval(show, TICK);
@@ -42,7 +43,7 @@ function connect() {
       showCourse();
       showAddresses();
     }
-    show();
+    showSoon();
   });
 
   socket.addEventListener("close", ({ code, reason }) => {
@@ -84,10 +85,26 @@ function showAddresses() {
 function showCommand() {
   const url = address.value || location.origin;
   // No line ends between an option and its value.
-  const parts = ["cargo course watch", ` --class ${url}`, " --name ana"];
-  command.replaceChildren(...parts.map((textContent) => element("span", { textContent })));
+  const part = (textContent) => element("span", { textContent });
+  command.replaceChildren(
+    part("cargo course watch"),
+    " ",
+    part(`--class ${url}`),
+    " ",
+    part("--name ana"),
+  );
   code.hidden = !address.value || !alone.hidden;
   if (!code.hidden) code.src = `/qr.svg?url=${encodeURIComponent(url)}`;
+}
+
+/** Once for all messages that come before the next picture: a whole class may join at once. */
+function showSoon() {
+  if (isDue) return;
+  isDue = true;
+  requestAnimationFrame(() => {
+    isDue = false;
+    show();
+  });
 }
 
 /** Everything that learners and time change. */
@@ -98,13 +115,18 @@ function show() {
   showRows(all);
   showTotals(all);
 
-  // Said by screen readers when it changes, so it has names and no minutes.
-  const names = all.filter((row) => row.help).map((row) => row.name);
+  showHelp(all.filter((row) => row.help).map((row) => row.name));
+}
+
+/** Said by screen readers when it changes, so it has names and no minutes. */
+function showHelp(names) {
   const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : "";
-  const text = names.length
-    ? `May need help: ${names.slice(0, NAMED).join(", ")}${more}`
-    : "";
-  if (help.value !== text) help.value = text;
+  const listed = names.slice(0, NAMED);
+  const text = names.length ? `May need help: ${listed.join(", ")}${more}` : "";
+  if (help.textContent === text) return;
+
+  const parts = listed.flatMap((name, i) => [i ? ", " : "May need help: ", nameOf(name)]);
+  help.replaceChildren(...parts, more);
 }
 
 /** Each learner keeps their element, so that only what has changed is drawn. */
@@ -126,9 +148,7 @@ function newRow(name) {
   tr.dataset.name = name;
   const className = name.length > 10 ? "name long" : "name";
   const head = element("th", { scope: "row", className });
-  const text = document.createElement("bdi"); // Names may be written from right to left.
-  text.textContent = name; // Never innerHTML: strangers wrote this text.
-  head.append(text);
+  head.append(nameOf(name));
   tr.append(head, element("td", { className: "time" }), element("td", { className: "step" }));
   return tr;
 }
@@ -181,6 +201,11 @@ function showTotals(all) {
     ? `${people}${away ? `, ${away} away` : ""}: ${sum} of ${most} solved`
     : "Nobody has joined yet.";
   fill(summary, text);
+}
+
+/** Names may be written from right to left, and must not turn what stands beside them. */
+function nameOf(name) {
+  return element("bdi", { textContent: name }); // Never innerHTML: strangers wrote this text.
 }
 
 function element(name, properties) {
