@@ -40,7 +40,8 @@ fn ended(during: &[String]) -> String {
     match during {
         [path] => format!("Your code ended the process during {path}. {how}"),
         all => format!(
-            "Your code ended the process during one of these checks: {}. {how}",
+            "Your code ended the process during one of these checks: {}. {how} \
+             `cargo course check NAME` checks one exercise alone.",
             all.join(", ")
         ),
     }
