@@ -183,12 +183,12 @@ describe("the board", LIMITS, () => {
     await page.goto(board.url);
     await sees(page, "#command", addresses[0], "the page shows where to join");
 
-    const [text, code] = await page.evaluate(() => [
-      Math.max(
-        ...[...document.querySelector("#command").children].map((part) => part.scrollWidth),
-      ) + document.querySelector("#command").getBoundingClientRect().left,
-      document.querySelector("#code").getBoundingClientRect().left,
-    ]);
+    const [text, code] = await page.evaluate(() => {
+      const range = document.createRange();
+      range.selectNodeContents(document.querySelector("#command"));
+      const right = Math.max(...[...range.getClientRects()].map((line) => line.right));
+      return [right, document.querySelector("#code").getBoundingClientRect().left];
+    });
     assert.ok(text <= code, `the command ends at ${text} px, and the code begins at ${code} px`);
   });
 
