@@ -54,9 +54,9 @@ async fn ben_is_slow() -> Result<(Server, Stop, [Client; 2]), Hint> {
     Ok((server, stop, [ana, ben]))
 }
 
-/// A message with some blanks behind it, to fill the connection.
+/// A message with many letters behind it, to fill the connection.
 fn message(number: usize) -> String {
-    format!("message {number}{}", " ".repeat(1_000))
+    format!("message {number} {}", "z".repeat(1_000))
 }
 
 /// A stop that runs while the test goes on: how many it left, and how long it took.
@@ -99,8 +99,8 @@ impl Stopping {
         }
         if came != left {
             return Err(server.hint(format!(
-                "{what} The stop should say that {left} connections are left, but it says \
-                 {came}."
+                "{what} The stop should return how many connections are left, which is \
+                 {left}, but it returns {came}."
             )));
         }
         Ok(())
@@ -143,7 +143,8 @@ async fn step_2_after_the_stop_new_connections_get_503() -> Check {
     Ok(())
 }
 
-/// Whoever starts a new version waits for the end of the old one.
+/// Whoever starts a new version waits for the end of the old one. And the server is stopping,
+/// whether somebody was there to be told or not.
 async fn step_3_it_ends_at_once_when_nobody_is_there() -> Check {
     let (busy, stop, [ana, ben]) = two_people().await?;
     ana.leaves().await?;
@@ -153,13 +154,20 @@ async fn step_3_it_ends_at_once_when_nobody_is_there() -> Check {
 
     let gone = "Ana closed, and Ben lost the connection. Nobody is there any more.";
     stopping.ends(&busy, gone, Duration::ZERO, 0).await?;
+    let rejected = busy.rejects("Cem", PATH, 503).await;
+    rejected
+        .because("Ana and Ben left before the server was stopped. Then Cem connects.")?;
 
     let (router, stop) = server();
     let idle = serve(router);
 
     let stopping = Stopping::begins(&stop).await;
 
-    stopping.ends(&idle, "Nobody has ever connected.", Duration::ZERO, 0).await
+    stopping.ends(&idle, "Nobody has ever connected.", Duration::ZERO, 0).await?;
+    let rejected = idle.rejects("Cem", PATH, 503).await;
+    rejected
+        .because("The server was stopped before anybody connected. Then Cem connects.")?;
+    Ok(())
 }
 
 /// What the server has accepted, it sends. Ben would not know that anything is missing.

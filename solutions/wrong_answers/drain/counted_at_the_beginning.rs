@@ -1,7 +1,7 @@
 //! Wrong: the stop says how many were there when it began.
 //!
 //! Refused by step_5_it_waits_for_those_who_are_connected:
-//! "The stop should say that 0 connections are left, but it says 2."
+//! "The stop should return how many connections are left, which is 0, but it returns 2."
 
 use std::{
     convert::Infallible,

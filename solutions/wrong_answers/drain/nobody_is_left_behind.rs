@@ -1,7 +1,7 @@
 //! Wrong: the stop says that nobody is left, whoever was there at the deadline.
 //!
 //! Refused by step_6_it_waits_no_longer_than_the_deadline:
-//! "The stop should say that 1 connections are left, but it says 0."
+//! "The stop should return how many connections are left, which is 1, but it returns 0."
 
 use std::{
     convert::Infallible,
