@@ -227,7 +227,8 @@ impl Room {
     /// nothing more. The others receive `user_left`, once, and now: they do not wait until
     /// its connection has ended.
     ///
-    /// Its invitation is withdrawn, even if it is not in the room: it might come back.
+    /// Its invitation is withdrawn, even if it is not in the room: it might come back. That
+    /// it is not there is an error all the same.
     ///
     /// The errors: `only the owner may invite and kick`; `you cannot kick yourself`; and
     /// `dan is not in the room`.

@@ -171,6 +171,16 @@ async fn step_4_what_is_not_allowed_gets_an_error() -> Check {
             .await
             .because(&format!("Ben is not the owner, and kicks {username}."))?;
     }
+    cem.leaves().await?;
+    cem = server.connect("Cem", &path("cem")).await?;
+    cem.hears_nothing_for(ONE_MINUTE).await.because(
+        "Ben is not the owner, so his kick of Cem changed nothing, and Cem is still invited. \
+         He leaves and comes back.",
+    )?;
+    for client in [&mut ana, &mut ben] {
+        client.hears(event("user_left", "cem")).await.because("Cem leaves.")?;
+        client.hears(event("user_joined", "cem")).await.because("Cem comes back.")?;
+    }
 
     ana.says(kick("ana")).await?;
     ana.hears(error("you cannot kick yourself"))
@@ -284,6 +294,18 @@ async fn step_7_when_the_owner_leaves_the_next_one_is_the_owner() -> Check {
         .await
         .because("Ana was the owner, left, and came back. Now Ben is the owner.")?;
 
+    ben.hears_out(MOMENT).await;
+    ben.says(kick("ben")).await?;
+    ben.hears(error("you cannot kick yourself"))
+        .await
+        .because("Ben, the owner, kicks himself.")?;
+    ben.leaves().await?;
+    let mut ben = server.connect("Ben", &path("ben")).await?;
+    ben.hears_nothing_for(ONE_MINUTE).await.because(
+        "Ben, the owner, kicked himself. That was an error and changed nothing, so he is \
+         still invited. He leaves and comes back.",
+    )?;
+
     for client in [ana, ben, cem, dan] {
         client.leaves().await?;
     }
@@ -296,7 +318,18 @@ async fn step_7_when_the_owner_leaves_the_next_one_is_the_owner() -> Check {
         "Ben",
         "Everybody has left, and Eve is the owner of an empty room. She has invited nobody.",
     )
-    .await
+    .await?;
+
+    let (server, [mut ana, _ben, mut cem]) = three_people().await?;
+    let _dan = invites(&server, &mut ana, "Dan").await?;
+    cem.hears(event("user_joined", "dan")).await.because("Dan is invited, and comes.")?;
+    ana.says(kick("ben")).await?;
+    cem.hears(event("user_left", "ben")).await.because("Ana kicks Ben.")?;
+    ana.leaves().await?;
+    let left = "Ana, Ben, Cem and Dan came in this order. Ana, the owner, has kicked Ben, and \
+                then left. Cem came before Dan.";
+    cem.hears(event("user_left", "ana")).await.because(left)?;
+    cem.hears(event("owner", "cem")).await.because(left)
 }
 
 /// Ben's phone has lost its network: it reads nothing, and cannot be told that he is out.
