@@ -90,7 +90,8 @@ impl ConnectionManager {
 }
 
 impl Clients {
-    /// Puts `text` into the outboxes of all clients but `exclude`.
+    /// Puts `text` into the outboxes of all clients but `exclude`. A client whose outbox is full
+    /// misses it, and all others receive it.
     ///
     /// - What does a loop over `&self.outboxes` give you in each turn?
     /// - `exclude` is an `Option`, and an id is none. How does lesson 03 compare the two?

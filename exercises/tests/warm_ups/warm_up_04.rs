@@ -67,8 +67,10 @@ async fn step_3_no_number_is_rejected_with_400() -> Check {
         ("7/up", "The floor `up` is no number."),
         ("7/1.5", "The floor `1.5` is no whole number."),
         ("ana/2", "The client id `ana` is no number."),
+        ("7/258", "The floor 258 does not fit into an `i8`."),
         ("7/300", "The floor 300 does not fit into an `i8`."),
         ("-7/2", "The client id -7 is less than 0, so it is no `u32`."),
+        ("4294967296/2", "The client id 4294967296 does not fit into a `u32`."),
     ] {
         let sentence =
             "An id and a floor are whole numbers that fit, as in /warm_up_04/ws/7/2.";

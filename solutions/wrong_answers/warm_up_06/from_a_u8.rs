@@ -1,7 +1,7 @@
 //! Wrong: serde reads a `u8`, and its own error speaks of a `u8` to people.
 //!
 //! Refused by step_3_other_numbers_get_an_error_that_says_what_is_allowed:
-//! "Ana gives -1 stars. There are 1 to 5. Ana should hear an error that says "a rating has 1 to 5 stars, not -1", but heard {"type":"error","message":"invalid value: integer `-1`, expected u8"
+//! "Ana gives -1 stars. There are 1 to 5. Ana should hear {"type":"error","message":"a rating has 1 to 5 stars, not -1"}, but heard {"type":"error","message":"invalid value: integer `-1`, expected u8"
 
 use axum::{
     Router,

@@ -1,7 +1,7 @@
 //! Wrong: the range begins at 0.
 //!
 //! Refused by step_3_other_numbers_get_an_error_that_says_what_is_allowed:
-//! "Ana gives 0 stars. There are 1 to 5. Ana should hear an error that says "a rating has 1 to 5 stars, not 0", but heard {"type":"rated","stars":0,"comment":null}."
+//! "Ana gives 0 stars. There are 1 to 5. Ana should hear {"type":"error","message":"a rating has 1 to 5 stars, not 0"}, but heard {"type":"rated","stars":0,"comment":null}."
 
 use axum::{
     Router,
