@@ -170,7 +170,10 @@ describe("the board", LIMITS, () => {
   });
 
   test("the longest address does not run under the QR code", async (t) => {
-    const addresses = ["http://[2001:db8:1234:5678:9abc:def0:1234:5678]:8000"];
+    const addresses = [
+      "http://[2001:db8:1234:5678:9abc:def0:1234:5678]:8000",
+      "http://[2001:db8::1]:8000",
+    ];
     const snapshot = { type: "snapshot", version: 1, addresses, exercises: [], learners: [] };
     const page = await openWindow(t, "", {
       viewport: { width: 1024, height: 768 },
@@ -190,6 +193,8 @@ describe("the board", LIMITS, () => {
       return [right, document.querySelector("#code").getBoundingClientRect().left];
     });
     assert.ok(text <= code, `the command ends at ${text} px, and the code begins at ${code} px`);
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.equal(await overflow(page, "aside"), 0, "it fits on a phone, too");
   });
 
   test("a narrow window shows text that one can read", async (t) => {
