@@ -224,6 +224,30 @@ fn a_panic_in_blocking_code_belongs_to_its_check_too() {
     assert!(fault.remark.contains("blocked"), "the panic is told: {}", fault.remark);
 }
 
+/// Rust would end the whole process, and the learner would see nothing at all.
+#[test]
+fn a_second_panic_while_the_first_is_cleaned_up_ends_one_check_only() {
+    struct Guard;
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            panic!("the second");
+        }
+    }
+    fn panics_twice() -> Check {
+        let _guard = Guard; // It is dropped while the thread unwinds.
+        panic!("the first");
+    }
+    let steps: &[Step] = &[("step_1_twice", panics_twice), ("step_2_it_goes_on", passes)];
+    let exercises = exercise::all(&[("resume", steps)]);
+    let selected = vec![(&exercises[0], exercises[0].steps.iter().collect())];
+
+    let reports = run::all(&selected, 1, &|_| {});
+
+    let (_, fault) = &reports[0].failed[0];
+    assert!(fault.remark.contains("the first"), "the first is told: {}", fault.remark);
+    assert_eq!(reports[0].passed, ["step_2_it_goes_on"], "the other check still runs");
+}
+
 #[test]
 fn programs_get_an_event_on_each_line() {
     let exercises = exercises();

@@ -5,7 +5,7 @@ use std::{
     panic::{self, PanicHookInfo},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use probe::Check;
+use probe::{Check, WATCHED_THREAD};
 
 use super::{Exercise, Step, arguments::Selected};
 
@@ -24,9 +24,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// How long we wait on a machine that has too much to do.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// How the name of a check's thread begins. Its path comes after that. The threads that
-/// tokio starts for it have the same name.
-const THREAD: &str = "check ";
+/// How often we look whether a check has ended for good.
+const TICK: Duration = Duration::from_millis(50);
 
 /// What has panicked until now, and has not been reported yet.
 static PANICS: Mutex<Vec<Panic>> = Mutex::new(Vec::new());
@@ -37,6 +36,10 @@ struct Panic {
     place: String,
     words: String,
 }
+
+/// What Rust says before it ends the whole process: a `Drop` panicked while its thread was
+/// cleaning up after a panic.
+const SECOND_PANIC: &str = "panic in a destructor during cleanup";
 
 /// Why a step failed.
 pub struct Fault {
@@ -152,7 +155,7 @@ fn never_came_back() -> String {
 /// Runs one step, in a thread of its own: it may panic, or never come back.
 fn run(path: &str, check: fn() -> Check) -> Outcome {
     let (sender, result) = mpsc::channel();
-    let thread = thread::Builder::new().name(format!("{THREAD}{path}"));
+    let thread = thread::Builder::new().name(format!("{WATCHED_THREAD}{path}"));
     let task = Arc::new(OnceLock::new());
     let own_task = task.clone();
     let started = thread.spawn(move || {
@@ -168,7 +171,10 @@ fn run(path: &str, check: fn() -> Check) -> Outcome {
         let elapsed = start.elapsed();
         let left =
             (LIMIT + without_processor(&task)).min(LONGEST).saturating_sub(elapsed);
-        match result.recv_timeout(left) {
+        match result.recv_timeout(left.min(TICK)) {
+            Err(RecvTimeoutError::Timeout) if has_stopped(path) => {
+                break Err(RecvTimeoutError::Disconnected);
+            }
             Err(RecvTimeoutError::Timeout) if left.is_zero() => return Outcome::Stuck,
             Err(RecvTimeoutError::Timeout) => {} // Perhaps there is more time by now.
             other => break other,
@@ -212,14 +218,28 @@ fn without_processor(task: &OnceLock<Option<PathBuf>>) -> Duration {
 /// Keeps the panic of a check to one line, whatever RUST_BACKTRACE says. The checks run at
 /// the same time, so it is the thread that says whose panic it is.
 fn note_panics() {
-    let otherwise = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        let thread = thread::current();
-        match thread.name().and_then(|name| name.strip_prefix(THREAD)) {
-            Some(path) => note_panic(path, info),
-            None => otherwise(info),
-        }
-    }));
+    // A thread that is parked in the hook would let nobody replace it.
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let otherwise = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let thread = thread::current();
+            match thread.name().and_then(|name| name.strip_prefix(WATCHED_THREAD)) {
+                Some(path) => note_panic(path, info),
+                None => return otherwise(info),
+            }
+            // The process would end now, and with it the other checks. They need not wait
+            // for this thread.
+            while info.payload_as_str() == Some(SECOND_PANIC) {
+                thread::park();
+            }
+        }));
+    });
+}
+
+/// Whether the thread of a check is parked for good.
+fn has_stopped(path: &str) -> bool {
+    panics().iter().any(|panic| panic.path == path && panic.words == SECOND_PANIC)
 }
 
 fn note_panic(path: &str, info: &PanicHookInfo) {

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::WATCHED_THREAD;
+
 /// How long a test may take, in real time.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -22,6 +24,9 @@ impl Watchdog {
     pub fn start() -> Self {
         let (over, never_sent) = mpsc::channel::<()>();
         let test = thread::current().name().unwrap_or("a test").to_owned();
+        if test.starts_with(WATCHED_THREAD) {
+            return Self { _over: over };
+        }
 
         thread::spawn(move || {
             if never_sent.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
