@@ -4,7 +4,11 @@
 #[path = "../../exercises/tests/runner/mod.rs"]
 mod runner;
 
-use std::sync::Mutex;
+use std::{
+    env,
+    process::{self, Command},
+    sync::Mutex,
+};
 
 use probe::{Check, Hint, on_virtual_time};
 use runner::{
@@ -237,6 +241,19 @@ fn a_second_panic_while_the_first_is_cleaned_up_ends_one_check_only() {
         let _guard = Guard; // It is dropped while the thread unwinds.
         panic!("the first");
     }
+    const IN_A_PROCESS_OF_ITS_OWN: &str = "PANICS_TWICE";
+
+    // The thread that panicked twice is parked, and nobody can replace the panic hook any
+    // more. The test runner would like to, so all of this happens in another process.
+    if env::var_os(IN_A_PROCESS_OF_ITS_OWN).is_none() {
+        let name = "a_second_panic_while_the_first_is_cleaned_up_ends_one_check_only";
+        let program = env::current_exe().expect("this program has a path");
+        let mut command = Command::new(program);
+        command.args([name, "--exact"]).env(IN_A_PROCESS_OF_ITS_OWN, "1");
+        let output = command.output().expect("this program can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
     let steps: &[Step] = &[("step_1_twice", panics_twice), ("step_2_it_goes_on", passes)];
     let exercises = exercise::all(&[("resume", steps)]);
     let selected = vec![(&exercises[0], exercises[0].steps.iter().collect())];
@@ -244,8 +261,9 @@ fn a_second_panic_while_the_first_is_cleaned_up_ends_one_check_only() {
     let reports = run::all(&selected, 1, &|_| {});
 
     let (_, fault) = &reports[0].failed[0];
-    assert!(fault.remark.contains("the first"), "the first is told: {}", fault.remark);
-    assert_eq!(reports[0].passed, ["step_2_it_goes_on"], "the other check still runs");
+    let is_right =
+        fault.remark.contains("the first") && reports[0].passed == ["step_2_it_goes_on"];
+    process::exit(i32::from(!is_right));
 }
 
 #[test]
