@@ -35,7 +35,7 @@ const REPEATED = ["exercises"];
 
 /** How long a transcript waits, in milliseconds. */
 const duration = (text) =>
-  parse(text).reduce((sum, step) => sum + (step.time ?? 0), 0);
+  parse(text).reduce((sum, step) => sum + (step.time ?? step.nothingFor ?? 0), 0);
 
 /** Replays a transcript in a page of its own server: the line that is false, and why. */
 async function replayed(t, server, text, times = 1) {
