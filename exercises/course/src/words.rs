@@ -91,6 +91,14 @@ pub const PROBE: &[Row] = &[
     // And only the exercises need this.
     ("mod steps;\n", ""),
     ("pub use steps::on_virtual_time;\n", ""),
+    ("#[cfg(feature = \"memory\")]\npub mod memory;\n", ""),
+    ("#[cfg(feature = \"memory\")]\npub use memory::peak_memory;\n", ""),
+    (
+        "[features]\n# Counts what is allocated. Who wants it gets another allocator, which \
+         counts.\nmemory = [\"dep:allocation-counter\"]\n\n",
+        "",
+    ),
+    ("allocation-counter = { workspace = true, optional = true }\n", ""),
     ("A lesson's tests call these", "The tests call these"),
     ("More than any lesson accepts", "More than the server accepts"),
     ("A lesson describes its messages", "A test describes the messages"),

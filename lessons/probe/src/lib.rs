@@ -46,7 +46,8 @@ pub use hint::{Because, Check, Hint};
 pub use memory::peak_memory;
 pub use raw_connection::{HANDSHAKE, RawConnection, upgrade_request};
 pub use server::{Response, Server, serve, serve_by, serve_tcp};
-pub use steps::{WATCHED_THREAD, on_virtual_time};
+pub use steps::on_virtual_time;
+pub use watchdog::WATCHED_THREAD;
 
 use std::time::Duration;
 

@@ -4,10 +4,6 @@ use tokio::runtime::Builder;
 
 use crate::{Check, Hint};
 
-/// How the name of a thread begins whose check is watched from outside: the exercises have
-/// a program that does it, and that goes on with the other checks.
-pub const WATCHED_THREAD: &str = "check ";
-
 /// Runs a check with tokio's clock paused.
 ///
 /// Should it start threads for blocking code, they are called as this one is: a panic in

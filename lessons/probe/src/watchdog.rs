@@ -6,10 +6,12 @@ use std::{
     time::Duration,
 };
 
-use crate::WATCHED_THREAD;
-
 /// How long a test may take, in real time.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// How the name of a thread begins whose test is watched from outside, by a program that
+/// goes on with the other tests.
+pub const WATCHED_THREAD: &str = "check ";
 
 /// Ends the tests with a sentence if one of them never waits.
 ///
