@@ -49,10 +49,7 @@ pub fn growth<S>(
         Ok(usize::try_from(grown.bytes_current).unwrap_or(0) / ROUNDS)
     };
 
-    thread::scope(|scope| match scope.spawn(count).join() {
-        Ok(grown) => grown,
-        Err(panic) => panic::resume_unwind(panic),
-    })
+    on_its_own_thread(count)
 }
 
 /// The most memory that a check holds at one time, in bytes: server, clients, their notes and
@@ -68,8 +65,15 @@ where
         outcome.map(|()| held)
     };
 
+    on_its_own_thread(count)
+}
+
+/// Counts where nobody else allocates. A panic goes on in the thread that asks.
+fn on_its_own_thread<T: Send>(
+    count: impl FnOnce() -> Result<T, Hint> + Send,
+) -> Result<T, Hint> {
     thread::scope(|scope| match scope.spawn(count).join() {
-        Ok(held) => held,
+        Ok(counted) => counted,
         Err(panic) => panic::resume_unwind(panic),
     })
 }
