@@ -17,6 +17,7 @@ mod users;
 mod ws;
 
 pub use auth::{Auth, auth_routes};
+pub use extract::{AllowedOrigin, CurrentUser};
 pub use message::{Action, handle_message};
 pub use protocol::{RoomName, ServerMessage, Username, encode};
 pub use rooms::{Member, OUTBOX_SIZE, RoomManager, list_rooms};
