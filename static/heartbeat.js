@@ -49,6 +49,7 @@ export function keepAlive(socket, onAlive = () => {}, ping = { type: "ping" }) {
     socket.dispatchEvent(new CloseEvent("close", close));
   }
 
+  restart(); // It may be open already.
   socket.addEventListener("open", restart);
   socket.addEventListener("message", restart); // Any message shows that it is there.
   socket.addEventListener("close", () => clearTimeout(timer));

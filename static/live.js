@@ -3,8 +3,8 @@
 // Copy this file and heartbeat.js. They need no framework, and work with every one.
 //
 // Between the list and the events there must be no gap. So we follow first, and load the
-// list then. The events that we receive meanwhile wait. Each change has a number, and the
-// list has the number of the last change in it: older events are in the list already.
+// list then. The events that we receive meanwhile wait. Each change has a version, and the
+// list has the version of the last change in it: older events are in the list already.
 
 import { keepAlive } from "./heartbeat.js";
 
@@ -31,22 +31,32 @@ export class ApiError extends Error {
 
 /** Asks the API for something, as in `ask("PATCH", "/users/1", { name: "Anna" })`. */
 export async function ask(method, path, body) {
-  const reply = await fetch(`/api/v1${path}`, {
+  const reply = await request(method, `/api/v1${path}`, body);
+  return reply.status === 204 ? null : reply.json();
+}
+
+async function request(method, url, body) {
+  const reply = await fetch(url, {
     method,
     headers: body && { "Content-Type": "application/json" },
     body: body && JSON.stringify(body),
     signal: AbortSignal.timeout(TIMEOUT),
   });
-  const answer = reply.status === 204 ? null : await reply.json();
-  if (!reply.ok) throw new ApiError(reply.status, answer, reply.headers.get("Retry-After"));
-  return answer;
+  if (reply.ok) return reply;
+  throw new ApiError(reply.status, await reply.json(), reply.headers.get("Retry-After"));
 }
 
 /** Asks for a part of a list, and waits if the server says that we ask too often. */
-async function askForPart(path) {
+async function askForPart(url) {
   for (;;) {
     try {
-      return await ask("GET", path);
+      const reply = await request("GET", url);
+      return {
+        version: Number(reply.headers.get("x-version")),
+        rows: await reply.json(),
+        // Where the next part is, as in `</api/v1/users?after=100>; rel="next"` (RFC 8288).
+        next: /<([^>]*)>; *rel="next"/.exec(reply.headers.get("Link"))?.[1],
+      };
     } catch (error) {
       if (error.status !== 429) throw error;
       await new Promise((resolve) => setTimeout(resolve, 1000 * (error.retryAfter ?? 1)));
@@ -57,9 +67,9 @@ async function askForPart(path) {
 /** A copy of a table of the server. */
 export class Table {
   #rows = new Map();
-  /** Which change each row comes from, those included that are gone. */
+  /** The version that we have of each row, those included that are gone. */
   #seen = new Map();
-  /** The change of the last part of the list. */
+  /** The version of the last part of the list. */
   #loaded = 0;
   #early = [];
   #settled = false;
@@ -69,12 +79,12 @@ export class Table {
     return [...this.#rows.values()].sort((a, b) => a.id - b.id);
   }
 
-  /** Adds a part of the list. */
-  load({ change, data }) {
-    this.#loaded = change;
-    for (const row of data) {
+  /** Adds a part of the list, which is as it was at this version. */
+  load({ version, rows }) {
+    this.#loaded = version;
+    for (const row of rows) {
       this.#rows.set(row.id, row);
-      this.#seen.set(row.id, change);
+      this.#seen.set(row.id, version);
     }
   }
 
@@ -90,30 +100,33 @@ export class Table {
     for (const event of this.#early.splice(0)) this.#apply(event);
   }
 
-  #apply({ type, change, data }) {
-    if (change <= (this.#seen.get(data.id) ?? this.#loaded)) return; // The list has it.
+  #apply({ type, version, data }) {
+    if (version <= (this.#seen.get(data.id) ?? this.#loaded)) return; // The list has it.
 
-    this.#seen.set(data.id, change);
-    if (type === "deleted") this.#rows.delete(data.id);
+    this.#seen.set(data.id, version);
+    if (type === "deleted") this.#rows.delete(data.id); // `data` is its id alone.
     else this.#rows.set(data.id, data);
   }
 }
 
 /**
  * Follows a channel, and calls `draw` whenever something has changed, with
- * `{ state, rows, clients, news, problem }`.
+ * `{ state, rows, news, problem, clients }`.
  *
  * The state is "connecting", "live", "reconnecting" (the rows are those that we had) or
  * "signed out" (we do not try again). `news` is the message or the `close` event that has
  * changed something, or null, and `problem` is a sentence about why there is no connection.
  *
+ * `stats` is for servers that answer `get_stats`: then `clients` is how many clients were
+ * connected when we came. Without it, `clients` is null.
+ *
  * Returns a function that ends it. `draw` is not called any more then.
  */
-export function follow(channel, draw) {
+export function follow(channel, draw, { stats = false } = {}) {
   let socket;
   let timer;
   let attempts = 0;
-  let shown = { state: "connecting", rows: [], news: null, problem: "", clients: 0 };
+  let shown = { state: "connecting", rows: [], news: null, problem: "", clients: null };
 
   const show = (change) => {
     shown = { ...shown, news: null, problem: "", ...change };
@@ -124,31 +137,35 @@ export function follow(channel, draw) {
     const table = new Table();
     const mine = new WebSocket(`/api/v1/ws/${channel}`);
     const isOver = () => mine !== socket;
+    const send = (action) => mine.send(JSON.stringify({ action }));
     socket = mine;
-    keepAlive(mine, undefined, { action: "ping" });
+    timer = setTimeout(() => mine.close(), TIMEOUT); // Should nobody greet us.
 
     mine.addEventListener("message", ({ data }) => {
       if (isOver()) return;
       const message = JSON.parse(data);
       switch (message.type) {
         case "connection": // From now on we miss nothing.
+          clearTimeout(timer);
           load(table, isOver).then(
-            () => isOver() || mine.send(JSON.stringify({ action: "get_stats" })),
+            () => isOver() || settle(),
             () => mine.close(), // And so we try again.
           );
           break;
-        case "stats": // It comes after all events that are older than the list.
+        case "pong": // The first one comes after all events that are older than the list.
+          if (shown.state === "live") break;
           attempts = 0;
           table.settle();
-          show({ state: "live", rows: table.rows, clients: message.clients });
+          show({ state: "live", rows: table.rows });
+          break;
+        case "stats":
+          show({ clients: message.data.total_connections });
           break;
         case "created":
         case "updated":
         case "deleted":
           table.receive(message);
           if (shown.state === "live") show({ rows: table.rows, news: message });
-          break;
-        case "pong":
           break;
         default:
           show({ news: message });
@@ -159,18 +176,27 @@ export function follow(channel, draw) {
       if (!isOver()) retry(event);
     };
     mine.addEventListener("close", close, { once: true });
+
+    /** Asks for the pong that settles the table. */
+    function settle() {
+      send("ping");
+      if (stats) send("get_stats");
+      // Not before: a pong that the heartbeat had asked for could be older than the list.
+      keepAlive(mine, undefined, { action: "ping" });
+    }
   }
 
   async function load(table, isOver) {
-    for (let after = 0; after !== null && !isOver(); ) {
-      const page = await askForPart(`/${channel}?after=${after}`);
-      table.load(page);
-      after = page.next;
+    for (let url = `/api/v1/${channel}`; url && !isOver(); ) {
+      const part = await askForPart(url);
+      table.load(part);
+      url = part.next;
     }
   }
 
   async function retry(event) {
     const mine = socket;
+    clearTimeout(timer);
     show({ state: "reconnecting", news: event });
 
     // A page cannot read why an upgrade was rejected. It can ask for the list.

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Table, ask, follow } from "../../static/live.js";
+import { ApiError, Table, ask, follow } from "../../static/live.js";
 
 const RUNS = 500;
 const STEPS = 60;
@@ -24,29 +24,29 @@ function newServer(roll) {
   const announced = [];
   return {
     announced,
-    rowsAt: (change) => [...history[change].values()].sort((a, b) => a.id - b.id),
+    rowsAt: (version) => [...history[version].values()].sort((a, b) => a.id - b.id),
     change() {
-      const change = history.length;
+      const version = history.length;
       const rows = new Map(history.at(-1));
       const id = [...rows.keys()][roll(6)];
       if (id === undefined || roll(3) === 0) {
-        rows.set(change, { id: change, name: `new in ${change}` });
-        announced.push({ type: "created", change, data: rows.get(change) });
+        rows.set(version, { id: version, name: `new in ${version}` });
+        announced.push({ type: "created", version, data: rows.get(version) });
       } else if (roll(2) === 0) {
-        rows.set(id, { id, name: `changed in ${change}` });
-        announced.push({ type: "updated", change, data: rows.get(id) });
+        rows.set(id, { id, name: `changed in ${version}` });
+        announced.push({ type: "updated", version, data: rows.get(id) });
       } else {
-        announced.push({ type: "deleted", change, data: rows.get(id) });
+        announced.push({ type: "deleted", version, data: { id } });
         rows.delete(id);
       }
       history.push(rows);
     },
     /** A part of the list, as `GET /users?limit=2` brings it. */
     page(after) {
-      const change = history.length - 1;
-      const rest = this.rowsAt(change).filter(({ id }) => id > after);
-      const data = rest.slice(0, 2);
-      return { change, data, next: rest.length > 2 ? data.at(-1).id : null };
+      const version = history.length - 1;
+      const rest = this.rowsAt(version).filter(({ id }) => id > after);
+      const rows = rest.slice(0, 2);
+      return { version, rows, next: rest.length > 2 ? rows.at(-1).id : null };
     },
   };
 }
@@ -65,7 +65,7 @@ test("who follows and loads in this order never shows a wrong state", () => {
     let fence = Infinity; // After how many events the answer comes.
     const receive = () => {
       const event = server.announced[received++];
-      latest = Math.max(latest, event.change);
+      latest = Math.max(latest, event.version);
       table.receive(event);
     };
 
@@ -76,7 +76,7 @@ test("who follows and loads in this order never shows a wrong state", () => {
       else if (step === 2 && after !== null && !page) page = server.page(after);
       else if (step === 3 && page) {
         table.load(page);
-        latest = Math.max(latest, page.change);
+        latest = Math.max(latest, page.version);
         after = page.next;
         page = null;
         if (after === null) fence = server.announced.length;
@@ -95,8 +95,8 @@ test("who follows and loads in this order never shows a wrong state", () => {
 test("an old event does not undo what was changed in silence", () => {
   const table = new Table();
 
-  table.receive({ type: "updated", change: 7, data: { id: 1, name: "Ben" } });
-  table.load({ change: 8, data: [{ id: 1, name: "Benno" }], next: null });
+  table.receive({ type: "updated", version: 7, data: { id: 1, name: "Ben" } });
+  table.load({ version: 8, rows: [{ id: 1, name: "Benno" }] });
   table.settle();
 
   assert.deepEqual(table.rows, [{ id: 1, name: "Benno" }]);
@@ -104,11 +104,11 @@ test("an old event does not undo what was changed in silence", () => {
 
 test("an answer that comes late does not bring back what is gone", () => {
   const table = new Table();
-  table.load({ change: 3, data: [], next: null });
+  table.load({ version: 3, rows: [] });
   table.settle();
 
-  table.receive({ type: "deleted", change: 5, data: { id: 9, name: "Cem" } });
-  table.receive({ type: "created", change: 4, data: { id: 9, name: "Cem" } });
+  table.receive({ type: "deleted", version: 5, data: { id: 9 } });
+  table.receive({ type: "created", version: 4, data: { id: 9, name: "Cem" } });
 
   assert.deepEqual(table.rows, []);
 });
@@ -129,20 +129,176 @@ test("a request that nobody answers ends after ten seconds", async (t) => {
   assert.deepEqual(timeout.mock.calls[0].arguments, [10_000]);
 });
 
-test("to end it twice does no harm", (t) => {
-  t.after(() => delete globalThis.WebSocket);
-  const codes = [];
+/**
+ * Follows the users of a server without a network. `parts` are its answers, one after the
+ * other. Gives what it was asked for, the sockets (and the first of them), and a function
+ * that says what was drawn last. Time stands still until the test says otherwise.
+ */
+function followed(t, parts, options) {
+  const asked = [];
+  const sockets = [];
+  let drawn = null;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  t.mock.method(globalThis, "fetch", async (path) => {
+    asked.push(path);
+    return parts[asked.length - 1];
+  });
+  const { WebSocket } = globalThis; // Node has one or not, according to its version.
   globalThis.WebSocket = class extends EventTarget {
     static CONNECTING = 0;
+    static OPEN = 1;
     readyState = 1;
+    sent = [];
+    constructor(path) {
+      super();
+      this.path = path;
+      sockets.push(this);
+    }
+    send(text) {
+      this.sent.push(text);
+    }
     close(code) {
-      codes.push(code);
+      this.readyState = 3;
+      this.sent.push(`closed with ${code}`);
+      this.dispatchEvent(new Event("close"));
+    }
+    /** The server sends a message. */
+    async receive(message) {
+      const data = JSON.stringify(message);
+      this.dispatchEvent(Object.assign(new Event("message"), { data }));
+      await settled();
     }
   };
+  const stop = follow("users", (shown) => (drawn = shown), options);
+  t.after(() => {
+    stop();
+    globalThis.WebSocket = WebSocket;
+  });
+  return { asked, sockets, socket: sockets[0], stop, shown: () => drawn };
+}
 
-  const stop = follow("users", () => {});
+/** Lets all promises go on whose time has come. */
+async function settled() {
+  for (let i = 0; i < 30; i += 1) await Promise.resolve();
+}
+
+/** A part of the list. */
+const part = (version, rows, next) =>
+  reply(200, rows, { "x-version": `${version}`, ...(next && { Link: `<${next}>; rel="next"` }) });
+
+function reply(status, body, headers = {}) {
+  return { ok: status < 400, status, headers: new Headers(headers), json: async () => body };
+}
+
+const PING = '{"action":"ping"}';
+const GREETING = { type: "connection", message: "Connected to channel: users", channel: "users" };
+
+test("it follows, loads all parts, asks for a pong, and then it is live", async (t) => {
+  const next = "/api/v1/users?after=1&limit=1";
+  const { asked, socket, shown } = followed(t, [
+    part(7, [{ id: 1, name: "Ana" }], next),
+    part(8, [{ id: 2, name: "Benno" }]),
+  ]);
+  assert.equal(socket.path, "/api/v1/ws/users");
+  assert.deepEqual(asked, [], "nothing is loaded before the greeting");
+
+  await socket.receive(GREETING);
+  assert.deepEqual(asked, ["/api/v1/users", next], "the server says where the next part is");
+  assert.deepEqual(socket.sent, [PING], "no more: this server may answer nothing else");
+  const data = { id: 2, name: "Ben" };
+  await socket.receive({ type: "created", model: "users", version: 2, data });
+  await socket.receive({ type: "deleted", model: "users", version: 9, data: { id: 1 } });
+  assert.equal(shown(), null, "older events may still come");
+  await socket.receive({ type: "pong" });
+
+  const { state, rows, clients } = shown();
+  assert.deepEqual([state, rows], ["live", [{ id: 2, name: "Benno" }]], "one is old, one new");
+  assert.equal(clients, null, "we have not asked");
+  await socket.receive({ type: "updated", model: "users", version: 10, data });
+  assert.deepEqual(shown().rows, [data], "from now on at once");
+});
+
+test("whoever wants it is told how many clients are connected", async (t) => {
+  const { socket, shown } = followed(t, [part(0, [])], { stats: true });
+
+  await socket.receive(GREETING);
+  await socket.receive({ type: "pong" });
+  const data = { total_channels: 1, channels: { users: 2 }, total_connections: 3 };
+  await socket.receive({ type: "stats", data });
+
+  assert.deepEqual(socket.sent, [PING, '{"action":"get_stats"}']);
+  assert.deepEqual([shown().state, shown().clients], ["live", 3]);
+});
+
+test("while the list is loaded no heartbeat asks for a pong, and then it does", async (t) => {
+  let arrive;
+  const late = new Promise((resolve) => (arrive = resolve));
+  const { socket } = followed(t, [late]);
+
+  socket.dispatchEvent(new Event("open"));
+  await socket.receive(GREETING);
+  t.mock.timers.tick(60_000);
+  assert.deepEqual(socket.sent, [], "its pong would say nothing about the list");
+  arrive(part(0, []));
+  await settled();
+  t.mock.timers.tick(20_000);
+
+  assert.deepEqual(socket.sent, [PING, PING], "one of ours, and one of the heartbeat");
+});
+
+test("a server that does not greet within ten seconds is left", async (t) => {
+  const { sockets, socket, shown } = followed(t, [reply(200, [])]);
+
+  t.mock.timers.tick(9_999);
+  assert.deepEqual(socket.sent, [], "it has ten seconds");
+  t.mock.timers.tick(1);
+  await settled();
+
+  assert.deepEqual(socket.sent, ["closed with undefined"]);
+  assert.equal(shown().state, "reconnecting");
+  t.mock.timers.tick(500);
+  assert.equal(sockets.length, 2, "and we try again");
+});
+
+test("a long list waits as long as the server says, and is complete", async (t) => {
+  const next = "/api/v1/users?after=1&limit=1";
+  const refusal = reply(429, { message: "Too many requests." }, { "Retry-After": "7" });
+  const parts = [part(1, [{ id: 1 }], next), refusal, part(1, [{ id: 3 }])];
+  const { asked, socket, shown } = followed(t, parts);
+
+  await socket.receive(GREETING);
+  t.mock.timers.tick(6_999);
+  await settled();
+  assert.equal(asked.length, 2, "the server has said: in seven seconds");
+  t.mock.timers.tick(1);
+  await settled();
+  await socket.receive({ type: "pong" });
+
+  assert.deepEqual(asked.slice(1), [next, next], "it asks for the same part again");
+  assert.deepEqual(socket.sent, [PING], "and keeps the connection");
+  assert.deepEqual(shown().rows, [{ id: 1 }, { id: 3 }], "the list is complete");
+});
+
+test("an answer says no in a sentence, which names the field", async (t) => {
+  const body = { message: "this should be one line", field: "name" };
+  t.mock.method(globalThis, "fetch", async () => reply(422, body));
+
+  const answer = ask("POST", "/users", { name: "" });
+
+  const expected = { status: 422, field: "name", message: "name: this should be one line" };
+  await assert.rejects(answer, (error) => {
+    const { status, field, message } = error;
+    assert.ok(error instanceof ApiError);
+    assert.deepEqual({ status, field, message }, expected);
+    return true;
+  });
+});
+
+test("to end it twice does no harm", (t) => {
+  const { socket, stop } = followed(t, []);
+
   stop();
   stop();
 
-  assert.deepEqual(codes, [1000], "the socket is closed once");
+  assert.deepEqual(socket.sent, ["closed with 1000"], "the socket is closed once");
 });
