@@ -23,4 +23,5 @@ pub use protocol::{RoomName, ServerMessage, Username, encode};
 pub use rooms::{Member, OUTBOX_SIZE, RoomManager, list_rooms};
 pub use session::{Session, SessionUpgrade};
 pub use socket::Disconnect;
+pub use tokens::TokenError;
 pub use ws::ws_handler;

@@ -1,6 +1,6 @@
 //! Tokens: who somebody is, signed by us, for a while.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{env, fmt, sync::Arc, time::Duration};
 
 use axum::{
     http::{StatusCode, header::WWW_AUTHENTICATE},
@@ -41,16 +41,21 @@ pub enum TokenError {
     Invalid,
 }
 
-impl IntoResponse for TokenError {
-    fn into_response(self) -> Response {
-        let sentence = match self {
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
             Self::Missing => "Sign in first: a token is missing.",
             Self::Expired => "Sign in again: the token has expired.",
             Self::Invalid => "Sign in again: this token is not valid.",
-        };
+        })
+    }
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
         // The header tells which kind of token is missing (RFC 6750, section 3).
-        (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], sentence)
-            .into_response()
+        let headers = [(WWW_AUTHENTICATE, "Bearer")];
+        (StatusCode::UNAUTHORIZED, headers, self.to_string()).into_response()
     }
 }
 

@@ -1,0 +1,116 @@
+//! SQLite: one connection, off the async threads, and one order for all changes.
+
+use std::{env, sync::Arc, time::Duration};
+
+use lesson_14_live_list::Version;
+use rusqlite::{Connection, TransactionBehavior::Immediate};
+use rusqlite_migration::{M, Migrations};
+use tokio::{sync::Mutex, task::spawn_blocking, time::timeout};
+use tracing::warn;
+
+use crate::error::ApiError;
+
+/// The steps that lead to today's tables, in their order. One that has been released is
+/// never edited: the database keeps the number of those that it has, and runs the others.
+pub const MIGRATIONS: &[M] = &[M::up(include_str!("../migrations/1_users.sql"))];
+
+/// How long we wait for another program that writes to the same file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a request waits for the connection.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The one connection. All clones share it.
+#[derive(Clone)]
+pub struct Database {
+    /// Why tokio's mutex? Whoever waits for it takes no thread.
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl Database {
+    /// Opens the file that `DATABASE` names, or else a database in memory.
+    ///
+    /// The error is a sentence for the person who started the program.
+    pub fn from_env(migrations: &[M]) -> Result<Self, String> {
+        let Some(path) = env::var_os("DATABASE") else {
+            warn!("DATABASE is not set: all data ends with this program");
+            return Self::in_memory(migrations);
+        };
+        let opened = Connection::open(&path).and_then(|connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            // Who reads the file with another program does not stop us from writing.
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            Ok(connection)
+        });
+        let sentence =
+            |error| format!("DATABASE={} cannot be used: {error}.", path.display());
+        Self::migrated(opened.map_err(|error| sentence(error.to_string()))?, migrations)
+            .map_err(sentence)
+    }
+
+    /// An empty database that ends with the program.
+    pub fn in_memory(migrations: &[M]) -> Result<Self, String> {
+        let connection =
+            Connection::open_in_memory().map_err(|error| error.to_string())?;
+        Self::migrated(connection, migrations)
+    }
+
+    fn migrated(mut connection: Connection, migrations: &[M]) -> Result<Self, String> {
+        let migrated = Migrations::from_slice(migrations).to_latest(&mut connection);
+        migrated.map_err(|error| error.to_string())?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// What `query` returns, and the version of the database at that moment.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<(Version, T), ApiError> {
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            let sql = "SELECT version FROM changes";
+            let version = transaction.query_row(sql, [], |row| row.get(0))?;
+            Ok((version, query(&transaction)?))
+        })
+        .await
+    }
+
+    /// Makes a change and, once it is durable, publishes it.
+    ///
+    /// Both happen under one lock, so that changes are published in the order in which they
+    /// were made. And both happen off the async threads: if the client hangs up
+    /// meanwhile, its handler is dropped, but this goes on to the end.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
+        publish: impl FnOnce(Version, &T) + Send + 'static,
+    ) -> Result<(Version, T), ApiError> {
+        self.run(move |connection| {
+            // What is not committed at the end of a transaction is undone.
+            let transaction = connection.transaction_with_behavior(Immediate)?;
+            let changed = change(&transaction)?;
+            let sql = "UPDATE changes SET version = version + 1 RETURNING version";
+            let version = transaction.query_row(sql, [], |row| row.get(0))?;
+            transaction.commit()?;
+
+            publish(version, &changed);
+            Ok((version, changed))
+        })
+        .await
+    }
+
+    /// Does `work` with the connection, on a thread that may wait for a disk.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let lock = self.connection.clone().lock_owned();
+        let mut connection =
+            timeout(LOCK_TIMEOUT, lock).await.map_err(|_| ApiError::busy())?;
+
+        // The lock moves along: it ends with the work, not with the handler that asked.
+        spawn_blocking(move || work(&mut connection))
+            .await
+            .unwrap_or_else(|panic| Err(ApiError::internal(&panic)))
+    }
+}

@@ -1,0 +1,91 @@
+//! What handlers take from a request. What is wrong is answered with an [`ApiError`].
+
+use axum::{
+    extract::{FromRef, FromRequest, FromRequestParts, Path, Query, Request, State},
+    http::{StatusCode, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use lesson_08_auth::{AllowedOrigin, Auth, CurrentUser};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Deserializer, value::RawValue};
+
+use crate::error::ApiError;
+
+/// How many rows a part of a list has, at most, and unless the client asks for fewer.
+const PAGE_SIZE: usize = 100;
+
+/// Lets requests pass from people who have signed in, and not from pages of others.
+///
+/// It stands in front of the API, so that no handler can forget it.
+pub async fn require_user<S>(
+    State(state): State<S>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError>
+where
+    S: Clone + Send + Sync + 'static,
+    Auth: FromRef<S>,
+{
+    let (mut parts, body) = request.into_parts();
+    AllowedOrigin::from_request_parts(&mut parts, &state)
+        .await
+        .map_err(|(status, sentence)| ApiError::new(status, sentence))?;
+    CurrentUser::from_request_parts(&mut parts, &state).await?;
+
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// The id in the path.
+#[derive(Deserialize, FromRequestParts)]
+#[from_request(via(Path), rejection(ApiError))]
+pub struct Id(pub i64);
+
+/// Which part of a list is wanted: `?after=7&limit=20`.
+#[derive(Deserialize)]
+#[serde(default)]
+pub struct Pagination {
+    /// The last id that the client has.
+    pub after: i64,
+    pub limit: usize,
+}
+
+impl Default for Pagination {
+    fn default() -> Self {
+        Self { after: 0, limit: PAGE_SIZE }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Pagination {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(page) = Query::<Self>::from_request_parts(parts, state).await?;
+        Ok(Self { limit: page.limit.clamp(1, PAGE_SIZE), ..page })
+    }
+}
+
+/// A body that is a JSON object.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        // Why in two steps? The first finds out whether this is JSON at all. The second
+        // knows at every moment which field it reads, and rejects one that comes twice.
+        let axum::Json(body) =
+            axum::Json::<Box<RawValue>>::from_request(request, state).await?;
+        let mut json = Deserializer::from_str(body.get());
+        serde_path_to_error::deserialize(&mut json).map(Self).map_err(|error| {
+            let field = error.path().to_string();
+            let reason = error.into_inner().to_string();
+            // The name of the field says more than a line and a column.
+            let reason = reason.rsplit_once(" at line ").map_or(&*reason, |(why, _)| why);
+            match field.as_str() {
+                "." => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, reason),
+                field => ApiError::field(field, reason),
+            }
+        })
+    }
+}
