@@ -35,6 +35,13 @@ struct AppState {
     events: Events,
 }
 
+impl AppState {
+    fn new(auth: Auth) -> Self {
+        let events = Events::default();
+        Self { auth, users: Users::new(events.clone()), events }
+    }
+}
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let (log, _guard) = tracing_appender::non_blocking(io::stdout());
@@ -47,19 +54,19 @@ async fn main() -> io::Result<()> {
     let listener = pages::listen().await;
 
     // With the address of each client, because sign-in counts attempts by address.
-    let app = app(auth).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).await
+    let app = app(AppState::new(auth));
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await
 }
 
 /// The whole application. The tests call this too, so they check exactly what
 /// `main` serves.
-fn app(auth: Auth) -> Router {
-    let events = Events::default();
-    let state = AppState { auth, users: Users::new(events.clone()), events };
-
+fn app(state: AppState) -> Router {
     Router::new()
         .merge(auth_routes::<AppState>())
         .nest("/api/v1", api::routes(&state))
         .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_14.html"))
         .with_state(state)
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,9 +66,10 @@ async fn run(
     loop {
         let texts = select! {
             received = session.recv() => {
+                let reply = reply_to(&received?);
                 // What was published before goes first, and the reply comes after it.
                 let mut texts = subscription.take()?;
-                texts.extend(reply_to(&received?).as_ref().map(encode));
+                texts.extend(reply.as_ref().map(encode));
                 texts
             }
             events = subscription.recv() => events?,
@@ -79,8 +80,11 @@ async fn run(
 
 fn reply_to(message: &Message) -> Option<ServerMessage> {
     let parsed = match message {
-        Message::Text(text) => serde_json::from_str(text).ok(),
-        Message::Binary(_) => None,
+        // Why look at the first character? serde also reads `["ping"]` as this enum.
+        Message::Text(text) if text.trim_start().starts_with('{') => {
+            serde_json::from_str(text).ok()
+        }
+        Message::Text(_) | Message::Binary(_) => None,
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return None,
     };
     Some(match parsed {
