@@ -22,11 +22,18 @@ const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 /// The longest body, in bytes. A longer one is rejected with 413.
 const MAX_BODY_SIZE: usize = 4 * 1024;
 
+const NO_SUCH_PATH: &str = "There is nothing at this path.";
+const NO_SUCH_METHOD: &str = "This method is not allowed here.";
+
 /// The list, and the socket with its events, for people who have signed in.
 pub fn routes(state: &AppState) -> Router<AppState> {
     Router::new()
         .route("/users", get(list).post(create))
         .route("/users/{id}", get(find).patch(update).delete(delete))
+        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, NO_SUCH_PATH))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, NO_SUCH_METHOD)
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY_SIZE))
         .layer(from_fn_with_state(state.clone(), require_user::<AppState>))
         // Below the layers, because its extractor checks both, and more.

@@ -1,10 +1,15 @@
 //! SQLite: one connection, off the async threads, and one order for all changes.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{env, path::Path, sync::Arc, time::Duration};
 
 use lesson_14_live_list::Version;
-use rusqlite::{Connection, TransactionBehavior::Immediate};
-use rusqlite_migration::{M, Migrations};
+use rusqlite::{Connection, ErrorCode::CannotOpen, TransactionBehavior::Immediate};
+use rusqlite_migration::{
+    Error::{MigrationDefinition, RusqliteError},
+    M,
+    MigrationDefinitionError::DatabaseTooFarAhead,
+    Migrations,
+};
 use tokio::{sync::Mutex, task::spawn_blocking, time::timeout};
 use tracing::warn;
 
@@ -32,32 +37,38 @@ impl Database {
     ///
     /// The error is a sentence for the person who started the program.
     pub fn from_env(migrations: &[M]) -> Result<Self, String> {
-        let Some(path) = env::var_os("DATABASE") else {
-            warn!("DATABASE is not set: all data ends with this program");
-            return Self::in_memory(migrations);
-        };
-        let opened = Connection::open(&path).and_then(|connection| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            // Who reads the file with another program does not stop us from writing.
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            Ok(connection)
-        });
-        let sentence =
-            |error| format!("DATABASE={} cannot be used: {error}.", path.display());
-        Self::migrated(opened.map_err(|error| sentence(error.to_string()))?, migrations)
-            .map_err(sentence)
+        match env::var_os("DATABASE").filter(|path| !path.is_empty()) {
+            Some(path) => Self::open(Path::new(&path), migrations).map_err(|reason| {
+                format!("DATABASE={} cannot be used: {reason}.", path.display())
+            }),
+            None => {
+                warn!("DATABASE is not set: all data ends with this program");
+                Self::in_memory(migrations)
+            }
+        }
+    }
+
+    /// Opens a file, or creates it.
+    pub fn open(path: &Path, migrations: &[M]) -> Result<Self, String> {
+        Self::migrated(Connection::open(path).map_err(explain)?, migrations)
     }
 
     /// An empty database that ends with the program.
     pub fn in_memory(migrations: &[M]) -> Result<Self, String> {
-        let connection =
-            Connection::open_in_memory().map_err(|error| error.to_string())?;
-        Self::migrated(connection, migrations)
+        Self::migrated(Connection::open_in_memory().map_err(explain)?, migrations)
     }
 
     fn migrated(mut connection: Connection, migrations: &[M]) -> Result<Self, String> {
-        let migrated = Migrations::from_slice(migrations).to_latest(&mut connection);
-        migrated.map_err(|error| error.to_string())?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
+        let sql = "SELECT user_version = 0 AND EXISTS (SELECT 1 FROM sqlite_schema) \
+                   FROM pragma_user_version";
+        if connection.query_row(sql, [], |row| row.get(0)).map_err(explain)? {
+            return Err("it belongs to another program".into());
+        }
+        Migrations::from_slice(migrations).to_latest(&mut connection).map_err(explain)?;
+        // Who reads the file with another program does not stop us from writing.
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(explain)?;
+
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
@@ -105,12 +116,27 @@ impl Database {
         work: impl FnOnce(&mut Connection) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let lock = self.connection.clone().lock_owned();
-        let mut connection =
-            timeout(LOCK_TIMEOUT, lock).await.map_err(|_| ApiError::busy())?;
+        let mut connection = timeout(LOCK_TIMEOUT, lock)
+            .await
+            .map_err(|_| ApiError::unavailable("The database is busy."))?;
 
         // The lock moves along: it ends with the work, not with the handler that asked.
         spawn_blocking(move || work(&mut connection))
             .await
             .unwrap_or_else(|panic| Err(ApiError::internal(&panic)))
+    }
+}
+
+/// Why a database cannot be used.
+fn explain(error: impl Into<rusqlite_migration::Error>) -> String {
+    match error.into() {
+        MigrationDefinition(DatabaseTooFarAhead) => {
+            "a newer version of this program has changed it".into()
+        }
+        RusqliteError { err, .. } if err.sqlite_error_code() == Some(CannotOpen) => {
+            "it is no file that can be opened, or its folder does not exist".into()
+        }
+        RusqliteError { err, .. } => err.to_string(),
+        error => error.to_string(),
     }
 }

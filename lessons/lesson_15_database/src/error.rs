@@ -5,13 +5,22 @@ use std::fmt::Display;
 use axum::{
     Json,
     extract::rejection::{JsonRejection, PathRejection, QueryRejection},
-    http::StatusCode,
-    response::{IntoResponse, Response},
+    http::{
+        StatusCode,
+        header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use lesson_08_auth::TokenError;
-use rusqlite::ErrorCode::DatabaseBusy;
+use rusqlite::ErrorCode::{DatabaseBusy, DiskFull, ReadOnly, SystemIoFailure};
 use serde::Serialize;
 use tracing::error;
+
+/// How much of a sentence we keep, in characters: it may repeat what a client wrote.
+const SENTENCE_LIMIT: usize = 200;
+
+/// After how many seconds it is worth to try again what was answered with 503.
+const RETRY_SECONDS: &str = "5";
 
 /// Why a request is rejected.
 ///
@@ -28,19 +37,18 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), field: None }
+        Self { status, message: shortened(message.into()), field: None }
     }
 
     /// 422: we can read the request, but this field of it is wrong.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, message);
-        Self { field: Some(field.into()), ..error }
+        Self { field: Some(shortened(field.into())), ..error }
     }
 
-    /// 503: somebody else uses the database for too long.
-    pub fn busy() -> Self {
-        let sentence = "The database is busy. Try again in a moment.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence)
+    /// 503: this is not possible now, and may be possible soon.
+    pub fn unavailable(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
     /// 500: our fault. The details are for us, not for strangers.
@@ -52,8 +60,25 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(self)).into_response()
+        let header = match self.status {
+            // Which kind of token is missing (RFC 6750, section 3).
+            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer")),
+            StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, RETRY_SECONDS)),
+            _ => None,
+        };
+        (self.status, AppendHeaders(header), Json(self)).into_response()
     }
+}
+
+/// Cuts out the middle of a sentence that is too long.
+fn shortened(sentence: String) -> String {
+    let length = sentence.chars().count();
+    if length <= SENTENCE_LIMIT {
+        return sentence;
+    }
+    let head = sentence.chars().take(SENTENCE_LIMIT / 2);
+    let tail = sentence.chars().skip(length - SENTENCE_LIMIT / 2);
+    head.chain(" … ".chars()).chain(tail).collect()
 }
 
 /// What axum rejects it answers in plain text. We say the same in JSON.
@@ -78,7 +103,12 @@ impl From<TokenError> for ApiError {
 impl From<rusqlite::Error> for ApiError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(DatabaseBusy) => Self::busy(),
+            Some(DatabaseBusy) => Self::unavailable("The database is busy."),
+            // It can still be read, and somebody may make room on the disk.
+            Some(DiskFull | ReadOnly | SystemIoFailure) => {
+                error!(%error, "the database cannot be written to");
+                Self::unavailable("Nothing can be changed at the moment.")
+            }
             _ => Self::internal(&error),
         }
     }

@@ -76,6 +76,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         // knows at every moment which field it reads, and rejects one that comes twice.
         let axum::Json(body) =
             axum::Json::<Box<RawValue>>::from_request(request, state).await?;
+        // serde also reads an array as a struct.
+        if !body.get().starts_with('{') {
+            let sentence = "the body should be a JSON object";
+            return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, sentence));
+        }
         let mut json = Deserializer::from_str(body.get());
         serde_path_to_error::deserialize(&mut json).map(Self).map_err(|error| {
             let field = error.path().to_string();

@@ -73,18 +73,24 @@ impl TryFrom<String> for OneLine {
 
 /// What may be an e-mail address. Whether it is one, only a mail to it can tell.
 #[derive(Deserialize)]
-#[serde(try_from = "OneLine")]
+#[serde(try_from = "String")]
 pub struct Email(String);
 
-impl TryFrom<OneLine> for Email {
+impl TryFrom<String> for Email {
     type Error = &'static str;
 
-    fn try_from(OneLine(text): OneLine) -> Result<Self, &'static str> {
-        let parts = text.split_once('@').filter(|(local, domain)| {
-            !local.is_empty() && domain.contains('.') && !domain.contains('@')
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let text = text.trim();
+        let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '@';
+        let good = text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && domain.contains('.')
+                && domain.split('.').all(|label| !label.is_empty())
+                && !local.contains(is_odd)
+                && !domain.contains(is_odd)
         });
-        if parts.is_some() && text.len() <= EMAIL_LIMIT && !text.contains(' ') {
-            Ok(Self(text))
+        if good && text.len() <= EMAIL_LIMIT {
+            Ok(Self(text.into()))
         } else {
             Err("an e-mail address looks like ana@example.org")
         }
