@@ -676,8 +676,8 @@ for (const name of ["lesson_13_shutdown", "lesson_24_capstone"]) {
   });
 }
 
-describe("lesson 14, live data", LIMITS, () => {
-  const lesson = serve("lesson_14_live_data");
+describe("lesson 24, live data", LIMITS, () => {
+  const lesson = serve("lesson_24_capstone");
   const ask = async (token, method, path, body) =>
     lesson.get(`/api/v1${path}`, {
       method,
@@ -697,31 +697,33 @@ describe("lesson 14, live data", LIMITS, () => {
     const token = await signIn();
     const path = "/api/v1/ws/users?client_id=ws";
     const ana = await lesson.connect(t, path, { protocols: ["chat.v1", `bearer.${token}`] });
-    await ana.hears({ type: "connection", client_id: "ws", channels: ["users"] });
+    const channel = "users";
+    const message = "Connected to channel: users";
+    await ana.hears({ type: "connection", message, channel, client_id: "ws" });
 
-    const dora = { name: "Dora", email: "dora@example.org", phone: null };
+    const dora = { name: "Dora", email: "dora@example.org", phone: null, is_active: true };
     const made = await ask(token, "POST", "/users", dora);
     assert.equal(made.status, 201);
 
-    const data = { id: 1, ...dora };
-    const change = Number(made.headers.get("x-change"));
-    await ana.hears({ type: "created", model: "user", channel: "users", change, data });
+    const data = await made.json();
+    const { created_at } = data;
+    assert.deepEqual(data, { id: 1, owner: "ana", ...dora, created_at });
+    const version = Number(made.headers.get("x-version"));
+    await ana.hears({ type: "created", model: "users", channel, version, data });
+    const list = await ask(token, "GET", "/users/");
+    assert.deepEqual(await list.json(), [data], "an array, and the slash does not matter");
+    assert.equal(Number(list.headers.get("x-version")), version);
     const gone = await ask(token, "DELETE", "/users/1");
     assert.equal(gone.status, 204);
-    await ana.hears({
-      type: "deleted",
-      model: "user",
-      channel: "users",
-      change: change + 1,
-      data,
-    });
+    const deleted = { type: "deleted", model: "users", channel, version: version + 1 };
+    await ana.hears({ ...deleted, data: { id: 1 } });
     await ana.leaves();
   });
 
   test("an unknown channel is rejected with 404, and nobody comes in unknown", async () => {
     const token = await signIn();
 
-    await lesson.rejects(`/api/v1/ws/cats?token=${token}`, 404, /no channel/);
+    await lesson.rejects(`/api/v1/ws/cats?token=${token}`, 404, /unknown variant `cats`/);
     await lesson.rejects("/api/v1/ws/users", 401, /a token is missing/);
     const answer = await ask(token, "POST", "/users", { name: "Dora" });
     assert.equal(answer.status, 422);

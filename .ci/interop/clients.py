@@ -1394,8 +1394,8 @@ class CapstoneStops(Lesson13Stops):
     lesson = "lesson_24_capstone"
 
 
-class Lesson14(Conversation):
-    lesson = "lesson_14_live_data"
+class CapstoneLive(Conversation):
+    lesson = "lesson_24_capstone"
 
     async def asyncSetUp(self):
         await super().asyncSetUp()
@@ -1414,24 +1414,27 @@ class Lesson14(Conversation):
             data=body and json.dumps(body).encode(),
             headers=self.headers | {"Content-Type": "application/json"},
         )
-        return status, headers["x-change"], answer and json.loads(answer)
+        return status, headers["x-version"], answer and json.loads(answer)
 
     async def follow(self, path):
         return await self.connect(f"/api/v1/ws{path}", additional_headers=self.headers)
 
     async def test_a_change_over_http_is_heard_over_the_socket(self):
         ana = await self.follow("/users?client_id=python")
-        greeting = {"type": "connection", "client_id": "python", "channels": ["users"]}
-        await self.hears(ana, greeting | {"timestamp": ANY})
+        greeting = {"type": "connection", "message": "Connected to channel: users"}
+        about = {"channel": "users", "timestamp": ANY}
+        await self.hears(ana, greeting | about | {"client_id": "python"})
 
         dora = {"name": "Dora", "email": "dora@example.org", "phone": None}
-        status, change, made = await self.ask("POST", "/users", dora)
-        self.assertEqual((status, change, made), (201, "1", {"id": 1} | dora))
+        status, version, made = await self.ask("POST", "/users", dora)
+        given = {"id": 1, "owner": "ana", "is_active": True, "created_at": ANY}
+        self.assertEqual((status, version, made), (201, "1", dora | given))
 
-        event = {"model": "user", "channel": "users", "timestamp": ANY, "data": made}
-        await self.hears(ana, {"type": "created", "change": 1} | event)
+        event = {"model": "users"} | about
+        await self.hears(ana, event | {"type": "created", "version": 1, "data": made})
+        self.assertEqual(await self.ask("GET", "/users/"), (200, "1", [made]))
         self.assertEqual(await self.ask("DELETE", "/users/1"), (204, "2", ""))
-        await self.hears(ana, {"type": "deleted", "change": 2} | event)
+        await self.hears(ana, event | {"type": "deleted", "version": 2, "data": {"id": 1}})
         await self.leaves(ana)
 
     async def test_what_is_wrong_is_told_in_json(self):

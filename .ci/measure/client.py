@@ -8,6 +8,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -48,6 +49,12 @@ SETTINGS = {
 
 # Its exit code when it has stopped, and somebody had not left in time.
 NOT_ALL_LEFT = 3
+
+
+def next_part(headers):
+    """Where the next part of a list is, if there is one: `<path>; rel="next"` (RFC 8288)."""
+    link = re.search(r'<([^>]*)>; *rel="next"', headers["Link"] or "")
+    return link and link[1]
 
 
 def build(*packages, profile="debug"):

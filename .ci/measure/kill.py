@@ -31,7 +31,7 @@ import time
 from pathlib import Path
 
 from client import PASSWORDS, TEXT, TIMEOUT, Frames, Report, WholeServer
-from client import arguments, build, frame
+from client import arguments, build, frame, next_part
 
 RUNS, FEW_RUNS = 20, 8
 WRITERS = 6
@@ -82,7 +82,7 @@ class Writer:
         else:
             # Only now: a 2xx whose body is cut off is no acknowledgement.
             row = json.loads(text) if text else None
-            self.acknowledge(method, path, row, int(answer.headers["X-Change"]))
+            self.acknowledge(method, path, row, int(answer.headers["x-version"]))
 
     def next_change(self):
         self.count += 1
@@ -169,8 +169,8 @@ class Follower:
     def read(self):
         try:
             while (text := self.frames.until(TEXT, TIMEOUT)) is not None:
-                if "change" in (event := json.loads(text)):
-                    self.numbers.append(event["change"])
+                if "version" in (event := json.loads(text)):
+                    self.numbers.append(event["version"])
         except OSError:
             pass  # It was killed.
         self.frames.connection.close()
@@ -310,11 +310,10 @@ class Trial:
 
 
 def read_all(server, table, token):
-    """All rows of a table by id, page by page, and the number of the last change."""
-    rows, after = {}, 0
+    """All rows of a table by id, part by part, and the number of the last change."""
+    rows, path = {}, f"/api/v1/{table}"
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT)
-    while after is not None:
-        path = f"/api/v1/{table}?after={after}"
+    while path:
         try:
             client.request("GET", path, headers={"Authorization": f"Bearer {token}"})
             answer = client.getresponse()
@@ -325,11 +324,10 @@ def read_all(server, table, token):
             time.sleep(int(answer.headers["Retry-After"]))
             continue
         assert answer.status == 200, f"GET {path}: {answer.status} {text}"
-        page = json.loads(text)
-        rows.update((row["id"], row) for row in page["data"])
-        after = page["next"]
+        rows.update((row["id"], row) for row in json.loads(text))
+        path = next_part(answer.headers)
     client.close()
-    return rows, page["change"]
+    return rows, int(answer.headers["x-version"])
 
 
 def differences(kind, expected, rows):

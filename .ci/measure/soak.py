@@ -360,7 +360,7 @@ class Follower:
     path = "/api/v1/ws"
 
     def __init__(self, crowd, it):
-        self.crowd, self.it, self.last, self.channels = crowd, it, None, []
+        self.crowd, self.it, self.last, self.channels = crowd, it, None, set()
 
     async def speak(self):
         for channel in ("users", "posts"):
@@ -371,13 +371,13 @@ class Follower:
 
     def hear(self, message):
         if message["type"] == "subscribed":
-            self.channels = message["channels"]
-        if "change" not in message or len(self.channels) < 2:
+            self.channels.add(message["channel"])
+        if "version" not in message or len(self.channels) < 2:
             return
         self.crowd.figures.counts["events"] += 1
-        if self.last is not None and message["change"] != self.last + 1:
+        if self.last is not None and message["version"] != self.last + 1:
             self.crowd.refused("a follower missed a change, or heard it twice")
-        self.last = message["change"]
+        self.last = message["version"]
 
 
 class Watcher:

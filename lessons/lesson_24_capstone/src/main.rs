@@ -28,6 +28,7 @@ mod session;
 mod sizes;
 mod tasks;
 mod telemetry;
+mod text;
 
 use std::{process, sync::Arc};
 

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{Username, normalized};
-
-/// The longest content of a chat message, in characters.
-const CONTENT_LIMIT: usize = 2_000;
+use crate::{
+    names::{Username, normalized},
+    text::trimmed,
+};
 
 /// The longest name of a room, in characters.
 const ROOM_NAME_LIMIT: usize = 40;
@@ -70,13 +70,6 @@ impl TryFrom<String> for Content {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let text = text.trim();
-        match text.chars().count() {
-            0 => Err("content is empty".into()),
-            1..=CONTENT_LIMIT => Ok(Self(text.into())),
-            length => Err(format!(
-                "content has {length} characters, the limit is {CONTENT_LIMIT}"
-            )),
-        }
+        trimmed("content", &text).map(Self)
     }
 }

@@ -3,10 +3,10 @@
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, FromRef, OriginalUri, State},
-    http::{HeaderName, StatusCode},
+    http::{HeaderName, StatusCode, header::LINK},
     middleware::from_fn_with_state,
     response::IntoResponse,
-    routing::{any, get, post},
+    routing::{MethodRouter, any, get, post},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::{
     channel::Channel,
     channels::Channels,
-    database::{ChangeNumber, Database},
-    events::{Change, EventName, LiveEvent},
+    database::{Database, Version},
+    events::{EventName, LiveEvent},
     extract::{Id, Pagination, PublishOptions},
     models::{OneLine, Post, User},
     repository::Model,
@@ -31,8 +31,8 @@ use crate::{
     sizes::MAX_JSON_SIZE,
 };
 
-/// In which header the answer to a change carries its number.
-const CHANGE: HeaderName = HeaderName::from_static("x-change");
+/// The header with the version: of a list, or after a change.
+const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 
 /// All of the API, for people who have signed in.
 pub fn routes<S>(state: &S) -> Router<S>
@@ -46,48 +46,62 @@ where
     Shutdown: FromRef<S>,
 {
     Router::new()
-        .route("/users", get(list::<User>).post(create::<User>))
-        .route(
+        .merge(route("/users", get(list::<User>).post(create::<User>)))
+        .merge(route(
             "/users/{id}",
             get(find::<User>).patch(update::<User>).delete(delete::<User>),
-        )
-        .route("/posts", get(list::<Post>).post(create::<Post>))
-        .route(
+        ))
+        .merge(route("/posts", get(list::<Post>).post(create::<Post>)))
+        .merge(route(
             "/posts/{id}",
             get(find::<Post>).patch(update::<Post>).delete(delete::<Post>),
-        )
-        .route("/ws/stats", get(get_stats))
-        .route("/channels/{channel}/events", post(send_event))
-        .route("/announcements", post(announce))
+        ))
+        .merge(route("/ws/stats", get(get_stats)))
+        .merge(route("/channels/{channel}/events", post(send_event)))
+        .merge(route("/announcements", post(announce)))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_JSON_SIZE))
         .layer(from_fn_with_state(state.clone(), require_user::<S>))
-        .route("/ws", any(ws_handler)) // `SessionUpgrade` has checks of its own.
-        .route("/ws/{channel}", any(ws_handler))
+        .merge(route("/ws", any(ws_handler))) // `SessionUpgrade` has checks of its own.
+        .merge(route("/ws/{channel}", any(ws_handler)))
 }
 
-/// A part of a table, as it was right after the change with this number.
-#[derive(Serialize)]
-struct Page<R> {
-    change: ChangeNumber,
-    data: Vec<R>,
-    /// What to put into `after` for the next part, if there is one.
-    next: Option<i64>,
+/// A route with and without a slash at its end: some clients write `/users/`.
+///
+/// Why two routes, and not the `NormalizePath` of tower-http? It has to come before the
+/// routing, so around the whole application: the pages, too, and what it returns is no
+/// `Router`. Why no redirect? A WebSocket does not follow one.
+fn route<S>(path: &str, methods: MethodRouter<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Router::new().route(path, methods.clone()).route(&format!("{path}/"), methods)
 }
 
+/// A list, or a part of one, as it was at this version.
 async fn list<M: Model>(
     State(database): State<Database>,
+    OriginalUri(uri): OriginalUri,
     Pagination { after, limit }: Pagination,
-) -> Result<Json<Page<M>>, ApiError> {
+) -> Result<impl IntoResponse, ApiError> {
     // One more than wanted tells whether there is a next part.
     let query = move |db: &_| M::list(db, after, limit + 1);
-    let (change, mut data) = database.read(query).await?;
-    let has_more = data.len() > limit;
-    data.truncate(limit);
-    let next = data.last().filter(|_| has_more).map(M::id);
+    let (version, mut rows) = database.read(query).await?;
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
 
-    Ok(Json(Page { change, data, next }))
+    // Where the next part is (RFC 8288). The answer itself is the list, and nothing else.
+    let last = rows.last().filter(|_| has_more).map(M::id);
+    let next = last.map(|id| {
+        let path = uri.path();
+        [(LINK, format!("<{path}?after={id}&limit={limit}>; rel=\"next\""))]
+    });
+    Ok((x_version(version), next, Json(rows)))
+}
+
+fn x_version(version: Version) -> [(HeaderName, String); 1] {
+    [(X_VERSION, version.to_string())]
 }
 
 async fn find<M: Model>(
@@ -102,10 +116,10 @@ async fn find<M: Model>(
 fn publish<M: Model>(
     channels: Channels,
     options: PublishOptions,
-    event: fn(Change) -> LiveEvent<'static>,
-) -> impl FnOnce(ChangeNumber, &M) {
-    move |number, row| {
-        options.publish(&channels, M::CHANNEL, &event(Change::of(row, number)));
+    event: fn(Version, &M) -> LiveEvent<'static>,
+) -> impl FnOnce(Version, &M) {
+    move |version, row| {
+        options.publish(&channels, M::CHANNEL, &event(version, row));
     }
 }
 
@@ -117,9 +131,9 @@ async fn create<M: Model>(
     extract::Json(draft): extract::Json<M::Draft>,
 ) -> Result<impl IntoResponse, ApiError> {
     let change = move |db: &_| M::create(db, draft, &user);
-    let publish = publish(channels, options, LiveEvent::Created);
-    let (number, row) = database.write(change, publish).await?;
-    Ok((StatusCode::CREATED, [(CHANGE, number.to_string())], Json(row)))
+    let publish = publish(channels, options, LiveEvent::created);
+    let (version, row) = database.write(change, publish).await?;
+    Ok((StatusCode::CREATED, x_version(version), Json(row)))
 }
 
 async fn update<M: Model>(
@@ -131,9 +145,9 @@ async fn update<M: Model>(
     extract::Json(draft): extract::Json<M::Draft>,
 ) -> Result<impl IntoResponse, ApiError> {
     let change = move |db: &_| M::find_own(db, id, &user)?.update(db, draft, &user);
-    let publish = publish(channels, options, LiveEvent::Updated);
-    let (number, row) = database.write(change, publish).await?;
-    Ok(([(CHANGE, number.to_string())], Json(row)))
+    let publish = publish(channels, options, LiveEvent::updated);
+    let (version, row) = database.write(change, publish).await?;
+    Ok((x_version(version), Json(row)))
 }
 
 async fn delete<M: Model>(
@@ -144,9 +158,9 @@ async fn delete<M: Model>(
     options: PublishOptions,
 ) -> Result<impl IntoResponse, ApiError> {
     let change = move |db: &_| M::find_own(db, id, &user)?.delete(db);
-    let publish = publish(channels, options, LiveEvent::Deleted);
-    let (number, _) = database.write(change, publish).await?;
-    Ok((StatusCode::NO_CONTENT, [(CHANGE, number.to_string())]))
+    let publish = publish(channels, options, LiveEvent::deleted);
+    let (version, _) = database.write(change, publish).await?;
+    Ok((StatusCode::NO_CONTENT, x_version(version)))
 }
 
 /// How long the data of a custom event may be, in bytes of JSON.

@@ -7,12 +7,13 @@ use std::{
 
 use super::{
     channel::Channel,
-    events::{Identity, LiveEvent, Stats},
+    events::{Identity, LiveEvent, MessageText, Stats},
 };
 use crate::{
     config::{Config, SlowClient},
+    names::Username,
     session::{
-        json::encode,
+        json::{encode, now},
         outbox::{Outbox, Sender, outbox},
     },
 };
@@ -61,12 +62,12 @@ impl Channels {
         // Whatever the policy of the chat: a table in which a change is missing is wrong.
         // A client that is disconnected comes back, and loads the table again.
         let (sender, outbox) = outbox(self.outbox_size, SlowClient::Close);
-        let channels = BTreeSet::from_iter(first);
-        sender.send(encode(&LiveEvent::connection(&identity.client_id, &channels)));
+        sender.send(encode(&LiveEvent::connection(&identity.client_id, first)));
 
         let mut subscribers = self.lock();
         subscribers.last_id += 1;
         let id = subscribers.last_id;
+        let channels = BTreeSet::from_iter(first);
         let subscriber = Subscriber { identity, channels, outbox: sender };
         subscribers.by_id.insert(id, subscriber);
 
@@ -110,8 +111,9 @@ impl Channels {
             (channel, subscribers.by_id.values().filter(is_subscribed).count())
         };
         Stats {
-            clients: subscribers.by_id.len(),
+            total_channels: Channel::ALL.len(),
             channels: Channel::ALL.map(count).into(),
+            total_connections: subscribers.by_id.len(),
         }
     }
 
@@ -125,21 +127,32 @@ impl Subscription {
     /// Subscribes to a channel, too. Who is subscribed already gets the same answer, and
     /// each event once.
     pub fn subscribe(&self, channel: Channel) {
-        self.change(|channels| {
+        self.change(&LiveEvent::Subscribed { channel }, |channels| {
             channels.insert(channel);
-            LiveEvent::Subscribed { channel, channels }
         });
     }
 
     pub fn unsubscribe(&self, channel: Channel) {
-        self.change(|channels| {
+        self.change(&LiveEvent::Unsubscribed { channel }, |channels| {
             channels.remove(&channel);
-            LiveEvent::Unsubscribed { channel, channels }
         });
     }
 
+    /// Sends a message of this client to all subscribers of `channel`, itself included if
+    /// it is one. If the channel takes none, the client is told.
+    pub fn publish(&self, channel: Channel, from: &Username, message: &MessageText) {
+        if channel.takes_messages() {
+            let timestamp = now();
+            let message = LiveEvent::Message { channel, message, from, timestamp };
+            self.channels.publish(channel, &message, None);
+        } else {
+            let message = format!("{channel} takes no messages: it carries changes");
+            self.send(&LiveEvent::Error { message });
+        }
+    }
+
     pub fn send_stats(&self) {
-        self.send(&LiveEvent::Stats(self.channels.stats()));
+        self.send(&LiveEvent::Stats { data: self.channels.stats() });
     }
 
     /// Sends something to this client alone.
@@ -149,12 +162,12 @@ impl Subscription {
         }
     }
 
-    /// Changes the channels of this client, and tells it. No event gets in between.
-    fn change(&self, change: impl FnOnce(&mut BTreeSet<Channel>) -> LiveEvent<'_>) {
+    /// Changes the channels of this client, and answers it. No event gets in between.
+    fn change(&self, answer: &LiveEvent, change: impl FnOnce(&mut BTreeSet<Channel>)) {
         let mut subscribers = self.channels.lock();
         if let Some(subscriber) = subscribers.by_id.get_mut(&self.id) {
-            let answer = encode(&change(&mut subscriber.channels));
-            subscriber.outbox.send(answer);
+            change(&mut subscriber.channels);
+            subscriber.outbox.send(encode(answer));
         }
     }
 }

@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[M] = &[
     M::up(include_str!("../../migrations/2_posts.sql")),
     M::up(include_str!("../../migrations/3_owners.sql")),
     M::up(include_str!("../../migrations/4_health.sql")),
+    M::up(include_str!("../../migrations/5_active.sql")),
 ];
 
 /// How long we wait for another program that writes to the same file.
@@ -51,8 +52,9 @@ type WriteCheck = (Instant, Result<(), Unwritable>);
 /// What tells one file from another: the device, and the number of the file on it.
 type FileId = (u64, u64);
 
-/// The number of a change. Each is greater than all before it.
-pub type ChangeNumber = i64;
+/// What each change makes greater by one. So it is the number of the last change, and that
+/// is how the table `changes` has it.
+pub type Version = i64;
 
 /// The one connection. All clones share it.
 #[derive(Clone)]
@@ -120,17 +122,16 @@ impl Database {
         })
     }
 
-    /// What `query` returns, and the number of the last change at that moment.
+    /// What `query` returns, and the version at that moment.
     pub async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<(ChangeNumber, T), ApiError> {
+    ) -> Result<(Version, T), ApiError> {
         self.run(move |connection| {
             let transaction = connection.transaction()?;
-            let number =
-                transaction
-                    .query_row("SELECT number FROM changes", [], |row| row.get(0))?;
-            Ok((number, query(&transaction)?))
+            let sql = "SELECT number FROM changes";
+            let version = transaction.query_row(sql, [], |row| row.get(0))?;
+            Ok((version, query(&transaction)?))
         })
         .await
     }
@@ -143,21 +144,18 @@ impl Database {
     pub async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T, ApiError> + Send + 'static,
-        publish: impl FnOnce(ChangeNumber, &T) + Send + 'static,
-    ) -> Result<(ChangeNumber, T), ApiError> {
+        publish: impl FnOnce(Version, &T) + Send + 'static,
+    ) -> Result<(Version, T), ApiError> {
         self.run(move |connection| {
             // What is not committed at the end of a transaction is undone.
             let transaction = connection.transaction_with_behavior(Immediate)?;
             let changed = change(&transaction)?;
-            let number = transaction.query_row(
-                "UPDATE changes SET number = number + 1 RETURNING number",
-                [],
-                |row| row.get(0),
-            )?;
+            let sql = "UPDATE changes SET number = number + 1 RETURNING number";
+            let version = transaction.query_row(sql, [], |row| row.get(0))?;
             transaction.commit()?;
 
-            publish(number, &changed);
-            Ok((number, changed))
+            publish(version, &changed);
+            Ok((version, changed))
         })
         .await
     }

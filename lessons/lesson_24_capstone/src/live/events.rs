@@ -1,14 +1,15 @@
 //! What subscribers and the server send to each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::to_value};
+use serde_json::{Value, json, value::to_value};
 
-use super::{channel::Channel, database::ChangeNumber, repository::Model};
+use super::{channel::Channel, database::Version, repository::Model};
 use crate::{
     names::{Username, normalized},
     session::json::now,
+    text::trimmed,
 };
 
 /// The longest id of a client, and the longest name of a custom event, in characters.
@@ -23,6 +24,7 @@ const ID_SIZE: usize = 16;
 pub enum LiveRequest {
     Subscribe { channel: Channel },
     Unsubscribe { channel: Channel },
+    Send { channel: Channel, message: MessageText },
     GetStats,
     Ping,
 }
@@ -30,8 +32,9 @@ pub enum LiveRequest {
 /// How many clients are connected, and how many of them are subscribed to each channel.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Stats {
-    pub clients: usize,
+    pub total_channels: usize,
     pub channels: BTreeMap<Channel, usize>,
+    pub total_connections: usize,
 }
 
 /// Who is at the other end of a socket.
@@ -49,19 +52,20 @@ pub struct Identity {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LiveEvent<'a> {
     Connection {
+        message: String,
+        channel: Option<Channel>,
         client_id: &'a ClientId,
-        channels: &'a BTreeSet<Channel>,
         timestamp: String,
     },
     Subscribed {
         channel: Channel,
-        channels: &'a BTreeSet<Channel>,
     },
     Unsubscribed {
         channel: Channel,
-        channels: &'a BTreeSet<Channel>,
     },
-    Stats(Stats),
+    Stats {
+        data: Stats,
+    },
     Pong,
     Error {
         message: String,
@@ -69,6 +73,12 @@ pub enum LiveEvent<'a> {
     Created(Change),
     Updated(Change),
     Deleted(Change),
+    Message {
+        channel: Channel,
+        message: &'a MessageText,
+        from: &'a Username,
+        timestamp: String,
+    },
     Custom {
         event: &'a EventName,
         channel: Channel,
@@ -82,26 +92,61 @@ pub enum LiveEvent<'a> {
     },
 }
 
-/// Something happened to a row, which is now, or was last, like `data`.
+/// Something has happened to a row. `data` is how it is now, or the id of one that is gone.
 #[derive(Serialize)]
 pub struct Change {
     model: &'static str,
     channel: Channel,
-    change: ChangeNumber,
+    version: Version,
     timestamp: String,
     data: Value,
 }
 
 impl Change {
-    pub fn of<M: Model>(row: &M, change: ChangeNumber) -> Self {
-        let data = to_value(row).expect("a row has a JSON form");
-        Self { model: M::NAME, channel: M::CHANNEL, change, timestamp: now(), data }
+    fn new<M: Model>(version: Version, data: Value) -> Self {
+        let (model, channel) = (M::TABLE, M::CHANNEL);
+        Self { model, channel, version, timestamp: now(), data }
+    }
+
+    fn of<M: Model>(version: Version, row: &M) -> Self {
+        Self::new::<M>(version, to_value(row).expect("a row has a JSON form"))
+    }
+}
+
+impl LiveEvent<'_> {
+    pub fn created<M: Model>(version: Version, row: &M) -> Self {
+        Self::Created(Change::of(version, row))
+    }
+
+    pub fn updated<M: Model>(version: Version, row: &M) -> Self {
+        Self::Updated(Change::of(version, row))
+    }
+
+    pub fn deleted<M: Model>(version: Version, row: &M) -> Self {
+        Self::Deleted(Change::new::<M>(version, json!({ "id": row.id() })))
     }
 }
 
 impl<'a> LiveEvent<'a> {
-    pub fn connection(client_id: &'a ClientId, channels: &'a BTreeSet<Channel>) -> Self {
-        Self::Connection { client_id, channels, timestamp: now() }
+    pub fn connection(client_id: &'a ClientId, channel: Option<Channel>) -> Self {
+        let message = match channel {
+            Some(channel) => format!("Connected to channel: {channel}"),
+            None => "Connected".into(),
+        };
+        Self::Connection { message, channel, client_id, timestamp: now() }
+    }
+}
+
+/// The text of a message to a channel: 1 to 2,000 characters, and no blanks around them.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub struct MessageText(String);
+
+impl TryFrom<String> for MessageText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        trimmed("message", &text).map(Self)
     }
 }
 

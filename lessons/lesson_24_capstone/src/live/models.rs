@@ -24,6 +24,9 @@ pub struct User {
     pub name: String,
     pub email: String,
     pub phone: Option<String>,
+    pub is_active: bool,
+    /// When we have created it, as in `2026-11-21T09:30:00.125Z` (RFC 3339, UTC).
+    pub created_at: String,
 }
 
 #[derive(Serialize)]
@@ -47,6 +50,8 @@ pub struct UserDraft {
     /// `null` takes the number away. That is not the same as saying nothing about it.
     #[serde(deserialize_with = "given")]
     pub phone: Option<Option<Phone>>,
+    #[serde(deserialize_with = "given")]
+    pub is_active: Option<bool>,
 }
 
 /// What a request says about a post.

@@ -13,14 +13,16 @@ use super::{
 use crate::{
     auth::{CurrentUser, Role},
     error::ApiError,
+    session::json::now,
 };
 
 /// Something that has a table, and a channel that tells of its changes.
 pub trait Model: Serialize + Sized + Send + 'static {
     type Draft: DeserializeOwned + Send + 'static;
 
-    /// What one of them is called, in events and in sentences.
+    /// What one of them is called, in sentences.
     const NAME: &str;
+    /// What all of them are called, in the database and in events.
     const TABLE: &str;
     const CHANNEL: Channel;
 
@@ -109,6 +111,8 @@ impl Model for User {
             name: row.get("name")?,
             email: row.get("email")?,
             phone: row.get("phone")?,
+            is_active: row.get("is_active")?,
+            created_at: row.get("created_at")?,
         })
     }
 
@@ -120,9 +124,11 @@ impl Model for User {
         let name = required("name", draft.name)?.0;
         let email = required("email", draft.email)?.0;
         let phone = draft.phone.flatten().map(|phone| phone.0);
-        let sql = "INSERT INTO users (owner, name, email, phone) \
-                   VALUES (?1, ?2, ?3, ?4) RETURNING *";
-        one(db, sql, &[&user.username.as_str(), &name, &email, &phone])
+        let is_active = draft.is_active.unwrap_or(true);
+        let sql = "INSERT INTO users (owner, name, email, phone, is_active, created_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING *";
+        let owner = user.username.as_str();
+        one(db, sql, &[&owner, &name, &email, &phone, &is_active, &now()])
             .map_err(email_taken)
     }
 
@@ -135,9 +141,10 @@ impl Model for User {
         let name = draft.name.map_or(self.name, |name| name.0);
         let email = draft.email.map_or(self.email, |email| email.0);
         let phone = draft.phone.map_or(self.phone, |phone| phone.map(|phone| phone.0));
-        let sql = "UPDATE users SET name = ?2, email = ?3, phone = ?4 WHERE id = ?1 \
-                   RETURNING *";
-        one(db, sql, &[&self.id, &name, &email, &phone]).map_err(email_taken)
+        let is_active = draft.is_active.unwrap_or(self.is_active);
+        let sql = "UPDATE users SET name = ?2, email = ?3, phone = ?4, is_active = ?5 \
+                   WHERE id = ?1 RETURNING *";
+        one(db, sql, &[&self.id, &name, &email, &phone, &is_active]).map_err(email_taken)
     }
 }
 

@@ -12,7 +12,10 @@ use super::{
     channels::{Channels, Subscription},
     events::{Identity, LiveEvent, LiveRequest, Stats},
 };
-use crate::session::{Activity, Disconnect, Session, SessionUpgrade, json::parse};
+use crate::{
+    names::Username,
+    session::{Activity, Disconnect, Session, SessionUpgrade, json::parse},
+};
 
 /// Opens a socket that is subscribed to the channel in the path. Without one, it is
 /// subscribed to nothing until the client subscribes.
@@ -53,14 +56,21 @@ async fn run(session: &mut Session, subscription: &mut Subscription) -> Disconne
             Ok(_) => Err("this server reads text, not binary".into()),
             Err(disconnect) => return disconnect,
         };
-        handle_message(subscription, received);
+        handle_message(subscription, &session.username, received);
     }
 }
 
-fn handle_message(subscription: &Subscription, received: Result<LiveRequest, String>) {
+fn handle_message(
+    subscription: &Subscription,
+    username: &Username,
+    received: Result<LiveRequest, String>,
+) {
     match received {
         Ok(LiveRequest::Subscribe { channel }) => subscription.subscribe(channel),
         Ok(LiveRequest::Unsubscribe { channel }) => subscription.unsubscribe(channel),
+        Ok(LiveRequest::Send { channel, message }) => {
+            subscription.publish(channel, username, &message);
+        }
         Ok(LiveRequest::GetStats) => subscription.send_stats(),
         Ok(LiveRequest::Ping) => subscription.send(&LiveEvent::Pong),
         Err(message) => subscription.send(&LiveEvent::Error { message }),

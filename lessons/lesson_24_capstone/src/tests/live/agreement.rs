@@ -1,17 +1,28 @@
 //! The promise of the live data: whoever loads the list and applies the events never
 //! shows a wrong state.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
 
 use probe::{Check, Client, Hint, ONE_MINUTE, Server, serve};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::{
-    app,
+    app, app_with,
     asking::{Reply, asks, subscribes},
+};
+use crate::{
+    config::Config,
+    tests::people::{at_least_one, config},
 };
 
 type Table = BTreeMap<i64, Value>;
+
+/// How Ana asks for the list, in small parts.
+const FIRST_PART: &str = "/users?limit=2";
 
 /// How many stories we tell, and how long each is.
 const STORIES: u64 = 20;
@@ -21,11 +32,11 @@ const STEPS: usize = 80;
 #[derive(Default)]
 struct Screen {
     rows: Table,
-    /// Which change each row comes from, those included that are gone.
+    /// The version that she has of each row, those included that are gone.
     seen: HashMap<i64, i64>,
-    /// The change of the last part of the list.
+    /// The version of the last part of the list.
     loaded: i64,
-    /// The last change that has arrived.
+    /// The last version that has arrived.
     latest: i64,
     early: Vec<Value>,
     state: State,
@@ -41,22 +52,22 @@ enum State {
 }
 
 impl Screen {
-    fn load(&mut self, page: &Value) {
-        self.loaded = number(&page["change"]);
+    fn load(&mut self, part: &Reply) {
+        self.loaded = part.version.expect("a list has a version");
         self.latest = self.latest.max(self.loaded);
-        for row in page["data"].as_array().into_iter().flatten() {
+        for row in part.body.as_array().expect("a list is an array") {
             let id = number(&row["id"]);
             self.seen.insert(id, self.loaded);
             self.rows.insert(id, row.clone());
         }
-        if page["next"].is_null() {
+        if part.next.is_none() {
             self.state = State::Catching;
         }
     }
 
     fn receive(&mut self, message: Value) {
         match message["type"].as_str() {
-            Some("stats") => {
+            Some("pong") => {
                 for event in std::mem::take(&mut self.early) {
                     self.apply(&event);
                 }
@@ -68,12 +79,12 @@ impl Screen {
     }
 
     fn apply(&mut self, event: &Value) {
-        let (change, id) = (number(&event["change"]), number(&event["data"]["id"]));
-        if change <= *self.seen.get(&id).unwrap_or(&self.loaded) {
+        let (version, id) = (number(&event["version"]), number(&event["data"]["id"]));
+        if version <= *self.seen.get(&id).unwrap_or(&self.loaded) {
             return; // The list has it.
         }
-        self.seen.insert(id, change);
-        self.latest = self.latest.max(change);
+        self.seen.insert(id, version);
+        self.latest = self.latest.max(version);
         if event["type"] == "deleted" {
             self.rows.remove(&id);
         } else {
@@ -107,8 +118,9 @@ struct Story {
     /// What the server has sent, and Ana's browser has not read yet. Events come on one
     /// connection, lists on another.
     events: VecDeque<Value>,
-    pages: VecDeque<Value>,
-    after: i64,
+    parts: VecDeque<Reply>,
+    /// Where the next part of the list is.
+    next: String,
 }
 
 impl Story {
@@ -122,23 +134,23 @@ impl Story {
             ana,
             screen: Screen::default(),
             events: VecDeque::new(),
-            pages: VecDeque::new(),
-            after: 0,
+            parts: VecDeque::new(),
+            next: FIRST_PART.into(),
         })
     }
 
     async fn step(&mut self) -> Check {
         match self.dice.roll(9) {
             0..=2 => self.somebody_writes().await?,
-            3 | 4 => self.ana_asks_for_a_page().await?,
-            5 => self.a_page_arrives().await?,
+            3 | 4 => self.ana_asks_for_a_part().await?,
+            5 => self.a_part_arrives().await?,
             6 | 7 => self.an_event_arrives().await,
             _ if self.dice.roll(8) == 0 => self.ana_reconnects().await?,
             _ => {}
         }
         if self.screen.state == State::Live {
             let expected = &self.history[self.screen.latest as usize];
-            assert_eq!(&self.screen.rows, expected, "change {}", self.screen.latest);
+            assert_eq!(&self.screen.rows, expected, "version {}", self.screen.latest);
         }
         Ok(())
     }
@@ -148,7 +160,7 @@ impl Story {
         let number = self.history.len();
         // Before Ana asks for the list, a change in silence is in the list, too.
         let early = self.screen.state == State::Loading && self.screen.loaded == 0;
-        let silent = early && self.pages.is_empty() && self.dice.roll(2) == 0;
+        let silent = early && self.parts.is_empty() && self.dice.roll(2) == 0;
         let wish = if silent { "?announce=false" } else { "" };
         let somebody = table.keys().nth(self.dice.roll(8) as usize).copied();
         match (self.dice.roll(4), somebody) {
@@ -181,21 +193,21 @@ impl Story {
         Ok(())
     }
 
-    async fn ana_asks_for_a_page(&mut self) -> Check {
-        if self.screen.state == State::Loading && self.pages.is_empty() {
-            let what = format!("GET /users?limit=2&after={}", self.after);
-            let page = asks(&self.server, "ana", &what, Value::Null).await?.body;
-            self.pages.push_back(page);
+    async fn ana_asks_for_a_part(&mut self) -> Check {
+        if self.screen.state == State::Loading && self.parts.is_empty() {
+            let what = format!("GET {}", self.next);
+            let part = asks(&self.server, "ana", &what, Value::Null).await?;
+            self.parts.push_back(part);
         }
         Ok(())
     }
 
-    async fn a_page_arrives(&mut self) -> Check {
-        if let Some(page) = self.pages.pop_front() {
-            self.screen.load(&page);
-            self.after = page["next"].as_i64().unwrap_or_default();
-            if self.screen.state == State::Catching {
-                self.ana.says(r#"{"action":"get_stats"}"#).await?;
+    async fn a_part_arrives(&mut self) -> Check {
+        if let Some(part) = self.parts.pop_front() {
+            self.screen.load(&part);
+            match part.next {
+                Some(next) => self.next = next,
+                None => self.ana.says(r#"{"action":"ping"}"#).await?,
             }
         }
         Ok(())
@@ -215,16 +227,16 @@ impl Story {
         self.ana = subscribes(&self.server, "ana", "users").await?;
         self.screen = Screen::default();
         self.events.clear();
-        self.pages.clear();
-        self.after = 0;
+        self.parts.clear();
+        self.next = FIRST_PART.into();
         Ok(())
     }
 
     /// Nobody writes any more, and everything arrives.
     async fn settles(&mut self) -> Check {
         while self.screen.state == State::Loading {
-            self.ana_asks_for_a_page().await?;
-            self.a_page_arrives().await?;
+            self.ana_asks_for_a_part().await?;
+            self.a_part_arrives().await?;
         }
         loop {
             self.an_event_arrives().await;
@@ -263,7 +275,7 @@ async fn who_loads_the_list_before_subscribing_misses_a_change() -> Check {
     asks(&server, "ben", "POST /users", user).await?;
     let mut ana = subscribes(&server, "ana", "users").await?;
 
-    assert_eq!(list.body["data"], json!([]), "Ben was not there yet");
+    assert_eq!(list.body, json!([]), "Ben was not there yet");
     ana.hears_nothing_for(ONE_MINUTE).await
 }
 
@@ -285,7 +297,7 @@ async fn an_old_event_does_not_undo_what_was_changed_in_silence() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_subscribes_first_can_tell_old_events_by_their_numbers() -> Check {
+async fn who_subscribes_first_can_tell_old_events_by_their_versions() -> Check {
     let server = serve(app());
     let mut ana = subscribes(&server, "ana", "users").await?;
 
@@ -294,17 +306,79 @@ async fn who_subscribes_first_can_tell_old_events_by_their_numbers() -> Check {
     let list = asks(&server, "ana", "GET /users", Value::Null).await?;
     asks(&server, "ben", "PATCH /users/1", json!({ "name": "Benno" })).await?;
 
-    let mut changes = Vec::new();
+    let mut versions = Vec::new();
     for _ in 0..2 {
         let event: Value =
             serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
-        changes.push(number(&event["change"]));
+        versions.push(number(&event["version"]));
     }
-    assert_eq!(list.body["change"], 1, "the list has Ben");
+    assert_eq!(list.version, Some(1), "the list has Ben");
     assert_eq!(
-        changes,
+        versions,
         [1, 2],
         "so the first of these is in the list, and the second is not"
     );
+    Ok(())
+}
+
+/// How many people write at the same time, and how many changes each of them makes.
+const WRITERS: usize = 8;
+const CHANGES: usize = 125;
+
+/// Creates users, renames each twice, and deletes it. The last one stays. Returns the
+/// versions.
+async fn writes(server: &Server, writer: usize) -> Result<Vec<i64>, Hint> {
+    let mut versions = Vec::new();
+    let mut id = 0;
+    for step in 0..CHANGES {
+        let name = format!("{writer}-{step}");
+        let email = format!("{name}@example.org");
+        let (what, body) = match step % 4 {
+            0 => ("POST /users".into(), json!({ "name": name, "email": email })),
+            3 => (format!("DELETE /users/{id}"), Value::Null),
+            _ => (format!("PATCH /users/{id}"), json!({ "name": name })),
+        };
+        let reply = asks(server, "ben", &what, body).await?;
+        id = reply.body["id"].as_i64().unwrap_or(id);
+        versions.push(reply.version.expect("it is allowed"));
+    }
+    Ok(versions)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_changes_of_eight_writers_none_is_lost_doubled_or_out_of_order() -> Check {
+    let config = Config {
+        outbox_size: WRITERS * CHANGES,
+        change_burst: at_least_one(10_000),
+        ..config()
+    };
+    let server = Arc::new(serve(app_with(config)));
+    let mut ana = subscribes(&server, "ana", "users").await?;
+
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let server = server.clone();
+        writers.spawn(async move { writes(&server, writer).await });
+    }
+    let all: Vec<i64> = (1..=(WRITERS * CHANGES) as i64).collect();
+    let mut screen = Screen { state: State::Live, ..Screen::default() };
+    let mut versions = Vec::new();
+    for _ in &all {
+        let event: Value = serde_json::from_str(&ana.hears_any().await?).expect("JSON");
+        versions.push(number(&event["version"]));
+        screen.receive(event);
+    }
+    let mut answers = Vec::new();
+    while let Some(versions) = writers.join_next().await {
+        answers.extend(versions.expect("nobody panics")?);
+    }
+    answers.sort_unstable();
+
+    assert_eq!(versions, all, "what Ana has heard");
+    assert_eq!(answers, all, "what the writers were told, sorted");
+    let list = asks(&server, "ana", "GET /users", Value::Null).await?;
+    let rows: Vec<Value> = screen.rows.into_values().collect();
+    assert_eq!(rows.len(), WRITERS, "the last user of each writer");
+    assert_eq!(list.body, json!(rows), "so her table is the list");
     Ok(())
 }

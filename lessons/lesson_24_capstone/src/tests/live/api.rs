@@ -1,7 +1,8 @@
 //! The API: what it does, and how it says no.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use humantime::parse_rfc3339;
 use probe::{Check, Hint, Server, serve};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -36,26 +37,100 @@ async fn users_can_be_created_read_listed_changed_and_deleted() -> Check {
     let new =
         json!({ "name": " Ana ", "email": "ana@example.org", "phone": "+49 30 123" });
     let made = asks(&server, "ana", "POST /users", new).await?;
-    let ana = json!({
+    let mut ana = json!({
         "id": 1, "owner": "ana", "name": "Ana", "email": "ana@example.org",
-        "phone": "+49 30 123"
+        "phone": "+49 30 123", "is_active": true
     });
+    ana["created_at"] = made.body["created_at"].clone();
     assert_eq!((made.status, &made.body), (201, &ana), "blanks are trimmed");
+    assert_eq!(made.version, Some(1), "that was the first change");
 
     let read = asks(&server, "ben", "GET /users/1", Value::Null).await?;
     assert_eq!((read.status, &read.body), (200, &ana), "everybody sees her");
     let list = asks(&server, "ben", "GET /users", Value::Null).await?;
-    let page = json!({ "change": 1, "data": [ana], "next": null });
-    assert_eq!((list.status, list.body), (200, page), "and the list has her");
+    assert_eq!((list.status, list.body), (200, json!([ana])), "and the list has her");
+    assert_eq!(
+        (list.version, list.next),
+        (Some(1), None),
+        "its version, and no next part"
+    );
 
     let changed =
         asks(&server, "ana", "PATCH /users/1", json!({ "name": "Anna" })).await?;
     assert_eq!(changed.status, 200, "{}", changed.body);
-    assert_eq!(changed.body["name"], "Anna", "the answer is how she is now");
+    ana["name"] = json!("Anna");
+    assert_eq!(changed.body, ana, "the answer is how she is now, and the rest stays");
     let gone = asks(&server, "ana", "DELETE /users/1", Value::Null).await?;
-    assert_eq!((gone.status, gone.change), (204, Some(3)), "that was the third change");
+    assert_eq!((gone.status, gone.version), (204, Some(3)), "that was the third change");
     let list = asks(&server, "ana", "GET /users", Value::Null).await?;
-    assert_eq!(list.body, json!({ "change": 3, "data": [], "next": null }), "all gone");
+    assert_eq!((list.body, list.version), (json!([]), Some(3)), "all gone");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_is_active_unless_somebody_says_otherwise() -> Check {
+    let server = with_users().await?;
+
+    let user = json!({ "name": "Cem", "email": "cem@example.org", "is_active": false });
+    let cem = asks(&server, "ana", "POST /users", user).await?;
+    assert_eq!(cem.body["is_active"], false, "somebody says so: {}", cem.body);
+    let renamed = asks(&server, "ana", "PATCH /users/3", json!({ "name": "C" })).await?;
+    assert_eq!(renamed.body["is_active"], false, "it stays: {}", renamed.body);
+    let body = json!({ "is_active": true });
+    let active = asks(&server, "ana", "PATCH /users/3", body).await?;
+
+    assert_eq!(active.body["is_active"], true, "and now he is: {}", active.body);
+    let read = asks(&server, "ana", "GET /users/3", Value::Null).await?;
+    assert_eq!(read.body, active.body, "for everybody");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_says_when_a_user_was_created() -> Check {
+    let server = serve(app());
+    let before = SystemTime::now() - Duration::from_millis(1); // It keeps milliseconds.
+
+    let user = json!({ "name": "Ana", "email": "ana@example.org" });
+    let made = asks(&server, "ana", "POST /users", user).await?.body;
+    let changed = asks(&server, "ana", "PATCH /users/1", json!({ "name": "A" })).await?;
+
+    let text = made["created_at"].as_str().unwrap_or_default();
+    let created = parse_rfc3339(text).expect("a time, as in RFC 3339");
+    assert!((before..=SystemTime::now()).contains(&created), "now, and not {text}");
+    assert_eq!(changed.body["created_at"], text, "a change leaves it as it is");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slash_at_the_end_makes_no_difference() -> Check {
+    let server = serve(app());
+    let user = json!({ "name": "Ana", "email": "ana@example.org" });
+    let post = json!({ "user_id": 1, "title": "Tea", "body": "I like it." });
+    let name = json!({ "name": "Anna" });
+    let event = json!({ "event": "hello" });
+
+    for (what, body, status) in [
+        ("POST /users/", user, 201),
+        ("GET /users/", Value::Null, 200),
+        ("GET /users/1/", Value::Null, 200),
+        ("PATCH /users/1/", name, 200),
+        ("POST /posts/", post, 201),
+        ("GET /posts/", Value::Null, 200),
+        ("GET /posts/1/", Value::Null, 200),
+        ("DELETE /posts/1/", Value::Null, 204),
+        ("POST /channels/users/events/", event, 202),
+        ("POST /announcements/", json!({ "message": "Tea is ready." }), 202),
+        ("GET /ws/stats/", Value::Null, 200),
+        ("PUT /users/", json!({}), 405),
+    ] {
+        let reply = asks(&server, "ana", what, body).await?;
+        assert_eq!(reply.status, status, "{what}: {}", reply.body);
+    }
+    for path in ["/api/v1/ws/", "/api/v1/ws/users/"] {
+        server.rejects("Eve", path, 401).await?;
+        let path = format!("{path}?token={}", token("ana"));
+        server.connect("Ana", &path).await?.hears_any().await?;
+    }
     Ok(())
 }
 
@@ -69,7 +144,7 @@ async fn posts_can_be_created_read_listed_changed_and_deleted() -> Check {
     let read = asks(&server, "ben", "GET /posts/1", Value::Null).await?;
     assert_eq!((read.status, &read.body), (200, &tea), "everybody can read it");
     let list = asks(&server, "ben", "GET /posts", Value::Null).await?;
-    assert_eq!(list.body["data"], json!([tea]), "the list has it");
+    assert_eq!(list.body, json!([tea]), "the list has it");
     let changed = asks(&server, "ana", "PATCH /posts/1", json!({ "body": "" })).await?;
     assert_eq!(changed.body["body"], "", "a body may be empty");
     assert_eq!(changed.body["title"], "Tea", "and the rest stays");
@@ -117,7 +192,7 @@ async fn what_does_not_exist_is_404_in_json() -> Check {
         (
             "POST /channels/cats/events",
             json!({ "event": "meow" }),
-            "unknown variant `cats`, expected `posts` or `users`",
+            "unknown variant `cats`, expected one of `news`, `posts`, `users`",
         ),
     ] {
         let reply = asks(&server, "ana", what, body).await?;
@@ -161,6 +236,9 @@ async fn each_wrong_field_is_422_and_is_named() -> Check {
         ("POST /users", json!({ "name": "Cem" }), "email"),
         ("POST /users", with("shoe_size", json!(42)), "shoe_size"),
         ("POST /users", with("id", json!(7)), "id"),
+        ("POST /users", with("created_at", json!("2026-11-21T09:30:00Z")), "created_at"),
+        ("POST /users", with("is_active", json!("yes")), "is_active"),
+        ("PATCH /users/1", json!({ "is_active": null }), "is_active"),
         ("POST /posts", json!({ "user_id": 1, "body": "" }), "title"),
         ("POST /posts", json!({ "user_id": 7, "title": "?", "body": "" }), "user_id"),
         ("POST /posts", json!({ "user_id": "1", "title": "?", "body": "" }), "user_id"),
@@ -205,7 +283,7 @@ async fn each_wrong_field_is_422_and_is_named() -> Check {
         assert!(reply.body["message"].is_string(), "and why: {}", reply.body);
     }
     let list = asks(&server, "ana", "GET /users", Value::Null).await?;
-    assert_eq!(list.body["change"], 3, "none of these has changed anything");
+    assert_eq!(list.version, Some(3), "none of these has changed anything");
     Ok(())
 }
 
@@ -225,7 +303,7 @@ async fn odd_names_and_addresses_are_welcome() -> Check {
         assert_eq!(reply.body["name"], name, "text is text");
     }
     let list = asks(&server, "ana", "GET /users", Value::Null).await?;
-    assert_eq!(list.body["data"].as_array().map(Vec::len), Some(3), "they are all there");
+    assert_eq!(list.body.as_array().map(Vec::len), Some(3), "they are all there");
     Ok(())
 }
 
@@ -320,27 +398,25 @@ async fn a_list_comes_in_parts() -> Check {
         asks(&server, "ana", "POST /users", user).await?;
     }
     let ids = |reply: &Reply| -> Vec<Value> {
-        reply.body["data"]
+        reply
+            .body
             .as_array()
             .map(|users| users.iter().map(|user| user["id"].clone()).collect())
             .unwrap_or_default()
     };
 
     let first = asks(&server, "ana", "GET /users?limit=2", Value::Null).await?;
+    let next = first.next.clone().unwrap_or_default();
     assert_eq!(
-        (ids(&first), &first.body["next"]),
-        (vec![json!(1), json!(2)], &json!(2)),
-        ""
+        (ids(&first), &*next),
+        (vec![json!(1), json!(2)], "/users?after=2&limit=2")
     );
     asks(&server, "ana", "DELETE /users/2", Value::Null).await?;
-    let second = asks(&server, "ana", "GET /users?limit=2&after=2", Value::Null).await?;
+    let second = asks(&server, "ana", &format!("GET {next}"), Value::Null).await?;
     assert_eq!(ids(&second), [3, 4], "it goes on behind one that is gone");
-    let last = asks(&server, "ana", "GET /users?limit=2&after=4", Value::Null).await?;
-    assert_eq!(
-        (ids(&last), &last.body["next"]),
-        (vec![json!(5)], &Value::Null),
-        "the end"
-    );
+    let next = second.next.unwrap_or_default();
+    let last = asks(&server, "ana", &format!("GET {next}"), Value::Null).await?;
+    assert_eq!((ids(&last), last.next), (vec![json!(5)], None), "the end");
     for limit in ["0", "1"] {
         let what = format!("GET /users?limit={limit}");
         assert_eq!(
@@ -469,6 +545,6 @@ async fn a_key_that_is_given_twice_is_refused() -> Check {
         assert_eq!(reply.body["message"], sentence, "{what} {body}");
     }
     let list = asks(&server, "ana", "GET /users", Value::Null).await?;
-    assert_eq!(list.body["change"], 3, "none of these has changed anything");
+    assert_eq!(list.version, Some(3), "none of these has changed anything");
     Ok(())
 }

@@ -10,8 +10,10 @@ use crate::tests::people::token;
 pub struct Reply {
     pub status: u16,
     pub body: Value,
-    /// The number of the change.
-    pub change: Option<i64>,
+    /// The version of the list, or after the change.
+    pub version: Option<i64>,
+    /// Where the next part of the list is.
+    pub next: Option<String>,
     /// When to try again, in seconds.
     pub retry_after: Option<i64>,
 }
@@ -60,12 +62,19 @@ pub async fn sends(
     let request = request.header("content-type", kind).body(text);
     let answer = server.request(request.expect("a good request")).await?;
 
-    let number =
-        |name| answer.headers.get(name).and_then(|it| it.to_str().ok()?.parse().ok());
+    let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    let number = |name| header(name).and_then(|value| value.parse().ok());
+    let next = header("link").map(|value| {
+        let path = value.strip_prefix("</api/v1").and_then(|rest| rest.split_once('>'));
+        let (path, rest) = path.expect("a link into the API");
+        assert_eq!(rest, r#"; rel="next""#, "{value}");
+        path.to_owned()
+    });
     Ok(Reply {
         status: answer.status.as_u16(),
         body: serde_json::from_str(&answer.body).unwrap_or_default(),
-        change: number("x-change"),
+        version: number("x-version"),
+        next,
         retry_after: number("retry-after"),
     })
 }

@@ -31,13 +31,13 @@ fn user(name: &str) -> Value {
 }
 
 /// An event about the first user, whom `owner` has created.
-fn event(kind: &str, change: i64, name: &str, owner: &str) -> Value {
+fn event(kind: &str, version: i64, name: &str, owner: &str) -> Value {
     json!({
-        "type": kind, "model": "user", "channel": "users", "change": change,
+        "type": kind, "model": "users", "channel": "users", "version": version,
         "timestamp": ANY,
         "data": {
             "id": 1, "owner": owner, "name": name, "email": "Ana@example.org",
-            "phone": null
+            "phone": null, "is_active": true, "created_at": ANY
         },
     })
 }
@@ -72,7 +72,8 @@ async fn the_greeting_brings_a_client_id_that_nobody_can_guess() -> Check {
         let greeting: Value =
             serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
         assert_eq!(greeting["type"], "connection", "{greeting}");
-        assert_eq!(greeting["channels"], json!(["users"]), "{greeting}");
+        assert_eq!(greeting["message"], "Connected to channel: users", "{greeting}");
+        assert_eq!(greeting["channel"], "users", "{greeting}");
         assert!(
             humantime::parse_rfc3339(greeting["timestamp"].as_str().unwrap_or(""))
                 .is_ok()
@@ -92,8 +93,8 @@ async fn a_client_may_bring_its_own_id() -> Check {
     let path = socket_path("ana", "/posts?client_id=kitchen-tablet");
     let mut ana = server.connect("Ana", &path).await?;
     ana.hears(json!({
-        "type": "connection", "client_id": "kitchen-tablet", "channels": ["posts"],
-        "timestamp": ANY
+        "type": "connection", "message": "Connected to channel: posts",
+        "channel": "posts", "client_id": "kitchen-tablet", "timestamp": ANY
     }))
     .await?;
 
@@ -116,7 +117,11 @@ async fn subscribers_hear_what_was_created_updated_and_deleted() -> Check {
 
     ben.hears(event("created", 1, "Ana", "ana")).await?;
     ben.hears(event("updated", 2, "Anna", "ana")).await?;
-    ben.hears(event("deleted", 3, "Anna", "ana")).await?;
+    ben.hears(json!({
+        "type": "deleted", "model": "users", "channel": "users", "version": 3,
+        "timestamp": ANY, "data": { "id": 1 },
+    }))
+    .await?;
     cem.hears_nothing_for(ONE_MINUTE).await
 }
 
@@ -130,7 +135,7 @@ async fn an_event_about_a_post_goes_to_the_channel_of_posts() -> Check {
     adds(&server, "ana", "POST /posts", post).await?;
 
     ben.hears(json!({
-        "type": "created", "model": "post", "channel": "posts", "change": 2,
+        "type": "created", "model": "posts", "channel": "posts", "version": 2,
         "timestamp": ANY,
         "data": {
             "id": 1, "owner": "ana", "user_id": 1, "title": "Tea", "body": "I like it."
@@ -152,7 +157,7 @@ async fn a_change_that_fails_is_not_published() -> Check {
         ("DELETE /users/7", Value::Null),
     ] {
         let reply = asks(&server, "ana", what, body).await?;
-        assert!(reply.status >= 400 && reply.change.is_none(), "{what}: {}", reply.body);
+        assert!(reply.status >= 400 && reply.version.is_none(), "{what}: {}", reply.body);
     }
 
     ben.hears_nothing_for(ONE_MINUTE).await
@@ -213,6 +218,91 @@ async fn an_id_in_use_keeps_nobody_out() -> Check {
     for client in [&mut ana, &mut again, &mut ben] {
         client.hears(event("created", 1, "Ana", "cem")).await?;
     }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_subscribed_to_the_news_gets_what_clients_send_there() -> Check {
+    let server = serve(app());
+    let mut ana = subscribes(&server, "ana", "news").await?;
+    let mut ben = subscribes(&server, "ben", "news").await?;
+    let mut cem = subscribes(&server, "cem", "users").await?;
+
+    let hello = r#"{"action":"send","channel":"news","message":" Tea is ready. "}"#;
+    ana.says(hello).await?;
+    let sent = |from: &str| {
+        json!({
+            "type": "message", "channel": "news", "message": "Tea is ready.",
+            "from": from, "timestamp": ANY
+        })
+    };
+    ana.hears(sent("ana")).await?;
+    ben.hears(sent("ana")).await?;
+
+    cem.says(hello).await?;
+    ben.hears(sent("cem")).await?;
+    cem.hears_nothing_for(ONE_MINUTE).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_can_send_to_a_channel_that_carries_changes() -> Check {
+    let server = serve(app());
+    let mut ana = subscribes(&server, "ana", "users").await?;
+    let mut ben = subscribes(&server, "ben", "users").await?;
+
+    for channel in ["users", "posts"] {
+        let message =
+            json!({ "action": "send", "channel": channel, "message": "Hello?" });
+        ana.says(message.to_string()).await?;
+        let sentence = format!("{channel} takes no messages: it carries changes");
+        ana.hears(error(&sentence)).await?;
+    }
+
+    ana.hears_nothing_for(ONE_MINUTE).await?;
+    ben.hears_nothing_for(ONE_MINUTE).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_to_a_channel_has_at_most_2000_characters() -> Check {
+    let server = serve(app());
+    let mut ana = subscribes(&server, "ana", "news").await?;
+    let send = |text: &str| {
+        json!({ "action": "send", "channel": "news", "message": text }).to_string()
+    };
+
+    ana.says(send(&"é".repeat(2_001))).await?;
+    let heard = ana.hears_any().await?;
+    let sentence = "message has 2001 characters, the limit is 2000";
+    assert!(heard.contains(sentence), "it says why not: {heard}");
+    ana.says(send(&"é".repeat(2_000))).await?;
+    ana.hears(json!({
+        "type": "message", "channel": "news", "message": "é".repeat(2_000),
+        "from": "ana", "timestamp": ANY
+    }))
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_sends_too_fast_to_a_channel_is_asked_to_wait() -> Check {
+    let config = Config {
+        messages_per_second: at_least_one(1),
+        message_burst: at_least_one(10),
+        ..config()
+    };
+    let server = serve(app_with(config));
+    let mut ana = subscribes(&server, "ana", "users").await?;
+    let mut ben = subscribes(&server, "ben", "news").await?;
+
+    for _ in 0..12 {
+        ana.says(r#"{"action":"send","channel":"news","message":"Hello!"}"#).await?;
+    }
+
+    let refusals = ana.hears_out(SECOND).await;
+    let expected = error("too many messages: try again in 1.0 seconds").to_string();
+    assert!(refusals.iter().all(|refusal| *refusal == expected), "{refusals:?}");
+    assert!(refusals.len() > 1, "twelve are too many: {refusals:?}");
+    let heard = ben.hears_out(SECOND).await;
+    assert_eq!(heard.len() + refusals.len(), 12, "the others have been sent: {heard:?}");
     Ok(())
 }
 
@@ -282,28 +372,22 @@ async fn only_operators_may_announce() -> Check {
 async fn one_socket_can_subscribe_and_unsubscribe() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", &socket_path("ana", "")).await?;
-    let greeting: Value =
-        serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
-    assert_eq!(greeting["channels"], json!([]), "she is subscribed to nothing yet");
+    ana.hears(json!({
+        "type": "connection", "message": "Connected", "channel": null,
+        "client_id": ANY, "timestamp": ANY
+    }))
+    .await?;
     adds(&server, "ben", "POST /users", user("Ana")).await?;
 
-    for (channel, channels) in
-        [("users", json!(["users"])), ("posts", json!(["posts", "users"]))]
-    {
+    for channel in ["users", "posts"] {
         ana.says(json!({ "action": "subscribe", "channel": channel }).to_string())
             .await?;
-        ana.hears(
-            json!({ "type": "subscribed", "channel": channel, "channels": channels }),
-        )
-        .await?;
+        ana.hears(json!({ "type": "subscribed", "channel": channel })).await?;
     }
     adds(&server, "ben", "PATCH /users/1", json!({ "name": "Anna" })).await?;
     ana.hears(event("updated", 2, "Anna", "ben")).await?;
     ana.says(r#"{"action":"unsubscribe","channel":"users"}"#).await?;
-    ana.hears(
-        json!({ "type": "unsubscribed", "channel": "users", "channels": ["posts"] }),
-    )
-    .await?;
+    ana.hears(json!({ "type": "unsubscribed", "channel": "users" })).await?;
 
     adds(&server, "ben", "PATCH /users/1", json!({ "name": "Ana" })).await?;
     ana.hears_nothing_for(ONE_MINUTE).await
@@ -315,13 +399,9 @@ async fn subscribing_twice_is_answered_and_delivers_once() -> Check {
     let mut ana = subscribes(&server, "ana", "users").await?;
 
     ana.says(r#"{"action":"subscribe","channel":"users"}"#).await?;
-    ana.hears(json!({ "type": "subscribed", "channel": "users", "channels": ["users"] }))
-        .await?;
+    ana.hears(json!({ "type": "subscribed", "channel": "users" })).await?;
     ana.says(r#"{"action":"unsubscribe","channel":"posts"}"#).await?;
-    ana.hears(
-        json!({ "type": "unsubscribed", "channel": "posts", "channels": ["users"] }),
-    )
-    .await?;
+    ana.hears(json!({ "type": "unsubscribed", "channel": "posts" })).await?;
     adds(&server, "ben", "POST /users", user("Ana")).await?;
 
     ana.hears(event("created", 1, "Ana", "ben")).await?;
@@ -335,12 +415,16 @@ async fn stats_come_over_the_socket_and_over_http() -> Check {
     ana.says(r#"{"action":"subscribe","channel":"posts"}"#).await?;
     ana.hears_any().await?;
     let ben = subscribes(&server, "ben", "users").await?;
-    let counts = |clients, posts, users| json!({ "clients": clients, "channels": { "posts": posts, "users": users } });
+    let counts = |connections, posts, users| {
+        json!({
+            "total_channels": 3,
+            "channels": { "news": 0, "posts": posts, "users": users },
+            "total_connections": connections,
+        })
+    };
 
     ana.says(r#"{"action":"get_stats"}"#).await?;
-    let mut stats = counts(2, 1, 2);
-    stats["type"] = json!("stats");
-    ana.hears(stats).await?;
+    ana.hears(json!({ "type": "stats", "data": counts(2, 1, 2) })).await?;
     ben.leaves().await?;
 
     let reply = asks(&server, "cem", "GET /ws/stats", Value::Null).await?;
@@ -354,14 +438,15 @@ async fn stats_come_over_the_socket_and_over_http() -> Check {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_channel_is_refused() -> Check {
     let server = serve(app());
-    let sentence = "unknown variant `cats`, expected `posts` or `users`";
+    let sentence = "unknown variant `cats`, expected one of `news`, `posts`, `users`";
 
     let answer = server.rejects("Ana", &socket_path("ana", "/cats"), 404).await?;
     assert_eq!(answer.body, json!({ "message": sentence }).to_string(), "it says why");
 
     let mut ana = subscribes(&server, "ana", "users").await?;
-    for action in ["subscribe", "unsubscribe"] {
-        ana.says(json!({ "action": action, "channel": "cats" }).to_string()).await?;
+    for action in ["subscribe", "unsubscribe", "send"] {
+        let message = json!({ "action": action, "channel": "cats", "message": "Meow." });
+        ana.says(message.to_string()).await?;
         ana.hears(error(sentence)).await?;
     }
     ana.says(r#"{"action":"ping"}"#).await?;
@@ -376,9 +461,15 @@ async fn what_a_socket_cannot_ask_for_is_answered() -> Check {
     for (text, sentence) in [
         (
             r#"{"action":"shout"}"#,
-            "unknown variant `shout`, expected one of `subscribe`, `unsubscribe`, `get_stats`, `ping` at line 1 column 17",
+            "unknown variant `shout`, expected one of `subscribe`, `unsubscribe`, `send`, `get_stats`, `ping` at line 1 column 17",
         ),
         (r#"{"action":"subscribe"}"#, "missing field `channel`"),
+        (r#"{"action":"send","channel":"news"}"#, "missing field `message`"),
+        (
+            r#"{"action":"send","channel":"news","message":7}"#,
+            "invalid type: integer `7`",
+        ),
+        (r#"{"action":"send","channel":"news","message":" \n "}"#, "message is empty"),
         (r#"{"type":"ping"}"#, "missing field `action`"),
         ("hello", r#"a message is a JSON object, such as {"action":"ping"}"#),
     ] {
@@ -434,6 +525,6 @@ async fn a_slow_subscriber_is_closed_with_4008_and_harms_only_itself() -> Check 
     ben.reads_again();
     ben.is_closed_in_the_end(4008, "too slow").await?;
     let reply = asks(&server, "cem", "GET /ws/stats", Value::Null).await?;
-    assert_eq!(reply.body["clients"], 1, "Ben is disconnected: {}", reply.body);
+    assert_eq!(reply.body["total_connections"], 1, "Ben is disconnected: {}", reply.body);
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::{Router, response::IntoResponse};
+use humantime::parse_rfc3339;
 use probe::{Check, serve};
 use rusqlite::Connection;
 use rusqlite_migration::Migrations;
@@ -82,7 +83,7 @@ async fn a_file_outlives_the_program_and_memory_does_not() -> Check {
         asks(&server, "ana", "POST /users", user.clone()).await?;
         drop(server);
         let list = asks(&serve(app()), "ana", "GET /users", Value::Null).await?;
-        let users = list.body["data"].as_array().map(Vec::len);
+        let users = list.body.as_array().map(Vec::len);
         assert_eq!(users, Some(left), "{}", list.body);
     }
     Ok(())
@@ -127,6 +128,9 @@ async fn migrations_bring_an_old_file_up_to_date() {
         .expect("posts are there, too");
 
     assert_eq!(users[0].name, "Ana", "and what was there has stayed");
+    assert!(users[0].is_active, "nobody has said that she is not");
+    let created_at = &users[0].created_at;
+    assert!(parse_rfc3339(created_at).is_ok(), "a time, as all have it: {created_at}");
 }
 
 #[test]
@@ -184,8 +188,8 @@ async fn changes_are_published_in_the_order_in_which_they_were_made() {
             let (database, published) = (database.clone(), published.clone());
             let draft = draft(&format!("{i}@example.org"));
             tokio::spawn(async move {
-                let note = move |number, _: &User| {
-                    published.lock().expect("nobody panics").push(number);
+                let note = move |version, _: &User| {
+                    published.lock().expect("nobody panics").push(version);
                 };
                 database
                     .write(move |db| User::create(db, draft, &user("ana")), note)
@@ -219,7 +223,8 @@ async fn who_hangs_up_while_writing_costs_nobody_the_event() {
         wait.recv().expect("the test says when");
         User::create(db, draft, &user("ana"))
     };
-    let publish = move |number, _: &User| published.send(number).expect("the test waits");
+    let publish =
+        move |version, _: &User| published.send(version).expect("the test waits");
     let handler = tokio::spawn(async move { database.write(change, publish).await });
     starts.await.expect("the work starts");
     handler.abort(); // So does axum when a client hangs up.
@@ -303,8 +308,8 @@ fn who_hangs_up_adds_neither_threads_nor_transactions() {
 
         assert!(free.is_ok(), "one of the two threads has nothing to do");
         let list = database.read(|db| User::list(db, 0, 10)).await;
-        let (number, users) = list.expect("a good query");
-        assert_eq!((number, users.len()), (1, 1), "the others had not had their turn");
+        let (version, users) = list.expect("a good query");
+        assert_eq!((version, users.len()), (1, 1), "the others had not had their turn");
     });
 }
 

@@ -30,7 +30,7 @@ async fn reads(server: &Server, query: &str) -> Result<Reply, Hint> {
 }
 
 fn length(reply: &Reply) -> Option<usize> {
-    reply.body["data"].as_array().map(Vec::len)
+    reply.body.as_array().map(Vec::len)
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,17 +41,18 @@ async fn a_page_has_at_most_100_rows() -> Check {
     }
 
     for (query, rows, next) in [
-        ("/users", 100, json!(100)),
-        ("/users?limit=99", 99, json!(99)),
-        ("/users?limit=100", 100, json!(100)),
-        ("/users?limit=101", 100, json!(100)),
-        ("/users?limit=1000000000", 100, json!(100)),
-        ("/users?limit=100&after=1", 100, Value::Null),
-        ("/users?after=100", 1, Value::Null),
-        ("/users?after=101", 0, Value::Null),
+        ("/users", 100, Some("/users?after=100&limit=100")),
+        ("/users?limit=99", 99, Some("/users?after=99&limit=99")),
+        ("/users?limit=100", 100, Some("/users?after=100&limit=100")),
+        ("/users?limit=101", 100, Some("/users?after=100&limit=100")),
+        ("/users?limit=1000000000", 100, Some("/users?after=100&limit=100")),
+        ("/users/?limit=100", 100, Some("/users/?after=100&limit=100")),
+        ("/users?limit=100&after=1", 100, None),
+        ("/users?after=100", 1, None),
+        ("/users?after=101", 0, None),
     ] {
         let page = reads(&server, query).await?;
-        let got = (length(&page), page.body["next"].clone());
+        let got = (length(&page), page.next.as_deref());
         assert_eq!(got, (Some(rows), next), "GET {query}");
     }
     Ok(())

@@ -51,6 +51,7 @@ async fn allowed(
 
 const READS: &[&str] = &[
     "GET /users",
+    "GET /users/",
     "GET /users/1",
     "GET /users/7",
     "GET /posts",
@@ -64,6 +65,7 @@ const READS: &[&str] = &[
 
 const CHANGES: &[&str] = &[
     "POST /users",
+    "POST /users/",
     "PATCH /users/1",
     "DELETE /users/1",
     "POST /posts",
@@ -150,7 +152,7 @@ async fn a_change_that_is_refused_changes_nothing() -> Check {
 
     let reply = asks(&server, "ana", "PATCH /users/1", json!({ "name": "Anna" })).await?;
 
-    assert_eq!((reply.status, reply.change), (429, None), "{}", reply.body);
+    assert_eq!((reply.status, reply.version), (429, None), "{}", reply.body);
     let user = asks(&server, "ben", "GET /users/1", Value::Null).await?;
     assert_eq!(user.body["name"], "Ana", "as it was");
     Ok(())
