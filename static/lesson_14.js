@@ -1,194 +1,273 @@
-// Lesson 14, the browser's half: tables that are always as they are on the server.
+// Lesson 14, the browser's half: a table that is always as it is on the server.
 //
-// live.js loads them and follows their events. What is left for us is to draw a table,
-// and to ask for changes. We never change a table ourselves: each change that we ask for
-// comes back as an event, like those that others ask for.
+// First we subscribe to the events, then we load the list, and the version decides which
+// events are newer than the list. We never change the table ourselves: each change that we
+// ask for comes back as an event, like those that others ask for.
 
-import { explain } from "./close-codes.js";
-import { ApiError, ask, follow } from "./live.js";
+import { NOT_AUTHENTICATED, explain } from "./close-codes.js";
+import { make } from "./elements.js";
+import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
+import { reconnect } from "./reconnect.js";
+import { whoAmI } from "./server.js";
+import { signInForm } from "./sign-in.js";
 
-/** How it can stand with a table, the worst first. */
-const STATES = ["signed out", "reconnecting", "connecting", "live"];
+const USERS = "/api/v1/users";
+const EVENTS = "/api/v1/ws/users";
 
-const form = document.querySelector("#sign-in");
-const fields = document.querySelector("#sign-in fieldset");
-const answer = document.querySelector("#answer");
-const data = document.querySelector("#data");
+/** How long an answer may take. On a lost connection there would never be one. */
+const TIMEOUT = 10_000;
+
+const live = document.querySelector("#live");
 const state = document.querySelector("#state");
+const body = document.querySelector("#users tbody");
+const shownVersion = document.querySelector("#version");
+const countdown = document.querySelector("#countdown");
 const talk = document.querySelector("#talk");
-const authors = document.querySelector("#add-post select");
+const add = document.querySelector("#add");
+const again = document.querySelector("#again");
 const dialog = document.querySelector("#rename");
-const { username, password } = form.elements;
+const { order, seconds } = again.elements;
 
-/** How it stands with each table. */
-const tables = {};
+/** A copy of the list. Its rows are those that the server had at its version. */
+class Replica {
+  rows = new Map();
+  /** There is none before the list has been loaded. */
+  version = null;
+  #early = [];
 
-/** What ends our following, once we have begun. */
-let stops = [];
+  /** The list has come. So we can tell which of the events before it are newer. */
+  load(version, users) {
+    this.version = version;
+    this.rows = new Map(users.map((user) => [user.id, user]));
+    for (const event of this.#early.splice(0)) this.receive(event);
+  }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
+  /** An event has come. */
+  receive(event) {
+    const { type, version, data } = event;
+    if (this.version === null) {
+      this.#early.push(event);
+      note(event, "it waits for the list");
+    } else if (version <= this.version) {
+      note(event, "old: the list has it already");
+    } else {
+      this.version = version;
+      if (type === "deleted") this.rows.delete(data.id);
+      else this.rows.set(data.id, data);
+      note(event, "new");
+    }
+  }
+}
 
-  fields.disabled = true;
-  const signedIn = await signIn();
-  fields.disabled = false;
+/** What the table shows. Each connection begins with an empty one. */
+let replica;
+let socket;
+let me;
 
-  if (signedIn) enter();
-  else password.focus();
+const tries = reconnect({ connect, onWait: count, onGiveUp: () => {} });
+
+const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) => {
+  me = username;
+  form.hide();
+  live.hidden = false;
+  connect();
 });
 
-/** Gets the cookie for the name and the password; or says why not. */
-async function signIn() {
-  try {
-    const reply = await fetch("/login", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username: username.value, password: password.value }),
-    });
-    if (!reply.ok) answer.value = await reply.text();
-    return reply.ok;
-  } catch {
-    answer.value = "No server answers.";
-    return false;
+async function connect() {
+  const mine = new Replica();
+  replica = mine;
+  state.value = "Connecting …";
+
+  if (order.value === "load") {
+    await load(mine).catch(() => {}); // Then there will be no connection, either.
+    await pause();
+    if (mine !== replica) return; // Somebody has pressed “Begin again”.
   }
-}
 
-function enter() {
-  password.value = "";
-  form.hidden = true;
-  data.hidden = false;
-  tables.users = tables.posts = { state: "connecting", rows: [], news: null };
-  drawState();
-  stops = [
-    follow("users", (users) => {
-      tables.users = users;
-      drawState();
-      drawTable("users", users, ({ name, email }) => [name, email]);
-      drawAuthors(users.rows);
-      drawPosts({ ...tables.posts, news: null }); // Their authors may have new names.
-    }),
-    follow("posts", (posts) => {
-      tables.posts = posts;
-      drawState();
-      drawPosts(posts);
-    }),
-  ];
-}
+  socket = new WebSocket(EVENTS);
+  const opened = socket;
+  tries.follow(opened);
+  keepAlive(opened, undefined, { action: "ping" });
 
-function leave(why) {
-  for (const stop of stops) stop();
-  answer.value = why;
-  form.hidden = false;
-  username.focus();
-}
+  opened.addEventListener("message", ({ data }) => {
+    if (mine !== replica) return; // It comes too late.
 
-/** Shows how it stands with the table that is worse off. */
-function drawState() {
-  const rank = (table) => STATES.indexOf(table.state);
-  const [worst] = Object.values(tables).sort((a, b) => rank(a) - rank(b));
-  const { state: now, news, problem } = worst;
-
-  talk.disabled = now !== "live";
-  if (now === "connecting") state.value = "Connecting …";
-  if (now === "live") state.value = `Connected as ${username.value}.`;
-  // Events may come before the list does. They say nothing about why we reconnect.
-  if (now === "reconnecting" && news instanceof CloseEvent)
-    state.value = [explain(news), problem, "We try again."].filter(Boolean).join(" ");
-  if (now === "signed out") {
-    state.value = "Not connected.";
-    leave(problem);
-  }
-}
-
-function drawPosts(posts) {
-  drawTable("posts", posts, ({ user_id, title }) => [nameOf(user_id), title]);
-}
-
-/** Draws the rows that are there now, marks the one that the news is about, and tells. */
-function drawTable(id, { rows, news }, cells) {
-  const body = document.querySelector(`#${id} tbody`);
-  const ids = new Set(rows.map((record) => `${record.id}`));
-  for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
-  const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
-
-  rows.forEach((record, place) => {
-    const row = drawn.get(`${record.id}`) ?? newRow(id, record);
-    // Who takes a row out of the page, if only to put it back, takes the focus from it.
-    if (row !== body.rows[place]) body.insertBefore(row, body.rows[place]);
-    cells(record).forEach((text, i) => {
-      row.cells[i].textContent = text; // Never innerHTML.
-    });
-    for (const button of row.querySelectorAll("button"))
-      button.ariaLabel = `${button.textContent} ${titleOf(record)}`;
-    row.classList.toggle("changed", news?.model !== undefined && news.data.id === record.id);
+    const message = JSON.parse(data);
+    if (message.type === "connection") subscribed(mine, opened);
+    if (message.model === "users") {
+      mine.receive(message);
+      draw(message);
+    }
   });
-  if (news?.channel === id || (news?.type === "announcement" && id === "users")) tell(news);
+
+  opened.addEventListener("close", (event) => mine === replica && lost(event), { once: true });
 }
 
-function newRow(id, { id: number }) {
-  const row = document.createElement("tr");
-  row.dataset.id = number;
-  row.append(document.createElement("td"), document.createElement("td"));
+/** From now on, no event is missed. So this is the moment to load the list. */
+async function subscribed(mine, opened) {
+  try {
+    if (mine.version === null) {
+      await pause();
+      await load(mine);
+    }
+    if (mine !== replica || opened.readyState !== WebSocket.OPEN) return;
 
-  const buttons = document.createElement("td");
-  if (id === "users") buttons.append(button("Rename", () => rename(number)));
-  buttons.append(button("Delete", () => change("DELETE", `/${id}/${number}`)));
-  row.append(buttons);
+    state.value = `Connected as ${me}.`;
+    countdown.textContent = "";
+    talk.disabled = false;
+  } catch {
+    opened.close(4000, "no list"); // And so we try again.
+  }
+}
+
+async function load(mine) {
+  const reply = await ask("GET", USERS);
+  const version = Number(reply.headers.get("x-version"));
+  const users = await reply.json();
+  if (mine !== replica) return;
+
+  write("notice", `The list has come, with version ${version}.`);
+  mine.load(version, users);
+  draw();
+}
+
+function pause() {
+  return new Promise((resolve) => setTimeout(resolve, 1000 * seconds.valueAsNumber));
+}
+
+/** The connection has ended. The table stays, but it may be old from now on. */
+async function lost(event) {
+  const mine = replica;
+  if (!talk.disabled) write("notice", explain(event)); // Not for each try that fails.
+  talk.disabled = true;
+  state.value = explain(event);
+
+  // A page cannot read why an upgrade was rejected. Over HTTP it can.
+  const { status, sentence } = await whoAmI();
+  if (mine !== replica) return;
+
+  if (status === 401) signOut(sentence);
+  else if (event.code === NOT_AUTHENTICATED) signOut(`Sign in again: ${event.reason}.`);
+  else state.value = `${explain(event)} ${sentence}`;
+}
+
+function count(milliseconds) {
+  const left = Math.ceil(milliseconds / 1000);
+  countdown.textContent = `It may be old. We connect again in ${left} s.`;
+}
+
+function signOut(sentence) {
+  end();
+  live.hidden = true;
+  form.askAgain(sentence);
+}
+
+function end() {
+  replica = null;
+  tries.stop();
+  if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
+  talk.disabled = true;
+  body.replaceChildren();
+  shownVersion.value = "none yet";
+  countdown.textContent = "";
+}
+
+again.addEventListener("submit", (event) => {
+  event.preventDefault();
+
+  end();
+  write("notice", `Begin again: ${order.selectedOptions[0].textContent}.`);
+  connect();
+});
+
+/** Draws the rows that are there now, and marks the one that an event is about. */
+function draw(event) {
+  if (replica.version === null) return;
+
+  for (const row of [...body.rows]) {
+    if (!replica.rows.has(Number(row.dataset.id))) row.remove();
+  }
+  // Ids grow. So a row that is not there yet belongs at the end.
+  for (const user of replica.rows.values()) {
+    const row = body.querySelector(`[data-id="${user.id}"]`) ?? newRow(user.id);
+    fill(row, user);
+    row.classList.toggle("changed", user.id === event?.data.id);
+  }
+  shownVersion.value = replica.version;
+}
+
+function newRow(id) {
+  const row = make("tr", {}, ...[1, 2, 3, 4].map(() => make("td", {})));
+  row.dataset.id = id;
+  const [name, , active, buttons] = row.cells;
+  const button = (textContent, act) => {
+    const made = make("button", { type: "button", textContent });
+    made.addEventListener("click", act);
+    buttons.append(made);
+  };
+  button("Rename", () => askForName(id, name.textContent));
+  button("", () => change("PATCH", id, { is_active: active.textContent === "no" }));
+  button("Delete", () => change("DELETE", id));
+  body.append(row);
   return row;
 }
 
-function button(text, act) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.textContent = text;
-  made.addEventListener("click", act);
-  return made;
+function fill({ cells }, { name, email, is_active }) {
+  const texts = [name, email, is_active ? "yes" : "no"];
+  texts.forEach((text, i) => {
+    cells[i].textContent = text; // Never innerHTML: strangers wrote this text.
+  });
+  const buttons = [...cells[3].children];
+  buttons[1].textContent = is_active ? "Deactivate" : "Activate";
+  for (const button of buttons) button.ariaLabel = `${button.textContent} ${name}`;
 }
 
-function nameOf(user) {
-  return tables.users.rows.find(({ id }) => id === user)?.name ?? `user ${user}`;
+/** Writes down an event, and what became of it. */
+function note({ type, version, data }, what) {
+  const name = data.name ? ` (${data.name})` : "";
+  write("received", `User ${data.id} ${type}${name}`, `version ${version}, ${what}`);
 }
 
-/** What people call a record, be it a user or a post. */
-function titleOf({ name, title }) {
-  return name ?? title;
+/** Sends a request. The error is a sentence. */
+async function ask(method, path, json) {
+  const options = json && {
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(json),
+  };
+  const signal = AbortSignal.timeout(TIMEOUT);
+  // An old list out of the browser's cache would lack changes.
+  const asked = fetch(path, { method, cache: "no-store", signal, ...options });
+  const reply = await asked.catch(() => {
+    throw new Error("No server answers.");
+  });
+  if (!reply.ok) throw new Error(await reply.text());
+
+  return reply;
 }
 
-function drawAuthors(users) {
-  const chosen = authors.value;
-  authors.replaceChildren(...users.map(({ id, name }) => new Option(name, id)));
-  if (users.some(({ id }) => `${id}` === chosen)) authors.value = chosen;
-}
-
-/** Adds an event to the log. */
-function tell({ type, model, data, event, from, message, timestamp }) {
-  const time = new Date(timestamp).toLocaleTimeString();
-  if (type === "announcement") write("notice", message, time);
-  else if (type === "custom") write("received", say(data), `${event} from ${from}, ${time}`);
-  else write("received", `${model} ${data.id} ${type}: ${titleOf(data)}`, time);
-}
-
-/** Text as it is. Programs may send any other JSON. */
-function say(data) {
-  return typeof data === "string" ? data : JSON.stringify(data);
-}
-
-/** Asks for a change. Whether it worked, the events tell; why it did not, we tell. */
-async function change(method, path, body) {
+/** Asks for a change. If it worked, an event shows it. If not, we say why. */
+async function change(method, id, json) {
   try {
-    await ask(method, path, body);
+    await ask(method, id ? `${USERS}/${id}` : USERS, json);
     return true;
   } catch (error) {
-    write("problem", error instanceof ApiError ? error.message : "No server answers.");
+    write("problem", error.message);
     return false;
   }
 }
 
-function rename(id) {
+add.addEventListener("submit", async (event) => {
+  event.preventDefault();
+
+  const { name, email } = add.elements;
+  if (await change("POST", null, { name: name.value, email: email.value })) add.reset();
+});
+
+function askForName(id, name) {
   const { text } = dialog.querySelector("form").elements;
-  dialog.dataset.path = `/users/${id}`;
-  text.value = nameOf(id);
+  dialog.dataset.id = id;
+  text.value = name;
   dialog.showModal();
   text.select();
 }
@@ -196,27 +275,5 @@ function rename(id) {
 dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close());
 
 dialog.addEventListener("submit", ({ target }) => {
-  change("PATCH", dialog.dataset.path, { name: target.elements.text.value });
+  change("PATCH", dialog.dataset.id, { name: target.elements.text.value });
 });
-
-onSubmit("#add-user", ({ name, email }) =>
-  change("POST", "/users", { name: name.value, email: email.value }),
-);
-
-onSubmit("#add-post", ({ user_id, title }) => {
-  const post = { user_id: Number(user_id.value), title: title.value, body: "" };
-  return change("POST", "/posts", post);
-});
-
-onSubmit("#say", ({ text }) =>
-  change("POST", "/channels/users/events", { event: "note", data: text.value }),
-);
-
-/** Empties the form when what it asked for has been done. */
-function onSubmit(selector, act) {
-  document.querySelector(selector).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const form = event.target;
-    if (await act(form.elements)) form.reset();
-  });
-}

@@ -1,4 +1,4 @@
-// Signing in, and then the room: what the pages of lessons 09 to 13 have in common.
+// Signing in, and then the room: what the pages from lesson 09 on have in common.
 //
 // Lesson 08 shows how it works, step by step.
 
@@ -18,56 +18,40 @@ export function login(username, password, credentials = "same-origin") {
 }
 
 /**
- * Draws a form for a name, a password and a room in `formIn`. Who has signed in enters the
- * room, which is drawn in `roomIn`.
+ * Draws a form for a name and a password in `formIn`, and calls `onSignedIn` with the
+ * server's answer: the cookie is set then. `more` are elements to have in the form, too.
  *
- * - `onConnecting` is called with each new socket, before it is open, and the room's path.
- * - `onClose` is called when it has closed, with the event and whether it had been open.
- *   If it returns true, the form stays away, because the page connects again by itself.
- * - `onSignedOut` is called when only signing in again can help, before the form is shown.
- *
- * Returns `connect`, which connects again, and `showForm`, which shows the form with a
- * sentence.
+ * Returns `show`, which shows the form with a sentence, `hide`, and `askAgain`, which shows
+ * it for a new password.
  */
-export function signInAndChat(formIn, roomIn, options = {}) {
-  const { onConnecting, onClose, onSignedOut } = options;
-  const name = {
+export function signInForm(formIn, onSignedIn, ...more) {
+  const username = make("input", {
+    name: "username",
     autocomplete: "username",
     autocapitalize: "none",
     spellcheck: false,
+    autofocus: true,
     required: true,
-  };
-  const username = make("input", { name: "username", autofocus: true, ...name });
+  });
   const password = make("input", {
     name: "password",
     type: "password",
     autocomplete: "current-password",
     required: true,
   });
-  const room = make("input", {
-    name: "room",
-    value: "rust",
-    pattern: "(?:[\\p{L}\\p{N}]\\p{M}*|[_\\-])+",
-    title: "1 to 40 letters of any script, digits, - and _",
-    ...name,
-    autocomplete: "off",
-  });
   const fields = make(
     "fieldset",
     {},
     make("label", {}, "Name ", username),
     make("label", {}, "Password ", password),
-    make("label", {}, "Room ", room),
+    ...more,
     make("button", { textContent: "Sign in" }),
   );
   const answer = make("output", { id: "answer", value: "You are not signed in." });
   const status = make("p", { className: "status" }, answer);
   const form = make("form", { id: "sign-in" }, fields, status);
   formIn.replaceChildren(form);
-  limitLength(room, ROOM_NAME_LIMIT);
   username.focus();
-
-  let connect = () => {};
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -76,8 +60,9 @@ export function signInAndChat(formIn, roomIn, options = {}) {
     const user = await signIn();
     fields.disabled = false;
 
-    if (user) enter(user);
-    else password.focus();
+    if (!user) return password.focus();
+    password.value = ""; // The cookie replaces it from now on.
+    onSignedIn(user);
   });
 
   /** Gets the cookie for the name and the password; or says why not, and returns nothing. */
@@ -92,32 +77,70 @@ export function signInAndChat(formIn, roomIn, options = {}) {
     }
   }
 
-  /** Enters the room under the name that the server gave us. It may differ in its case. */
-  function enter(user) {
-    const path = `/ws/chat/${encodeURIComponent(nameIn(room))}`;
-    password.value = ""; // The cookie replaces it from now on.
-    connect = openRoom(roomIn, path, {
-      me: user.username,
-      ask: (opened) => whoAmI(undefined, opened),
-      onConnecting: (socket) => {
-        form.hidden = true;
-        onConnecting?.(socket, path);
-      },
-      onClose: (event, opened) => {
-        if (!onClose?.(event, opened)) showForm("");
-      },
-      onSignedOut: (sentence) => {
-        onSignedOut?.();
-        showForm(sentence);
-        password.focus();
-      },
-    });
-  }
-
-  function showForm(sentence) {
+  function show(sentence) {
     answer.value = sentence;
     form.hidden = false;
   }
 
-  return { connect: () => connect(), showForm };
+  return {
+    show,
+    hide: () => {
+      form.hidden = true;
+    },
+    askAgain: (sentence) => {
+      show(sentence);
+      password.focus();
+    },
+  };
+}
+
+/**
+ * The same form, with a room. Who has signed in enters the room, which is drawn in `roomIn`.
+ *
+ * - `onConnecting` is called with each new socket, before it is open, and the room's path.
+ * - `onClose` is called when it has closed, with the event and whether it had been open.
+ *   If it returns true, the form stays away, because the page connects again by itself.
+ * - `onSignedOut` is called when only signing in again can help, before the form is shown.
+ *
+ * Returns `connect`, which connects again, and `showForm`, which shows the form with a
+ * sentence.
+ */
+export function signInAndChat(formIn, roomIn, options = {}) {
+  const { onConnecting, onClose, onSignedOut } = options;
+  const room = make("input", {
+    name: "room",
+    value: "rust",
+    pattern: "(?:[\\p{L}\\p{N}]\\p{M}*|[_\\-])+",
+    title: "1 to 40 letters of any script, digits, - and _",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: false,
+    required: true,
+  });
+  limitLength(room, ROOM_NAME_LIMIT);
+
+  let connect = () => {};
+  const form = signInForm(formIn, enter, make("label", {}, "Room ", room));
+
+  /** Enters the room under the name that the server gave us. It may differ in its case. */
+  function enter(user) {
+    const path = `/ws/chat/${encodeURIComponent(nameIn(room))}`;
+    connect = openRoom(roomIn, path, {
+      me: user.username,
+      ask: (opened) => whoAmI(undefined, opened),
+      onConnecting: (socket) => {
+        form.hide();
+        onConnecting?.(socket, path);
+      },
+      onClose: (event, opened) => {
+        if (!onClose?.(event, opened)) form.show("");
+      },
+      onSignedOut: (sentence) => {
+        onSignedOut?.();
+        form.askAgain(sentence);
+      },
+    });
+  }
+
+  return { connect: () => connect(), showForm: form.show };
 }

@@ -28,7 +28,7 @@ const EVERY = [
   "lesson_11_connection_limits",
   "lesson_12_slow_clients",
   "lesson_13_shutdown",
-  "lesson_14_live_data",
+  "lesson_14_live_list",
   "lesson_17_tasks",
   "exercises",
   "solutions",

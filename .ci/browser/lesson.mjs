@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { closePolitely, openWindow, overflow, say, sees } from "./browser.mjs";
+import { closePolitely, openWindow, overflow, say as saysInChat, sees } from "./browser.mjs";
 import { start } from "./server.mjs";
 
 const HOSTILE = '<img src="x" onerror="document.title = 1">';
@@ -41,10 +41,11 @@ export function serve(name) {
  * What must hold on every lesson's page. `enter` brings a window into the conversation.
  * `login` is for lessons with sign-in: it gets the cookie. `reconnects` means that the page
  * connects again by itself, and `keepsSecret` that the next server knows the tokens of the
- * first.
+ * first. `say` puts a text on the page, if there is no chat to say it in.
  */
 export function everyPage(lesson, options) {
   const { enter, path, login, reconnects = false, keepsSecret = false } = options;
+  const { say = saysInChat } = options;
   const signsInAgain = login && !keepsSecret;
 
   test("the landing page names the lesson and leads to its page", async (t) => {

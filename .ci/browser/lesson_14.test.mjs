@@ -1,210 +1,223 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fill, overflow, press, say, sees, useBrowser } from "./browser.mjs";
-import { enter, login } from "./users.mjs";
+import { fill, lines, overflow, press, sees, serious, useBrowser } from "./browser.mjs";
 import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, answered, everyPage, serve } from "./lesson.mjs";
+import { enter, login } from "./users.mjs";
 
-describe("lesson 14, live data", LIMITS, () => {
+/** Adds a user. */
+async function add(page, name) {
+  await fill(page, "New user", name);
+  await fill(page, "E-mail", "somebody@example.org");
+  await press(page, "Add");
+  await sees(page, "#users td", name, `${name} is in the table`);
+}
+
+const row = (page, name) => page.locator("#users tbody tr", { hasText: name });
+const gone = (locator) => locator.waitFor({ state: "detached" });
+
+/** Presses a button in the row of somebody. */
+async function pressFor(page, name, button) {
+  await row(page, name).getByRole("button", { name: button }).click();
+}
+
+async function rename(page, from, to) {
+  await pressFor(page, from, "Rename");
+  await fill(page, "New name", to);
+  await page.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
+}
+
+/** What the page shows: a text for each row, and the version. */
+const shown = async (page) => ({
+  rows: await page
+    .locator("#users tbody tr")
+    .evaluateAll((rows) =>
+      rows.map(({ cells }) => [0, 1, 2].map((i) => cells[i].textContent).join(" ")),
+    ),
+  version: await page.locator("#version").textContent(),
+});
+
+/** Lets a test end the connections of a page: no browser offers that for a WebSocket. */
+const withSockets = (page) =>
+  page.addInitScript(() => {
+    const Real = WebSocket;
+    window.sockets = [];
+    window.WebSocket = class extends Real {
+      constructor(...all) {
+        super(...all);
+        window.sockets.push(this);
+      }
+    };
+  });
+
+describe("lesson 14, a live list", LIMITS, () => {
   useBrowser();
-  const lesson = serve("lesson_14_live_data");
+  const lesson = serve("lesson_14_live_list");
   everyPage(lesson, {
     enter,
     login,
     path: "/api/v1/ws/users",
     reconnects: true,
+    say: add,
   });
   everyHeartbeat(lesson, '{"action":"ping"}');
 
-  /** Adds a user whose name and address nobody else has. */
-  let count = 0;
-  const addUser = async (page, name) => {
-    count += 1;
-    await fill(page, "Full name", name);
-    await fill(page, "E-mail", `user${count}@example.org`);
-    await press(page, "Add user");
-    await sees(page, "#users td", name, `${name} is in the table`);
-    return page.locator("#users tbody tr", { hasText: name });
-  };
-  const gone = (row) => row.waitFor({ state: "detached" });
-
-  test("what one window changes, the other shows and marks", async (t) => {
+  /** Windows of Ana and Ben. */
+  async function two(t) {
     const ana = await lesson.open(t);
     const ben = await lesson.open(t);
     await enter(ana, "ana");
     await enter(ben, "ben");
+    return [ana, ben];
+  }
 
-    const dora = await addUser(ana, "Dora");
+  test("what one window changes, the other shows and marks", async (t) => {
+    const [ana, ben] = await two(t);
+
+    await add(ana, "Dora");
     await sees(ben, "#users tr.changed td", "Dora", "Ben sees her, and that she is new");
-
-    await dora.getByRole("button", { name: "Rename" }).click();
-    await fill(ana, "New name", "Theodora");
-    await ana.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
+    await rename(ana, "Dora", "Theodora");
     await sees(ben, "#users tr.changed td", "Theodora", "Ben sees the new name");
-    await sees(ben, "#log", "user", "and the event");
+    await pressFor(ben, "Theodora", "Deactivate");
+    await sees(ana, "#users tr.changed td", "no", "Ana sees that she is not active");
+    assert.deepEqual(await shown(ana), await shown(ben), "both have the same, and one version");
+    await pressFor(ben, "Theodora", "Activate");
+    await sees(ana, "#users tr.changed td", "yes", "and active again");
 
-    const row = ben.locator("#users tbody tr", { hasText: "Theodora" });
-    await row.getByRole("button", { name: "Delete" }).click();
-    await gone(ana.locator("#users tbody tr", { hasText: "Theodora" }));
+    await pressFor(ben, "Theodora", "Delete");
+    await gone(row(ana, "Theodora"));
+    await gone(row(ben, "Theodora"));
   });
 
-  test("posts are live, too, and keep their author in the table", async (t) => {
-    const ana = await lesson.open(t, { excused: [answered(409)] });
-    const ben = await lesson.open(t);
-    await enter(ana, "ana");
-    await enter(ben, "ben");
-    const emil = await addUser(ana, "Emil");
-
-    await ana.getByLabel("Author").selectOption({ label: "Emil" });
-    await fill(ana, "Title", "On tea");
-    await press(ana, "Add post");
-    await sees(ben, "#posts tr.changed td", "On tea", "Ben sees the post");
-    await sees(ben, "#posts tr.changed td", "Emil", "and who wrote it");
-
-    await emil.getByRole("button", { name: "Delete" }).click();
-    await sees(ana, "#log .problem", "delete the posts first", "the page says why not");
-  });
-
-  test("a mistake is told, and what was typed stays", async (t) => {
-    const page = await lesson.open(t, { excused: [answered(422)] });
+  test("the version grows by one with each change, and the log says what came", async (t) => {
+    const page = await lesson.open(t);
     await enter(page, "ana");
+    const before = Number((await shown(page)).version);
 
-    await fill(page, "Full name", "Fay");
-    await fill(page, "E-mail", "fay@example");
-    await press(page, "Add user");
+    await add(page, "Emil");
+    await pressFor(page, "Emil", "Delete");
+    await gone(row(page, "Emil"));
 
-    await sees(page, "#log .problem", "email: an e-mail address looks like", "it says why");
-    assert.equal(await page.getByLabel("E-mail").inputValue(), "fay@example");
+    assert.equal((await shown(page)).version, `${before + 2}`, "two changes");
+    await sees(page, "#log small", `version ${before + 1}, new`, "the first of them");
+    await sees(page, "#log li", "deleted", "the second");
+  });
+
+  test("subscribe, then load: a change between the two is old, and nothing is missing", async (t) => {
+    const [ana, ben] = await two(t);
+    await fill(ana, "Seconds between the two", "2");
+    await press(ana, "Begin again");
+    await sees(ana, "#version", "none yet", "the list has not come");
+
+    await add(ben, "Fay");
+
+    await sees(ana, "#log small", "it waits for the list", "the event is there first");
+    await sees(ana, "#users td", "Fay", "the list has her");
+    await sees(ana, "#log small", "old: the list has it already", "so the event is old");
+    assert.equal(await row(ana, "Fay").count(), 1, "and she is there once");
+    assert.deepEqual(await shown(ana), await shown(ben), "both windows show the same");
+    await pressFor(ben, "Fay", "Delete");
+    await gone(row(ana, "Fay"));
+  });
+
+  test("an event that is newer than the list is applied, though it came first", async (t) => {
+    const ben = await lesson.open(t);
+    await enter(ben, "ben");
+    let answer;
+    const ana = await lesson.open(t, {
+      prepare: (page) =>
+        page.route("**/api/v1/users", async (route) => {
+          const response = await route.fetch();
+          await new Promise((resolve) => (answer = resolve)); // It takes its time.
+          await route.fulfill({ response });
+        }),
+    });
+    await fill(ana, "Name", "ana");
+    await fill(ana, "Password", "ana-likes-tea");
+    await press(ana, "Sign in");
+    while (!answer) await ana.waitForTimeout(20);
+
+    await add(ben, "Gus");
+    await sees(ana, "#log small", "it waits for the list", "the event is there first");
+    answer();
+
+    await sees(ana, "#users td", "Gus", "the list has no Gus, and the event has");
+    assert.deepEqual(await shown(ana), await shown(ben), "both windows show the same");
+    await ana.unroute("**/api/v1/users");
+  });
+
+  test("load, then subscribe: the page misses a change, and does not know", async (t) => {
+    const [ana, ben] = await two(t);
+    await ana.getByLabel("Order").selectOption("load");
+    await fill(ana, "Seconds between the two", "2");
+    const before = (await shown(ana)).version;
+    await press(ana, "Begin again");
+    await sees(ana, "#version", before, "the list has come");
+
+    await add(ben, "Hana");
+
+    await sees(ana, "#state", "Connected as ana.", "all looks well");
+    assert.equal(await row(ana, "Hana").count(), 0, "but Hana is missing");
+    assert.equal((await shown(ana)).version, before, "and the version is old");
+    await ana.getByLabel("Order").selectOption("subscribe");
+    await press(ana, "Begin again");
+    await sees(ana, "#users td", "Hana", "the right order shows her");
   });
 
   test("a page that was away loads the list again, and misses nothing", async (t) => {
     const ana = await lesson.open(t, {
       excused: [/ERR_INTERNET_DISCONNECTED/],
-      prepare: (page) =>
-        page.addInitScript(() => {
-          // Lets the test end connections: no browser offers that for a WebSocket.
-          const Real = WebSocket;
-          window.sockets = [];
-          window.WebSocket = class extends Real {
-            constructor(...all) {
-              super(...all);
-              window.sockets.push(this);
-            }
-          };
-        }),
+      prepare: withSockets,
     });
     const ben = await lesson.open(t);
     await enter(ana, "ana");
     await enter(ben, "ben");
-    const gus = await addUser(ben, "Gus");
-    await sees(ana, "#users td", "Gus", "Ana sees Gus");
+    await add(ben, "Ida");
+    await sees(ana, "#users td", "Ida", "Ana sees Ida");
 
     await ana.context().setOffline(true);
-    await ana.evaluate(() => window.sockets.forEach((socket) => socket.close(1000)));
-    await sees(ana, "#state", "We try again.", "the page says that it is away");
-    await gus.getByRole("button", { name: "Delete" }).click();
-    await gone(gus);
-    await addUser(ben, "Hana");
+    await ana.evaluate(() => window.sockets.forEach((socket) => socket.close(4000)));
+    await sees(ana, "#countdown", "It may be old. We connect again in", "the page says so");
+    assert.equal(await row(ana, "Ida").count(), 1, "what was there is still shown");
+    await pressFor(ben, "Ida", "Delete");
+    await gone(row(ben, "Ida"));
+    await add(ben, "Jon");
     await ana.context().setOffline(false);
 
     await sees(ana, "#state", "Connected as ana.", "she is back");
-    await sees(ana, "#users td", "Hana", "and sees who came meanwhile");
-    await gone(ana.locator("#users tbody tr", { hasText: "Gus" }));
+    await gone(row(ana, "Ida"));
+    await sees(ana, "#users td", "Jon", "and sees who came meanwhile");
+    assert.deepEqual(await shown(ana), await shown(ben), "both windows show the same");
   });
 
-  test("something that is said reaches the other window as a custom event", async (t) => {
-    const ana = await lesson.open(t);
-    const ben = await lesson.open(t);
-    await enter(ana, "ana");
-    await enter(ben, "ben");
-
-    await say(ana, "I am editing Emil.");
-
-    await sees(ben, "#log .received", "I am editing Emil.", "Ben sees it");
-    await sees(ben, "#log .received small", "note from ana", "and whose it is");
-  });
-
-  test("a post shows the new name of its author", async (t) => {
-    const page = await lesson.open(t);
-    await enter(page, "ana");
-    const ida = await addUser(page, "Ida");
-    await page.getByLabel("Author").selectOption({ label: "Ida" });
-    await fill(page, "Title", "On jam");
-    await press(page, "Add post");
-    await sees(page, "#posts tr.changed td", "Ida", "the post is hers");
-
-    await ida.getByRole("button", { name: "Rename" }).click();
-    const name = page.getByLabel("New name");
-    assert.equal(await name.inputValue(), "Ida", "the old name is a good beginning");
-    await page.keyboard.press("ArrowRight"); // The whole name is selected. Go behind it.
-    await page.keyboard.type(" May");
-    await page.keyboard.press("Enter");
-
-    await sees(page, "#posts td", "Ida May", "the post has her new name");
-  });
-
-  test("a list that came before the users gets their names when they come", async (t) => {
-    const page = await lesson.open(t, {
-      prepare: (page) =>
-        page.route("**/api/v1/users?*", async (route) => {
-          await page.locator("#posts td", { hasText: "user " }).first().waitFor();
-          await route.continue();
-        }),
-    });
-    await login(page);
-    await page.evaluate(async () => {
-      const post = (path, body) =>
-        fetch(`/api/v1${path}`, {
-          method: "POST",
-          headers: { "Content-Type": "application/json" },
-          body: JSON.stringify(body),
-        }).then((reply) => reply.json());
-      const { id } = await post("/users", { name: "Jon", email: "jon@example.org" });
-      await post("/posts", { user_id: id, title: "On figs", body: "" });
-    });
-
+  test("when the token has expired, the page asks for the password", async (t) => {
+    const page = await lesson.open(t, { prepare: withSockets, excused: [answered(401)] });
     await enter(page, "ana");
 
-    await sees(page, "#posts td", "Jon", "the author has a name");
+    await page.context().clearCookies();
+    await page.evaluate(() => window.sockets.forEach((socket) => socket.close(4000)));
+
+    await sees(page, "#answer", "Sign in", "it says what to do");
+    assert.equal(await page.locator("#live").isVisible(), false, "the table is not shown");
+    await enter(page, "ana");
   });
 
-  test("the page says so when one of its two tables is away", async (t) => {
-    const page = await lesson.open(t);
-    await login(page);
-    await page.evaluate(() => {
-      window.others = [1, 2, 3, 4].map(() => new WebSocket("/api/v1/ws/users"));
-    });
-    await fill(page, "Name", "ana");
-    await fill(page, "Password", "ana-likes-tea");
-    await press(page, "Sign in");
+  test("a change that is not possible is told in the server's words", async (t) => {
+    const [ana, ben] = await two(t);
+    await ana.evaluate(() => {}); // Both have the table.
+    await add(ben, "Kim");
+    await sees(ana, "#users td", "Kim", "Ana sees Kim");
+    const page = await lesson.open(t, { excused: [answered(404)] });
+    await enter(page, "cem");
+    await pressFor(page, "Kim", "Rename");
+    await pressFor(ben, "Kim", "Delete");
+    await gone(row(page, "Kim"));
 
-    await sees(page, "#state", "too many connections of yours", "five in all, and no sixth");
-    assert.equal(await page.getByLabel("Say").isDisabled(), true, "it is not all there");
-    await page.evaluate(() => window.others.forEach((socket) => socket.close(1000)));
-    await sees(page, "#state", "Connected as ana.", "now there is room");
-  });
+    await fill(page, "New name", "Kimberly");
+    await page.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
 
-  test("the keyboard stays where it is when others change a row", async (t) => {
-    const ana = await lesson.open(t);
-    const ben = await lesson.open(t);
-    await enter(ana, "ana");
-    await enter(ben, "ben");
-    const kim = await addUser(ana, "Kim");
-    await addUser(ana, "Leo");
-    await sees(ben, "#users td", "Leo", "Ben sees both");
-    const leo = ben.locator("#users tbody tr", { hasText: "Leo" });
-    await leo.getByRole("button", { name: "Delete" }).focus();
-
-    await kim.getByRole("button", { name: "Rename" }).click();
-    await fill(ana, "New name", "Kimberly");
-    await ana.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
-    await sees(ben, "#users td", "Kimberly", "Ben sees the new name");
-
-    const focused = await ben.evaluate(() => document.activeElement.outerHTML);
-    assert.match(focused, /aria-label="Delete Leo"/, "and can go on where he was");
-    await press(ana, "Delete Kimberly");
-    await gone(ben.locator("#users tbody tr", { hasText: "Kimberly" }));
+    await sees(page, "#log .problem", "There is no user", "somebody was faster");
   });
 
   test("a change that nobody answers is told in words for people", async (t) => {
@@ -212,35 +225,51 @@ describe("lesson 14, live data", LIMITS, () => {
     await enter(page, "ana");
 
     await page.context().setOffline(true);
-    await say(page, "hello?");
+    await fill(page, "New user", "Leo");
+    await fill(page, "E-mail", "leo@example.org");
+    await press(page, "Add");
 
     await sees(page, "#log .problem", "No server answers.", "not in words of the browser");
+    assert.equal(await page.getByLabel("New user").inputValue(), "Leo", "and Leo stays");
   });
 
-  test("no word on a button is broken, however narrow the window", async (t) => {
+  test("the keyboard stays where it is when others change a row", async (t) => {
+    const [ana, ben] = await two(t);
+    await add(ana, "Mia");
+    await add(ana, "Noa");
+    await sees(ben, "#users td", "Noa", "Ben sees both");
+    await row(ben, "Noa").getByRole("button", { name: "Delete" }).focus();
+
+    await rename(ana, "Mia", "Amelia");
+    await sees(ben, "#users td", "Amelia", "Ben sees the new name");
+
+    const focused = await ben.evaluate(() => document.activeElement.ariaLabel);
+    assert.equal(focused, "Delete Noa", "and can go on where he was");
+  });
+
+  test("the page can be read out, and fits into a narrow window", async (t) => {
     const page = await lesson.open(t, { viewport: { width: 360, height: 740 } });
     await enter(page, "ana");
-    const row = await addUser(page, "Wordwithoutend".repeat(3));
+    await add(page, "Wordwithoutend".repeat(3));
 
-    const [rename, other] = await row.getByRole("button").all();
-
-    assert.equal((await rename.boundingBox()).height, 32, "one line");
-    assert.equal((await other.boundingBox()).height, 32, "and here, too");
+    assert.deepEqual(await serious(page), [], "axe has nothing serious to say");
     assert.equal(await overflow(page, "#users"), 0, "nobody should have to scroll sideways");
+    const buttons = await row(page, "Wordwithoutend").getByRole("button").all();
+    for (const button of buttons) {
+      assert.equal((await button.boundingBox()).height, 32, "no word on it is broken");
+    }
   });
 
-  test("a custom event may carry any JSON", async (t) => {
-    const page = await lesson.open(t);
+  test("begin again as often as you like: one connection is left", async (t) => {
+    const page = await lesson.open(t, { prepare: withSockets });
     await enter(page, "ana");
 
-    await page.evaluate(() =>
-      fetch("/api/v1/channels/users/events", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ event: "editing", data: { user: 1 } }),
-      }),
-    );
+    for (let i = 0; i < 5; i += 1) await press(page, "Begin again");
 
-    await sees(page, "#log .received", '{"user":1}', "the page shows it as it is");
+    await sees(page, "#state", "Connected as ana.", "it is connected");
+    await page.waitForFunction(
+      () => window.sockets.filter(({ readyState }) => readyState < 2).length === 1,
+    );
+    assert.deepEqual(await lines(page, "problem"), [], "and nothing went wrong");
   });
 });
