@@ -198,9 +198,12 @@ function draw(event) {
 }
 
 function newRow(id) {
-  const row = make("tr", {}, ...[1, 2, 3, 4].map(() => make("td", {})));
+  const name = make("span", {});
+  const who = make("td", {}, name, make("br", {}), make("small", {}));
+  const active = make("td", {});
+  const buttons = make("td", {});
+  const row = make("tr", {}, who, active, buttons);
   row.dataset.id = id;
-  const [name, , active, buttons] = row.cells;
   const button = (textContent, act) => {
     const made = make("button", { type: "button", textContent });
     made.addEventListener("click", act);
@@ -213,14 +216,13 @@ function newRow(id) {
   return row;
 }
 
-function fill({ cells }, { name, email, is_active }) {
-  const texts = [name, email, is_active ? "yes" : "no"];
-  texts.forEach((text, i) => {
-    cells[i].textContent = text; // Never innerHTML: strangers wrote this text.
-  });
-  const buttons = [...cells[3].children];
-  buttons[1].textContent = is_active ? "Deactivate" : "Activate";
-  for (const button of buttons) button.ariaLabel = `${button.textContent} ${name}`;
+function fill({ cells: [who, active, buttons] }, { name, email, is_active }) {
+  who.firstChild.textContent = name; // Never innerHTML: strangers wrote this text.
+  who.lastChild.textContent = email;
+  active.textContent = is_active ? "yes" : "no";
+  buttons.children[1].textContent = is_active ? "Deactivate" : "Activate";
+  for (const button of buttons.children)
+    button.ariaLabel = `${button.textContent} ${name}`;
 }
 
 /** Writes down an event, and what became of it. */

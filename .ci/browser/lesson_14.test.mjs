@@ -33,7 +33,7 @@ const shown = async (page) => ({
   rows: await page
     .locator("#users tbody tr")
     .evaluateAll((rows) =>
-      rows.map(({ cells }) => [0, 1, 2].map((i) => cells[i].textContent).join(" ")),
+      rows.map(({ cells: [who, active] }) => `${who.innerText}, ${active.innerText}`),
     ),
   version: await page.locator("#version").textContent(),
 });
