@@ -91,7 +91,8 @@ async fn list<M: Model>(
     let has_more = rows.len() > limit;
     rows.truncate(limit);
 
-    // Where the next part is (RFC 8288). The answer itself is the list, and nothing else.
+    // The answer is the list, and nothing else. So a header says where the next part is
+    // (RFC 8288), as in `</api/v1/users?after=100&limit=100>; rel="next"`.
     let last = rows.last().filter(|_| has_more).map(M::id);
     let next = last.map(|id| {
         let path = uri.path();

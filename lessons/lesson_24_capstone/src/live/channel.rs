@@ -21,8 +21,8 @@ pub enum Channel {
 impl Channel {
     pub const ALL: [Self; 3] = [Self::News, Self::Posts, Self::Users];
 
-    /// Whether clients may send messages to it. Where a table changes, each message is a
-    /// change that has happened, and nobody can invent one.
+    /// Whether clients may send messages to it. The channel of a model is about its rows
+    /// alone: whoever follows a table should not miss a change because others talk there.
     pub fn takes_messages(self) -> bool {
         match self {
             Self::News => true,
