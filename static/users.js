@@ -64,8 +64,9 @@ function newRow({ id }) {
   return row;
 }
 
-function drawUser(row, { name, email, owner }) {
-  const small = make("small", {}, `${email}, owner: ${owner}`);
+function drawUser(row, { name, email, owner, is_active }) {
+  const about = [email, `owner: ${owner}`, ...(is_active ? [] : ["not active"])];
+  const small = make("small", {}, about.join(", "));
   row.dataset.name = name;
   row.cells[0].replaceChildren(name, make("br", {}), small);
   for (const button of row.querySelectorAll("button"))

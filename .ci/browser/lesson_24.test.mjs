@@ -265,6 +265,22 @@ describe("lesson 24, the capstone", LIMITS, () => {
     await sees(ben, "#users-reply", "Announcement: There is cake.", "Ben reads it");
   });
 
+  test("a user who is not active any more is marked", async (t) => {
+    const { page } = await visit(t);
+    await addUser(page, "Kim");
+    await sees(page, "#users td small", "kim@example.org, owner: ana", "Kim is active");
+
+    await page.evaluate(() =>
+      fetch("/api/v1/users/1/", {
+        method: "PATCH",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ is_active: false }),
+      }),
+    );
+
+    await sees(page, "#users td small", "owner: ana, not active", "and now not");
+  });
+
   test("whoever changes too much reads when to try again", async (t) => {
     const env = { ...SECRET, CHAT_CHANGES_PER_SECOND: "1", CHAT_CHANGE_BURST: "1" };
     const { page } = await visit(t, { env, excused: [answered(409), answered(429)] });
