@@ -164,7 +164,7 @@ impl User {
         Err(ApiError::new(StatusCode::FORBIDDEN, sentence))
     }
 
-    fn read(row: &Row) -> rusqlite::Result<Self> {
+    pub fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get("id")?,
             owner: row.get("owner")?,

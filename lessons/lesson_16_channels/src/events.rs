@@ -1,0 +1,107 @@
+//! What clients and the server send to each other over the socket.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use humantime::format_rfc3339_millis;
+use lesson_08_auth::Username;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{channels::Channel, posts::Text};
+
+/// What a client may send.
+#[derive(Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum LiveRequest {
+    Subscribe { channel: Channel },
+    Unsubscribe { channel: Channel },
+    Send { channel: Channel, message: Text },
+    GetStats,
+    Ping,
+}
+
+/// What the server sends, beside the changes of the tables.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LiveEvent<'a> {
+    Connection { message: String, channel: Option<Channel>, client_id: &'a Name },
+    Subscribed { channel: Channel },
+    Unsubscribed { channel: Channel },
+    Message { message: &'a Text, from: &'a Username },
+    Custom { event: &'a Name, from: &'a Username, data: &'a Option<Box<RawValue>> },
+    Announcement { message: &'a str },
+    Stats { data: Stats },
+    Pong,
+    Error { message: String },
+}
+
+impl<'a> LiveEvent<'a> {
+    pub fn connection(identity: &'a Identity, channel: Option<Channel>) -> Self {
+        let message = channel.map_or("Connected".into(), |channel| {
+            format!("Connected to channel: {channel}")
+        });
+        Self::Connection { message, channel, client_id: &identity.client_id }
+    }
+}
+
+/// How many clients are connected, and how many of them are subscribed to each channel.
+#[derive(Serialize)]
+pub struct Stats {
+    pub total_channels: usize,
+    pub channels: BTreeMap<Channel, usize>,
+    pub total_connections: usize,
+}
+
+/// An event, on which channel it is, and when it was published.
+#[derive(Serialize)]
+pub struct Envelope<T> {
+    #[serde(flatten)]
+    event: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<Channel>,
+    timestamp: String,
+}
+
+impl<T> Envelope<T> {
+    pub fn new(channel: Option<Channel>, event: T) -> Self {
+        let timestamp = format_rfc3339_millis(SystemTime::now()).to_string();
+        Self { event, channel, timestamp }
+    }
+}
+
+/// Who is at the other end of a socket.
+///
+/// Why not the id alone? A stranger who finds it out could exclude its owner, who would
+/// then miss what the stranger changes.
+#[derive(PartialEq)]
+pub struct Identity {
+    pub username: Username,
+    pub client_id: Name,
+}
+
+/// What a client calls itself, or an event: 1 to 40 letters, digits, `-` and `_`.
+#[derive(PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// A new one, at random.
+    pub fn generate() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the system has randomness");
+        Self(format!("{:032x}", u128::from_ne_bytes(bytes)))
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let is_good = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        if (1..=40).contains(&text.chars().count()) && text.chars().all(is_good) {
+            Ok(Self(text))
+        } else {
+            Err("a name has 1 to 40 letters, digits, - and _")
+        }
+    }
+}
