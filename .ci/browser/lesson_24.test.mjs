@@ -89,7 +89,7 @@ describe("lesson 24, the capstone", LIMITS, () => {
     ["lesson_11_connection_limits", "MAX_ROOMS", "none"],
     ["lesson_12_slow_clients", "SLOW_CLIENT", "none"],
     ["lesson_13_shutdown", "SHUTDOWN_TIMEOUT", "none"],
-    ["lesson_14_live_data", "DATABASE", "/no/such/folder/chat.db"],
+    ["lesson_15_database", "DATABASE", "/no/such/folder/users.db"],
   ]) {
     test(`a test has what a reader has, so it does not inherit ${variable}`, async (t) => {
       process.env[variable] = value;
