@@ -61,3 +61,6 @@ fn app(auth: Auth, database: Database) -> Router {
         .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_15.html"))
         .with_state(state)
 }
+
+#[cfg(test)]
+mod tests;
