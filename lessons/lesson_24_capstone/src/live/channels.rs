@@ -146,7 +146,7 @@ impl Subscription {
             let message = LiveEvent::Message { channel, message, from, timestamp };
             self.channels.publish(channel, &message, None);
         } else {
-            let message = format!("{channel} takes no messages: it carries changes");
+            let message = format!("{channel} takes no messages: it brings changes");
             self.send(&LiveEvent::Error { message });
         }
     }

@@ -245,7 +245,7 @@ async fn whoever_is_subscribed_to_the_news_gets_what_clients_send_there() -> Che
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_can_send_to_a_channel_that_carries_changes() -> Check {
+async fn nobody_can_send_to_a_channel_that_brings_changes() -> Check {
     let server = serve(app());
     let mut ana = subscribes(&server, "ana", "users").await?;
     let mut ben = subscribes(&server, "ben", "users").await?;
@@ -254,7 +254,7 @@ async fn nobody_can_send_to_a_channel_that_carries_changes() -> Check {
         let message =
             json!({ "action": "send", "channel": channel, "message": "Hello?" });
         ana.says(message.to_string()).await?;
-        let sentence = format!("{channel} takes no messages: it carries changes");
+        let sentence = format!("{channel} takes no messages: it brings changes");
         ana.hears(error(&sentence)).await?;
     }
 
