@@ -355,24 +355,27 @@ class Chatter:
 
 
 class Follower:
-    """Follows both kinds of data, so it must hear of every change."""
+    """Follows all channels, so it must hear of every change. It also talks on one of them."""
 
     path = "/api/v1/ws"
+    channels = ("users", "posts", "news")
+    words = {"action": "send", "channel": "news", "message": "Tea is ready."}
 
     def __init__(self, crowd, it):
-        self.crowd, self.it, self.last, self.channels = crowd, it, None, set()
+        self.crowd, self.it, self.last, self.subscribed = crowd, it, None, set()
 
     async def speak(self):
-        for channel in ("users", "posts"):
+        for channel in self.channels:
             self.it.send_json({"action": "subscribe", "channel": channel})
         while True:
             await asyncio.sleep(random.uniform(2, 8))
-            self.it.send_json({"action": random.choice(["ping", "get_stats"])})
+            questions = {"action": "ping"}, {"action": "get_stats"}
+            self.it.send_json(random.choice([*questions, self.words]))
 
     def hear(self, message):
         if message["type"] == "subscribed":
-            self.channels.add(message["channel"])
-        if "version" not in message or len(self.channels) < 2:
+            self.subscribed.add(message["channel"])
+        if "version" not in message or len(self.subscribed) < len(self.channels):
             return
         self.crowd.figures.counts["events"] += 1
         if self.last is not None and message["version"] != self.last + 1:
