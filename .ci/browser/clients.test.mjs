@@ -1,108 +1,329 @@
-// The same live table in plain JavaScript, React and Vue, as the book shows it: built, and
-// run against lesson 14, whose users are changed meanwhile.
+// The clients of the book, built and run against lesson 16: those that a reader of FastAPI
+// guides knows, what they miss, and those on live.js, which miss nothing.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { openWindow, sees, useBrowser } from "./browser.mjs";
-import { LIMITS, serve } from "./lesson.mjs";
+import { fill, openWindow, press, sees, useBrowser } from "./browser.mjs";
+import { LIMITS, NO_SERVER, answered, rejected, serve } from "./lesson.mjs";
+import { start } from "./server.mjs";
+import { PASSWORDS, login } from "./users.mjs";
 
+const LESSON = "lesson_16_channels";
 const FOLDER = fileURLToPath(new URL("../../book/clients", import.meta.url));
 const VITE = `${FOLDER}/node_modules/vite/bin/vite.js`;
+const FRAMEWORKS = ["plain", "react", "vue"];
 
 describe("the clients of the book", LIMITS, () => {
   useBrowser();
-  const lesson = serve("lesson_14_live_data");
-  const servers = {};
+  const lesson = serve(LESSON);
+  let built;
+  let development;
+  let ask;
 
   before(async () => {
-    const built = spawnSync(process.execPath, [VITE, "build", "--logLevel", "error"], {
+    const build = spawnSync(process.execPath, [VITE, "build", "--logLevel", "error"], {
       cwd: FOLDER,
       encoding: "utf8",
     });
-    assert.equal(built.status, 0, `vite build: ${built.stdout}${built.stderr}`);
-    servers.built = await startVite("preview");
-    servers.development = await startVite("dev");
+    assert.equal(build.status, 0, `vite build: ${build.stdout}${build.stderr}`);
+    built = await startVite("preview", lesson.server.url);
+    development = await startVite("dev", lesson.server.url);
+    ask = await askAs("ana", lesson.server.url);
+    await addUser("Ana");
+    await addUser("Zoe");
   });
-  after(() => Object.values(servers).forEach(({ child }) => child.kill()));
+  after(() => [built, development].forEach((vite) => vite?.stop()));
 
-  /** Starts vite, which serves the clients and passes on to the lesson what it does not know. */
-  async function startVite(command) {
-    const port = await freePort();
-    const child = spawn(
-      process.execPath,
-      [VITE, command, "--host", "127.0.0.1", "--port", `${port}`, "--strictPort"],
-      { cwd: FOLDER, env: { ...process.env, SERVER: lesson.server.url, NO_COLOR: "1" } },
+  let count = 0;
+  const addUser = (name) => {
+    count += 1;
+    return ask("POST", "/users", { name, email: `user${count}@example.org` });
+  };
+
+  /** A window in which Ana has signed in, on one of the clients. */
+  async function open(t, url, options) {
+    const page = await openWindow(t, lesson.server.url, options);
+    await login(page);
+    await page.goto(url);
+    return page;
+  }
+
+  /** Holds back the list until `letGo` is called. `read` ends when the server has read it. */
+  async function holdList(page) {
+    let letGo;
+    const held = new Promise((resolve) => (letGo = resolve));
+    const read = new Promise((resolve) =>
+      page.route(/\/api\/v1\/users\/?$/, async (route) => {
+        const response = await route.fetch(); // The server has read the list.
+        resolve();
+        await held;
+        await route.fulfill({ response });
+      }),
     );
-    process.once("exit", () => child.kill());
-    let said = "";
-    for await (const chunk of child.stdout) {
-      said += chunk;
-      if (said.includes(`:${port}`)) break;
+    return { read, letGo };
+  }
+
+  const row = (page, name) => page.locator("#users li", { hasText: name });
+  const isGone = (page, name) => row(page, name).waitFor({ state: "detached" });
+  const names = (page) => page.locator("#users li").allTextContents();
+
+  for (const name of [...FRAMEWORKS.map((name) => `guide/${name}`), ...FRAMEWORKS]) {
+    test(`${name}: loads the list, and shows who is added, renamed and deleted`, async (t) => {
+      const page = await open(t, `${built.url}/${name}/index.html`);
+      await sees(page, "#users li", "Zoe", "the list is there");
+      await isFollowed(1);
+
+      const { id } = await addUser("Dora");
+      await sees(page, "#users li", "Dora", "she appears");
+      await ask("PATCH", `/users/${id}`, { name: "Theodora" });
+      await sees(page, "#users li", "Theodora", "her new name appears");
+      await ask("DELETE", `/users/${id}`);
+      await isGone(page, "Theodora");
+      assert.equal((await names(page)).length, 2, "the others stay");
+    });
+  }
+
+  /** Waits until so many sockets follow the users. */
+  async function isFollowed(times) {
+    for (let i = 0; i < 100; i += 1) {
+      const { channels } = await ask("GET", "/ws/stats");
+      if (channels.users === times) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    assert.ok(said.includes(`:${port}`), `vite ${command} should start: ${said}`);
-    return { child, url: `http://127.0.0.1:${port}` };
+    assert.fail(`the channel should have ${times} subscribers`);
   }
 
-  const signIn = (page) =>
-    page.evaluate(() =>
-      fetch("/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ username: "ana", password: "ana-likes-tea" }),
-      }).then((reply) => reply.text().then(() => reply.status)),
-    );
-  const ask = (page, method, path, body) =>
-    page.evaluate(
-      ([method, path, body]) =>
-        fetch(`/api/v1${path}`, {
-          method,
-          headers: { "Content-Type": "application/json" },
-          body: JSON.stringify(body),
-        }).then((reply) => (reply.status === 204 ? null : reply.json())),
-      [method, path, body],
-    );
+  for (const name of FRAMEWORKS) {
+    test(`guide/${name}: misses who is added while the list is on its way`, async (t) => {
+      const list = {};
+      const page = await open(t, `${built.url}/guide/${name}/index.html`, {
+        prepare: async (page) => Object.assign(list, await holdList(page)),
+      });
+      await list.read;
+      const { id } = await addUser("Dora");
+      list.letGo();
 
-  for (const name of ["plain", "react", "vue"]) {
-    test(`${name}: a user who is added by REST appears, and goes again`, async (t) => {
-      const page = await openWindow(t, lesson.server.url);
-      assert.equal(await signIn(page), 200, "Ana signs in");
-      await page.goto(`${servers.built.url}/${name}/index.html`);
-      await sees(page, "#state", "live", "the table is live");
+      await sees(page, "#users li", "Zoe", "the list is there");
+      await isFollowed(1);
+      assert.equal(await row(page, "Dora").count(), 0, "but Dora is not in it");
 
-      const user = { name: `Dora (${name})`, email: `dora@${name}.example` };
-      const { id } = await ask(page, "POST", "/users", user);
+      await ask("DELETE", `/users/${id}`);
+      if (name === "react") {
+        await addUser("Emil").then(({ id }) => ask("DELETE", `/users/${id}`));
+        await isGone(page, "Emil");
+        await sees(page, "#users li", "Zoe", "`filter` removes nobody else");
+      } else {
+        await isGone(page, "Zoe"); // `splice(-1, 1)` takes the last row.
+      }
+    });
 
-      await sees(page, "#users li", user.name, "she appears in the table");
-      await ask(page, "DELETE", `/users/${id}`);
-      await page.locator("#users li", { hasText: user.name }).waitFor({ state: "detached" });
+    test(`${name}: misses nobody`, async (t) => {
+      const list = {};
+      const page = await open(t, `${built.url}/${name}/index.html`, {
+        prepare: async (page) => Object.assign(list, await holdList(page)),
+      });
+      await list.read;
+      const { id } = await addUser("Dora");
+      list.letGo();
+
+      await sees(page, "#users li", "Dora", "Dora is there");
+      await ask("DELETE", `/users/${id}`);
+      await isGone(page, "Dora");
+      await sees(page, "#users li", "Zoe", "and nobody else has gone");
     });
   }
 
-  test("react: the double effect of strict mode leaves one socket", async (t) => {
-    const open = new Set();
-    const page = await openWindow(t, lesson.server.url, {
-      prepare: (page) =>
-        page.on("websocket", (socket) => {
-          if (!socket.url().includes("/api/v1/ws/")) return; // Vite has one of its own.
-          open.add(socket);
-          socket.on("close", () => open.delete(socket));
-        }),
+  test("guide/react: without a cookie it ends with a TypeError and an empty page", async (t) => {
+    let said;
+    const crashed = /\.map is not a function/;
+    const page = await openWindow(t, `${built.url}/guide/react/index.html`, {
+      excused: [crashed, answered(401), rejected(401), /WebSocket/],
+      prepare: (page) => page.once("pageerror", ({ message }) => (said = message)),
     });
-    await signIn(page);
 
-    await page.goto(`${servers.development.url}/react/index.html`);
+    await page.locator("h1").waitFor({ state: "detached" });
+    assert.equal(await page.locator("#app").innerHTML(), "", "nothing is left of the page");
+    assert.match(said, crashed, "and the console says why");
+  });
+
+  test("react: asks to sign in, and goes on", async (t) => {
+    const page = await openWindow(t, `${built.url}/react/index.html`, {
+      excused: [answered(401), rejected(401)],
+    });
+    await sees(page, "#state", "signed out", "it has asked over HTTP why");
+
+    await fill(page, "Name", "ana");
+    await fill(page, "Password", "let me in");
+    await press(page, "Sign in");
+    await sees(page, "form p", "Wrong name or password.", "it says why not");
+    await fill(page, "Name", "ana");
+    await fill(page, "Password", PASSWORDS.ana);
+    await press(page, "Sign in");
+
     await sees(page, "#state", "live", "the table is live");
+  });
 
-    const { clients } = await ask(page, "GET", "/ws/stats");
-    assert.equal(clients, 1, "what strict mode started first has been ended");
-    assert.equal(open.size, 1, "the browser says the same");
+  /** Counts the sockets of a page that are open. */
+  function countSockets(page, open) {
+    page.on("websocket", (socket) => {
+      if (!socket.url().includes("/api/v1/ws/")) return; // Vite has one of its own.
+      open.add(socket);
+      socket.on("close", () => open.delete(socket));
+    });
+  }
+
+  test("react: strict mode and two components leave one socket", async (t) => {
+    const sockets = new Set();
+    const page = await open(t, `${development.url}/react/index.html`, {
+      prepare: (page) => countSockets(page, sockets),
+    });
+    await sees(page, "#state", "live", "the table is live");
+    await sees(page, "#count", "2", "both components have it");
+
+    await press(page, "Hide the list");
+    await press(page, "Show the list");
+
+    await sees(page, "#users li", "Zoe", "the list is there again");
+    await sees(page, "#state", "live", "and is live");
+    await isFollowed(1);
+    assert.equal(sockets.size, 1, "the browser says the same");
+  });
+
+  test("guide/react: strict mode closes a socket that is not open yet", async (t) => {
+    const early = /closed before the connection is established/;
+    const warnings = [];
+    const page = await open(t, `${development.url}/guide/react/index.html`, {
+      excused: [early],
+      prepare: (page) => page.on("console", (message) => warnings.push(message.text())),
+    });
+
+    await sees(page, "#users li", "Zoe", "the list is there");
+    await isFollowed(1);
+    assert.ok(warnings.some((text) => early.test(text)), "the browser complains");
+  });
+
+  test("a cookie for 127.0.0.1 is none for localhost", async (t) => {
+    const page = await open(t, `${built.url}/plain/index.html`, {
+      excused: [answered(401), rejected(401)],
+    });
+    await sees(page, "#state", "live", "here we have signed in");
+
+    await page.goto(`${built.url.replace("127.0.0.1", "localhost")}/plain/index.html`);
+
+    await sees(page, "#state", "signed out", "it is another host");
+  });
+
+  test("a proxy that changes the host: the list comes, and the socket gets 403", async (t) => {
+    const { preview } = await import(`${FOLDER}/node_modules/vite/dist/node/index.js`);
+    const target = lesson.server.url;
+    const port = await freePort();
+    const vite = await preview({
+      root: FOLDER,
+      logLevel: "error",
+      preview: { host: "127.0.0.1", port, proxy: { "/api": { target, changeOrigin: true } } },
+    });
+    t.after(() => vite.close());
+    const page = await open(t, `http://127.0.0.1:${port}/guide/plain/index.html`, {
+      excused: [rejected(403)],
+    });
+
+    await sees(page, "#users li", "Zoe", "a GET has no Origin");
+    await page.waitForEvent("console", (message) => rejected(403).test(message.text()));
   });
 });
+
+describe("the clients of the book, when the server restarts", LIMITS, () => {
+  useBrowser();
+  const folder = mkdtempSync(`${tmpdir()}/clients-`);
+  after(() => rmSync(folder, { recursive: true }));
+
+  test("those of the guides keep the old list, and those on live.js come back", async (t) => {
+    const env = { JWT_SECRET: "only for this test, but long enough", DATABASE: `${folder}/db` };
+    const excused = [NO_SERVER, /WebSocket|status of 50\d/];
+    const first = await start(LESSON, 0, env);
+    t.after(() => first.stop());
+    const vite = await startVite("preview", first.url);
+    t.after(() => vite.stop());
+    let ask = await askAs("ana", first.url);
+    await ask("POST", "/users", { name: "Ana", email: "ana@example.org" });
+    const ana = await openWindow(t, first.url, { excused });
+    await login(ana);
+    const open = async (name) => {
+      const url = `${vite.url}/${name}/index.html`;
+      const page = await openWindow(t, url, { beside: ana, excused });
+      await sees(page, "#users li", "Ana", "the list is there");
+      return page;
+    };
+    const guides = await Promise.all(FRAMEWORKS.map((name) => open(`guide/${name}`)));
+    const clients = await Promise.all(FRAMEWORKS.map(open));
+
+    await first.stop();
+    for (const page of clients) await sees(page, "#state", "reconnecting", "it says so");
+    const second = await start(LESSON, first.port, env);
+    t.after(() => second.stop());
+    ask = await askAs("ana", second.url);
+    await ask("POST", "/users", { name: "Ben", email: "ben@example.org" });
+
+    const names = (page) => page.locator("#users li").allTextContents();
+    for (const page of clients) await sees(page, "#users li", "Ben", "it has come back");
+    for (const page of guides)
+      assert.deepEqual(await names(page), ["Ana, ana@example.org"], "it says nothing");
+
+    for (let i = 3; i <= 101; i += 1)
+      await ask("POST", "/users", { name: `User ${i}`, email: `${i}@example.org` });
+    const [guide, client] = [await open("guide/plain"), clients[0]];
+    await sees(client, "#users li", "User 101", "it has received each of them");
+    await client.reload();
+    await sees(client, "#users li", "User 101", "it loads both parts of the list");
+    assert.equal((await names(guide)).length, 100, "this one has loaded the first part");
+  });
+});
+
+/** Asks the API of a server as somebody. */
+async function askAs(name, url) {
+  const send = (method, path, body, headers = {}) =>
+    fetch(`${url}${path}`, {
+      method,
+      headers: { "Content-Type": "application/json", ...headers },
+      body: body && JSON.stringify(body),
+    });
+  const { token } = await (
+    await send("POST", "/login", { username: name, password: PASSWORDS[name] })
+  ).json();
+  return async (method, path, body) => {
+    const reply = await send(method, `/api/v1${path}`, body, {
+      Authorization: `Bearer ${token}`,
+    });
+    assert.ok(reply.ok, `${method} ${path}: ${reply.status}`);
+    return reply.status === 204 ? null : reply.json();
+  };
+}
+
+/** Starts vite, which serves the clients and passes on to the lesson what it does not know. */
+async function startVite(command, server) {
+  const port = await freePort();
+  const child = spawn(
+    process.execPath,
+    [VITE, command, "--host", "127.0.0.1", "--port", `${port}`, "--strictPort"],
+    { cwd: FOLDER, env: { ...process.env, SERVER: server, NO_COLOR: "1" } },
+  );
+  const stop = () => child.kill();
+  process.once("exit", stop);
+  let said = "";
+  for await (const chunk of child.stdout) {
+    said += chunk;
+    if (said.includes(`:${port}`)) break;
+  }
+  assert.ok(said.includes(`:${port}`), `vite ${command} should start: ${said}`);
+  return { stop, url: `http://127.0.0.1:${port}` };
+}
 
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");

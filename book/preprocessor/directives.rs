@@ -208,7 +208,7 @@ fn split(text: &str) -> (&str, &str) {
 fn fence(path: &str, code: &str) -> String {
     let language = match path.rsplit('.').next() {
         Some("rs") => "rust",
-        Some("js" | "jsx") => "javascript",
+        Some("js" | "jsx" | "mjs") => "javascript",
         Some("py") => "python",
         Some("vue") => "html",
         Some(end @ ("html" | "css" | "sql" | "toml")) => end,
