@@ -278,7 +278,31 @@ def lesson_13():
 
 
 def lesson_14():
+    def asks(server, method, path, body=None):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{server.port}{path}",
+            body and json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.headers["x-version"], json.load(answer)
+
     with Server("lesson_14") as server:
+        ana = server.connect("/ws/users")
+        ana.recv(timeout=5)
+        dora = {"id": 1, "name": "Dora", "email": "dora@example.org", "is_active": True}
+        new = {"name": "Dora", "email": "dora@example.org"}
+        holds("a change has a version", asks(server, "POST", "/users", new), ("1", dora))
+        event = {"type": "created", "model": "users", "version": 1, "data": dora}
+        holds("and so has its event", json.loads(ana.recv(timeout=5)), event)
+        asks(server, "PATCH", "/users/1", {"is_active": False})
+        dora["is_active"] = False
+        holds("PATCH leaves the rest as it is", asks(server, "GET", "/users"), ("2", [dora]))
+
+
+def lesson_15():
+    with Server("lesson_15") as server:
         ana = server.connect("/ws/users")
         ana.recv(timeout=5)
         request = urllib.request.Request(
@@ -292,12 +316,12 @@ def lesson_14():
 
     # The insert takes a second here, and the client hangs up meanwhile.
     code = """
-import time, uvicorn, lesson_14
-insert = lesson_14.insert
-lesson_14.insert = lambda name: (time.sleep(1), insert(name))[1]
-uvicorn.run(lesson_14.app, port={port})
+import time, uvicorn, lesson_15
+insert = lesson_15.insert
+lesson_15.insert = lambda name: (time.sleep(1), insert(name))[1]
+uvicorn.run(lesson_15.app, port={port})
 """
-    with Server("lesson_14", code) as server:
+    with Server("lesson_15", code) as server:
         ana = server.connect("/ws/users")
         ana.recv(timeout=5)
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:

@@ -4,6 +4,8 @@
 
 #[path = "../wrong/17_abort.rs"]
 mod abort;
+#[path = "../wrong/14_atomic_version.rs"]
+mod atomic_version;
 #[path = "../wrong/04_colon.rs"]
 mod colon;
 #[path = "../wrong/11_counted_by_hand.rs"]
@@ -305,6 +307,11 @@ fn axum_alone_tells_nobody_that_the_program_ends() -> Check {
         Hint::new(format!("book/wrong/13_graceful_alone.rs: {error}"))
     })?;
     compare("13_graceful_alone", &said)
+}
+
+#[test]
+fn a_version_that_is_taken_before_the_lock_comes_out_of_order() -> Check {
+    compare("14_atomic_version", &atomic_version::report())
 }
 
 #[test]
