@@ -13,7 +13,7 @@ pub const WORD_LIMIT: usize = 1_200;
 
 /// The lessons that show no more than parts of their code. All others are as long as their
 /// code needs.
-const SHORT: [&str; 2] = ["14", "17"];
+const SHORT: [&str; 1] = ["17"];
 
 /// How many words may stand before the first code of a chapter whose lesson has a budget.
 pub const FIRST_SCREEN: usize = 150;

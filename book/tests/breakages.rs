@@ -192,7 +192,7 @@ fn a_short_chapter_that_is_too_long() {
     let long = chapter().replace("Slow.", &"word ".repeat(check::WORD_LIMIT));
     let count = words(&long);
 
-    let short = sentences(check::chapter("book/src/lessons/14-long.md", &long));
+    let short = sentences(check::chapter("book/src/lessons/17-long.md", &long));
     let whole = sentences(check::chapter("book/src/lessons/09-long.md", &long));
 
     let sentence = format!("This chapter has {count} words of prose, the limit is 1200.");

@@ -14,7 +14,7 @@ const BREAKS: usize = 2;
 fn each_chapter_shows_the_code_of_its_step() -> Result<(), String> {
     let mut faults = String::new();
     println!("{}", coverage::TABLE);
-    for budget in &coverage::BUDGETS {
+    for budget in coverage::BUDGETS {
         let number = budget.number;
         let step = match coverage::step(number) {
             Ok(step) => step,
