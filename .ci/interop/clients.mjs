@@ -676,57 +676,72 @@ for (const name of ["lesson_13_shutdown", "lesson_24_capstone"]) {
   });
 }
 
-describe("lesson 24, live data", LIMITS, () => {
-  const lesson = serve("lesson_24_capstone");
-  const ask = async (token, method, path, body) =>
-    lesson.get(`/api/v1${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      body: body && JSON.stringify(body),
+for (const name of ["lesson_16_channels", "lesson_24_capstone"]) {
+  describe(`${name}, live data`, LIMITS, () => {
+    const lesson = serve(name);
+    const ask = async (token, method, path, body) =>
+      lesson.get(`/api/v1${path}`, {
+        method,
+        headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+        body: body && JSON.stringify(body),
+      });
+    const signIn = async () => {
+      const reply = await lesson.get("/login", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ username: "ana", password: "ana-likes-tea" }),
+      });
+      return (await reply.json()).token;
+    };
+
+    test("a change that is made over HTTP is heard over the socket", async (t) => {
+      const token = await signIn();
+      const path = "/api/v1/ws/users?client_id=ws";
+      const ana = await lesson.connect(t, path, { protocols: ["chat.v1", `bearer.${token}`] });
+      const channel = "users";
+      const message = "Connected to channel: users";
+      await ana.hears({ type: "connection", message, channel, client_id: "ws" });
+
+      const dora = { name: "Dora", email: "dora@example.org", phone: null, is_active: true };
+      const made = await ask(token, "POST", "/users", dora);
+      assert.equal(made.status, 201);
+
+      const data = await made.json();
+      const { created_at } = data;
+      assert.deepEqual(data, { id: 1, owner: "ana", ...dora, created_at });
+      const version = Number(made.headers.get("x-version"));
+      await ana.hears({ type: "created", model: "users", channel, version, data });
+      const list = await ask(token, "GET", "/users/");
+      assert.deepEqual(await list.json(), [data], "an array, and the slash does not matter");
+      assert.equal(Number(list.headers.get("x-version")), version);
+      const gone = await ask(token, "DELETE", "/users/1");
+      assert.equal(gone.status, 204);
+      const deleted = { type: "deleted", model: "users", channel, version: version + 1 };
+      await ana.hears({ ...deleted, data: { id: 1 } });
+      await ana.leaves();
     });
-  const signIn = async () => {
-    const reply = await lesson.get("/login", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username: "ana", password: "ana-likes-tea" }),
+
+    test("a message reaches the subscribers of its channel", async (t) => {
+      const protocols = ["chat.v1", `bearer.${await signIn()}`];
+      const ana = await lesson.connect(t, "/api/v1/ws", { protocols });
+      await ana.hears({ type: "connection", message: "Connected", channel: null });
+
+      ana.says({ action: "send", channel: "users", message: "hello" });
+      await ana.isToldOff(/^users takes no messages/);
+      ana.says({ action: "subscribe", channel: "news" });
+      await ana.hears({ type: "subscribed", channel: "news" });
+      ana.says({ action: "send", channel: "news", message: "hello" });
+      await ana.hears({ type: "message", channel: "news", message: "hello", from: "ana" });
     });
-    return (await reply.json()).token;
-  };
 
-  test("a change that is made over HTTP is heard over the socket", async (t) => {
-    const token = await signIn();
-    const path = "/api/v1/ws/users?client_id=ws";
-    const ana = await lesson.connect(t, path, { protocols: ["chat.v1", `bearer.${token}`] });
-    const channel = "users";
-    const message = "Connected to channel: users";
-    await ana.hears({ type: "connection", message, channel, client_id: "ws" });
+    test("an unknown channel is rejected with 404, and nobody comes in unknown", async () => {
+      const token = await signIn();
 
-    const dora = { name: "Dora", email: "dora@example.org", phone: null, is_active: true };
-    const made = await ask(token, "POST", "/users", dora);
-    assert.equal(made.status, 201);
-
-    const data = await made.json();
-    const { created_at } = data;
-    assert.deepEqual(data, { id: 1, owner: "ana", ...dora, created_at });
-    const version = Number(made.headers.get("x-version"));
-    await ana.hears({ type: "created", model: "users", channel, version, data });
-    const list = await ask(token, "GET", "/users/");
-    assert.deepEqual(await list.json(), [data], "an array, and the slash does not matter");
-    assert.equal(Number(list.headers.get("x-version")), version);
-    const gone = await ask(token, "DELETE", "/users/1");
-    assert.equal(gone.status, 204);
-    const deleted = { type: "deleted", model: "users", channel, version: version + 1 };
-    await ana.hears({ ...deleted, data: { id: 1 } });
-    await ana.leaves();
+      await lesson.rejects(`/api/v1/ws/cats?token=${token}`, 404, /unknown variant `cats`/);
+      await lesson.rejects("/api/v1/ws/users", 401, /a token is missing/);
+      const answer = await ask(token, "POST", "/users", { name: "Dora" });
+      assert.equal(answer.status, 422);
+      assert.deepEqual(await answer.json(), { message: "email is missing", field: "email" });
+    });
   });
-
-  test("an unknown channel is rejected with 404, and nobody comes in unknown", async () => {
-    const token = await signIn();
-
-    await lesson.rejects(`/api/v1/ws/cats?token=${token}`, 404, /unknown variant `cats`/);
-    await lesson.rejects("/api/v1/ws/users", 401, /a token is missing/);
-    const answer = await ask(token, "POST", "/users", { name: "Dora" });
-    assert.equal(answer.status, 422);
-    assert.deepEqual(await answer.json(), { message: "email is missing", field: "email" });
-  });
-});
+}

@@ -1394,8 +1394,8 @@ class CapstoneStops(Lesson13Stops):
     lesson = "lesson_24_capstone"
 
 
-class CapstoneLive(Conversation):
-    lesson = "lesson_24_capstone"
+class Lesson16(Conversation):
+    lesson = "lesson_16_channels"
 
     async def asyncSetUp(self):
         await super().asyncSetUp()
@@ -1437,10 +1437,28 @@ class CapstoneLive(Conversation):
         await self.hears(ana, event | {"type": "deleted", "version": 2, "data": {"id": 1}})
         await self.leaves(ana)
 
+    async def test_one_socket_subscribes_sends_and_asks_for_the_stats(self):
+        ana = await self.follow("?client_id=python")
+        greeting = {"type": "connection", "message": "Connected", "channel": None}
+        await self.hears(ana, greeting | {"client_id": "python", "timestamp": ANY})
+
+        await ana.send('{"action":"subscribe","channel":"news"}')
+        await self.hears(ana, {"type": "subscribed", "channel": "news"})
+        await ana.send('{"action":"send","channel":"news","message":"hello"}')
+        said = {"type": "message", "channel": "news", "message": "hello", "from": "ana"}
+        await self.hears(ana, said | {"timestamp": ANY})
+        await ana.send('{"action":"get_stats"}')
+        channels = {"users": 0, "posts": 0, "news": 1}
+        stats = {"total_channels": 3, "channels": channels, "total_connections": 1}
+        await self.hears(ana, {"type": "stats", "data": stats})
+        self.assertEqual(await self.ask("GET", "/ws/stats"), (200, None, stats))
+        await ana.send('{"action":"ping"}')
+        await self.hears(ana, {"type": "pong"})
+
     async def test_what_is_wrong_is_told_in_json(self):
         refused = {"message": "email is missing", "field": "email"}
         self.assertEqual(await self.ask("POST", "/users", {"name": "Dora"}), (422, None, refused))
-        for path, status in {"/users/7": 404, "/users/abc": 400, "/cats": 404}.items():
+        for path, status in {"/users/7": 404, "/users/abc": 400}.items():
             came, _, answer = await self.ask("GET", path)
             self.assertEqual((came, [*answer]), (status, ["message"]))
 
@@ -1454,6 +1472,14 @@ class CapstoneLive(Conversation):
         with self.assertRaises(InvalidStatus) as rejection:
             await self.follow("/cats")
         self.assertEqual(rejection.exception.response.status_code, 404)
+
+
+class CapstoneLive(Lesson16):
+    lesson = "lesson_24_capstone"
+
+    async def test_a_path_that_is_not_there_is_told_in_json(self):
+        came, _, answer = await self.ask("GET", "/cats")
+        self.assertEqual((came, [*answer]), (404, ["message"]))
 
 
 class Keepalive(unittest.IsolatedAsyncioTestCase):
