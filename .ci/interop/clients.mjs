@@ -723,8 +723,9 @@ for (const name of ["lesson_16_channels", "lesson_24_capstone"]) {
 
     test("a message reaches the subscribers of its channel", async (t) => {
       const protocols = ["chat.v1", `bearer.${await signIn()}`];
-      const ana = await lesson.connect(t, "/api/v1/ws", { protocols });
-      await ana.hears({ type: "connection", message: "Connected", channel: null });
+      const ana = await lesson.connect(t, "/api/v1/ws?client_id=ws", { protocols });
+      const greeting = { type: "connection", message: "Connected", channel: null };
+      await ana.hears({ ...greeting, client_id: "ws" });
 
       ana.says({ action: "send", channel: "users", message: "hello" });
       await ana.isToldOff(/^users takes no messages/);
