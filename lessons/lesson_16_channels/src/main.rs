@@ -81,3 +81,6 @@ fn app(auth: Auth, operators: Operators, database: Database) -> Router {
         .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_16.html"))
         .with_state(state)
 }
+
+#[cfg(test)]
+mod tests;
