@@ -77,8 +77,8 @@ struct Subscriber {
 /// One socket among the subscribers, for as long as this guard lives.
 pub struct Subscription {
     id: u64,
-    channels: Channels,
-    /// What is sent to this client. Its task must empty it. It ends once it was full.
+    pub channels: Channels,
+    /// What is sent to this client. Its task must empty it. Once it was full, it ends.
     pub outbox: mpsc::Receiver<Utf8Bytes>,
 }
 

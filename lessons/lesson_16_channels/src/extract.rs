@@ -95,16 +95,15 @@ impl FromRequestParts<AppState> for Publisher {
 
         let Query(Parameters { announce }) =
             Query::from_request_parts(parts, state).await?;
-        let mut exclude = None;
-        if let Some(id) = parts.headers.get(CLIENT_ID) {
+        let Person { username, .. } = Person::from_request_parts(parts, state).await?;
+        let client_id = parts.headers.get(CLIENT_ID).map(|id| {
             let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
-            let client_id = Name::try_from(id).map_err(|error| {
+            Name::try_from(id).map_err(|error| {
                 ApiError::new(StatusCode::BAD_REQUEST, format!("{CLIENT_ID}: {error}"))
-            })?;
-            let Person { username, .. } =
-                Person::from_request_parts(parts, state).await?;
-            exclude = Some(Identity { username, client_id });
-        }
+            })
+        });
+        let exclude = client_id.transpose()?;
+        let exclude = exclude.map(|client_id| Identity { username, client_id });
         let channels = state.channels.clone();
         Ok(Self { channels, announce: announce.unwrap_or(true), exclude })
     }

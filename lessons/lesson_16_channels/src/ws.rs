@@ -40,18 +40,13 @@ pub async fn ws_handler(
     let identity = Identity { username: upgrade.username().clone(), client_id };
 
     Ok(upgrade.on_upgrade(move |session| {
-        let subscription = channels.connect(identity, channel);
-        handle_socket(session, channels, subscription)
+        handle_socket(session, channels.connect(identity, channel))
     }))
 }
 
-async fn handle_socket(
-    mut session: Session,
-    channels: Channels,
-    mut subscription: Subscription,
-) {
+async fn handle_socket(mut session: Session, mut subscription: Subscription) {
     let username = session.username.clone();
-    let disconnect = run(&mut session, &channels, &mut subscription).await;
+    let disconnect = run(&mut session, &mut subscription).await;
 
     drop(subscription); // Now, not later: the closing handshake can take a while.
     session.close(&disconnect).await;
@@ -59,18 +54,12 @@ async fn handle_socket(
 }
 
 /// Carries messages both ways, until one of the two ends the connection.
-async fn run(
-    session: &mut Session,
-    channels: &Channels,
-    subscription: &mut Subscription,
-) -> Disconnect {
+async fn run(session: &mut Session, subscription: &mut Subscription) -> Disconnect {
     let mut batch = Vec::new();
     loop {
         select! {
             received = session.recv() => match received {
-                Ok(message) => {
-                    handle_message(channels, subscription, &session.username, message);
-                }
+                Ok(message) => handle_message(subscription, &session.username, message),
                 Err(disconnect) => return disconnect,
             },
             count = subscription.outbox.recv_many(&mut batch, BATCH_SIZE) => {
@@ -89,12 +78,8 @@ async fn run(
 /// Does what a message of this client asks for.
 ///
 /// All replies go through the outbox, behind the events that were published before.
-fn handle_message(
-    channels: &Channels,
-    subscription: &Subscription,
-    from: &Username,
-    message: Message,
-) {
+fn handle_message(subscription: &Subscription, from: &Username, message: Message) {
+    let channels = &subscription.channels;
     let request = match &message {
         // Why look at the first character? serde also reads `["ping"]` as an enum.
         Message::Text(text) if text.trim_start().starts_with('{') => {
