@@ -236,11 +236,14 @@ async fn of_eight_parallel_writers_no_change_is_lost_doubled_or_out_of_order() -
     for _ in 0..ROUNDS {
         let all_are_here = Barrier::new(WRITERS);
         thread::scope(|scope| {
-            for _ in 0..WRITERS {
-                scope.spawn(|| {
+            for writer in 0..WRITERS {
+                let (users, all_are_here) = (&users, &all_are_here);
+                // It takes longer to encode a long name than a short one.
+                let name = "x".repeat(1 + writer % 2 * 2_000);
+                scope.spawn(move || {
                     all_are_here.wait();
                     for _ in 0..CHANGES / ROUNDS / WRITERS as i64 {
-                        create(&users, "Dora");
+                        create(users, &name);
                     }
                 });
             }
