@@ -1,222 +1,160 @@
-// Lesson 14, the browser's half: tables that are always as they are on the server.
+// Lesson 15, the browser's half: a live table, and a form that shows each fault beside its
+// field.
 //
-// live.js loads them and follows their events. What is left for us is to draw a table,
-// and to ask for changes. We never change a table ourselves: each change that we ask for
-// comes back as an event, like those that others ask for.
+// live.js loads the table and follows its events. We never change the table ourselves: each
+// change that we ask for comes back as an event, like those that others ask for.
 
 import { explain } from "./close-codes.js";
+import { make } from "./elements.js";
 import { ApiError, ask, follow } from "./live.js";
 import { write } from "./log.js";
+import { signInForm } from "./sign-in.js";
 
-/** How it can stand with a table, the worst first. */
-const STATES = ["signed out", "reconnecting", "connecting", "live"];
+/** What the form shows for a user whom there is not yet. */
+const NOBODY = { name: "", email: "", phone: null, is_active: true };
 
-const form = document.querySelector("#sign-in");
-const fields = document.querySelector("#sign-in fieldset");
-const answer = document.querySelector("#answer");
-const data = document.querySelector("#data");
+const live = document.querySelector("#live");
 const state = document.querySelector("#state");
-const talk = document.querySelector("#talk");
-const authors = document.querySelector("#add-post select");
-const dialog = document.querySelector("#rename");
-const { username, password } = form.elements;
+const body = document.querySelector("#users tbody");
+const answerToDelete = document.querySelector("#answer-to-delete");
+const dialog = document.querySelector("#editor");
+const title = document.querySelector("#editor-title");
+const editor = document.querySelector("#editor form");
 
-/** How it stands with each table. */
-const tables = {};
+let me;
 
-/** What ends our following, once we have begun. */
-let stops = [];
+/** Whom the form is about. */
+let edited;
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
+/** Ends our following. */
+let stop;
 
-  fields.disabled = true;
-  const signedIn = await signIn();
-  fields.disabled = false;
-
-  if (signedIn) enter();
-  else password.focus();
+const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) => {
+  me = username;
+  form.hide();
+  live.hidden = false;
+  body.replaceChildren();
+  stop = follow("users", draw);
 });
 
-/** Gets the cookie for the name and the password; or says why not. */
-async function signIn() {
-  try {
-    const reply = await fetch("/login", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username: username.value, password: password.value }),
-    });
-    if (!reply.ok) answer.value = await reply.text();
-    return reply.ok;
-  } catch {
-    answer.value = "No server answers.";
-    return false;
+function draw(users) {
+  drawState(users);
+  drawRows(users);
+  if (users.state === "signed out") {
+    stop();
+    dialog.close();
+    live.hidden = true;
+    form.askAgain(users.problem);
   }
 }
 
-function enter() {
-  password.value = "";
-  form.hidden = true;
-  data.hidden = false;
-  tables.users = tables.posts = { state: "connecting", rows: [], news: null };
-  drawState();
-  stops = [
-    follow("users", (users) => {
-      tables.users = users;
-      drawState();
-      drawTable("users", users, ({ name, email }) => [name, email]);
-      drawAuthors(users.rows);
-      drawPosts({ ...tables.posts, news: null }); // Their authors may have new names.
-    }),
-    follow("posts", (posts) => {
-      tables.posts = posts;
-      drawState();
-      drawPosts(posts);
-    }),
-  ];
-}
-
-function leave(why) {
-  for (const stop of stops) stop();
-  answer.value = why;
-  form.hidden = false;
-  username.focus();
-}
-
-/** Shows how it stands with the table that is worse off. */
-function drawState() {
-  const rank = (table) => STATES.indexOf(table.state);
-  const [worst] = Object.values(tables).sort((a, b) => rank(a) - rank(b));
-  const { state: now, news, problem } = worst;
-
-  talk.disabled = now !== "live";
+function drawState({ state: now, news, problem }) {
   if (now === "connecting") state.value = "Connecting …";
-  if (now === "live") state.value = `Connected as ${username.value}.`;
+  if (now === "live") state.value = `Connected as ${me}.`;
   // Events may come before the list does. They say nothing about why we reconnect.
   if (now === "reconnecting" && news instanceof CloseEvent)
     state.value = [explain(news), problem, "We try again."].filter(Boolean).join(" ");
-  if (now === "signed out") {
-    state.value = "Not connected.";
-    leave(problem);
+}
+
+/** Draws the rows that are there now, and marks the one that an event is about. */
+function drawRows({ rows, news }) {
+  const ids = new Set(rows.map((user) => `${user.id}`));
+  for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
+
+  // Ids grow, so a row that is not there yet belongs at the end.
+  for (const user of rows) {
+    const row = body.querySelector(`[data-id="${user.id}"]`) ?? newRow(user.id);
+    fill(row, user);
+    row.classList.toggle("changed", news?.model !== undefined && news.data.id === user.id);
+  }
+  if (news?.model) {
+    const { type, version, data } = news;
+    const name = data.name ? ` (${data.name})` : "";
+    write("received", `User ${data.id} ${type}${name}`, `version ${version}`);
   }
 }
 
-function drawPosts(posts) {
-  drawTable("posts", posts, ({ user_id, title }) => [nameOf(user_id), title]);
-}
-
-/** Draws the rows that are there now, marks the one that the news is about, and tells. */
-function drawTable(id, { rows, news }, cells) {
-  const body = document.querySelector(`#${id} tbody`);
-  const ids = new Set(rows.map((record) => `${record.id}`));
-  for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
-  const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
-
-  rows.forEach((record, place) => {
-    const row = drawn.get(`${record.id}`) ?? newRow(id, record);
-    // Who takes a row out of the page, if only to put it back, takes the focus from it.
-    if (row !== body.rows[place]) body.insertBefore(row, body.rows[place]);
-    cells(record).forEach((text, i) => {
-      row.cells[i].textContent = text; // Never innerHTML.
-    });
-    for (const button of row.querySelectorAll("button"))
-      button.ariaLabel = `${button.textContent} ${titleOf(record)}`;
-    row.classList.toggle("changed", news?.model !== undefined && news.data.id === record.id);
+function newRow(id) {
+  const who = make("td", {}, make("span", {}), make("br", {}), make("small", {}));
+  const edit = make("button", { type: "button", textContent: "Edit" });
+  const remove = make("button", { type: "button", textContent: "Delete" });
+  const row = make("tr", {}, who, make("td", {}), make("td", {}, edit, remove));
+  row.dataset.id = id;
+  edit.addEventListener("click", () => open(row.user));
+  remove.addEventListener("click", async () => {
+    const error = await change("DELETE", `/users/${id}`);
+    answerToDelete.value = error?.message ?? "";
   });
-  if (news?.channel === id || (news?.type === "announcement" && id === "users")) tell(news);
-}
-
-function newRow(id, { id: number }) {
-  const row = document.createElement("tr");
-  row.dataset.id = number;
-  row.append(document.createElement("td"), document.createElement("td"));
-
-  const buttons = document.createElement("td");
-  if (id === "users") buttons.append(button("Rename", () => rename(number)));
-  buttons.append(button("Delete", () => change("DELETE", `/${id}/${number}`)));
-  row.append(buttons);
+  body.append(row);
   return row;
 }
 
-function button(text, act) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.textContent = text;
-  made.addEventListener("click", act);
-  return made;
+function fill(row, user) {
+  const { name, email, phone, owner, is_active } = user;
+  const [who, ownerCell, buttons] = row.cells;
+  row.user = user;
+  who.firstChild.textContent = name; // Never innerHTML: strangers wrote this text.
+  const about = [email, phone, !is_active && "not active"];
+  who.lastChild.textContent = about.filter(Boolean).join(", ");
+  ownerCell.textContent = owner;
+  for (const button of buttons.children)
+    button.ariaLabel = `${button.textContent} ${name}`;
 }
 
-function nameOf(user) {
-  return tables.users.rows.find(({ id }) => id === user)?.name ?? `user ${user}`;
-}
-
-/** What people call a record, be it a user or a post. */
-function titleOf({ name, title }) {
-  return name ?? title;
-}
-
-function drawAuthors(users) {
-  const chosen = authors.value;
-  authors.replaceChildren(...users.map(({ id, name }) => new Option(name, id)));
-  if (users.some(({ id }) => `${id}` === chosen)) authors.value = chosen;
-}
-
-/** Adds an event to the log. */
-function tell({ type, model, data, event, from, message, timestamp }) {
-  const time = new Date(timestamp).toLocaleTimeString();
-  if (type === "announcement") write("notice", message, time);
-  else if (type === "custom") write("received", say(data), `${event} from ${from}, ${time}`);
-  else write("received", `${model} ${data.id} ${type}: ${titleOf(data)}`, time);
-}
-
-/** Text as it is. Programs may send any other JSON. */
-function say(data) {
-  return typeof data === "string" ? data : JSON.stringify(data);
-}
-
-/** Asks for a change. Whether it worked, the events tell; why it did not, we tell. */
-async function change(method, path, body) {
+/** Asks for a change. If it worked, an event shows it. If not, we return the error. */
+async function change(method, path, json) {
   try {
-    await ask(method, path, body);
-    return true;
+    await ask(method, path, json);
   } catch (error) {
-    write("problem", error instanceof ApiError ? error.message : "No server answers.");
-    return false;
+    return error instanceof ApiError ? error : new Error("No server answers.");
   }
 }
 
-function rename(id) {
-  const { text } = dialog.querySelector("form").elements;
-  dialog.dataset.path = `/users/${id}`;
-  text.value = nameOf(id);
+document.querySelector("#new").addEventListener("click", () => open(NOBODY));
+
+function open(user) {
+  const { name, email, phone, is_active } = editor.elements;
+  edited = user;
+  title.textContent = user.id ? `User ${user.id}` : "New user";
+  name.value = user.name;
+  email.value = user.email;
+  phone.value = user.phone ?? "";
+  is_active.checked = user.is_active;
+  show();
   dialog.showModal();
-  text.select();
+}
+
+/** What is different in the form. A PATCH leaves alone what it does not name. */
+function draft() {
+  const { name, email, phone, is_active } = editor.elements;
+  const now = {
+    name: name.value,
+    email: email.value,
+    phone: phone.value || null, // `null` takes the number away.
+    is_active: is_active.checked,
+  };
+  const isNew = ([field, value]) => value !== edited[field];
+  return Object.fromEntries(Object.entries(now).filter(isNew));
+}
+
+editor.addEventListener("submit", async (event) => {
+  event.preventDefault(); // The form stays until the server has accepted what is in it.
+
+  const { id } = edited;
+  const error = await change(id ? "PATCH" : "POST", id ? `/users/${id}` : "/users", draft());
+  show(error);
+  if (!error) dialog.close();
+});
+
+/** Shows an error beside the field that it is about. What is about no field comes last. */
+function show(error) {
+  for (const output of editor.querySelectorAll("output")) {
+    const { field } = output.dataset;
+    const isHere = error && (error.field ?? "") === field;
+    output.value = isHere ? error.message.replace(`${field}: `, "") : "";
+    editor.elements[field]?.setAttribute("aria-invalid", Boolean(isHere));
+  }
+  if (error?.field) editor.elements[error.field]?.focus();
 }
 
 dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close());
-
-dialog.addEventListener("submit", ({ target }) => {
-  change("PATCH", dialog.dataset.path, { name: target.elements.text.value });
-});
-
-onSubmit("#add-user", ({ name, email }) =>
-  change("POST", "/users", { name: name.value, email: email.value }),
-);
-
-onSubmit("#add-post", ({ user_id, title }) => {
-  const post = { user_id: Number(user_id.value), title: title.value, body: "" };
-  return change("POST", "/posts", post);
-});
-
-onSubmit("#say", ({ text }) =>
-  change("POST", "/channels/users/events", { event: "note", data: text.value }),
-);
-
-/** Empties the form when what it asked for has been done. */
-function onSubmit(selector, act) {
-  document.querySelector(selector).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const form = event.target;
-    if (await act(form.elements)) form.reset();
-  });
-}

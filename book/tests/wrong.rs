@@ -26,7 +26,7 @@ mod lagged_ends_it;
 mod letters;
 #[path = "../wrong/03_not_cancel_safe.rs"]
 mod not_cancel_safe;
-#[path = "../wrong/14_null_is_missing.rs"]
+#[path = "../wrong/15_null_is_missing.rs"]
 mod null_is_missing;
 #[path = "../wrong/02_return_on_close.rs"]
 mod return_on_close;
@@ -316,7 +316,7 @@ fn a_version_that_is_taken_before_the_lock_comes_out_of_order() -> Check {
 
 #[test]
 fn null_counts_as_missing_as_the_book_shows() -> Check {
-    compare("14_null_is_missing", &null_is_missing::report())
+    compare("15_null_is_missing", &null_is_missing::report())
 }
 
 #[tokio::test(start_paused = true)]
