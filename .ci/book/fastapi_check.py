@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import jwt
@@ -302,32 +303,50 @@ def lesson_14():
 
 
 def lesson_15():
+    def ask(server, method, path, body, person="ben"):
+        """The status, the body and the version of an answer."""
+        headers = {"Content-Type": "application/json", "x-user": person}
+        url = f"http://127.0.0.1:{server.port}/api/v1{path}"
+        request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, json.load(answer), answer.headers["x-version"]
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error), None
+
+    dora = {"name": "Dora", "email": "dora@example.org", "phone": "030 123"}
     with Server("lesson_15") as server:
-        ana = server.connect("/ws/users")
+        ana = server.connect("/api/v1/ws/users")
         ana.recv(timeout=5)
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{server.port}/users",
-            json.dumps({"name": "Dora"}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        made = json.load(urllib.request.urlopen(request, timeout=5))
-        event = json.loads(ana.recv(timeout=5))
-        holds("a user is announced", event, {"type": "created", "data": made})
+        status, made, version = ask(server, "POST", "/users", dora)
+        holds("a user is created", (status, made["owner"], version), (201, "ben", "1"))
+        event = {"type": "created", "model": "users", "version": 1, "data": made}
+        holds("a user is announced", json.loads(ana.recv(timeout=5)), event)
+        twin = dora | {"email": "DORA@example.org"}
+        holds("an address in use", ask(server, "POST", "/users", twin)[0], 409)
+        holds("another person", ask(server, "PATCH", "/users/1", {}, "cem")[0], 403)
+        holds("no name", ask(server, "PATCH", "/users/1", {"name": None})[0], 422)
+        kept = ask(server, "PATCH", "/users/1", {"name": "Theodora"})[1]
+        holds("what is missing stays", kept["phone"], "030 123")
+        gone = ask(server, "PATCH", "/users/1", {"phone": None})
+        holds("null takes it away", (gone[1]["phone"], gone[2]), (None, "3"))
 
     # The insert takes a second here, and the client hangs up meanwhile.
     code = """
 import time, uvicorn, lesson_15
 insert = lesson_15.insert
-lesson_15.insert = lambda name: (time.sleep(1), insert(name))[1]
+lesson_15.insert = lambda *all: (time.sleep(1), insert(*all))[1]
 uvicorn.run(lesson_15.app, port={port})
 """
     with Server("lesson_15", code) as server:
-        ana = server.connect("/ws/users")
+        ana = server.connect("/api/v1/ws/users")
         ana.recv(timeout=5)
+        body = json.dumps(dora).encode()
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
             client.sendall(
-                b"POST /users HTTP/1.1\r\nHost: us\r\nContent-Type: application/json\r\n"
-                b'Content-Length: 15\r\n\r\n{"name":"Dora"}'
+                b"POST /api/v1/users HTTP/1.1\r\nHost: us\r\nx-user: ben\r\n"
+                b"Content-Type: application/json\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
             )
             time.sleep(0.3)
         event = json.loads(ana.recv(timeout=5))

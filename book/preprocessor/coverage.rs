@@ -33,6 +33,7 @@ pub const BUDGETS: &[Budget] = &[
     Budget::production("12", "08", 250),
     Budget::production("13", "08", 250),
     Budget::production("14", "08", 400),
+    Budget::production("15", "14", 400),
 ];
 
 /// How large the step to a lesson may be.

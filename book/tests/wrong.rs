@@ -4,6 +4,8 @@
 
 #[path = "../wrong/17_abort.rs"]
 mod abort;
+#[path = "../wrong/15_announce_first.rs"]
+mod announce_first;
 #[path = "../wrong/14_atomic_version.rs"]
 mod atomic_version;
 #[path = "../wrong/04_colon.rs"]
@@ -312,6 +314,14 @@ fn axum_alone_tells_nobody_that_the_program_ends() -> Check {
 #[test]
 fn a_version_that_is_taken_before_the_lock_comes_out_of_order() -> Check {
     compare("14_atomic_version", &atomic_version::report())
+}
+
+#[test]
+fn an_event_before_the_commit_may_be_about_nobody() -> Check {
+    let said = announce_first::report().map_err(|error| {
+        Hint::new(format!("book/wrong/15_announce_first.rs: {error}"))
+    })?;
+    compare("15_announce_first", &said)
 }
 
 #[test]
