@@ -2,7 +2,7 @@
 //!
 //! Read first: this file: `server`, `ws_handler`, `handle_socket` and `run`
 //! Edit:       this file, in six places, from `run` on
-//! Check:      cargo test -p exercises -- drain
+//! Check:      cargo course check drain
 //! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with the
 //!             address /ws/drain; and then
 //!             curl -X POST http://127.0.0.1:8000/drain/stop

@@ -22,7 +22,7 @@ impl Features {
     }
 
     /// Whether this exercise is in the set.
-    pub const fn include(self, number: u8) -> bool {
+    pub const fn contains(self, number: u8) -> bool {
         self.0 & (1 << number) != 0
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Read first: this file: `run`, and how it uses the `IdleTimer`
 //! Edit:       this file, in four places, from `struct IdleTimer` on
-//! Check:      cargo test -p exercises -- idle_session
+//! Check:      cargo course check idle_session
 //! Try it:     set WARNING_AFTER and WARNING_TIME to some seconds; cargo run -p exercises,
 //!             then http://127.0.0.1:8000/lab.html, with the address /ws/idle_session/ana
 

@@ -3,7 +3,7 @@
 //! Read first: `rooms.rs`, `join`, `chat` and `keep_or_forget`;
 //!             `protocol.rs`, `Chat`
 //! Edit:       this file, in four places
-//! Check:      cargo test -p exercises -- message_history
+//! Check:      cargo course check message_history
 //! Try it:     cargo run -p exercises; talk, then join with a second window
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.

@@ -3,7 +3,7 @@
 //! Read first: `protocol.rs`, the types `ClientMessage`, `ServerMessage` and `Content`;
 //!             `rooms.rs`, what a `Room` can do
 //! Edit:       this file, in two places
-//! Check:      cargo test -p exercises -- private_messaging
+//! Check:      cargo course check private_messaging
 //! Try it:     cargo run -p exercises, two windows; in Ana's say: /pm ben psst
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.

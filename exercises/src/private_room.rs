@@ -2,7 +2,7 @@
 //!
 //! Read first: this file: the messages, `handle_socket`, `act`, and what a `Room` has
 //! Edit:       this file, in five places, from `struct Room` on
-//! Check:      cargo test -p exercises -- private_room
+//! Check:      cargo course check private_room
 //! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with two clients
 //!             at the addresses /ws/private_room/ana and /ws/private_room/ben
 

@@ -3,7 +3,7 @@
 //! Read first: `client.rs`, the function `handle_message`;
 //!             `rooms.rs`, where `may_send` and `remembered` call you
 //! Edit:       this file, in three places
-//! Check:      cargo test -p exercises -- rate_limit
+//! Check:      cargo course check rate_limit
 //! Try it:     cargo run -p exercises; paste a line and press Enter, as fast as you can
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.

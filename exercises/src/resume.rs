@@ -3,7 +3,7 @@
 //! Read first: `rooms.rs`, `chat` and `clear_up`;
 //!             `protocol.rs`, `Chat`, and `Resumed` in `ServerMessage`
 //! Edit:       this file, in four places
-//! Check:      cargo test -p exercises -- resume
+//! Check:      cargo course check resume
 //! Try it:     cargo run -p exercises; talk in two windows, press Leave in one, talk on in
 //!             the other, and connect again
 

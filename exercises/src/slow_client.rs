@@ -2,7 +2,7 @@
 //!
 //! Read first: this file: `handle_socket`, and how a `Ticker` uses your outbox
 //! Edit:       this file, in three places, from `struct Outbox` on
-//! Check:      cargo test -p exercises -- slow_client
+//! Check:      cargo course check slow_client
 //! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with two clients
 //!             at the address /ws/slow_client
 

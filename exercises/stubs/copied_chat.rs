@@ -5,9 +5,10 @@
 //! clients behave in ways that are perfectly legal. The checks find each of them, and what a
 //! repair may break.
 //!
-//! Read first: this file; then `client.rs`, which has none of them, and `socket.rs`
+//! Read first: this file; then `client.rs`, which has none of them, and lesson 07's
+//!             `socket.rs`, which you can use as `crate::socket`
 //! Edit:       this file, all of it if you like
-//! Check:      cargo test -p exercises -- copied_chat
+//! Check:      cargo course check copied_chat
 //! Try it:     cargo run -p exercises, then http://127.0.0.1:8000/lab.html, with the
 //!             address /ws/copied_chat
 //!
@@ -32,7 +33,7 @@
 //! - Who would send the answer to a Close, and does it still run then?
 //! - Which messages does a pattern like `Some(Ok(Message::Text(text)))` let go on?
 //! - `recv` of a broadcast has two kinds of error. Is each of them an end?
-//! - Where does somebody go on who has left before giving a name?
+//! - Where does somebody go on who has left before giving a name? Is a blank a name?
 //! - What is held while the client is told that its name is taken? For how long?
 
 use std::{collections::HashSet, sync::Arc};

@@ -2,7 +2,7 @@
 //!
 //! Read first: `rooms.rs`, `join` and `remove`
 //! Edit:       this file
-//! Check:      cargo test -p exercises -- online_users
+//! Check:      cargo course check online_users
 //! Try it:     cargo run -p exercises, two windows; close one, look at the other
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.

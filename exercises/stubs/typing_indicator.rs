@@ -3,7 +3,7 @@
 //! Read first: `client.rs`, the loop with `select!`, and where it uses the timer;
 //!             `rooms.rs`, `RoomManager::join`, `Room::chat` and `Room::remove`
 //! Edit:       this file, in seven places
-//! Check:      cargo test -p exercises -- typing_indicator
+//! Check:      cargo course check typing_indicator
 //! Try it:     cargo run -p exercises, two windows; type in one, look at the other
 
 #![allow(unused)] // The gaps use nothing yet. Delete this line with them.

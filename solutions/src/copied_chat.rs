@@ -147,8 +147,9 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.announce(" left.");
+        // Who is told finds the name free, and nobody can take it before that.
         if let Ok(mut names) = self.state.names.lock() {
+            self.announce(" left.");
             names.remove(&self.name);
         }
     }

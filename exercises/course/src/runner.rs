@@ -53,7 +53,8 @@ pub fn run(
 /// All that cargo prints, on both ways. Whoever waits for long is told why.
 pub fn said(mut command: Command) -> Result<(String, String), Error> {
     let child = command.spawn().map_err(no_cargo)?;
-    let sentence = "Compiling the checks. The first time takes a minute or two.";
+    let sentence = "Compiling the checks. That takes a minute or two the first time, \
+                    and then seconds.";
     Ok(all_said(child, PATIENCE, || screen::complain(sentence))?)
 }
 

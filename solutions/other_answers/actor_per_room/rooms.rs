@@ -158,7 +158,7 @@ impl RoomManager {
             features,
             all: BTreeMap::new(),
             kept: VecDeque::new(),
-            limiter: features.include(6).then(RateLimiter::default),
+            limiter: features.contains(6).then(RateLimiter::default),
         };
         Self { list: Arc::new(Mutex::new(list)) }
     }
@@ -285,7 +285,7 @@ impl RoomTask {
     fn act(&mut self, from: &Username, message: ClientMessage) -> Result<(), String> {
         let room = &mut self.room;
         let message = match message {
-            ClientMessage::Chat { content } if room.features.include(1) => {
+            ClientMessage::Chat { content } if room.features.contains(1) => {
                 read_command(content)?
             }
             other => other,
@@ -347,7 +347,7 @@ impl Room {
         number: u8,
         act: impl FnOnce(&mut Self) -> R,
     ) -> Option<R> {
-        self.features.include(number).then(|| act(self))
+        self.features.contains(number).then(|| act(self))
     }
 
     fn join(&mut self, username: &Username) -> Option<(u64, Outbox)> {

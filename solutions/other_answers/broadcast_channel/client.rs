@@ -71,7 +71,7 @@ async fn run(socket: &mut WebSocket, member: &mut Member) -> Disconnect {
                     return disconnect;
                 }
             }
-            () = timer.runs_out(), if features.include(2) => {
+            () = timer.runs_out(), if features.contains(2) => {
                 member.in_room(|room| room.stops_typing(&member.username));
             }
         }
@@ -98,7 +98,7 @@ fn handle_message(
     received: Result<ClientMessage, String>,
 ) {
     let read = received.and_then(|message| match message {
-        ClientMessage::Chat { content } if member.features().include(1) => {
+        ClientMessage::Chat { content } if member.features().contains(1) => {
             read_command(content)
         }
         other => Ok(other),

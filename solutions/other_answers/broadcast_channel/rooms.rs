@@ -158,7 +158,7 @@ impl RoomManager {
             features,
             all: BTreeMap::new(),
             kept: VecDeque::new(),
-            limiter: features.include(6).then(RateLimiter::default),
+            limiter: features.contains(6).then(RateLimiter::default),
         };
         Self { rooms: Arc::new(Mutex::new(rooms)) }
     }
@@ -256,7 +256,7 @@ impl Room {
         number: u8,
         act: impl FnOnce(&mut Self) -> R,
     ) -> Option<R> {
-        self.features.include(number).then(|| act(self))
+        self.features.contains(number).then(|| act(self))
     }
 
     pub fn has(&self, username: &Username) -> bool {
