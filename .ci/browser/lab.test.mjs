@@ -29,6 +29,7 @@ const EVERY = [
   "lesson_12_slow_clients",
   "lesson_13_shutdown",
   "lesson_14_live_list",
+  "lesson_15_database",
   "lesson_16_channels",
   "lesson_17_tasks",
   "exercises",
