@@ -13,7 +13,7 @@ use lesson_14_live_list::{Version, ws_handler};
 
 use crate::{
     AppState,
-    users::{NewUser, Rejection, User, UserChanges, Users},
+    users::{NewUser, Rejection, UserChanges, Users},
 };
 
 /// In which header an answer carries the version of the list.
@@ -56,7 +56,7 @@ async fn update(
     Json(changes): Json<UserChanges>,
 ) -> Result<impl IntoResponse, Rejection> {
     let (version, user) = users.update(id, changes)?;
-    Ok((x_version(version), Json::<User>(user)))
+    Ok((x_version(version), Json(user)))
 }
 
 async fn delete(

@@ -5,9 +5,9 @@
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. a list over REST, in which every change has a number, the *version* (`users.rs`,
+//! 1. `broadcast`, a channel in which each subscriber receives every event (`events.rs`);
+//! 2. a list over REST, in which every change has a number, the *version* (`users.rs`,
 //!    `api.rs`);
-//! 2. `broadcast`, a channel in which each subscriber receives every event (`events.rs`);
 //! 3. a socket that carries events, and replies behind them (`ws.rs`).
 //!
 //! Run:   cargo run -p lesson_14_live_list
