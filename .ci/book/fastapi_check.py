@@ -353,6 +353,33 @@ uvicorn.run(lesson_15.app, port={port})
         holds("a handler whose client has gone runs to its end", event["data"]["name"], "Dora")
 
 
+def lesson_16():
+    with Server("lesson_16") as server:
+        ana = server.connect("/ws/users?client_id=ana-1")
+        ben = server.connect("/ws/news?client_id=ben-1")
+        holds("a greeting", json.loads(ana.recv(timeout=5))["client_id"], "ana-1")
+        ben.recv(timeout=5)
+        ana.send('{"action":"subscribe","channel":"news"}')
+        answer = json.loads(ana.recv(timeout=5))
+        holds("one socket has two channels", answer, {"type": "subscribed", "channel": "news"})
+        ana.send('{"action":"send","channel":"news","message":"hello"}')
+        heard = [json.loads(client.recv(timeout=5))["message"] for client in (ana, ben)]
+        holds("a message reaches all subscribers", heard, ["hello", "hello"])
+
+        eve = server.connect("/ws/users?client_id=ana-1")
+        eve.recv(timeout=5)
+        ana.send('{"action":"subscribe","channel":"users"}')
+        ana.recv(timeout=5)
+        eve.close()
+        time.sleep(0.5)
+        ana.send('{"action":"send","channel":"news","message":"still here?"}')
+        try:
+            came = ana.recv(timeout=1)
+        except TimeoutError:
+            came = None
+        holds("who comes with the id of another takes its place, and leaves with it", came, None)
+
+
 def from_fastapi():
     def end(client):
         """The code and the reason of the Close, or None if there was no Close."""

@@ -16,7 +16,8 @@
 //!
 //! A change in another place, or in another file, begins with a `#! file:` of its own.
 //! There may be more than one `#! test:`. A change that the compiler rejects has
-//! `#! error: E0382` in their place. The lines may stand further to the left than in the
+//! `#! error: E0382` in their place. One that adds something, and a test of it, has
+//! `#! passes:`. A file that is new begins with `#! new:`, and has only lines to add. The lines may stand further to the left than in the
 //! lesson, all of them by the same number of spaces.
 
 use std::path::Path;
@@ -30,6 +31,8 @@ pub struct Break {
     pub changes: Vec<Change>,
     /// The tests that must fail, each by the end of its path.
     pub tests: Vec<String>,
+    /// Whether the tests must pass, because the step adds something.
+    pub passes: bool,
     /// The number of the compiler's error, where there is no test to run.
     pub error: Option<String>,
     pub printed: String,
@@ -39,6 +42,8 @@ pub struct Break {
 #[derive(Debug)]
 pub struct Change {
     pub file: String,
+    /// Whether the lesson does not have this file.
+    is_new: bool,
     /// Each line with its mark: a space, a minus or a plus.
     lines: Vec<(char, String)>,
 }
@@ -59,11 +64,16 @@ impl Break {
                 let value = value.trim().to_owned();
                 match key {
                     "lesson" => step.lesson = value,
-                    "file" => {
+                    "file" | "new" => {
                         let file = format!("lessons/{}/{value}", step.lesson);
-                        step.changes.push(Change { file, lines: Vec::new() });
+                        let is_new = key == "new";
+                        step.changes.push(Change { file, is_new, lines: Vec::new() });
                     }
                     "test" => step.tests.push(value),
+                    "passes" => {
+                        step.passes = true;
+                        step.tests.push(value);
+                    }
                     "error" => step.error = Some(value),
                     _ => return Err(format!("nobody knows `#! {head}`.")),
                 }
@@ -117,7 +127,8 @@ impl Break {
             if let Some((_, text)) = known {
                 *text = change.apply(text)?;
             } else {
-                files.push((change.file.clone(), change.apply(&read(&change.file)?)?));
+                let old = if change.is_new { String::new() } else { read(&change.file)? };
+                files.push((change.file.clone(), change.apply(&old)?));
             }
         }
         Ok(files)
@@ -180,6 +191,10 @@ impl Change {
     /// Changes a text. What is to be changed must stand in it once.
     pub fn apply(&self, source: &str) -> Result<String, String> {
         let file = &self.file;
+        if self.is_new {
+            let lines = self.lines.iter().map(|(_, line)| format!("{line}\n"));
+            return Ok(lines.collect());
+        }
         let lines: Vec<&str> = source.lines().collect();
         let old: Vec<&str> = self.lines.iter().filter_map(old).collect();
         let Some(first) = old.first() else {

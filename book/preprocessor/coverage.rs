@@ -34,6 +34,7 @@ pub const BUDGETS: &[Budget] = &[
     Budget::production("13", "08", 250),
     Budget::production("14", "08", 400),
     Budget::production("15", "14", 400),
+    Budget::production("16", "15", 400),
 ];
 
 /// How large the step to a lesson may be.

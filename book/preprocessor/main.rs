@@ -88,6 +88,7 @@ fn list_breaks() -> ExitCode {
                 "command": step.command(),
                 "files": files,
                 "tests": step.tests,
+                "passes": step.passes,
                 "error": step.error,
                 "printed": step.printed,
             }),

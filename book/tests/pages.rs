@@ -271,7 +271,7 @@ fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 69] = [
+const FOREIGN: [&str; 70] = [
     "echo $?",
     "#[async_trait]",
     "--limit-concurrency",
@@ -340,6 +340,7 @@ const FOREIGN: [&str; 69] = [
     "total_channels",
     "total_connections",
     "ulimit -n 500",
+    "users.map is not a function",
     "| head -1",
 ];
 
@@ -358,6 +359,9 @@ fn code_in_a_sentence_is_code_of_the_course() -> Result<(), Report> {
     for (folder, endings) in [
         (".ci/browser", ".mjs"),
         ("book/breaks", ".txt"),
+        ("book/clients", ".js"),
+        ("book/clients", ".jsx"),
+        ("book/clients", ".vue"),
         ("book/examples", ".rs"),
         ("book/fastapi", ".py"),
         ("book/outputs", ".txt"),
