@@ -271,9 +271,10 @@ fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 70] = [
+const FOREIGN: [&str; 74] = [
     "echo $?",
     "#[async_trait]",
+    "--host 127.0.0.1",
     "--limit-concurrency",
     "/plain/",
     "/vue/",
@@ -325,6 +326,8 @@ const FOREIGN: [&str; 70] = [
     "exclude_unset",
     "git checkout lessons",
     "is_active",
+    "http://localhost:5173",
+    "http://localhost:5173/react/",
     "join_room",
     "leave_room",
     "let _ = permit",
@@ -341,6 +344,7 @@ const FOREIGN: [&str; 70] = [
     "total_connections",
     "ulimit -n 500",
     "users.map is not a function",
+    "vite.config.js",
     "| head -1",
 ];
 

@@ -1,6 +1,9 @@
 //! The socket: channels, what a client can ask for, and what it is answered.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use probe::{ANY, Check, ONE_MINUTE, json::error, serve};
 use serde_json::{Value, json};
@@ -194,11 +197,11 @@ async fn every_channel_is_in_the_stats_and_in_the_error_for_one_that_does_not_ex
     let rejection = server.rejects("Ana", &path, 404).await?;
     let rejection: Value = serde_json::from_str(&rejection.body).unwrap_or_default();
     let sentence = rejection["message"].as_str().unwrap_or_default();
-    let listed = sentence.split('`').skip(3).step_by(2).collect::<HashSet<_>>();
+    let listed = sentence.split('`').skip(3).step_by(2).collect::<BTreeSet<_>>();
     let stats = asks(&server, "ana", "GET /ws/stats", NONE).await?.body;
     let counted = stats["channels"].as_object().expect("an object");
 
-    let counted = counted.keys().map(String::as_str).collect::<HashSet<_>>();
+    let counted = counted.keys().map(String::as_str).collect::<BTreeSet<_>>();
     assert_eq!(listed, counted, "{sentence}");
     assert_eq!(stats["total_channels"], counted.len(), "{stats}");
     Ok(())
