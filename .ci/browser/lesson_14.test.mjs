@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 
 import { fill, lines, overflow, press, sees, serious, useBrowser } from "./browser.mjs";
 import { everyHeartbeat } from "./heartbeat.mjs";
-import { LIMITS, answered, everyPage, serve } from "./lesson.mjs";
+import { LIMITS, answered, everyPage, rejected, serve } from "./lesson.mjs";
 import { enter, login } from "./users.mjs";
 
 /** Adds a user. */
@@ -192,7 +192,8 @@ describe("lesson 14, a live list", LIMITS, () => {
   });
 
   test("when the token has expired, the page asks for the password", async (t) => {
-    const page = await lesson.open(t, { prepare: withSockets, excused: [answered(401)] });
+    const excused = [answered(401), rejected(401)];
+    const page = await lesson.open(t, { prepare: withSockets, excused });
     await enter(page, "ana");
 
     await page.context().clearCookies();
