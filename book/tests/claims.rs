@@ -53,7 +53,7 @@ async fn axum_drops_a_handler_whose_client_hangs_up() -> Check {
     let ended = timeout(TIMEOUT, received.recv()).await;
     server.abort();
     assert_eq!(began, Ok(Some("began")), "the request arrived");
-    assert_eq!(ended, Ok(Some("dropped")), "lesson 14 says so, and counts on it");
+    assert_eq!(ended, Ok(Some("dropped")), "lesson 15 says so, and counts on it");
     Ok(())
 }
 
