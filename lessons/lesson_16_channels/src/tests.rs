@@ -11,8 +11,12 @@ use lesson_15_database::Database;
 use probe::{ANY, Check, Client, Hint, Server};
 use serde_json::{Value, json};
 
-use self::people::{auth, seen_from, token};
-use crate::{extract::Operators, migrations};
+use self::people::{auth, seen_from, token, username};
+use crate::{
+    events::{Identity, Name},
+    extract::Operators,
+    migrations,
+};
 
 probe::conformance! { app(), &ws_path("ana", "/users") }
 probe::sign_in_conformance! { app(), "/api/v1/ws/users", &token("ana") }
@@ -43,6 +47,11 @@ async fn subscribes(server: &Server, name: &str, channel: &str) -> Result<Client
     let mut client = server.connect(name, &path).await?;
     client.hears_any().await?;
     Ok(client)
+}
+
+/// A client of somebody, without a socket.
+fn identity(name: &str) -> Identity {
+    Identity { username: username(name), client_id: Name::generate() }
 }
 
 /// The body of a `POST` for a user with this name.

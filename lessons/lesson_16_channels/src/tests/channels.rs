@@ -8,7 +8,8 @@ use std::{
 use probe::{ANY, Check, ONE_MINUTE, json::error, serve};
 use serde_json::{Value, json};
 
-use super::{NONE, app, asks, event, makes, new_user, subscribes, ws_path};
+use super::{NONE, app, asks, event, identity, makes, new_user, subscribes, ws_path};
+use crate::{channels::Channels, events::LiveEvent};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -315,4 +316,24 @@ async fn who_asks_without_reading_fills_its_own_outbox_and_is_closed() -> Check 
     ben.is_closed_in_the_end(4008, "too slow").await?;
     ana.says(r#"{"action":"ping"}"#).await?;
     ana.hears(json!({ "type": "pong" })).await
+}
+
+/// The test above cannot tell whether the outbox or the deadline of a write ended it.
+#[test]
+fn replies_count_against_the_outbox_too() {
+    let channels = Channels::default();
+    let mut ben = channels.connect(identity("ben"), None);
+
+    for _ in 0..1_000 {
+        ben.send(&LiveEvent::Pong);
+    }
+
+    let mut waiting = 0;
+    while ben.outbox.try_recv().is_ok() {
+        waiting += 1;
+    }
+    assert_eq!(waiting, 256, "the greeting, and replies: no more wait for him");
+    assert!(ben.outbox.is_closed(), "so that his task ends");
+    let stats = serde_json::to_value(channels.stats()).unwrap_or_default();
+    assert_eq!(stats["total_connections"], 0, "and nothing more is sent to him");
 }

@@ -199,6 +199,25 @@ async fn nobody_gets_at_the_api_without_signing_in() -> Check {
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_page_of_another_origin_gets_403() -> Check {
+    let server = with_rows_of_ben().await?;
+    let cookie = format!("{}_token={}", env!("CARGO_PKG_NAME"), token("ana"));
+    let origin = |origin: &str| [("cookie", cookie.clone()), ("origin", origin.into())];
+
+    for what in ["DELETE /posts/1", "POST /announcements", "GET /ws/stats"] {
+        let headers = origin("https://evil.example");
+        let reply = asks_with(&server, &headers, what, NONE).await?;
+        assert_eq!(reply.status, 403, "{what}: {}", reply.body);
+        assert!(reply.body["message"].is_string(), "{what}: {}", reply.body);
+    }
+    let own = origin("http://127.0.0.1:8000");
+    let headers = [own[0].clone(), own[1].clone(), ("host", "127.0.0.1:8000".into())];
+    let reply = asks_with(&server, &headers, "DELETE /posts/1", NONE).await?;
+    assert_eq!(reply.status, 204, "our own page may: {}", reply.body);
+    Ok(())
+}
+
 #[test]
 fn a_file_of_lesson_15_gets_the_table_of_posts() {
     let mut db = rusqlite::Connection::open_in_memory().expect("memory is always there");

@@ -102,6 +102,22 @@ async fn a_writer_can_write_without_an_event() -> Check {
     ana.hears_any().await.map(drop)
 }
 
+/// What a page does with the version: lesson 14 tells those stories.
+#[tokio::test(start_paused = true)]
+async fn an_old_event_does_not_undo_what_was_changed_in_silence() -> Check {
+    let server = serve(app());
+    let mut ana = subscribes(&server, "ana", "users").await?;
+    makes(&server, "ben", "POST /users", new_user("Dora")).await?;
+    let name = json!({ "name": "Dorothea" });
+    makes(&server, "ben", "PATCH /users/1?announce=false", name).await?;
+
+    let list = asks(&server, "ana", "GET /users", NONE).await?;
+
+    assert_eq!(list.body[0]["name"], "Dorothea", "the list has the silent change");
+    assert_eq!(list.version, Some(2), "and a version that is newer than the event");
+    ana.hears(event("created", 1, "Dora", "ben")).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_client_that_caused_an_event_can_be_excluded() -> Check {
     let server = serve(app());
