@@ -2,6 +2,7 @@
 
     .ci/measure/writes              the release build; some 40 seconds
     .ci/measure/writes 10           so many seconds for each figure, in place of 5
+    .ci/measure/writes --debug      the debug build, which is there already
 
 Eight clients send `POST /api/v1/users` as fast as they are answered, each on a connection
 that it keeps. 0, 1 and 10 subscribers receive the events, in a process of their own; each of
@@ -24,7 +25,8 @@ from client import ROOT, TARGET, TIMEOUT, Server, build, free_port
 LESSON = "lesson_15_database"
 WRITERS = 8
 FOLLOWERS = 0, 1, 10
-SECONDS = int(sys.argv[1]) if sys.argv[1:] else 5
+SECONDS = next((int(word) for word in sys.argv[1:] if word.isdigit()), 5)
+PROFILE = "debug" if "--debug" in sys.argv else "release"
 
 
 class FastApi(Server):
@@ -36,7 +38,9 @@ class FastApi(Server):
         command = [python, "-m", "uvicorn", "--log-level", "warning"]
         command += ["--app-dir", ROOT / "book" / "fastapi", "--port", str(self.port)]
         environment = {**os.environ, "DATABASE": database}
-        self.process = subprocess.Popen([*command, "lesson_15:app"], env=environment)
+        # It complains about each subscriber that leaves.
+        quiet = {"env": environment, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen([*command, "lesson_15:app"], **quiet)
         deadline = time.monotonic() + TIMEOUT
         while True:
             try:
@@ -114,8 +118,8 @@ def measure(server, headers, path, followers):
 
 
 def main():
-    build(LESSON, profile="release")
-    print(f"{WRITERS} writers, {SECONDS} s each, {os.cpu_count()} cores, release build\n")
+    build(LESSON, profile=PROFILE)
+    print(f"{WRITERS} writers, {SECONDS} s each, {os.cpu_count()} cores, {PROFILE} build\n")
     print("| server | followers | changes a second | each follower has all |")
     print("|---|---|---|---|")
     complete = True
@@ -127,7 +131,7 @@ def main():
                     server = FastApi(database)
                     headers, path = {"x-user": "ben"}, "/api/v1/ws/users"
                 else:
-                    server = Server(LESSON, profile="release", DATABASE=database)
+                    server = Server(LESSON, profile=PROFILE, DATABASE=database)
                     token = server.token("ben")
                     headers = {"Authorization": f"Bearer {token}"}
                     path = f"/api/v1/ws/users?token={token}"
