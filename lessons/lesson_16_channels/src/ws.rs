@@ -80,37 +80,43 @@ async fn run(session: &mut Session, subscription: &mut Subscription) -> Disconne
 /// All replies go through the outbox, behind the events that were published before.
 fn handle_message(subscription: &Subscription, from: &Username, message: Message) {
     let channels = &subscription.channels;
-    let request = match &message {
-        // Why look at the first character? serde also reads `["ping"]` as an enum.
-        Message::Text(text) if text.trim_start().starts_with('{') => {
-            serde_json::from_str(text).map_err(|error| error.to_string())
+    match parse(&message) {
+        None => {}
+        Some(Ok(LiveRequest::Subscribe { channel })) => subscription.subscribe(channel),
+        Some(Ok(LiveRequest::Unsubscribe { channel })) => {
+            subscription.unsubscribe(channel)
         }
-        Message::Text(_) | Message::Binary(_) => {
-            Err(r#"a message is a JSON object, such as {"action":"ping"}"#.into())
-        }
-        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return,
-    };
-    match request {
-        Ok(LiveRequest::Subscribe { channel }) => subscription.subscribe(channel),
-        Ok(LiveRequest::Unsubscribe { channel }) => subscription.unsubscribe(channel),
-        Ok(LiveRequest::Send { channel, message }) if channel.takes_messages() => {
+        Some(Ok(LiveRequest::Send { channel, message })) if channel.takes_messages() => {
             channels.publish(
                 channel,
                 &LiveEvent::Message { message: &message, from },
                 None,
             );
         }
-        Ok(LiveRequest::Send { channel, .. }) => {
+        Some(Ok(LiveRequest::Send { channel, .. })) => {
             let message = format!("{channel} takes no messages: it brings changes");
             subscription.send(&LiveEvent::Error { message });
         }
-        Ok(LiveRequest::GetStats) => {
+        Some(Ok(LiveRequest::GetStats)) => {
             subscription.send(&LiveEvent::Stats { data: channels.stats() });
         }
-        Ok(LiveRequest::Ping) => subscription.send(&LiveEvent::Pong),
-        Err(sentence) => {
-            let message = format!("{sentence:.ERROR_LIMIT$}");
-            subscription.send(&LiveEvent::Error { message });
+        Some(Ok(LiveRequest::Ping)) => subscription.send(&LiveEvent::Pong),
+        Some(Err(message)) => subscription.send(&LiveEvent::Error { message }),
+    }
+}
+
+/// Reads a message. The error is a sentence for the person who sent it; `None` is a ping or
+/// a pong of the protocol below, which axum answers.
+fn parse(message: &Message) -> Option<Result<LiveRequest, String>> {
+    match message {
+        // Why look at the first character? serde also reads `["ping"]` as an enum.
+        Message::Text(text) if text.trim_start().starts_with('{') => {
+            let request = serde_json::from_str(text);
+            Some(request.map_err(|error| format!("{:.ERROR_LIMIT$}", error.to_string())))
         }
+        Message::Text(_) | Message::Binary(_) => {
+            Some(Err(r#"a message is a JSON object, such as {"action":"ping"}"#.into()))
+        }
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
     }
 }
