@@ -1,245 +1,165 @@
-// Lesson 17, the browser's half: we start the work with `fetch`, and watch it over a
-// socket.
+// Lesson 17, the browser's half: we start and cancel with `fetch`, and the state of our
+// tasks comes over a socket.
 //
-// The socket tells first how all our tasks stand, and then what changes. So this page
-// remembers nothing: after a reload, or in a second window, it shows the same.
+// Each message has the whole state. So this page remembers nothing: after a reload, after
+// a lost connection, or in a second window, it shows the same.
 
 import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
+import { make } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
+import { reconnect } from "./reconnect.js";
 import { whoAmI } from "./server.js";
-
-/** Where we remember who has signed in: the cookie itself is hidden from scripts. */
-const GUEST = "lesson_17_guest";
+import { signInForm } from "./sign-in.js";
 
 /** Something to count, for a start. */
-const SAMPLE =
-  "Tea for Ana, jam for Ben, and figs for Cem. Ana says that tea is best with jam, Ben " +
-  "says that jam is best with tea, and Cem says nothing, for his mouth is full of figs.";
+const SAMPLE = "Tea for Ana, jam for Ben, and figs for Cem. ".repeat(20);
 
-const signIn = document.querySelector("#sign-in");
-const fields = document.querySelector("#sign-in fieldset");
-const answer = document.querySelector("#answer");
 const work = document.querySelector("#work");
 const state = document.querySelector("#state");
-const again = document.querySelector("#again");
-const leave = document.querySelector("#leave");
-const order = document.querySelector("#start");
+const start = document.querySelector("#start");
 const talk = document.querySelector("#talk");
 const reply = document.querySelector("#reply");
 const list = document.querySelector("#tasks");
-const { username, password } = signIn.elements;
-const { text, file, seconds } = order.elements;
-
-let socket;
+const { text, seconds } = start.elements;
 
 /** The parts of each task on the page, by its number. */
 const drawn = new Map();
 
-signIn.addEventListener("submit", async (event) => {
-  event.preventDefault();
+let socket;
+let me;
 
-  fields.disabled = true; // However often somebody clicks, we ask once.
-  const signedIn = await post("/login", {
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ username: username.value, password: password.value }),
-  });
-  fields.disabled = false;
+const tries = reconnect({ connect, onWait: () => {}, onGiveUp: () => {} });
 
-  if (signedIn.ok) {
-    const { expires_in } = JSON.parse(signedIn.words);
-    const guest = { name: username.value, until: Date.now() + expires_in * 1000 };
-    localStorage.setItem(GUEST, JSON.stringify(guest));
-    password.value = "";
-    watch(guest);
-  } else {
-    answer.value = signedIn.words;
-    password.focus();
-  }
+const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) => {
+  me = username;
+  form.hide();
+  work.hidden = false;
+  drawAll([]);
+  connect();
 });
 
-/** Connects, and draws what the server tells. */
-function watch(guest) {
-  socket = new WebSocket("/ws/tasks");
-  show("Connecting …");
-  signIn.hidden = true;
-  work.hidden = false;
-  keepAlive(socket);
-
+function connect() {
+  const mine = new WebSocket("/ws/tasks");
+  socket = mine;
+  tries.follow(mine);
+  keepAlive(mine);
   let opened = false;
-  socket.addEventListener("open", () => {
+
+  mine.addEventListener("open", () => {
     opened = true;
-    show(`Connected as ${guest.name}.`);
-    text.focus();
+    show(`Connected as ${me}.`);
+    if (document.activeElement === document.body) text.focus();
   });
 
-  socket.addEventListener("message", ({ data }) => {
-    hear(JSON.parse(data));
+  mine.addEventListener("message", ({ data }) => {
+    const message = JSON.parse(data);
+    if (mine === socket && message.type === "tasks") drawAll(message.tasks);
   });
 
-  const close = (event) => end(event, opened);
-  socket.addEventListener("close", close, { once: true });
+  mine.addEventListener("close", (event) => lost(event, opened), { once: true });
 }
 
-async function end(event, opened) {
-  show(explain(event));
-  if (event.code === NOT_AUTHENTICATED) askForName(explain(event));
+/** Says why the connection ended. What the page knew about the tasks may be old by now. */
+async function lost(event, opened) {
+  if (opened) show(explain(event));
+  if (event.code === NOT_AUTHENTICATED) return signOut(explain(event));
   if (event.code !== ABNORMAL_CLOSURE) return;
 
   const { status, sentence } = await whoAmI(undefined, opened);
-  if (event.target !== socket) return; // We are connecting again already.
-  if (status === 401) askForName(sentence);
+  if (event.target !== socket || socket.readyState === WebSocket.OPEN) return;
+  if (status === 401) signOut(sentence);
   else show(`${explain(event)} ${sentence}`);
 }
 
-function hear(message) {
-  switch (message.type) {
-    case "tasks":
-      list.replaceChildren();
-      drawn.clear();
-      message.tasks.forEach(draw);
-      break;
-    case "progress":
-      draw(message);
-      break;
-    case "finished":
-    case "cancelled":
-    case "failed":
-      draw(message);
-      reply.value = ""; // What was too much before may be possible now.
-      break;
-    case "forgotten":
-      drawn.get(message.id)?.item.remove();
-      drawn.delete(message.id);
-      break;
-    case "pong":
-      break; // A sign of life, and no news for people.
-    case "error":
-      reply.value = message.message;
-      break;
-    default:
-      reply.value = `This page does not know the type “${message.type}”.`;
-  }
+function signOut(sentence) {
+  tries.stop(); // With this token, no try can succeed.
+  work.hidden = true;
+  form.askAgain(sentence);
 }
 
-/** Draws how a task stands. Every message about it has all that there is to know. */
+function show(sentence) {
+  state.value = sentence;
+  const isLive = socket.readyState === WebSocket.OPEN;
+  talk.disabled = !isLive;
+  // A number that does not change any more would be a lie.
+  list.hidden = !isLive;
+}
+
+function drawAll(tasks) {
+  for (const [id, { item }] of drawn) {
+    if (tasks.some((task) => task.id === id)) continue;
+    item.remove();
+    drawn.delete(id);
+  }
+  tasks.forEach(draw);
+}
+
 function draw(task) {
   if (!drawn.has(task.id)) drawn.set(task.id, add(task.id));
   const { status, bar, left, cancel } = drawn.get(task.id);
-  const over = !["queued", "running"].includes(task.status);
+  const isOver = !["queued", "running"].includes(task.status);
 
   // A screen reader reads `status` aloud when it changes. Not so the numbers, which
   // change all the time: it asks the bar for them.
-  const words = say(task);
-  if (status.value !== words) status.value = words;
-  left.textContent = estimate(task);
+  const sentence = `Task ${task.id} ${predicate(task)}`;
+  if (status.value !== sentence) status.value = sentence;
   if (task.status === "running") bar.value = task.percent;
-  bar.hidden = over;
-  cancel.hidden = over;
+  left.textContent = estimate(task);
+  bar.hidden = isOver;
+  cancel.hidden = isOver;
 }
 
 function add(id) {
-  const name = make("h2", { textContent: `Task ${id}` });
+  const status = make("output", {});
   // Without a value, a bar only says that something is going on.
   const bar = make("progress", { max: 100, ariaLabel: `Task ${id}` });
   const left = make("small", {});
-  const status = make("output", {});
   const cancel = make("button", {
     type: "button",
     textContent: "Cancel",
     ariaLabel: `Cancel task ${id}`,
   });
-  const item = make("li", {}, name, bar, left, cancel, status);
-  cancel.addEventListener("click", () => {
-    socket.send(JSON.stringify({ type: "cancel", id }));
-  });
+  const item = make("li", {}, status, bar, left, cancel);
+  cancel.addEventListener("click", () => ask("DELETE", `/tasks/${id}`));
 
   list.prepend(item); // The newest comes first.
-  return { item, bar, left, status, cancel };
+  return { item, status, bar, left, cancel };
 }
 
-function say({ status, result, message }) {
+function predicate({ status, result }) {
   switch (status) {
     case "queued":
-      return "Waits for its turn.";
+      return "waits until another one has ended.";
     case "running":
-      return "Is running.";
-    case "finished": {
-      const often = result.most_frequent.map(([word, times]) => `${word} (${times})`);
-      return (
-        `Finished: ${result.words} words, ${result.distinct} different ones. ` +
-        `Most frequent: ${often.join(", ")}.`
-      );
-    }
+      return "is running.";
+    case "finished":
+      return `has finished: ${result.words} words, ${result.distinct} different ones.`;
     case "cancelled":
-      return "Cancelled.";
+      return "is cancelled.";
     default:
-      return `Failed: ${message}.`;
+      return "has failed, and that is the server's fault.";
   }
 }
 
-function estimate({ percent, seconds_left }) {
-  if (percent === undefined) return "";
-  if (seconds_left === undefined) return `${percent} %`;
-  return `${percent} %, about ${Math.ceil(seconds_left)} s left`;
+function estimate({ status, percent, seconds_left }) {
+  if (status !== "running") return "";
+  if (seconds_left === null) return `${percent} %`;
+  return `${percent} %, about ${seconds_left} s left`;
 }
 
-order.addEventListener("submit", async (event) => {
+start.addEventListener("submit", (event) => {
   event.preventDefault();
-
-  const started = await post(`/tasks?seconds=${seconds.value}`, { body: text.value });
-  // What we started comes over the socket, to this window and to all others.
-  reply.value = started.ok ? "" : started.words;
+  ask("POST", `/tasks?seconds=${seconds.value}`, text.value);
 });
 
-file.addEventListener("change", async () => {
-  if (file.files[0]) text.value = await file.files[0].text();
-});
-
-again.addEventListener("click", start);
-
-leave.addEventListener("click", () => {
-  localStorage.removeItem(GUEST);
-  location.reload(); // So nothing of the old session is left, and its socket closes.
-});
-
-/** Sends something to the server, and gives its answer, or a sentence instead. */
-async function post(path, request) {
+/** What a request changes comes over the socket. We show only why it changed nothing. */
+async function ask(method, path, body) {
   try {
-    const response = await fetch(path, { method: "POST", ...request });
-    return { ok: response.ok, words: await response.text() };
+    const response = await fetch(path, { method, body });
+    reply.value = response.ok ? "" : await response.text();
   } catch {
-    return { ok: false, words: "No server answers." };
+    reply.value = "No server answers.";
   }
-}
-
-function show(sentence) {
-  state.value = sentence;
-  talk.disabled = socket.readyState !== WebSocket.OPEN;
-  for (const { cancel } of drawn.values()) cancel.disabled = talk.disabled;
-  // Not only when it is closed: one that we gave up may be closing for a long time.
-  again.hidden = socket.readyState <= WebSocket.OPEN;
-}
-
-/** Makes an element. A text among its `children` stays text, whatever is in it. */
-function make(tag, properties, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-function askForName(sentence) {
-  answer.value = sentence;
-  signIn.hidden = false;
-  work.hidden = true;
-  username.focus();
-}
-
-/** Goes on where we were, if our token is still good. */
-function start() {
-  const guest = JSON.parse(localStorage.getItem(GUEST));
-  if (guest?.until > Date.now()) watch(guest);
-  else askForName("You are not signed in.");
 }
 
 text.value = SAMPLE;
-start();

@@ -23,7 +23,7 @@ def count(task: int, words: list[bytes]):
 
 
 @app.websocket("/ws/tasks")
-async def watch(socket: WebSocket):
+async def progress(socket: WebSocket):
     await socket.accept()
     while True:
         await socket.send_json(percent)

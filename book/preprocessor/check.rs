@@ -8,13 +8,6 @@ use crate::{
     expand, heading_ids, prose, read, said_minutes, words,
 };
 
-/// The most words that a chapter in [`SHORT`] may have, as [`words`] counts them.
-pub const WORD_LIMIT: usize = 1_200;
-
-/// The lessons that show no more than parts of their code. All others are as long as their
-/// code needs.
-const SHORT: [&str; 1] = ["17"];
-
 /// How many words may stand before the first code of a chapter whose lesson has a budget.
 pub const FIRST_SCREEN: usize = 150;
 
@@ -137,16 +130,6 @@ fn follow(file: &str, link: &str) -> Result<(), String> {
 pub fn chapter(file: &str, text: &str) -> Vec<Fault> {
     let mut faults = parts(file, text);
     let number = file.rsplit('/').next().and_then(|name| name.get(..2)).unwrap_or("");
-    let count = words(text);
-    if SHORT.contains(&number) && count > WORD_LIMIT {
-        faults.push(Fault {
-            file: file.into(),
-            line: text.lines().count(),
-            sentence: format!(
-                "This chapter has {count} words of prose, the limit is {WORD_LIMIT}."
-            ),
-        });
-    }
     if Budget::of(number).is_some() {
         faults.extend(first_screen(file, text));
         faults.extend(reading_time(file, text));

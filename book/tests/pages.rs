@@ -271,7 +271,7 @@ fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 74] = [
+const FOREIGN: [&str; 73] = [
     "echo $?",
     "#[async_trait]",
     "--host 127.0.0.1",
@@ -318,7 +318,6 @@ const FOREIGN: [&str; 74] = [
     "broadcast_to_all_channels",
     "cargo --offline run -p lesson_01_echo",
     "cargo run --release",
-    "cargo test -p lesson_17_tasks -- the_async_threads",
     "cargo tree -d",
     "cargo tree -i tokio-tungstenite",
     "created_at",
