@@ -11,6 +11,9 @@ import { reconnect } from "./reconnect.js";
 import { whoAmI } from "./server.js";
 import { signInForm } from "./sign-in.js";
 
+/** How long an answer may take. On a lost connection there would never be one. */
+const TIMEOUT = 10_000;
+
 /** Something to count, for a start. */
 const SAMPLE = "Tea for Ana, jam for Ben, and figs for Cem. ".repeat(20);
 
@@ -68,7 +71,7 @@ async function lost(event, opened) {
   const { status, sentence } = await whoAmI(undefined, opened);
   if (event.target !== socket || socket.readyState === WebSocket.OPEN) return;
   if (status === 401) signOut(sentence);
-  else show(`${explain(event)} ${sentence}`);
+  else show(`${status === 0 ? "No server answers." : explain(event)} We try again.`);
 }
 
 function signOut(sentence) {
@@ -155,7 +158,7 @@ start.addEventListener("submit", (event) => {
 /** What a request changes comes over the socket. We show only why it changed nothing. */
 async function ask(method, path, body) {
   try {
-    const response = await fetch(path, { method, body });
+    const response = await fetch(path, { method, body, signal: AbortSignal.timeout(TIMEOUT) });
     reply.value = response.ok ? "" : await response.text();
   } catch {
     reply.value = "No server answers.";
