@@ -237,7 +237,7 @@ async fn act(port: &str, words: &str) -> Result<Option<impl Sized + use<>>, Hint
     Ok((act != "vanishes").then_some(socket))
 }
 
-/// A path, with a token of this program for `{ana.token}`.
+/// A path or a command, with a token of this program for `{ana.token}`.
 fn with_token(path: &str, program: &str) -> Result<String, Hint> {
     let Some((before, after)) = path.split_once(".token}") else {
         return Ok(path.into());
@@ -281,7 +281,7 @@ async fn replay(text: &str) -> Result<String, Hint> {
             command.push_str(lines.next().map_or("", |line| line));
         }
         let printed = if command.starts_with("curl ") {
-            curl(&command, &port)?
+            curl(&with_token(&command, name)?, &port)?
         } else {
             with_one_time(&program.printed)
         };
