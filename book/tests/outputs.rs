@@ -1,8 +1,8 @@
 //! The commands that the book shows, and what they print.
 //!
 //! Each file in `book/outputs` begins with lines for this test: the program that runs,
-//! and what clients do meanwhile. Then comes a command as the reader types it, and its
-//! output. `RECORD=1 cargo test -p book` writes the outputs down anew.
+//! and what clients do meanwhile; `repeat`, if it takes a while until this is printed. Then
+//! comes a command as the reader types it, and its output. `RECORD=1 cargo test -p book` writes the outputs down anew.
 
 use std::{
     env, fs,
@@ -10,7 +10,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use book::{ROOT, read};
@@ -25,12 +25,16 @@ use tokio_tungstenite::{
 /// How long any answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a command is repeated until it prints what the book shows, where a file says
+/// `repeat`. A server gives a stalled client ten seconds.
+const REPEAT: Duration = Duration::from_secs(20);
+
 /// With which programs sign here, so that clients have tokens without a password.
 const SECRET: &str = "a secret for the tests, 32 bytes or more";
 
-/// How long a phone takes for a message. So it reads at most a thousand a second, and a
+/// How long a busy phone takes for a message. So it reads at most a hundred a second, and a
 /// flood is always faster, however busy this machine is.
-const PHONE_PAUSE: Duration = Duration::from_millis(1);
+const PHONE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How many bytes may be on their way to a phone.
 const PHONE_BUFFER_SIZE: u32 = 16 * 1024;
@@ -259,7 +263,12 @@ async fn replay(text: &str) -> Result<String, Hint> {
     let port = program.port.clone();
     let mut stay = Vec::new();
     let serves = shown.iter().any(|line| line.starts_with("$ cargo run"));
+    let mut repeats = false;
     for words in notes {
+        if words == "repeat" {
+            repeats = true;
+            continue;
+        }
         stay.extend(act(&port, &with_token(words, name)?).await?);
         let goes_on = [" stays", " sends hello", " pauses"];
         if serves && !goes_on.iter().any(|act| words.ends_with(act)) {
@@ -281,7 +290,15 @@ async fn replay(text: &str) -> Result<String, Hint> {
             command.push_str(lines.next().map_or("", |line| line));
         }
         let printed = if command.starts_with("curl ") {
-            curl(&with_token(&command, name)?, &port)?
+            let command = with_token(&command, name)?;
+            let end = Instant::now() + REPEAT;
+            loop {
+                let printed = curl(&command, &port)?;
+                if !repeats || text.contains(printed.trim()) || Instant::now() > end {
+                    break printed;
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
         } else {
             with_one_time(&program.printed)
         };
