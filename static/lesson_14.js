@@ -117,7 +117,7 @@ async function subscribed(mine, opened) {
     countdown.textContent = "";
     talk.disabled = false;
   } catch {
-    opened.close(4000, "no list"); // And so we try again.
+    opened.close(); // And so we try again.
   }
 }
 
@@ -188,12 +188,14 @@ function draw(event) {
   for (const row of [...body.rows]) {
     if (!replica.rows.has(Number(row.dataset.id))) row.remove();
   }
-  // Ids grow. So a row that is not there yet belongs at the end.
-  for (const user of replica.rows.values()) {
-    const row = body.querySelector(`[data-id="${user.id}"]`) ?? newRow(user.id);
+  const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
+  [...replica.rows.values()].forEach((user, index) => {
+    const row = drawn.get(`${user.id}`) ?? newRow(user.id);
+    // Why not at the end? When the server has been restarted, ids begin at 1 again.
+    if (row !== body.rows[index]) body.insertBefore(row, body.rows[index]);
     fill(row, user);
     row.classList.toggle("changed", user.id === event?.data.id);
-  }
+  });
   shownVersion.value = replica.version;
 }
 
@@ -212,7 +214,6 @@ function newRow(id) {
   button("Rename", () => askForName(id, name.textContent));
   button("", () => change("PATCH", id, { is_active: active.textContent === "no" }));
   button("Delete", () => change("DELETE", id));
-  body.append(row);
   return row;
 }
 

@@ -34,6 +34,7 @@ const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) 
   form.hide();
   live.hidden = false;
   body.replaceChildren();
+  state.value = "Connecting …";
   stop = follow("users", draw);
 });
 
@@ -49,9 +50,8 @@ function draw(users) {
 }
 
 function drawState({ state: now, news, problem }) {
-  if (now === "connecting") state.value = "Connecting …";
   if (now === "live") state.value = `Connected as ${me}.`;
-  // Events may come before the list does. They say nothing about why we reconnect.
+  // Other news says nothing about why we reconnect.
   if (now === "reconnecting" && news instanceof CloseEvent)
     state.value = [explain(news), problem, "We try again."].filter(Boolean).join(" ");
 }
@@ -61,12 +61,14 @@ function drawRows({ rows, news }) {
   const ids = new Set(rows.map((user) => `${user.id}`));
   for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
 
-  // Ids grow, so a row that is not there yet belongs at the end.
-  for (const user of rows) {
-    const row = body.querySelector(`[data-id="${user.id}"]`) ?? newRow(user.id);
+  const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
+  rows.forEach((user, index) => {
+    const row = drawn.get(`${user.id}`) ?? newRow(user.id);
+    // Why not at the end? Without a file, ids begin at 1 again after a restart.
+    if (row !== body.rows[index]) body.insertBefore(row, body.rows[index]);
     fill(row, user);
     row.classList.toggle("changed", news?.model !== undefined && news.data.id === user.id);
-  }
+  });
   if (news?.model) {
     const { type, version, data } = news;
     const name = data.name ? ` (${data.name})` : "";
@@ -85,7 +87,6 @@ function newRow(id) {
     const error = await change("DELETE", `/users/${id}`);
     answerToDelete.value = error?.message ?? "";
   });
-  body.append(row);
   return row;
 }
 
@@ -114,7 +115,7 @@ document.querySelector("#new").addEventListener("click", () => open(NOBODY));
 
 function open(user) {
   const { name, email, phone, is_active } = editor.elements;
-  edited = user;
+  edited = { ...user }; // A new object each time, so that we can tell two forms apart.
   title.textContent = user.id ? `User ${user.id}` : "New user";
   name.value = user.name;
   email.value = user.email;
@@ -140,8 +141,11 @@ function draft() {
 editor.addEventListener("submit", async (event) => {
   event.preventDefault(); // The form stays until the server has accepted what is in it.
 
-  const { id } = edited;
-  const error = await change(id ? "PATCH" : "POST", id ? `/users/${id}` : "/users", draft());
+  const user = edited;
+  const [method, path] = user.id ? ["PATCH", `/users/${user.id}`] : ["POST", "/users"];
+  const error = await change(method, path, draft());
+  if (user !== edited || !dialog.open) return; // Nobody waits for this answer any more.
+
   show(error);
   if (!error) dialog.close();
 });

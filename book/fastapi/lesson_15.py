@@ -53,9 +53,11 @@ def insert(owner: str, new: NewUser) -> tuple[int, dict]:
         sql = "INSERT INTO users (owner, name, email, phone) VALUES (?, ?, ?, ?) RETURNING *"
         row = dict(db.execute(sql, (owner, new.name, new.email, new.phone)).fetchone())
         return next_version(), row
-    except sqlite3.IntegrityError:
+    except Exception as error:
         db.execute("ROLLBACK")
-        raise HTTPException(409, "Another user has this e-mail address.")
+        if isinstance(error, sqlite3.IntegrityError):
+            raise HTTPException(409, "Another user has this e-mail address.")
+        raise
 
 
 @app.patch("/api/v1/users/{id}")

@@ -56,7 +56,7 @@ impl Events {
         let _ = self.sender.send(encode(event));
     }
 
-    /// From now on, no event is missed.
+    /// A subscription, which receives every event from now on.
     pub(crate) fn subscribe(&self) -> Subscription {
         Subscription { receiver: self.sender.subscribe() }
     }

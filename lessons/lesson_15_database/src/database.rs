@@ -19,10 +19,10 @@ use crate::error::ApiError;
 /// never edited: the database keeps the number of those that it has, and runs the others.
 pub const MIGRATIONS: &[M] = &[M::up(include_str!("../migrations/1_users.sql"))];
 
-/// How long we wait for another program that writes to the same file.
+/// How long we wait for another program that writes to the same file. Then it is 503.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request waits for the connection.
+/// How long a request waits for the connection. Then it is answered with 503.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The one connection. All clones share it.
@@ -60,13 +60,15 @@ impl Database {
 
     fn migrated(mut connection: Connection, migrations: &[M]) -> Result<Self, String> {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
+        // Not every SQLite checks them on its own. The one that `bundled` builds does.
+        connection.pragma_update(None, "foreign_keys", true).map_err(explain)?;
         let sql = "SELECT user_version = 0 AND EXISTS (SELECT 1 FROM sqlite_schema) \
                    FROM pragma_user_version";
         if connection.query_row(sql, [], |row| row.get(0)).map_err(explain)? {
             return Err("it belongs to another program".into());
         }
         Migrations::from_slice(migrations).to_latest(&mut connection).map_err(explain)?;
-        // Who reads the file with another program does not stop us from writing.
+        // In WAL mode, another program that reads the file does not stop us from writing.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(explain)?;
 
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })

@@ -12,7 +12,7 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Response},
 };
 use lesson_08_auth::TokenError;
-use rusqlite::ErrorCode::{DatabaseBusy, DiskFull, ReadOnly, SystemIoFailure};
+use rusqlite::ErrorCode::{DatabaseBusy, DiskFull, ReadOnly};
 use serde::Serialize;
 use tracing::error;
 
@@ -105,7 +105,7 @@ impl From<rusqlite::Error> for ApiError {
         match error.sqlite_error_code() {
             Some(DatabaseBusy) => Self::unavailable("The database is busy."),
             // It can still be read, and somebody may make room on the disk.
-            Some(DiskFull | ReadOnly | SystemIoFailure) => {
+            Some(DiskFull | ReadOnly) => {
                 error!(%error, "the database cannot be written to");
                 Self::unavailable("Nothing can be changed at the moment.")
             }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::ApiError;
 
-/// The longest name of a user, in characters.
+/// The longest line of text in a field, in characters. A longer one is rejected with 422.
 const LINE_LIMIT: usize = 100;
 
-/// The longest e-mail address, in bytes (RFC 5321, section 4.5.3.1).
+/// The longest e-mail address, in bytes (RFC 5321, section 4.5.3.1). A longer one is 422.
 const EMAIL_LIMIT: usize = 254;
 
 #[derive(Serialize)]
@@ -105,7 +105,7 @@ impl User {
         limit: usize,
     ) -> Result<Vec<Self>, ApiError> {
         let sql = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
-        let mut query = db.prepare_cached(sql)?;
+        let mut query = db.prepare(sql)?;
         let rows = query.query_map((after, limit as i64), Self::read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -188,7 +188,7 @@ fn email_taken(error: rusqlite::Error) -> ApiError {
     violation(error, SQLITE_CONSTRAINT_UNIQUE, answer)
 }
 
-/// The answer to an error: `answer` if it violates this constraint of the table.
+/// The answer to an error: `answer` if it violates a constraint of this kind.
 ///
 /// Why not look before? The constraint holds for everyone who writes to the table.
 pub fn violation(error: rusqlite::Error, constraint: i32, answer: ApiError) -> ApiError {

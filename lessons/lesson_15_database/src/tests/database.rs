@@ -58,7 +58,7 @@ async fn a_file_outlives_the_program_and_its_version_goes_on() -> Check {
     let reply = asks(&server, "ben", "POST /users", new_user("Fay")).await?;
 
     assert_eq!((list.version, &list.body[0]["name"]), (Some(3), &json!("Dora")), "kept");
-    assert_eq!(reply.version, Some(4), "a page that was away can tell what is new");
+    assert_eq!(reply.version, Some(4), "a client that was away can tell what is new");
     assert_eq!(reply.body["id"], 3, "and no id is used again");
     Ok(())
 }
