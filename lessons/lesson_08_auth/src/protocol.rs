@@ -4,7 +4,7 @@ use std::{fmt, time::SystemTime};
 
 use axum::extract::ws::Utf8Bytes;
 use humantime::format_rfc3339_millis;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -44,25 +44,28 @@ pub enum ServerMessage {
 }
 
 impl ClientMessage {
-    /// Reads one message.
-    ///
-    /// The error is a sentence for the person who sent the message.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.len() > MESSAGE_LIMIT {
-            let length = text.len();
-            return Err(format!(
-                "{length} bytes are too many: the limit is {MESSAGE_LIMIT}"
-            ));
-        }
-        // Why look at the first character? serde also reads `["ping"]` as this enum.
-        if !text.trim_start().starts_with('{') {
-            return Err(r#"a message is a JSON object, such as {"type":"ping"}"#.into());
-        }
-        serde_json::from_str(text).map_err(|error| match error.classify() {
-            Category::Data => shortened(&error.to_string()),
-            _ => format!("this is not valid JSON: {error}"),
-        })
+        parse(text, r#"{"type":"ping"}"#)
     }
+}
+
+/// Reads one message of a client, of whatever protocol.
+///
+/// The error is a sentence for the person who sent the message. `example` is a good message,
+/// for whoever sends something that is no JSON object.
+pub fn parse<T: DeserializeOwned>(text: &str, example: &str) -> Result<T, String> {
+    if text.len() > MESSAGE_LIMIT {
+        let length = text.len();
+        return Err(format!("{length} bytes are too many: the limit is {MESSAGE_LIMIT}"));
+    }
+    // Why look at the first character? serde also reads `["ping"]` as an enum.
+    if !text.trim_start().starts_with('{') {
+        return Err(format!("a message is a JSON object, such as {example}"));
+    }
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        Category::Data => shortened(&error.to_string()),
+        _ => format!("this is not valid JSON: {error}"),
+    })
 }
 
 /// Cuts out the middle of a sentence that is too long.

@@ -2,12 +2,13 @@
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{DefaultBodyLimit, Path, State, rejection::PathRejection},
     http::{HeaderName, StatusCode, header::LINK},
     middleware::from_fn_with_state,
     response::{AppendHeaders, IntoResponse},
     routing::{MethodRouter, any, get, post},
 };
+use lesson_08_auth::CurrentUser;
 use lesson_14_live_list::{Change, Deleted, Event, Version};
 use lesson_15_database::{
     ApiError, Database, Id, Json, OneLine, Pagination, User, require_user,
@@ -19,7 +20,7 @@ use crate::{
     AppState,
     channels::{Channel, Channels},
     events::{LiveEvent, Name, Stats},
-    extract::{Person, Publisher},
+    extract::{Operators, Publisher},
     models::Model,
     posts::Post,
     ws::ws_handler,
@@ -32,6 +33,9 @@ const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 /// even if each of its characters is escaped.
 const MAX_BODY_SIZE: usize = 32 * 1024;
 
+const NO_SUCH_PATH: &str = "There is nothing at this path.";
+const NO_SUCH_METHOD: &str = "This method is not allowed here.";
+
 /// The models, and the sockets with their events, for people who have signed in.
 pub fn routes(state: &AppState) -> Router<AppState> {
     Router::new()
@@ -40,6 +44,11 @@ pub fn routes(state: &AppState) -> Router<AppState> {
         .merge(route("/ws/stats", get(get_stats)))
         .merge(route("/channels/{channel}/events", post(send_event)))
         .merge(route("/announcements", post(announce)))
+        // Why our own? axum's fallbacks have no body, and a page reads answers as JSON.
+        .fallback(async || ApiError::new(StatusCode::NOT_FOUND, NO_SUCH_PATH))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, NO_SUCH_METHOD)
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY_SIZE))
         .layer(from_fn_with_state(state.clone(), require_user::<AppState>))
         // Below the layers, because its extractor checks both, and more.
@@ -47,7 +56,7 @@ pub fn routes(state: &AppState) -> Router<AppState> {
         .merge(route("/ws/{channel}", any(ws_handler)))
 }
 
-/// The table of a model, and each of its rows.
+/// The table of a model, and each of its rows: lesson 15's routes and handlers, for any `M`.
 fn model<M: Model>() -> Router<AppState> {
     let row = get(find::<M>).patch(update::<M>).delete(delete::<M>);
 
@@ -88,11 +97,11 @@ async fn find<M: Model>(
 
 async fn create<M: Model>(
     State(database): State<Database>,
-    person: Person,
+    CurrentUser { username, .. }: CurrentUser,
     publisher: Publisher,
     Json(draft): Json<M::Draft>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let insert = move |db: &_| M::create(db, draft, &person);
+    let insert = move |db: &_| M::create(db, draft, &username);
     let publish = move |version, row: &M| {
         publisher.publish(M::CHANNEL, &Event::Created(change::<M, _>(version, row)));
     };
@@ -103,11 +112,11 @@ async fn create<M: Model>(
 async fn update<M: Model>(
     State(database): State<Database>,
     Id(id): Id,
-    person: Person,
+    CurrentUser { username, .. }: CurrentUser,
     publisher: Publisher,
     Json(draft): Json<M::Draft>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let update = move |db: &_| M::find_own(db, id, &person)?.update(db, draft, &person);
+    let update = move |db: &_| M::find(db, id)?.owned_by(&username)?.update(db, draft);
     let publish = move |version, row: &M| {
         publisher.publish(M::CHANNEL, &Event::Updated(change::<M, _>(version, row)));
     };
@@ -118,10 +127,10 @@ async fn update<M: Model>(
 async fn delete<M: Model>(
     State(database): State<Database>,
     Id(id): Id,
-    person: Person,
+    CurrentUser { username, .. }: CurrentUser,
     publisher: Publisher,
 ) -> Result<impl IntoResponse, ApiError> {
-    let delete = move |db: &_| M::find_own(db, id, &person)?.delete(db);
+    let delete = move |db: &_| M::find(db, id)?.owned_by(&username)?.delete(db);
     let publish = move |version, _: &()| {
         let event = Event::Deleted(change::<M, _>(version, Deleted { id }));
         publisher.publish(M::CHANNEL, &event);
@@ -130,6 +139,7 @@ async fn delete<M: Model>(
     Ok((StatusCode::NO_CONTENT, x_version(version)))
 }
 
+/// A change of a row of `M`: `data` is the row, or what remains of it.
 fn change<M: Model, T>(version: Version, data: T) -> Change<T> {
     Change { model: M::TABLE, version, data }
 }
@@ -157,13 +167,17 @@ struct Published {
     clients: usize,
 }
 
+/// Publishes what a client has made up.
+///
+/// Why may anybody do so on every channel? Its type is `custom`, so no page takes it for a
+/// change of a table.
 async fn send_event(
-    Path(name): Path<String>,
-    Person { username, .. }: Person,
+    name: Result<Path<String>, PathRejection>,
+    CurrentUser { username, .. }: CurrentUser,
     publisher: Publisher,
     Json(CustomEvent { event, data }): Json<CustomEvent>,
 ) -> Result<(StatusCode, axum::Json<Published>), ApiError> {
-    let channel = Channel::parse(&name)?;
+    let channel = Channel::parse(&name?)?;
     let event = LiveEvent::Custom { event: &event, from: &username, data: &data };
     let clients = publisher.publish(channel, &event);
     Ok((StatusCode::ACCEPTED, axum::Json(Published { clients })))
@@ -175,12 +189,16 @@ struct Announcement {
     message: OneLine,
 }
 
+/// Sends something to all clients, whatever they are subscribed to.
+///
+/// There is no `Publisher` here, because nobody is to be left out.
 async fn announce(
     State(channels): State<Channels>,
-    Person { is_operator, .. }: Person,
+    State(operators): State<Operators>,
+    CurrentUser { username, .. }: CurrentUser,
     Json(Announcement { message }): Json<Announcement>,
 ) -> Result<(StatusCode, axum::Json<Published>), ApiError> {
-    if !is_operator {
+    if !operators.contains(&username) {
         let sentence = "Only operators may announce something.";
         return Err(ApiError::new(StatusCode::FORBIDDEN, sentence));
     }

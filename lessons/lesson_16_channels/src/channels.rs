@@ -30,6 +30,7 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// For the stats. Who adds a variant has to add it here, too: no compiler asks for it.
     const ALL: [Self; 3] = [Self::Users, Self::Posts, Self::News];
 
     /// The channel of this name. If there is none, the error lists those that exist.
@@ -37,12 +38,6 @@ impl Channel {
         Self::deserialize(name.into_deserializer()).map_err(|error: Error| {
             ApiError::new(StatusCode::NOT_FOUND, error.to_string())
         })
-    }
-
-    /// Whether clients may send messages to it. On the others, each event is a change that
-    /// has happened, and nobody can invent one.
-    pub fn takes_messages(self) -> bool {
-        self == Self::News
     }
 }
 
@@ -64,10 +59,12 @@ pub struct Channels {
 
 #[derive(Default)]
 struct Subscribers {
+    /// Ids of our own: two clients may call themselves the same.
     last_id: u64,
     by_id: BTreeMap<u64, Subscriber>,
 }
 
+/// One socket, as those who publish see it.
 struct Subscriber {
     identity: Identity,
     channels: BTreeSet<Channel>,
@@ -92,8 +89,13 @@ impl Channels {
     /// Adds a client, and greets it. What is published from now on comes after the greeting.
     pub fn connect(&self, identity: Identity, first: Option<Channel>) -> Subscription {
         let (sender, outbox) = mpsc::channel(OUTBOX_SIZE);
-        let greeting = Envelope::new(None, LiveEvent::connection(&identity, first));
-        let _ = sender.try_send(encode(&greeting)); // There is room: it is the first.
+        let message = first.map_or("Connected".into(), |channel| {
+            format!("Connected to channel: {channel}")
+        });
+        let client_id = &identity.client_id;
+        let greeting = LiveEvent::Connection { message, channel: first, client_id };
+        let greeting = encode(&Envelope::new(None, greeting));
+        let _ = sender.try_send(greeting); // There is room: it is the first.
 
         let mut subscribers = self.lock();
         subscribers.last_id += 1;
@@ -104,8 +106,8 @@ impl Channels {
         Subscription { id, channels: self.clone(), outbox }
     }
 
-    /// Publishes an event to all subscribers of `channel`, but not to the clients `exclude`.
-    /// Returns how many that were.
+    /// Publishes an event to all subscribers of `channel`, except those that are `exclude`.
+    /// Returns in how many outboxes it is.
     pub fn publish(
         &self,
         channel: Channel,
@@ -118,7 +120,8 @@ impl Channels {
         })
     }
 
-    /// Publishes an event to every client, once. Returns how many that were.
+    /// Publishes an event to every client, once, however many channels it has. Returns in
+    /// how many outboxes it is.
     pub fn publish_to_all(&self, event: &impl Serialize) -> usize {
         self.send_where(&Envelope::new(None, event), |_| true)
     }
@@ -130,8 +133,8 @@ impl Channels {
     ) -> usize {
         let text = encode(message); // Once, for all of them.
         let mut count = 0;
-        // Whose outbox is full is no subscriber any more, and its task ends: a table in
-        // which a change is missing would be wrong for ever.
+        // A client whose outbox is full is no longer a subscriber, and its task ends: a
+        // table in which a change is missing would be wrong for ever.
         self.lock().by_id.retain(|_, subscriber| {
             let wanted = is_recipient(subscriber);
             let sent = wanted && subscriber.outbox.try_send(text.clone()).is_ok();
@@ -180,12 +183,15 @@ impl Subscription {
         self.change(message, |_| {});
     }
 
-    /// Changes the channels of this client, and answers it. No event gets in between.
+    /// Changes the channels of this client, and answers it. No event gets in between,
+    /// because whoever publishes needs the same lock.
     fn change(&self, answer: &LiveEvent, change: impl FnOnce(&mut BTreeSet<Channel>)) {
         let answer = encode(answer);
         let mut subscribers = self.channels.lock();
+        // It may have been removed since, because its outbox was full. Then its task ends.
         if let Some(subscriber) = subscribers.by_id.get_mut(&self.id) {
             change(&mut subscriber.channels);
+            // Who asks and does not read is too slow, too.
             if subscriber.outbox.try_send(answer).is_err() {
                 subscribers.by_id.remove(&self.id);
             }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::{channels::Channel, posts::Text};
 
-/// What a client may send.
+/// What a client may send. Anything else is answered with an `Error`.
 #[derive(Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum LiveRequest {
@@ -21,6 +21,8 @@ pub enum LiveRequest {
 }
 
 /// What the server sends, beside the changes of the tables.
+///
+/// Why references? It is made into text at once, so it needs nothing of its own.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LiveEvent<'a> {
@@ -35,16 +37,9 @@ pub enum LiveEvent<'a> {
     Error { message: String },
 }
 
-impl<'a> LiveEvent<'a> {
-    pub fn connection(identity: &'a Identity, channel: Option<Channel>) -> Self {
-        let message = channel.map_or("Connected".into(), |channel| {
-            format!("Connected to channel: {channel}")
-        });
-        Self::Connection { message, channel, client_id: &identity.client_id }
-    }
-}
-
 /// How many clients are connected, and how many of them are subscribed to each channel.
+///
+/// A client may have several channels or none, so the counts need not add up to the total.
 #[derive(Serialize)]
 pub struct Stats {
     pub total_channels: usize,
@@ -57,6 +52,7 @@ pub struct Stats {
 pub struct Envelope<T> {
     #[serde(flatten)]
     event: T,
+    /// `None` if it is for clients of all channels, or for one client.
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<Channel>,
     timestamp: String,
@@ -85,7 +81,7 @@ pub struct Identity {
 pub struct Name(String);
 
 impl Name {
-    /// A new one, at random.
+    /// A new one, at random: with 128 bits, no two are the same.
     pub fn generate() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the system has randomness");

@@ -1,4 +1,4 @@
-//! What handlers take from a request: who asks, and who is to be told.
+//! What handlers take from a request: who is to be told. And who may tell everybody.
 
 use std::{env, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
 /// changes.
 const CLIENT_ID: &str = "x-client-id";
 
-/// Who may change all rows, and make announcements. All clones share the list.
+/// Who may make announcements. All clones share the list.
 #[derive(Clone)]
 pub struct Operators(Arc<[Username]>);
 
@@ -41,29 +41,15 @@ impl Operators {
         });
         Ok(Self(names.collect::<Result<_, _>>()?))
     }
-}
 
-/// Somebody who has signed in.
-pub struct Person {
-    pub username: Username,
-    pub is_operator: bool,
-}
-
-impl FromRequestParts<AppState> for Person {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        state: &AppState,
-    ) -> Result<Self, ApiError> {
-        let CurrentUser { username, .. } =
-            CurrentUser::from_request_parts(parts, state).await?;
-        let is_operator = state.operators.0.contains(&username);
-        Ok(Self { username, is_operator })
+    pub fn contains(&self, username: &Username) -> bool {
+        self.0.contains(username)
     }
 }
 
 /// Where a request publishes its event: to all subscribers, unless it asks for less.
+///
+/// It is an extractor, so a request with a wrong option is rejected before anything changes.
 pub struct Publisher {
     channels: Channels,
     announce: bool,
@@ -71,7 +57,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes on a channel. Returns how many clients that reached.
+    /// Publishes on a channel, or not at all. Returns in how many outboxes the event is.
     pub fn publish(&self, channel: Channel, event: &impl Serialize) -> usize {
         if self.announce {
             self.channels.publish(channel, event, self.exclude.as_ref())
@@ -95,8 +81,10 @@ impl FromRequestParts<AppState> for Publisher {
 
         let Query(Parameters { announce }) =
             Query::from_request_parts(parts, state).await?;
-        let Person { username, .. } = Person::from_request_parts(parts, state).await?;
+        let CurrentUser { username, .. } =
+            CurrentUser::from_request_parts(parts, state).await?;
         let client_id = parts.headers.get(CLIENT_ID).map(|id| {
+            // An id may have letters of all scripts, and `to_str` takes ASCII alone.
             let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
             Name::try_from(id).map_err(|error| {
                 ApiError::new(StatusCode::BAD_REQUEST, format!("{CLIENT_ID}: {error}"))

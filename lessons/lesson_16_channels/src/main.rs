@@ -9,7 +9,7 @@
 //!    (`channels.rs`, `ws.rs`);
 //! 2. a trait, `Model`, with which one set of handlers serves every table (`models.rs`,
 //!    `api.rs`);
-//! 3. who is told of a change: `?announce=false`, `x-client-id`, and operators
+//! 3. who is told of a change: `?announce=false`, `x-client-id`, and announcements
 //!    (`extract.rs`).
 //!
 //! Run:   cargo run -p lesson_16_channels

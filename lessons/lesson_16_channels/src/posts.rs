@@ -1,24 +1,27 @@
 //! Posts: a second model. Each is by a user.
 
-use lesson_15_database::{ApiError, OneLine, User, given, required, violation};
-use rusqlite::{Connection, Params, Row, ffi::SQLITE_CONSTRAINT_FOREIGNKEY};
+use lesson_08_auth::Username;
+use lesson_15_database::{ApiError, OneLine, given, required, violation};
+use rusqlite::{Connection, Row, ffi::SQLITE_CONSTRAINT_FOREIGNKEY};
 use serde::{Deserialize, Serialize};
 
-use crate::{channels::Channel, extract::Person, models::Model};
+use crate::{channels::Channel, models::Model};
 
-/// The longest text, in characters.
+/// The longest text, in characters. A longer one is 422, or an error on the socket.
 const TEXT_LIMIT: usize = 2_000;
 
 #[derive(Serialize)]
 pub struct Post {
     pub id: i64,
+    /// Who wrote it, and may change it.
     pub owner: String,
+    /// By whom it is: a row of the users.
     pub user_id: i64,
     pub title: String,
     pub body: String,
 }
 
-/// What a request says about a post.
+/// What a request says about a post. A `POST` must name all of it, a `PATCH` what changes.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostDraft {
@@ -30,7 +33,7 @@ pub struct PostDraft {
     pub body: Option<Text>,
 }
 
-/// A text of one or more lines.
+/// A text of one or more lines: that of a post, or of a message to `news`.
 #[derive(Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct Text(pub String);
@@ -74,25 +77,20 @@ impl Model for Post {
     fn create(
         db: &Connection,
         draft: PostDraft,
-        person: &Person,
+        owner: &Username,
     ) -> Result<Self, ApiError> {
         let sql = "INSERT INTO posts (owner, user_id, title, body) \
                    VALUES (?1, ?2, ?3, ?4) RETURNING *";
         let values = (
-            person.username.as_str(),
+            owner.as_str(),
             required("user_id", draft.user_id)?,
             required("title", draft.title)?.0,
             required("body", draft.body)?.0,
         );
-        Self::save(db, sql, values, person)
+        db.query_row(sql, values, Self::read).map_err(no_such_user)
     }
 
-    fn update(
-        self,
-        db: &Connection,
-        draft: PostDraft,
-        person: &Person,
-    ) -> Result<Self, ApiError> {
+    fn update(self, db: &Connection, draft: PostDraft) -> Result<Self, ApiError> {
         let sql = "UPDATE posts SET user_id = ?2, title = ?3, body = ?4 \
                    WHERE id = ?1 RETURNING *";
         let values = (
@@ -101,24 +99,15 @@ impl Model for Post {
             draft.title.map_or(self.title, |title| title.0),
             draft.body.map_or(self.body, |body| body.0),
         );
-        Self::save(db, sql, values, person)
+        db.query_row(sql, values, Self::read).map_err(no_such_user)
     }
 }
 
-impl Post {
-    /// Writes a post, and then checks its user: it must exist, and nobody posts as the user
-    /// of somebody else. The transaction of a post that is rejected is never committed.
-    fn save(
-        db: &Connection,
-        sql: &str,
-        values: impl Params,
-        person: &Person,
-    ) -> Result<Self, ApiError> {
-        let post = db.query_row(sql, values, Self::read).map_err(|error| {
-            let answer = ApiError::field("user_id", "there is no such user");
-            violation(error, SQLITE_CONSTRAINT_FOREIGNKEY, answer)
-        })?;
-        User::find_own(db, post.user_id, person)?;
-        Ok(post)
-    }
+/// The answer to an error: 422, if it is about the user of a post.
+///
+/// Why not look for the user before? The table looks itself (`REFERENCES users`), for
+/// everybody who writes to it.
+fn no_such_user(error: rusqlite::Error) -> ApiError {
+    let answer = ApiError::field("user_id", "there is no such user");
+    violation(error, SQLITE_CONSTRAINT_FOREIGNKEY, answer)
 }

@@ -1,10 +1,12 @@
 //! The sockets of subscribers.
 
 use axum::{
-    extract::{Path, Query, State, ws::Message},
+    extract::{
+        FromRequestParts, Path, Query, State, rejection::PathRejection, ws::Message,
+    },
     response::Response,
 };
-use lesson_08_auth::{Disconnect, Session, SessionUpgrade, Username};
+use lesson_08_auth::{Disconnect, Session, SessionUpgrade, Username, parse};
 use lesson_15_database::ApiError;
 use serde::Deserialize;
 use tokio::select;
@@ -19,10 +21,12 @@ use crate::{
 /// is slow, but reads, must be able to meet.
 const BATCH_SIZE: usize = 32;
 
-/// The longest error, in characters: it may repeat a word of the client.
-const ERROR_LIMIT: usize = 200;
+/// A good message. The error for something that is none shows it.
+const EXAMPLE: &str = r#"{"action":"ping"}"#;
 
-#[derive(Deserialize)]
+/// What a client calls itself: `?client_id=kitchen`.
+#[derive(Deserialize, FromRequestParts)]
+#[from_request(via(Query), rejection(ApiError))]
 pub struct ClientId {
     client_id: Option<Name>,
 }
@@ -31,11 +35,11 @@ pub struct ClientId {
 /// subscribed to nothing until the client subscribes.
 pub async fn ws_handler(
     upgrade: SessionUpgrade,
-    channel: Option<Path<String>>,
-    Query(ClientId { client_id }): Query<ClientId>,
+    channel: Result<Option<Path<String>>, PathRejection>,
+    ClientId { client_id }: ClientId,
     State(channels): State<Channels>,
 ) -> Result<Response, ApiError> {
-    let channel = channel.map(|Path(name)| Channel::parse(&name)).transpose()?;
+    let channel = channel?.map(|Path(name)| Channel::parse(&name)).transpose()?;
     let client_id = client_id.unwrap_or_else(Name::generate);
     let identity = Identity { username: upgrade.username().clone(), client_id };
 
@@ -75,48 +79,32 @@ async fn run(session: &mut Session, subscription: &mut Subscription) -> Disconne
     }
 }
 
-/// Does what a message of this client asks for.
+/// Does what a message of this client asks for. A mistake gets an error in reply.
 ///
 /// All replies go through the outbox, behind the events that were published before.
 fn handle_message(subscription: &Subscription, from: &Username, message: Message) {
     let channels = &subscription.channels;
-    match parse(&message) {
-        None => {}
-        Some(Ok(LiveRequest::Subscribe { channel })) => subscription.subscribe(channel),
-        Some(Ok(LiveRequest::Unsubscribe { channel })) => {
-            subscription.unsubscribe(channel)
+    let request = match message {
+        Message::Text(text) => parse(&text, EXAMPLE),
+        Message::Binary(_) => Err("this server reads text, not binary".into()),
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return, // axum answers.
+    };
+    match request {
+        Ok(LiveRequest::Subscribe { channel }) => subscription.subscribe(channel),
+        Ok(LiveRequest::Unsubscribe { channel }) => subscription.unsubscribe(channel),
+        Ok(LiveRequest::Send { channel: Channel::News, message }) => {
+            let message = LiveEvent::Message { message: &message, from };
+            channels.publish(Channel::News, &message, None);
         }
-        Some(Ok(LiveRequest::Send { channel, message })) if channel.takes_messages() => {
-            channels.publish(
-                channel,
-                &LiveEvent::Message { message: &message, from },
-                None,
-            );
-        }
-        Some(Ok(LiveRequest::Send { channel, .. })) => {
+        // On the others, each event is a change that has happened. Nobody can invent one.
+        Ok(LiveRequest::Send { channel, .. }) => {
             let message = format!("{channel} takes no messages: it brings changes");
             subscription.send(&LiveEvent::Error { message });
         }
-        Some(Ok(LiveRequest::GetStats)) => {
+        Ok(LiveRequest::GetStats) => {
             subscription.send(&LiveEvent::Stats { data: channels.stats() });
         }
-        Some(Ok(LiveRequest::Ping)) => subscription.send(&LiveEvent::Pong),
-        Some(Err(message)) => subscription.send(&LiveEvent::Error { message }),
-    }
-}
-
-/// Reads a message. The error is a sentence for the person who sent it; `None` is a ping or
-/// a pong of the protocol below, which axum answers.
-fn parse(message: &Message) -> Option<Result<LiveRequest, String>> {
-    match message {
-        // Why look at the first character? serde also reads `["ping"]` as an enum.
-        Message::Text(text) if text.trim_start().starts_with('{') => {
-            let request = serde_json::from_str(text);
-            Some(request.map_err(|error| format!("{:.ERROR_LIMIT$}", error.to_string())))
-        }
-        Message::Text(_) | Message::Binary(_) => {
-            Some(Err(r#"a message is a JSON object, such as {"action":"ping"}"#.into()))
-        }
-        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+        Ok(LiveRequest::Ping) => subscription.send(&LiveEvent::Pong),
+        Err(message) => subscription.send(&LiveEvent::Error { message }),
     }
 }

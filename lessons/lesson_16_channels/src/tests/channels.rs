@@ -242,7 +242,7 @@ async fn what_a_client_cannot_ask_for_is_answered() -> Check {
         (r#"{"action":"send","channel":"news"}"#, "missing field `message`"),
         (r#"{"action":"send","channel":"news","message":7}"#, "invalid type"),
         (r#"{"type":"ping"}"#, "missing field `action`"),
-        (r#"{"action":"ping"}}"#, "trailing characters"),
+        (r#"{"action":"ping"}}"#, "this is not valid JSON: trailing"),
         (r#"["ping"]"#, no_object),
         ("still here?", no_object),
     ] {
@@ -254,12 +254,16 @@ async fn what_a_client_cannot_ask_for_is_answered() -> Check {
         assert!(message.starts_with(sentence), "{text}: {message}");
     }
     ana.sends_binary(b"users").await?;
-    ana.hears(error(no_object)).await?;
+    ana.hears(error("this server reads text, not binary")).await?;
 
     let long = json!({ "action": "x".repeat(30_000) });
     ana.says(long.to_string()).await?;
     let reply = ana.hears_any().await?;
     assert!(reply.len() < 300, "a long word is not repeated: {} bytes", reply.len());
+    assert!(
+        reply.contains("`get_stats`, `ping`"),
+        "what could be asked for stays: {reply}"
+    );
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use probe::{Check, Hint, Server, serve};
 use rusqlite_migration::Migrations;
 use serde_json::{Value, json};
 
-use super::{NONE, app, asks, asks_with, makes, new_post, new_user, token};
+use super::{NONE, app, asks, asks_with, makes, new_post, new_user, token, ws_path};
 use crate::migrations;
 
 /// A server on which Ben has created a user, Dora, and a post of hers.
@@ -104,43 +104,56 @@ async fn a_list_comes_in_parts_and_each_names_the_next() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_person_cannot_change_a_row_but_an_operator_can() -> Check {
+async fn another_person_cannot_change_a_row_and_nor_can_an_operator() -> Check {
     let server = with_rows_of_ben().await?;
 
     for (path, row) in [("/posts/1", "post 1"), ("/users/1", "user 1")] {
         let sentence = json!({ "message": format!("Only ben may change {row}.") });
-        for method in ["PATCH", "DELETE"] {
+        for (name, method) in
+            [("cem", "PATCH"), ("cem", "DELETE"), ("ana", "PATCH"), ("ana", "DELETE")]
+        {
             let what = format!("{method} {path}");
-            let reply = asks(&server, "cem", &what, json!({})).await?;
+            let reply = asks(&server, name, &what, json!({})).await?;
             let expected = (403, &sentence, None);
-            assert_eq!((reply.status, &reply.body, reply.version), expected, "{what}");
+            assert_eq!(
+                (reply.status, &reply.body, reply.version),
+                expected,
+                "{what} by {name}"
+            );
         }
-        let reply = asks(&server, "ana", &format!("PATCH {path}"), json!({})).await?;
-        assert_eq!((reply.status, &reply.body["owner"]), (200, &json!("ben")), "{path}");
-        makes(&server, "ana", &format!("DELETE {path}"), NONE).await?;
     }
     Ok(())
 }
 
+/// A page reads each answer as JSON.
 #[tokio::test(start_paused = true)]
-async fn nobody_posts_as_the_user_of_somebody_else() -> Check {
-    let server = with_rows_of_ben().await?;
-    makes(&server, "cem", "POST /users", new_user("Emil")).await?;
-    makes(&server, "cem", "POST /posts", new_post(2, "Figs")).await?;
-    let sentence = json!({ "message": "Only ben may change user 1." });
+async fn a_wrong_path_and_a_wrong_method_are_answered_in_json() -> Check {
+    let server = serve(app());
+    let not_utf8 = "Invalid URL: Invalid UTF-8 in `channel`";
 
-    for (what, body) in [
-        ("POST /posts", new_post(1, "Tea is bad")),
-        ("PATCH /posts/2", json!({ "user_id": 1 })),
+    for (what, status, sentence) in [
+        ("GET /cats", 404, "There is nothing at this path."),
+        ("GET /users/1/friends", 404, "There is nothing at this path."),
+        ("PUT /users", 405, "This method is not allowed here."),
+        ("PUT /posts/1/", 405, "This method is not allowed here."),
+        ("GET /announcements", 405, "This method is not allowed here."),
+        ("POST /channels/%ff/events", 400, not_utf8),
     ] {
-        let reply = asks(&server, "cem", what, body).await?;
-        assert_eq!((reply.status, &reply.body), (403, &sentence), "{what}");
+        let body = json!({ "event": "hello" });
+        let reply = asks(&server, "ana", what, body).await?;
+        let expected = (status, json!({ "message": sentence }));
+        assert_eq!((reply.status, reply.body), expected, "{what}");
     }
-
-    let posts = asks(&server, "cem", "GET /posts", NONE).await?;
-    assert_eq!(posts.body[1]["user_id"], 2, "the post is as it was: {}", posts.body);
-    assert_eq!(posts.body.as_array().map(Vec::len), Some(2), "and there is no new one");
-    makes(&server, "ana", "POST /posts", new_post(1, "An operator may")).await
+    let rejection = server.rejects("Ana", &ws_path("ana", "/%ff"), 400).await?;
+    assert_eq!(
+        serde_json::from_str::<Value>(&rejection.body).ok(),
+        Some(json!({ "message": not_utf8 })),
+        "before an upgrade, too"
+    );
+    let rejection = server.rejects("Ana", &ws_path("ana", "?client_id="), 400).await?;
+    let body = serde_json::from_str::<Value>(&rejection.body).unwrap_or_default();
+    assert!(body["message"].is_string(), "a wrong client_id, too: {}", rejection.body);
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +180,7 @@ async fn each_wrong_field_of_a_post_is_422_and_is_named() -> Check {
         ("PATCH /posts/1", json!({ "body": "x".repeat(2_001) }), "body"),
         ("POST /announcements", json!({ "message": " " }), "message"),
     ] {
-        let reply = asks(&server, "ana", what, body.clone()).await?;
+        let reply = asks(&server, "ben", what, body.clone()).await?;
         assert_eq!(reply.status, 422, "{what} {body}: {}", reply.body);
         assert_eq!(reply.body["field"], field, "{what} {body}: {}", reply.body);
     }
@@ -202,7 +215,7 @@ async fn nobody_gets_at_the_api_without_signing_in() -> Check {
 #[tokio::test(start_paused = true)]
 async fn a_page_of_another_origin_gets_403() -> Check {
     let server = with_rows_of_ben().await?;
-    let cookie = format!("{}_token={}", env!("CARGO_PKG_NAME"), token("ana"));
+    let cookie = format!("{}_token={}", env!("CARGO_PKG_NAME"), token("ben"));
     let origin = |origin: &str| [("cookie", cookie.clone()), ("origin", origin.into())];
 
     for what in ["DELETE /posts/1", "POST /announcements", "GET /ws/stats"] {
