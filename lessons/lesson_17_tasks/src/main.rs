@@ -5,8 +5,8 @@
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. work on a thread for blocking code, of which so much runs at once, and which can be
-//!    cancelled (`worker.rs`, `word_count.rs`);
+//! 1. work on a thread for blocking code, with a limit on how much runs at once, and a
+//!    way to cancel it (`worker.rs`, `word_count.rs`);
 //! 2. `watch`, a channel that keeps the newest state only (`task_list.rs`, `ws.rs`);
 //! 3. a stop that cancels what runs (here).
 //!
@@ -28,7 +28,7 @@ use tokio::signal;
 
 use crate::task_list::Tasks;
 
-/// How long clients have to leave after Ctrl-C. Then their connections are dropped.
+/// How long sockets and tasks have to end after Ctrl-C. Then the sockets are dropped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What all requests share. It is only a handle: clone it freely.

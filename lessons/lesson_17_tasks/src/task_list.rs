@@ -100,11 +100,11 @@ impl Tasks {
         self.rate.check_key(username).map_err(|_| TaskError::TooFast)
     }
 
-    /// Cancels all tasks, has all sockets closed, and waits for both, but not for ever.
+    /// Cancels all tasks, has all sockets closed, and waits for both until the deadline.
     pub async fn stop(&self, deadline: Duration) {
         self.stopping.cancel();
         self.tracker.close();
-        // If the deadline passes, the program ends, too.
+        // If it passes, only work that does not ask for its flag keeps the program going.
         let _ = tokio::time::timeout(deadline, self.tracker.wait()).await;
     }
 }

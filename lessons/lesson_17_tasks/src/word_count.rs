@@ -19,8 +19,7 @@ pub struct WordCount {
 
 /// Counts the words of a text, or returns `None` if it was cancelled.
 ///
-/// It blocks its thread, and takes `pause` longer than it has to, so that there is some
-/// progress to see.
+/// It blocks its thread, and takes `pause` longer than it has to, to show some progress.
 pub fn count_words(text: &str, pause: Duration, task: &TaskHandle) -> Option<WordCount> {
     let words: Vec<&str> = text.unicode_words().collect();
     let steps = words.chunks(words.len().div_ceil(STEPS).max(1));

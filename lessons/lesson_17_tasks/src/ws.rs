@@ -5,20 +5,19 @@ use std::convert::Infallible;
 use axum::{
     extract::{
         State,
-        ws::{Message, close_code},
+        ws::{Message, Utf8Bytes, close_code::AWAY},
     },
     response::Response,
 };
 use lesson_08_auth::{Disconnect, Session, SessionUpgrade, encode};
 use serde::{Deserialize, Serialize};
-use tokio::select;
+use tokio::{select, sync::watch};
 use tracing::info;
 
 use crate::task_list::{Task, Tasks};
 
 /// How we close every socket when the program ends (RFC 6455, section 7.4.1).
-const GOING_AWAY: Disconnect =
-    Disconnect::ByUs(close_code::AWAY, "the server is stopping");
+const GOING_AWAY: Disconnect = Disconnect::ByUs(AWAY, "the server is stopping");
 
 /// The answer to everything but a ping: tasks are started and cancelled over HTTP.
 const ONLY_PING: &str = r#"This socket understands {"type":"ping"} alone."#;
@@ -43,9 +42,8 @@ pub async fn ws_handler(upgrade: SessionUpgrade, State(tasks): State<Tasks>) -> 
     upgrade.on_upgrade(async move |mut session: Session| {
         let Err(disconnect) = run(&mut session, &tasks).await;
 
-        let username = session.username.clone();
+        info!(username = %session.username, ?disconnect, "subscriber disconnected");
         session.close(&disconnect).await; // The tasks go on without it.
-        info!(%username, ?disconnect, "subscriber disconnected");
         drop(tracked);
     })
 }
@@ -56,30 +54,32 @@ pub async fn ws_handler(upgrade: SessionUpgrade, State(tasks): State<Tasks>) -> 
 /// newest one, and none of those before it.
 async fn run(session: &mut Session, tasks: &Tasks) -> Result<Infallible, Disconnect> {
     let mut list = tasks.of(&session.username).0.subscribe();
-    list.mark_changed(); // So the first state is sent at once.
+    let mut next = Some(newest(&mut list)); // The first one, at once.
 
     loop {
-        let reply = select! {
-            biased; // The state comes first, even if the client has already sent something.
+        session.send_all(next.map(Message::Text)).await?;
+        next = select! {
             () = tasks.stopping.cancelled() => return Err(GOING_AWAY),
-            Ok(()) = list.changed() => {
-                let tasks = list.borrow_and_update();
-                Some(encode(&ServerMessage::Tasks { tasks: &tasks }))
-            }
+            Ok(()) = list.changed() => Some(newest(&mut list)),
             received = session.recv() => reply_to(&received?).map(|reply| encode(&reply)),
         };
-        session.send_all(reply.map(Message::Text)).await?;
     }
 }
 
+/// The newest state. It holds a lock until it returns, and waits for nothing.
+fn newest(list: &mut watch::Receiver<Vec<Task>>) -> Utf8Bytes {
+    encode(&ServerMessage::Tasks { tasks: &list.borrow_and_update() })
+}
+
 fn reply_to(message: &Message) -> Option<ServerMessage<'static>> {
-    let parsed = match message {
-        Message::Text(text) => serde_json::from_str(text).ok(),
-        Message::Binary(_) => None,
+    let text = match message {
+        Message::Text(text) => text.trim_start(),
+        Message::Binary(_) => "",
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return None,
     };
-    Some(match parsed {
-        Some(ClientMessage::Ping) => ServerMessage::Pong,
-        None => ServerMessage::Error { message: ONLY_PING },
+    // Why look at the first character? serde also reads `["ping"]` as this enum.
+    Some(match text.starts_with('{').then(|| serde_json::from_str(text)) {
+        Some(Ok(ClientMessage::Ping)) => ServerMessage::Pong,
+        _ => ServerMessage::Error { message: ONLY_PING },
     })
 }
