@@ -56,7 +56,7 @@ function drawState() {
 
   if (now === "live" && !socket) open();
   if (now === "connecting") state.value = "Connecting …";
-  // Events may come before the list does. They say nothing about why we reconnect.
+  // An announcement may come before the list does. It does not say why we reconnect.
   if (now === "reconnecting" && news instanceof CloseEvent) {
     state.value = [explain(news), problem, "We try again."].filter(Boolean).join(" ");
   }

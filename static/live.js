@@ -15,6 +15,9 @@ const NOT_AUTHENTICATED = 4001;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 
+/** What we send for a pong. */
+const PING = { action: "ping" };
+
 /** How long an answer may take. On a lost connection there would never be one. */
 const TIMEOUT = 10_000;
 
@@ -40,6 +43,7 @@ async function request(method, url, body) {
     method,
     headers: body && { "Content-Type": "application/json" },
     body: body && JSON.stringify(body),
+    cache: "no-store", // An old list out of the browser's cache would lack changes.
     signal: AbortSignal.timeout(TIMEOUT),
   });
   if (reply.ok) return reply;
@@ -110,23 +114,20 @@ export class Table {
 }
 
 /**
- * Follows a channel, and calls `draw` whenever something has changed, with
- * `{ state, rows, news, problem, clients }`.
+ * Follows a channel, and calls `draw`, now and whenever something has changed, with
+ * `{ state, rows, news, problem }`.
  *
  * The state is "connecting", "live", "reconnecting" (the rows are those that we had) or
  * "signed out" (we do not try again). `news` is the message or the `close` event that has
  * changed something, or null, and `problem` is a sentence about why there is no connection.
  *
- * `stats` is for servers that answer `get_stats`: then `clients` is how many clients were
- * connected when we came. Without it, `clients` is null.
- *
  * Returns a function that ends it. `draw` is not called any more then.
  */
-export function follow(channel, draw, { stats = false } = {}) {
+export function follow(channel, draw) {
   let socket;
   let timer;
   let attempts = 0;
-  let shown = { state: "connecting", rows: [], news: null, problem: "", clients: null };
+  let shown = { state: "connecting", rows: [], news: null, problem: "" };
 
   const show = (change) => {
     shown = { ...shown, news: null, problem: "", ...change };
@@ -137,7 +138,6 @@ export function follow(channel, draw, { stats = false } = {}) {
     const table = new Table();
     const mine = new WebSocket(`/api/v1/ws/${channel}`);
     const isOver = () => mine !== socket;
-    const send = (action) => mine.send(JSON.stringify({ action }));
     socket = mine;
     timer = setTimeout(() => mine.close(), TIMEOUT); // Should nobody greet us.
 
@@ -158,9 +158,6 @@ export function follow(channel, draw, { stats = false } = {}) {
           table.settle();
           show({ state: "live", rows: table.rows });
           break;
-        case "stats":
-          show({ clients: message.data.total_connections });
-          break;
         case "created":
         case "updated":
         case "deleted":
@@ -179,10 +176,9 @@ export function follow(channel, draw, { stats = false } = {}) {
 
     /** Asks for the pong that settles the table. */
     function settle() {
-      send("ping");
-      if (stats) send("get_stats");
+      mine.send(JSON.stringify(PING));
       // Not before: a pong that the heartbeat had asked for could be older than the list.
-      keepAlive(mine, undefined, { action: "ping" });
+      keepAlive(mine, undefined, PING);
     }
   }
 
@@ -215,6 +211,7 @@ export function follow(channel, draw, { stats = false } = {}) {
     attempts += 1;
   }
 
+  draw(shown);
   connect();
 
   return () => {

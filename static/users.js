@@ -31,7 +31,7 @@ export function openUsers(onSignedOut) {
 function drawState({ state: now, news, problem }) {
   if (now === "connecting") state.value = "Connecting …";
   if (now === "live") state.value = "Live: what others change appears at once.";
-  // Events may come before the list does. They say nothing about why we reconnect.
+  // An announcement may come before the list does. It does not say why we reconnect.
   if (now === "reconnecting" && news instanceof CloseEvent) {
     const why = problem || (news.reason && `Closed: ${news.reason}.`);
     state.value = ["Not live.", why, "We try again."].filter(Boolean).join(" ");

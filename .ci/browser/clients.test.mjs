@@ -196,6 +196,50 @@ describe("the clients of the book", LIMITS, () => {
     assert.equal(sockets.size, 1, "the browser says the same");
   });
 
+  test("vue: two components have one socket", async (t) => {
+    const sockets = new Set();
+    const page = await open(t, `${development.url}/vue/index.html`, {
+      prepare: (page) => countSockets(page, sockets),
+    });
+    await sees(page, "#state", "live", "the first one is live");
+
+    await page.evaluate(async () => {
+      document.querySelector("#app").id = "first";
+      document.body.append(Object.assign(document.createElement("div"), { id: "app" }));
+      await import("/vue/main.js?again"); // It mounts a second component there.
+    });
+
+    await sees(page, "#app #state", "live", "the second one is live, too");
+    await isFollowed(1);
+    assert.equal(sockets.size, 1, "the browser says the same");
+  });
+
+  test("shared.js: nobody is followed for a page that shows nobody", async (t) => {
+    const page = await open(t, `${development.url}/guide/plain/index.html`);
+    await isFollowed(1); // Its own socket is not what we count.
+
+    const { opened, seen } = await page.evaluate(async () => {
+      const opened = [];
+      const seen = [];
+      const Real = WebSocket;
+      window.WebSocket = class extends Real {
+        constructor(...all) {
+          super(...all);
+          opened.push(this);
+        }
+      };
+      const { shared } = await import("/shared.js");
+      const users = shared("users");
+      const end = users.subscribe(() => seen.push(users.read().state));
+      end();
+      users.restart(); // Whoever waited for the sign-in has gone meanwhile.
+      return { opened: opened.length, seen };
+    });
+
+    assert.equal(opened, 1, "the one for the component that was there");
+    assert.deepEqual(seen, ["connecting"], "and it was told");
+  });
+
   test("guide/react: strict mode closes a socket that is not open yet", async (t) => {
     const early = /closed before the connection is established/;
     const warnings = [];

@@ -12,15 +12,16 @@ export function shared(channel) {
   let table = CONNECTING;
   let stop;
 
+  const set = (now) => {
+    table = now;
+    for (const listener of listeners) listener();
+  };
   const start = () => {
-    stop = follow(channel, (now) => {
-      table = now;
-      for (const listener of listeners) listener();
-    });
+    stop = follow(channel, set);
   };
   const end = () => {
     stop();
-    table = CONNECTING; // What we had grows old from now on.
+    set(CONNECTING); // What we had grows old from now on.
   };
 
   return {
@@ -38,6 +39,8 @@ export function shared(channel) {
 
     /** For somebody who has signed in again. */
     restart() {
+      if (listeners.size === 0) return; // Nobody shows it any more.
+
       end();
       start();
     },
