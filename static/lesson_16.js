@@ -1,20 +1,15 @@
-// Lesson 16, the browser's half: two live tables, and a socket with many channels.
+// Lesson 16, the browser's half: two live tables, and the news, over one socket.
 //
-// live.js follows the two tables, with a socket for each. A third socket shows what one
-// socket can do: it subscribes and unsubscribes, sends to the news, and asks for the stats.
+// live.js opens the socket, and follows the two tables. We send over it, too: we subscribe to
+// the news or not, say something to them, and ask for the stats.
 
 import { explain } from "./close-codes.js";
 import { make } from "./elements.js";
-import { keepAlive } from "./heartbeat.js";
 import { ApiError, ask, follow } from "./live.js";
 import { write } from "./log.js";
 import { signInForm } from "./sign-in.js";
 
-/** The states of a table, the worst first. */
-const STATES = ["signed out", "reconnecting", "connecting", "live"];
-
-/** How long we wait, in milliseconds, if the third socket alone has lost its connection. */
-const PAUSE = 1000;
+const TABLES = ["users", "posts"];
 
 const live = document.querySelector("#live");
 const state = document.querySelector("#state");
@@ -22,96 +17,57 @@ const talk = document.querySelector("#talk");
 const channels = document.querySelector("#channels");
 const authors = document.querySelector("#add-post select");
 
-/** What live.js says of each table. */
-const tables = {};
-
 let me;
 
-/** The third socket. There is none while the tables are not live. */
-let socket;
+/** What live.js has said last. */
+let shown;
 
-/** What ends the two tables. */
-let stops = [];
+/** Ends our following. */
+let stop;
 
 const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) => {
   me = username;
   form.hide();
   live.hidden = false;
-  tables.users = tables.posts = { state: "connecting", rows: [], news: null };
-  stops = ["users", "posts"].map((name) =>
-    follow(name, (table) => {
-      tables[name] = table;
-      drawRows(name);
-      if (name === "users") drawAuthors();
-      drawState();
-    }),
-  );
+  stop = follow(TABLES, draw);
 });
 
-/** Shows the state of the table that is worse off. */
-function drawState() {
-  const rank = (table) => STATES.indexOf(table.state);
-  const [worst] = Object.values(tables).sort((a, b) => rank(a) - rank(b));
-  const { state: now, news, problem } = worst;
+function draw(now) {
+  const wasLive = shown?.state === "live";
+  const { news } = now;
+  shown = now;
+  for (const name of TABLES) if (!news || news.model === name) drawRows(name);
+  if (news && !(news instanceof CloseEvent)) show(news);
+  drawState();
+  // Each connection begins without the news.
+  if (now.state === "live" && !wasLive && channels.elements.news.checked)
+    send({ action: "subscribe", channel: "news" });
+}
 
-  if (now === "live" && !socket) open();
+function drawState() {
+  const { state: now, news, problem } = shown;
+  talk.disabled = now !== "live";
   if (now === "connecting") state.value = "Connecting …";
+  if (now === "live") state.value = `Connected as ${me}.`;
   // An announcement may come before the list does. It does not say why we reconnect.
-  if (now === "reconnecting" && news instanceof CloseEvent) {
+  if (now === "reconnecting" && news instanceof CloseEvent)
     state.value = [explain(news), problem, "We try again."].filter(Boolean).join(" ");
-  }
   if (now === "signed out") {
-    stops.forEach((stop) => stop());
-    socket?.close(1000);
+    stop();
     live.hidden = true;
     form.askAgain(problem);
   }
-  ready();
-}
-
-/** The forms work while both tables are live, and the third socket is open. */
-function ready() {
-  const isLive = Object.values(tables).every((table) => table.state === "live");
-  talk.disabled = !isLive || socket?.readyState !== WebSocket.OPEN;
-  if (!talk.disabled) state.value = `Connected as ${me}.`;
-}
-
-/** Opens the third socket, and subscribes to the channels that are checked. */
-function open() {
-  const mine = new WebSocket("/api/v1/ws");
-  socket = mine;
-
-  mine.addEventListener("open", () => {
-    keepAlive(mine, undefined, { action: "ping" });
-    for (const { name, checked } of channels.querySelectorAll("input"))
-      if (checked) send({ action: "subscribe", channel: name });
-    ready();
-  });
-
-  mine.addEventListener("message", ({ data }) => show(JSON.parse(data)));
-
-  const close = (event) => {
-    write("notice", explain(event));
-    setTimeout(() => {
-      socket = null;
-      if (!live.hidden) drawState(); // It opens the next one as soon as the tables are live.
-    }, PAUSE);
-    ready();
-  };
-  mine.addEventListener("close", close, { once: true });
 }
 
 function send(request) {
-  socket.send(JSON.stringify(request));
+  shown.send(request);
 }
 
-/** Writes down what has come over the third socket. */
+/** Writes down what has come over the socket. */
 function show({ type, channel, timestamp, ...rest }) {
   const time = timestamp && new Date(timestamp).toLocaleTimeString();
   const { message, from, model, version, data, event } = rest;
-  if (type === "pong") return; // It answers the heartbeat.
-  if (type === "connection") write("notice", message, time);
-  else if (type === "announcement") write("notice", `Announcement: ${message}`, time);
+  if (type === "announcement") write("notice", `Announcement: ${message}`, time);
   else if (type === "subscribed" || type === "unsubscribed") write("notice", `${type}: ${channel}`);
   else if (type === "message") write("received", message, `${channel}, from ${from}, ${time}`);
   else if (type === "custom") write("received", JSON.stringify(data), `${channel}, ${event}, ${time}`);
@@ -125,8 +81,8 @@ function statsIn({ channels, total_connections }) {
   return `Connections: ${total_connections}. Subscribers: ${counts.join(", ")}.`;
 }
 
-channels.addEventListener("change", ({ target: { name, checked } }) => {
-  send({ action: checked ? "subscribe" : "unsubscribe", channel: name });
+channels.elements.news.addEventListener("change", ({ target: { checked } }) => {
+  send({ action: checked ? "subscribe" : "unsubscribe", channel: "news" });
 });
 
 channels.elements.stats.addEventListener("click", () => send({ action: "get_stats" }));
@@ -171,7 +127,8 @@ async function change(method, path, body) {
 
 /** Draws the rows of a table, and marks the one that the last event is about. */
 function drawRows(name) {
-  const { rows, news } = tables[name];
+  const { tables, news } = shown;
+  const rows = tables[name];
   const body = document.querySelector(`#${name} tbody`);
   const ids = new Set(rows.map(({ id }) => `${id}`));
   for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
@@ -182,8 +139,9 @@ function drawRows(name) {
     const [title, about] = name === "users" ? userIn(record) : postIn(record);
     row.cells[0].replaceChildren(title, make("br", {}), make("small", {}, about));
     row.cells[1].firstChild.ariaLabel = `Delete ${title}`;
-    row.classList.toggle("changed", news?.model === name && news.data.id === record.id);
+    row.classList.toggle("changed", news?.data.id === record.id);
   }
+  if (name === "users") drawAuthors(rows);
 }
 
 function newRow(name, body, { id }) {
@@ -199,9 +157,8 @@ const userIn = ({ name, email, owner }) => [name, `${email}, owner: ${owner}`];
 
 const postIn = ({ title, body, owner }) => [title, `${body} (owner: ${owner})`];
 
-function drawAuthors() {
+function drawAuthors(rows) {
   const chosen = authors.value;
-  const { rows } = tables.users;
   authors.replaceChildren(...rows.map(({ id, name }) => new Option(name, id)));
   if (rows.some(({ id }) => `${id}` === chosen)) authors.value = chosen;
 }

@@ -114,30 +114,39 @@ export class Table {
 }
 
 /**
- * Follows a channel, and calls `draw`, now and whenever something has changed, with
- * `{ state, rows, news, problem }`.
+ * Follows a channel, or several over one socket, and calls `draw`, now and whenever
+ * something has changed, with `{ state, rows, tables, news, problem, send }`.
  *
  * The state is "connecting", "live", "reconnecting" (the rows are those that we had) or
- * "signed out" (we do not try again). `news` is the message or the `close` event that has
+ * "signed out" (we do not try again). `tables` has the rows of each channel, by its name,
+ * and `rows` are those of the first one. `news` is the message or the `close` event that has
  * changed something, or null, and `problem` is a sentence about why there is no connection.
+ * `send` sends a request over the socket, and is null unless we are live.
  *
  * Returns a function that ends it. `draw` is not called any more then.
  */
-export function follow(channel, draw) {
+export function follow(channels, draw) {
+  const names = [channels].flat();
+  const [first, ...others] = names;
+  const each = (make) => Object.fromEntries(names.map((name) => [name, make(name)]));
   let socket;
   let timer;
   let attempts = 0;
-  let shown = { state: "connecting", rows: [], news: null, problem: "" };
+  let shown = { state: "connecting", news: null, problem: "", send: null };
 
   const show = (change) => {
     shown = { ...shown, news: null, problem: "", ...change };
     draw(shown);
   };
+  const showRows = (tables, change) => show({ ...change, tables, rows: tables[first] });
 
   function connect() {
-    const table = new Table();
-    const mine = new WebSocket(`/api/v1/ws/${channel}`);
+    const tables = each(() => new Table());
+    const rows = () => each((name) => tables[name].rows);
+    const mine = new WebSocket(`/api/v1/ws/${first}`);
     const isOver = () => mine !== socket;
+    const send = (request) => mine.send(JSON.stringify(request));
+    let pending = names.length; // So many subscriptions are not confirmed yet.
     socket = mine;
     timer = setTimeout(() => mine.close(), TIMEOUT); // Should nobody greet us.
 
@@ -145,24 +154,25 @@ export function follow(channel, draw) {
       if (isOver()) return;
       const message = JSON.parse(data);
       switch (message.type) {
-        case "connection": // From now on we miss nothing.
-          clearTimeout(timer);
-          load(table, isOver).then(
-            () => isOver() || settle(),
-            () => mine.close(), // And so we try again.
-          );
+        case "connection":
+          for (const channel of others) send({ action: "subscribe", channel });
+          subscribed();
           break;
-        case "pong": // The first one comes after all events that are older than the list.
+        case "subscribed":
+          if (pending > 0) subscribed();
+          else show({ news: message });
+          break;
+        case "pong": // The first one comes after all events that are older than the lists.
           if (shown.state === "live") break;
           attempts = 0;
-          table.settle();
-          show({ state: "live", rows: table.rows });
+          for (const table of Object.values(tables)) table.settle();
+          showRows(rows(), { state: "live", send });
           break;
         case "created":
         case "updated":
         case "deleted":
-          table.receive(message);
-          if (shown.state === "live") show({ rows: table.rows, news: message });
+          tables[message.model]?.receive(message);
+          if (shown.state === "live") showRows(rows(), { news: message });
           break;
         default:
           show({ news: message });
@@ -174,29 +184,42 @@ export function follow(channel, draw) {
     };
     mine.addEventListener("close", close, { once: true });
 
-    /** Asks for the pong that settles the table. */
+    /** One more is confirmed. After the last one we miss nothing. */
+    function subscribed() {
+      pending -= 1;
+      if (pending > 0) return;
+
+      clearTimeout(timer);
+      load(tables, isOver).then(
+        () => isOver() || settle(),
+        () => mine.close(), // And so we try again.
+      );
+    }
+
+    /** Asks for the pong that settles the tables. */
     function settle() {
-      mine.send(JSON.stringify(PING));
-      // Not before: a pong that the heartbeat had asked for could be older than the list.
+      send(PING);
+      // Not before: a pong that the heartbeat had asked for could be older than a list.
       keepAlive(mine, undefined, PING);
     }
   }
 
-  async function load(table, isOver) {
-    for (let url = `/api/v1/${channel}`; url && !isOver(); ) {
-      const part = await askForPart(url);
-      table.load(part);
-      url = part.next;
-    }
+  async function load(tables, isOver) {
+    for (const [channel, table] of Object.entries(tables))
+      for (let url = `/api/v1/${channel}`; url && !isOver(); ) {
+        const part = await askForPart(url);
+        table.load(part);
+        url = part.next;
+      }
   }
 
   async function retry(event) {
     const mine = socket;
     clearTimeout(timer);
-    show({ state: "reconnecting", news: event });
+    show({ state: "reconnecting", news: event, send: null });
 
     // A page cannot read why an upgrade was rejected. It can ask for the list.
-    const answer = ask("GET", `/${channel}?limit=1`);
+    const answer = ask("GET", `/${first}?limit=1`);
     const error = await answer.then(() => null, (reason) => reason);
     if (mine !== socket) return;
     if (error?.status === 401) return show({ state: "signed out", problem: error.message });
@@ -211,7 +234,7 @@ export function follow(channel, draw) {
     attempts += 1;
   }
 
-  draw(shown);
+  showRows(each(() => []));
   connect();
 
   return () => {

@@ -130,11 +130,11 @@ test("a request that nobody answers ends after ten seconds", async (t) => {
 });
 
 /**
- * Follows the users of a server without a network. `parts` are its answers, one after the
+ * Follows channels of a server without a network. `parts` are its answers, one after the
  * other. Gives what it was asked for, the sockets (and the first of them), and a function
  * that says what was drawn last. Time stands still until the test says otherwise.
  */
-function followed(t, parts) {
+function followed(t, parts, channels = "users") {
   const asked = [];
   const sockets = [];
   let drawn = null;
@@ -170,7 +170,7 @@ function followed(t, parts) {
       await settled();
     }
   };
-  const stop = follow("users", (shown) => (drawn = shown));
+  const stop = follow(channels, (shown) => (drawn = shown));
   t.after(() => {
     stop();
     globalThis.WebSocket = WebSocket;
@@ -217,6 +217,35 @@ test("it follows, loads all parts, asks for a pong, and then it is live", async 
   assert.deepEqual([state, rows], ["live", [{ id: 2, name: "Benno" }]], "one is old, one new");
   await socket.receive({ type: "updated", model: "users", version: 10, data });
   assert.deepEqual(shown().rows, [data], "from now on at once");
+});
+
+test("several channels share one socket, and are live together", async (t) => {
+  const parts = [part(3, [{ id: 1, name: "Ana" }]), part(4, [{ id: 2, title: "Tea" }])];
+  const { asked, sockets, socket, shown } = followed(t, parts, ["users", "posts"]);
+
+  await socket.receive(GREETING);
+  assert.deepEqual(socket.sent, ['{"action":"subscribe","channel":"posts"}']);
+  assert.deepEqual(asked, [], "posts that are added now would be missed");
+  await socket.receive({ type: "subscribed", channel: "posts" });
+  assert.deepEqual(asked, ["/api/v1/users", "/api/v1/posts"], "both lists");
+  const jam = { id: 5, title: "Jam" };
+  await socket.receive({ type: "created", model: "posts", version: 5, data: jam });
+  assert.deepEqual([shown().state, shown().send], ["connecting", null], "not yet");
+  await socket.receive({ type: "pong" });
+
+  const { state, rows, tables, send } = shown();
+  assert.equal(state, "live");
+  assert.deepEqual(tables.users, [{ id: 1, name: "Ana" }]);
+  assert.deepEqual(tables.posts, [{ id: 2, title: "Tea" }, jam], "the event has waited");
+  assert.deepEqual(rows, tables.users, "the first one");
+  const news = { type: "deleted", model: "posts", version: 6, data: { id: 2 } };
+  await socket.receive(news);
+  assert.deepEqual([shown().tables.posts, shown().news], [[jam], news]);
+  send({ action: "subscribe", channel: "news" });
+  await socket.receive({ type: "subscribed", channel: "news" });
+  assert.equal(shown().news.channel, "news", "what the page asks for, the page is told");
+  assert.equal(asked.length, 2, "and no list is loaded for it");
+  assert.equal(sockets.length, 1, "all over one socket");
 });
 
 test("while the list is loaded no heartbeat asks for a pong, and then it does", async (t) => {
