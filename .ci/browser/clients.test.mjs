@@ -274,12 +274,17 @@ describe("the clients of the book", LIMITS, () => {
       preview: { host: "127.0.0.1", port, proxy: { "/api": { target, changeOrigin: true } } },
     });
     t.after(() => vite.close());
+    let isRejected;
+    const rejection = new Promise((resolve) => (isRejected = resolve));
     const page = await open(t, `http://127.0.0.1:${port}/guide/plain/index.html`, {
       excused: [rejected(403)],
+      // From the beginning: the browser may complain before the list is there.
+      prepare: (page) =>
+        page.on("console", (message) => rejected(403).test(message.text()) && isRejected()),
     });
 
     await sees(page, "#users li", "Zoe", "a GET has no Origin");
-    await page.waitForEvent("console", (message) => rejected(403).test(message.text()));
+    await rejection;
   });
 });
 

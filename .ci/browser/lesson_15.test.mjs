@@ -90,6 +90,35 @@ describe("lesson 15, a list in a database", LIMITS, () => {
     await press(page, "Cancel");
   });
 
+  test("an answer that comes too late does not appear in the next form", async (t) => {
+    let answer;
+    const page = await lesson.open(t, {
+      excused: [answered(422)],
+      prepare: (page) =>
+        page.route("**/api/v1/users", async (route) => {
+          const isPost = route.request().method() === "POST";
+          if (isPost) await new Promise((resolve) => (answer = resolve)); // It takes its time.
+          await route.continue();
+        }),
+    });
+    await enter(page, "ana");
+    await press(page, "New user");
+    await press(page, "Save");
+    while (!answer) await page.waitForTimeout(20);
+    await press(page, "Cancel");
+    await press(page, "New user");
+
+    const late = page.waitForResponse((response) => response.status() === 422);
+    answer();
+    await (await late).finished();
+    await page.evaluate(async () => (await fetch("/api/v1/users")).json());
+
+    const name = page.locator('[data-field="name"]');
+    assert.equal(await name.textContent(), "", "nobody has saved this form yet");
+    await press(page, "Cancel");
+    await page.unroute("**/api/v1/users");
+  });
+
   test("the row of another person cannot be changed", async (t) => {
     const ana = await lesson.open(t);
     const ben = await lesson.open(t, { excused: [answered(403)] });
