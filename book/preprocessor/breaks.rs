@@ -17,8 +17,9 @@
 //! A change in another place, or in another file, begins with a `#! file:` of its own.
 //! There may be more than one `#! test:`. A change that the compiler rejects has
 //! `#! error: E0382` in their place. One that adds something, and a test of it, has
-//! `#! passes:`. A file that is new begins with `#! new:`, and has only lines to add. The lines may stand further to the left than in the
-//! lesson, all of them by the same number of spaces.
+//! `#! passes:`. A file that is new begins with `#! new:`, and has only lines to add. The
+//! lines may stand further to the left than in the lesson, all of them by the same number of
+//! spaces.
 
 use std::path::Path;
 

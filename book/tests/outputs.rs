@@ -2,7 +2,8 @@
 //!
 //! Each file in `book/outputs` begins with lines for this test: the program that runs,
 //! and what clients do meanwhile; `repeat`, if it takes a while until this is printed. Then
-//! comes a command as the reader types it, and its output. `RECORD=1 cargo test -p book` writes the outputs down anew.
+//! comes a command as the reader types it, and its output. `RECORD=1 cargo test -p book`
+//! writes the outputs down anew.
 
 use std::{
     env, fs,

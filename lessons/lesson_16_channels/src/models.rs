@@ -40,7 +40,7 @@ pub trait Model: Serialize + Sized + Send + 'static {
         // goes beside the SQL, never into it.
         let table = Self::TABLE;
         let sql = format!("SELECT * FROM {table} WHERE id > ?1 ORDER BY id LIMIT ?2");
-        let mut query = db.prepare_cached(&sql)?;
+        let mut query = db.prepare(&sql)?;
         let rows = query.query_map((after, limit as i64), Self::read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
