@@ -36,10 +36,14 @@ const MEANINGS = {
   4013: "Kicked: the owner of this room has removed us.",
 };
 
+/** What a code means: its name, a colon, and a sentence. */
+export function meaning(code) {
+  return MEANINGS[code] ?? "This page does not know that code.";
+}
+
 /** Says why a socket closed. Takes the `close` event. */
 export function explain({ code, reason }) {
-  const meaning = MEANINGS[code] ?? "This page does not know that code.";
   const words = reason && `, “${reason}”`;
 
-  return `Closed. ${meaning} (Code ${code}${words})`;
+  return `Closed. ${meaning(code)} (Code ${code}${words})`;
 }

@@ -1,0 +1,335 @@
+// The list of the wire view: a lane for each client and for the server, a row for each
+// message, and only those rows in the document that are in sight.
+
+import { make } from "./elements.js";
+import { hex, bytesOf, number } from "./wire-rows.js";
+
+/** How many rows we have ready above and below what is in sight. */
+const SPARE = 2;
+
+/** How much of a text a row can show, and a screen reader reads. */
+const SHOWN = 240;
+const SPOKEN = 120;
+
+/** A silence of so many milliseconds is drawn. */
+const SILENCE = 100;
+
+/** More clients than that share the last lane. */
+const LANES = 9;
+
+/** How many colours there are for clients. */
+const HUES = 4;
+
+/** Who has which lane: the server is between the first client and the second. */
+export class Lanes {
+  #clients = [];
+
+  /** Adds a client. Returns whether it is a new one. */
+  add(client) {
+    if (!client || this.#clients.includes(client)) return false;
+    this.#clients.push(client);
+    return true;
+  }
+
+  reset(clients) {
+    this.#clients = [...clients];
+  }
+
+  get clients() {
+    return this.#clients;
+  }
+
+  /** The names over the lanes, from left to right. */
+  get names() {
+    const names = this.#clients.slice(0, LANES);
+    if (this.#clients.length > LANES) names[LANES - 1] = "others";
+    names.splice(1, 0, "server");
+    return names;
+  }
+
+  of(client) {
+    const index = Math.min(this.#clients.indexOf(client), LANES - 1);
+    return index === 0 ? 0 : index + 1;
+  }
+
+  get server() {
+    return Math.min(1, this.#clients.length);
+  }
+
+  hue(client) {
+    return this.#clients.indexOf(client) % HUES;
+  }
+}
+
+/**
+ * Draws entries of a WireLog in `element`, which scrolls. `onChoose` is called when a row
+ * is chosen, and `onScroll` when the end comes into sight or leaves it.
+ */
+export class WireList {
+  #element;
+  #space = make("div", { className: "space", role: "presentation" });
+  #slots = [];
+  #entries = [];
+  #chosen;
+  #top = 0;
+  #height = 28;
+  #version = 0;
+  follows = true;
+  sinceFirst = false;
+
+  constructor(element, { lanes, onChoose, onScroll }) {
+    this.#element = element;
+    this.lanes = lanes;
+    this.onChoose = onChoose;
+    element.append(this.#space);
+
+    element.addEventListener("scroll", () => {
+      const { scrollTop } = element;
+      // Only who scrolls up wants to stay there: rows that come move the end away.
+      if (this.#isAtEnd) this.follows = true;
+      else if (scrollTop < this.#top - 1) this.follows = false;
+      this.#top = scrollTop;
+      this.render();
+      onScroll();
+    });
+
+    element.addEventListener("click", ({ target }) => {
+      const slot = this.#slots.find(({ option }) => option.contains(target));
+      if (slot?.entry) onChoose(slot.entry, true);
+    });
+  }
+
+  get #isAtEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#element;
+    return scrollHeight - scrollTop - clientHeight < this.#height;
+  }
+
+  get chosen() {
+    return this.#chosen;
+  }
+
+  /** How many rows fit into sight. */
+  get page() {
+    return Math.max(1, Math.floor(this.#element.clientHeight / this.#height));
+  }
+
+  /** How many rows there are below those in sight. */
+  get below() {
+    const last = (this.#element.scrollTop + this.#element.clientHeight) / this.#height;
+    return Math.max(0, Math.round(this.#entries.length - last));
+  }
+
+  /** Draws these entries. Of those that were drawn, the first `gone` are no longer there. */
+  show(entries, gone = 0) {
+    this.#entries = entries;
+    this.#space.style.height = `${entries.length * this.#height}px`;
+    if (this.follows) this.#scrollTo(entries.length * this.#height);
+    else if (gone > 0) this.#scrollTo(this.#element.scrollTop - gone * this.#height);
+    this.render();
+  }
+
+  #scrollTo(top) {
+    this.#element.scrollTop = top;
+    this.#top = this.#element.scrollTop;
+  }
+
+  /** The size or the look has changed. */
+  resize() {
+    const { scrollTop } = this.#element;
+    const first = scrollTop / this.#height;
+    this.#height =
+      parseFloat(getComputedStyle(this.#element).getPropertyValue("--row")) || this.#height;
+    const fit = Math.ceil(this.#element.clientHeight / this.#height) + 2 * SPARE;
+    while (this.#slots.length < fit) this.#slots.push(this.#slot());
+    for (const { option } of this.#slots.splice(fit)) option.remove();
+    this.#version += 1;
+    this.show(this.#entries);
+    if (!this.follows) this.#scrollTo(first * this.#height);
+    this.render();
+  }
+
+  /** Chooses a row, and brings it into sight. */
+  choose(entry) {
+    this.#chosen = entry;
+    const index = this.#entries.indexOf(entry);
+    if (index >= 0) this.#bringIntoSight(index);
+    this.render();
+  }
+
+  /** Chooses the row so many places away from the one that is chosen. */
+  move(by) {
+    const last = this.#entries.length - 1;
+    if (last < 0) return;
+    const now = this.#entries.indexOf(this.#chosen);
+    const from = now >= 0 ? now : by > 0 ? this.#first - 1 : last + 1;
+    this.onChoose(this.#entries[Math.min(last, Math.max(0, from + by))], false);
+  }
+
+  get #first() {
+    return Math.ceil(this.#element.scrollTop / this.#height);
+  }
+
+  #bringIntoSight(index) {
+    const { scrollTop, clientHeight } = this.#element;
+    const top = index * this.#height;
+    if (top < scrollTop) {
+      this.follows = false;
+      this.#scrollTo(top);
+    } else if (top + this.#height > scrollTop + clientHeight) {
+      this.#scrollTo(top + this.#height - clientHeight);
+    }
+    this.follows = index === this.#entries.length - 1;
+  }
+
+  toEnd() {
+    this.follows = true;
+    this.#scrollTo(this.#element.scrollHeight);
+    this.render();
+  }
+
+  /** Everything has to be drawn again, because lanes or times have changed. */
+  redraw() {
+    this.#version += 1;
+    this.render();
+  }
+
+  render() {
+    const count = this.#slots.length;
+    const first = Math.max(0, Math.floor(this.#element.scrollTop / this.#height) - SPARE);
+    let active = "";
+    for (let index = first; index < first + count; index += 1) {
+      const slot = this.#slots[index % count];
+      const entry = this.#entries[index];
+      slot.option.hidden = !entry;
+      if (!entry) continue;
+      this.#fill(slot, entry, index);
+      if (entry === this.#chosen) active = slot.option.id;
+    }
+    if (active) this.#element.setAttribute("aria-activedescendant", active);
+    else this.#element.removeAttribute("aria-activedescendant");
+  }
+
+  #slot() {
+    const parts = {};
+    for (const name of ["time", "who", "lanes", "kind", "bytes", "says", "hex"])
+      parts[name] = make("span", { className: name });
+    const option = make("div", { role: "option" }, ...Object.values(parts));
+    option.id = `row-${this.#slots.length}`;
+    option.ariaSelected = "false";
+    this.#space.append(option);
+    return { option, parts };
+  }
+
+  /** Draws an entry in a slot, unless it is there already. */
+  #fill(slot, entry, index) {
+    const { option, parts } = slot;
+    const isChosen = `${entry === this.#chosen}`;
+    if (option.ariaSelected !== isChosen) option.ariaSelected = isChosen;
+    const count = `${this.#entries.length}`;
+    if (option.ariaSetSize !== count) option.ariaSetSize = count;
+    const before = this.#entries[this.sinceFirst ? 0 : index - 1];
+    if (
+      slot.entry === entry && slot.index === index &&
+      slot.before === before && slot.version === this.#version
+    )
+      return;
+    Object.assign(slot, { entry, index, before, version: this.#version });
+
+    const { row } = entry;
+    const passed = before ? row.t - before.row.t : 0;
+    const isPause = index > 0 && row.t - this.#entries[index - 1].row.t > SILENCE;
+    option.style.transform = `translateY(${index * this.#height}px)`;
+    option.className = classes({
+      row: true,
+      [row.kind]: true,
+      copy: row.isCopy,
+      fault: row.isFault,
+      pause: isPause,
+      [`hue-${this.lanes.hue(row.client)}`]: row.client,
+    });
+    option.ariaPosInSet = `${index + 1}`;
+    option.ariaLabel = spoken(row, passed);
+    parts.time.textContent = time(passed, this.sinceFirst);
+    parts.who.textContent = who(row);
+    parts.kind.textContent = row.kind === "continuation" ? "… more" : row.kind;
+    parts.bytes.textContent = row.bytes === undefined ? "" : number(row.bytes);
+    parts.says.replaceChildren(...words(row));
+    parts.hex.textContent = row.raw?.header ? hex(bytesOf(row.raw.header), 14) : "";
+    this.#drawLanes(parts.lanes, entry);
+  }
+
+  #drawLanes(element, { row, open }) {
+    const marks = this.lanes.clients.slice(0, LANES).map((client) => {
+      const isOpen = open.some((about) => about.client === client);
+      const isHere = client === row.client;
+      const mark = make("i", {
+        className: classes({
+          [`hue-${this.lanes.hue(client)}`]: true,
+          off: !isOpen,
+          begin: isHere && row.isBegin,
+          end: isHere && row.isEnd,
+        }),
+      });
+      mark.style.setProperty("--at", this.lanes.of(client));
+      return mark;
+    });
+    const server = make("i", { className: "server" });
+    server.style.setProperty("--at", this.lanes.server);
+    element.replaceChildren(...marks, server);
+    // The end of a connection is nobody's message, and its opening none of ours.
+    if (row.client && !(row.kind === "tcp" && row.isEnd)) element.append(this.#arrow(row));
+  }
+
+  #arrow({ client, from, kind }) {
+    const at = this.lanes.of(client);
+    const { server } = this.lanes;
+    const isRightward = (from === "client") === at < server;
+    const arrow = make("b", {
+      className: classes({ arrow: true, right: isRightward, left: !isRightward }),
+    });
+    arrow.style.setProperty("--at", Math.min(at, server));
+    arrow.style.setProperty("--over", Math.abs(at - server));
+    arrow.dataset.kind = kind;
+    return arrow;
+  }
+}
+
+const classes = (names) =>
+  Object.keys(names)
+    .filter((name) => names[name])
+    .join(" ");
+
+function time(passed, isTotal) {
+  if (isTotal) return number(Math.round(passed));
+  if (passed >= 100_000) return `+${number(Math.round(passed / 1000))} s`;
+  return `+${passed.toFixed(passed < 100 ? 1 : 0)}`;
+}
+
+function who({ client, from, about }) {
+  if (!about) return "";
+  return from === "client" ? `${client} →` : `→ ${client}`;
+}
+
+function spoken({ client, from, about, kind, bytes, text = "" }, passed) {
+  const way = from === "client" ? `${client} to server` : `server to ${client}`;
+  const parts = [about && way, kind, bytes === undefined ? "" : `${bytes} bytes`];
+  parts.push(text.slice(0, SPOKEN), `${Math.round(passed)} milliseconds`);
+  return parts.filter(Boolean).join(", ");
+}
+
+/** A text. In JSON, the values stand out, and what holds them together does not. */
+function words({ kind, group, text = "" }) {
+  const shown = text.slice(0, SHOWN).replace(/[\r\n\t]/g, " ");
+  if (kind !== "text" || group !== "text" || !/^\s*[{[]/.test(shown)) return [shown];
+
+  const parts = [];
+  const value = /("(?:[^"\\]|\\.)*"?)(\s*:)?|-?\d[\d.eE+-]*|\b(?:true|false|null)\b/g;
+  let end = 0;
+  for (const match of shown.matchAll(value)) {
+    if (match[2]) continue; // It is a key.
+    parts.push(shown.slice(end, match.index), make("em", {}, match[0]));
+    end = match.index + match[0].length;
+  }
+  parts.push(shown.slice(end));
+  return [make("span", { className: "json" }, ...parts)];
+}
