@@ -72,6 +72,7 @@ impl Program {
             let port = line.split("http://127.0.0.1:").nth(1).unwrap_or_default();
             program.port = port.chars().take_while(char::is_ascii_digit).collect();
         }
+        program.line()?; // X-ray is on: this is a debug build, and listens on loopback.
         Ok(program)
     }
 

@@ -27,7 +27,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Program, head};
+use crate::{Program, head, json::quoted, xray_is_on};
 
 /// The book, as `mdbook serve` shows it.
 const BOOK_ORIGINS: [&str; 2] = ["http://127.0.0.1:3000", "http://localhost:3000"];
@@ -47,7 +47,7 @@ const TRANSCRIPTS: &[(&str, &str, &str)] =
 
 #[derive(Clone)]
 struct Lab {
-    /// What the lab needs to know about the program that runs, as JSON.
+    /// What the lab needs to know about the program that runs: the members of a JSON object.
     about: Arc<str>,
     /// The origins whose pages may ask, beside our own.
     origins: Arc<[String]>,
@@ -74,11 +74,12 @@ async fn describe(
     headers: HeaderMap,
 ) -> Result<Response, Forbidden> {
     let origin = allowed_origin(&headers, &lab.origins)?;
-    let answer = ([(CONTENT_TYPE, "application/json")], lab.about.to_string());
+    let json = format!(r#"{{{},"xray":{}}}"#, lab.about, xray_is_on());
+    let answer = ([(CONTENT_TYPE, "application/json")], json);
     Ok(shared(&origin, answer))
 }
 
-/// What the lab needs to know about the program that runs.
+/// What the lab needs to know about the program that runs, as the members of a JSON object.
 ///
 /// A page that names no endpoint has an empty path.
 fn about(running: Program) -> String {
@@ -94,26 +95,12 @@ fn about(running: Program) -> String {
         })
         .collect();
     format!(
-        r#"{{"package":{},"path":{},"messages":[{}],"transcripts":[{}]}}"#,
+        r#""package":{},"path":{},"messages":[{}],"transcripts":[{}]"#,
         quoted(package),
         quoted(path),
         messages.join(","),
         transcripts.join(",")
     )
-}
-
-/// A text as JSON has it. The first lessons have no library for that.
-fn quoted(text: &str) -> String {
-    let mut json = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            c if c.is_ascii_control() => json.push_str(&format!("\\u{:04x}", c as u32)),
-            c => json.push(c),
-        }
-    }
-    json.push('"');
-    json
 }
 
 /// Sends this server the request of an upgrade, and answers with the status.
@@ -190,12 +177,12 @@ async fn ask(request: &str, whole: bool) -> Option<(u16, String)> {
 }
 
 /// What the page of another origin gets.
-type Forbidden = (StatusCode, &'static str);
+pub type Forbidden = (StatusCode, &'static str);
 
 /// The origin of the page that asks, if the request names one.
 ///
 /// A browser names it whenever a page asks another origin than its own.
-fn allowed_origin(
+pub fn allowed_origin(
     headers: &HeaderMap,
     listed: &[String],
 ) -> Result<Option<String>, Forbidden> {
@@ -219,7 +206,7 @@ fn is_allowed(origin: &str, host: &str, listed: &[String]) -> bool {
 
 /// The configured origins, which are separated by commas, and those of the book.
 /// Browsers send them in lower case.
-fn listed(configured: &str, with_book: bool) -> Vec<String> {
+pub fn listed(configured: &str, with_book: bool) -> Vec<String> {
     let book = if with_book { &BOOK_ORIGINS[..] } else { &[] };
     configured
         .split(',')
@@ -286,14 +273,9 @@ mod tests {
         let about = about(Program { package: "my_chat", page: "index.html" });
 
         assert_eq!(
-            about, r#"{"package":"my_chat","path":"","messages":[],"transcripts":[]}"#,
+            about, r#""package":"my_chat","path":"","messages":[],"transcripts":[]"#,
             "the lab must not invent one: it says what the page lacks"
         );
-    }
-
-    #[test]
-    fn quotation_marks_and_line_ends_are_escaped() {
-        assert_eq!(quoted("\"a\\b\"\n"), r##""\"a\\b\"\u000a""##, "this is JSON");
     }
 
     #[test]

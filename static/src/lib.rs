@@ -4,7 +4,10 @@
 //! [`router`] serves the pages.
 
 mod head;
+mod json;
 mod lab;
+#[cfg(debug_assertions)]
+mod xray;
 
 use std::{
     env,
@@ -19,9 +22,9 @@ use axum::{
     http::{StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
-    serve::{ListenerExt, TapIo},
+    serve::{Listener, ListenerExt, TapIo},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 /// Where every program of the course listens, unless `ADDR` says otherwise.
 const DEFAULT_ADDR: &str = "127.0.0.1:8000";
@@ -39,11 +42,16 @@ struct Program {
     page: &'static str,
 }
 
+#[cfg(debug_assertions)]
+type PlainListener = xray::TappedListener;
+#[cfg(not(debug_assertions))]
+type PlainListener = TcpListener;
+
 /// A listener whose connections send small messages at once.
 ///
 /// Its type has a name, so that axum can tell handlers the address of their client
 /// (`into_make_service_with_connect_info`).
-pub type NoDelayListener = TapIo<TcpListener, fn(&mut TcpStream)>;
+pub type NoDelayListener = TapIo<PlainListener, fn(&mut <PlainListener as Listener>::Io)>;
 
 /// Opens the port that `ADDR` names, or 127.0.0.1:8000, and prints where to look.
 ///
@@ -72,17 +80,31 @@ async fn open(addr: SocketAddr, variable: Option<&str>) -> NoDelayListener {
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);
     let _ = lab::ADDR.set(addr); // Of several listeners, the lab asks the first.
+    #[cfg(debug_assertions)]
+    let listener = xray::tap(listener);
     print(io::stdout(), welcome(addr, &network_addresses()));
+    #[cfg(debug_assertions)]
+    if xray::is_on() {
+        print(io::stdout(), xray::welcome(addr));
+    }
 
     without_delay(listener)
 }
 
 /// The same listener, whose connections send small messages at once.
-fn without_delay(listener: TcpListener) -> NoDelayListener {
+fn without_delay(listener: PlainListener) -> NoDelayListener {
     listener.tap_io(|connection| {
         // Without it the connection is slower, not wrong.
         let _ = connection.set_nodelay(true);
     })
+}
+
+/// Whether browsers may look at their own connections. In release builds they never do.
+fn xray_is_on() -> bool {
+    cfg_select! {
+        debug_assertions => { xray::is_on() }
+        _ => { false }
+    }
 }
 
 /// Prints a line.
@@ -174,10 +196,16 @@ pub fn router_with_origins<S: Clone + Send + Sync + 'static>(
         Router::new()
     };
 
+    let xray = cfg_select! {
+        debug_assertions => { xray::router(origins) }
+        _ => { Router::new() }
+    };
+
     Router::new()
         .route("/", get(landing_page(running)))
         .route("/favicon.ico", get(Redirect::permanent("/favicon.svg")))
         .merge(lab)
+        .merge(xray)
         .fallback(move |uri: Uri| async move { serve(running, uri.path()) })
 }
 

@@ -451,8 +451,10 @@ fn quoted<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
 async fn small_messages_leave_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let addr = listener.local_addr().expect("the port has a number");
+    #[cfg(debug_assertions)]
+    let listener = xray::tap(listener);
     let mut listener = without_delay(listener);
-    let _client = TcpStream::connect(addr).await.expect("somebody listens");
+    let _client = tokio::net::TcpStream::connect(addr).await.expect("somebody listens");
 
     let (connection, _) = listener.accept().await;
 

@@ -1,0 +1,39 @@
+//! The cookie with which a browser says which connections are its own.
+//!
+//! `xray=0123456789abcdef0123456789abcdef.ana`: a random token, and the name of the client
+//! on the page. The page's script makes it. The server keeps no list of tokens: a viewer
+//! sees the connections that have the viewer's own token.
+
+use super::hub::Token;
+
+/// How long a label may be.
+const LABEL_LIMIT: usize = 20;
+
+/// How many hexadecimal digits a token has.
+const DIGITS: usize = 32;
+
+/// What the cookie says.
+pub struct Mark {
+    pub token: Token,
+    pub label: Option<String>,
+}
+
+/// The mark of a request, from its `Cookie` headers.
+pub fn mark<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Mark> {
+    headers
+        .flat_map(|header| header.split(';'))
+        .filter_map(|pair| pair.trim().strip_prefix("xray="))
+        .find_map(parse)
+}
+
+fn parse(value: &str) -> Option<Mark> {
+    let (digits, label) = value.split_once('.').unwrap_or((value, ""));
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digits.len() != DIGITS || !are_digits {
+        return None;
+    }
+    let token = Token(u128::from_str_radix(digits, 16).ok()?);
+    let is_label = (1..=LABEL_LIMIT).contains(&label.chars().count())
+        && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+    Some(Mark { token, label: is_label.then(|| label.to_owned()) })
+}

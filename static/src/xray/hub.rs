@@ -1,0 +1,246 @@
+//! Who sees what: the latest rows of each browser, and the viewers that wait for more.
+
+use std::{
+    cmp::Reverse,
+    collections::VecDeque,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use super::row::{Event, Row};
+
+/// How many rows a viewer finds that comes later, and how many bytes they may have. The
+/// oldest ones are forgotten.
+const HISTORY: Bounds = Bounds { rows: 1000, bytes: 2 * 1024 * 1024 };
+
+/// How many rows may wait for a viewer. What comes then is left out, and the viewer is told
+/// how much it was.
+const QUEUE: Bounds = Bounds { rows: 2048, bytes: 4 * 1024 * 1024 };
+
+/// How many viewers there may be. Each of them has a queue.
+const VIEWERS: usize = 8;
+
+/// Of how many browsers rows are kept. Those of the browser that was quiet for longest are
+/// forgotten.
+const BROWSERS: usize = 8;
+
+/// What a browser shows with its connections and with its viewers. Nobody else knows it.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Token(pub u128);
+
+/// All rows go through here. This is only a handle: clone it freely.
+#[derive(Clone)]
+pub struct Hub {
+    started: Instant,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    connections: u64,
+    viewers: u64,
+    histories: Vec<History>,
+    queues: Vec<Queue>,
+}
+
+/// The latest rows of a browser.
+struct History {
+    token: Token,
+    rows: Rows,
+    forgotten: u64,
+}
+
+/// What waits for a viewer.
+struct Queue {
+    viewer: u64,
+    token: Token,
+    rows: Rows,
+    /// How many rows came while this was full.
+    missed: u64,
+    wake: Arc<Notify>,
+}
+
+/// Rows, and how many bytes they take.
+#[derive(Default)]
+struct Rows {
+    rows: VecDeque<Arc<Row>>,
+    bytes: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Bounds {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Hub {
+    pub fn new() -> Self {
+        Self { started: Instant::now(), shared: Arc::default() }
+    }
+
+    /// The time since the program's start.
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The number of the next connection that is shown.
+    pub fn next_connection(&self) -> u64 {
+        let mut shared = self.lock();
+        shared.connections += 1;
+        shared.connections
+    }
+
+    /// Keeps a row, and queues it for the viewers of its browser.
+    pub fn push(&self, token: Token, row: Row) {
+        let row = Arc::new(row);
+        let mut shared = self.lock();
+        shared.history(token).push(&row);
+        for queue in shared.queues.iter_mut().filter(|queue| queue.token == token) {
+            queue.push(&row);
+        }
+    }
+
+    /// A viewer, which gets what is kept first. There is none if there are too many.
+    pub fn watch(&self, token: Token) -> Option<Viewer> {
+        let mut shared = self.lock();
+        if shared.queues.len() == VIEWERS {
+            return None;
+        }
+        shared.viewers += 1;
+        let (viewer, wake) = (shared.viewers, Arc::new(Notify::new()));
+        let mut rows = Rows::default();
+        if let Some(history) = shared.histories.iter().find(|one| one.token == token) {
+            history.replay(&mut rows);
+            wake.notify_one();
+        }
+        let queue = Queue { viewer, token, rows, missed: 0, wake: wake.clone() };
+        shared.queues.push(queue);
+
+        Some(Viewer { viewer, hub: self.clone(), wake })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // Should a task panic while it holds the lock, the others go on: no change is left
+        // half done.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// What is kept of a browser.
+    fn history(&mut self, token: Token) -> &mut History {
+        let known = self.histories.iter().position(|history| history.token == token);
+        let index = known.unwrap_or_else(|| {
+            if self.histories.len() == BROWSERS {
+                self.histories.sort_by_key(|history| Reverse(history.rows.latest()));
+                self.histories.pop();
+            }
+            self.histories.push(History { token, rows: Rows::default(), forgotten: 0 });
+            self.histories.len() - 1
+        });
+        &mut self.histories[index]
+    }
+}
+
+impl History {
+    fn push(&mut self, row: &Arc<Row>) {
+        self.rows.push(row);
+        while self.rows.exceed(HISTORY) {
+            self.rows.pop();
+            self.forgotten += 1;
+        }
+    }
+
+    fn replay(&self, to: &mut Rows) {
+        if self.forgotten > 0 {
+            let at = self.rows.rows.front().map_or(Duration::ZERO, |row| row.at);
+            to.push(&gap(at, self.forgotten));
+        }
+        for row in &self.rows.rows {
+            to.push(row);
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, row: &Arc<Row>) {
+        // Once a row is left out, so are the next ones: the gap comes at the end.
+        if self.missed > 0 || self.rows.is_full(QUEUE) {
+            self.missed += 1;
+        } else {
+            self.rows.push(row);
+        }
+        self.wake.notify_one();
+    }
+}
+
+impl Rows {
+    fn push(&mut self, row: &Arc<Row>) {
+        self.bytes += row.size();
+        self.rows.push_back(row.clone());
+    }
+
+    fn pop(&mut self) {
+        self.bytes -= self.rows.pop_front().map_or(0, |row| row.size());
+    }
+
+    fn exceed(&self, bounds: Bounds) -> bool {
+        self.rows.len() > bounds.rows || self.bytes > bounds.bytes
+    }
+
+    fn is_full(&self, bounds: Bounds) -> bool {
+        self.rows.len() >= bounds.rows || self.bytes >= bounds.bytes
+    }
+
+    fn latest(&self) -> Duration {
+        self.rows.back().map_or(Duration::ZERO, |row| row.at)
+    }
+}
+
+fn gap(at: Duration, rows: u64) -> Arc<Row> {
+    Arc::new(Row { at, connection: 0, event: Event::Gap(rows) })
+}
+
+/// Somebody who looks at the connections of a browser. When it is dropped, its place is free.
+pub struct Viewer {
+    viewer: u64,
+    hub: Hub,
+    wake: Arc<Notify>,
+}
+
+impl Viewer {
+    /// Waits until there are rows, and takes them all.
+    ///
+    /// Cancel safe: what has not been returned is still there.
+    pub async fn rows(&mut self) -> Vec<Arc<Row>> {
+        loop {
+            let rows = self.take();
+            if !rows.is_empty() {
+                return rows;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    fn take(&mut self) -> Vec<Arc<Row>> {
+        let now = self.hub.now();
+        let mut shared = self.hub.lock();
+        let queue = shared.queues.iter_mut().find(|queue| queue.viewer == self.viewer);
+        let Some(queue) = queue else { return Vec::new() };
+        let mut rows = Vec::from(mem::take(&mut queue.rows).rows);
+        let missed = mem::take(&mut queue.missed);
+        if missed > 0 {
+            rows.push(gap(now, missed));
+        }
+        rows
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.hub.lock().queues.retain(|queue| queue.viewer != self.viewer);
+    }
+}

@@ -1,0 +1,163 @@
+//! A listener whose connections pass what they read and write on to a [`Tap`].
+
+use std::{
+    borrow::Cow,
+    io::{self, ErrorKind, IoSlice},
+    net::SocketAddr,
+    ops::Deref,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use axum::serve::Listener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
+
+use super::{hub::Hub, row::Side, tap::Tap};
+
+/// A TCP listener. Its connections have taps if it has a hub.
+pub struct TappedListener {
+    pub listener: TcpListener,
+    pub hub: Option<Hub>,
+}
+
+impl Listener for TappedListener {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        let tap = self.hub.clone().map(|hub| Box::new(Tap::new(hub, peer)));
+
+        (Connection { stream, tap }, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A TCP connection. It behaves as its stream does.
+pub struct Connection {
+    stream: TcpStream,
+    /// Gone as soon as it is clear that nobody may look at this connection.
+    tap: Option<Box<Tap>>,
+}
+
+impl Connection {
+    /// Lets the tap know what happened, if there is one.
+    fn tell(&mut self, what: impl FnOnce(&mut Tap)) {
+        if let Some(tap) = &mut self.tap {
+            what(tap);
+            if tap.is_done() {
+                self.tap = None;
+            }
+        }
+    }
+
+    /// Looks at what a write has given. `written` are the bytes, if so many were accepted:
+    /// the kernel may accept less than it is offered.
+    fn wrote<'a>(
+        &mut self,
+        result: &io::Result<usize>,
+        written: impl FnOnce(usize) -> Cow<'a, [u8]>,
+    ) {
+        match result {
+            Ok(accepted) => self.tell(|tap| tap.sent(&written(*accepted))),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        let is_reset = [
+            ErrorKind::ConnectionReset,
+            ErrorKind::ConnectionAborted,
+            ErrorKind::BrokenPipe,
+        ]
+        .contains(&error.kind());
+        if is_reset {
+            self.tell(|tap| tap.reset(Side::Client));
+        }
+    }
+}
+
+impl Deref for Connection {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        &self.stream
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (before, had_room) = (buffer.filled().len(), buffer.remaining() > 0);
+        let result = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
+        let read = &buffer.filled()[before..];
+        match &result {
+            // Nothing to read, although there was room for it: the client sends no more.
+            Ok(()) if read.is_empty() && had_room => {
+                self.tell(|tap| tap.finished(Side::Client));
+            }
+            Ok(()) => self.tell(|tap| tap.received(read)),
+            Err(error) => self.failed(error),
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
+        self.wrote(&result, |accepted| Cow::Borrowed(&bytes[..accepted]));
+        Poll::Ready(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result =
+            ready!(Pin::new(&mut self.stream).poll_write_vectored(context, parts));
+        self.wrote(&result, |accepted| {
+            let mut written = parts.iter().map(Deref::deref).collect::<Vec<_>>().concat();
+            written.truncate(accepted);
+            Cow::Owned(written)
+        });
+        Poll::Ready(result)
+    }
+
+    /// Without this, hyper would copy the parts of a message into one.
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.stream).poll_shutdown(context));
+        if result.is_ok() {
+            self.tell(|tap| tap.finished(Side::Server));
+        }
+        Poll::Ready(result)
+    }
+}

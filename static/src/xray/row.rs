@@ -1,0 +1,217 @@
+//! What viewers are told, as JSON.
+//!
+//! | kind | what happened |
+//! |---|---|
+//! | `tcp` | a connection was opened, a side ended it (`FIN`, `RST`), it is gone |
+//! | `request`, `response` | the handshake; a rejection has its body |
+//! | `frame` | a frame, with its header and the first bytes of its payload, in hex |
+//! | `gap` | so many rows are left out here |
+
+use std::{fmt::Display, net::SocketAddr, time::Duration};
+
+use super::frames::Frame;
+use crate::json::quoted;
+
+/// What a row takes in memory beside its texts and payload, about.
+const OVERHEAD: usize = 256;
+
+/// One thing that happened. Times count from the start of the program.
+pub struct Row {
+    pub at: Duration,
+    pub connection: u64,
+    pub event: Event,
+}
+
+pub enum Event {
+    /// `earlier` are the first lines of what was asked before the handshake.
+    Open {
+        peer: SocketAddr,
+        earlier: Vec<String>,
+    },
+    Request {
+        bytes: u64,
+        label: Option<String>,
+        path: String,
+        head: Vec<String>,
+    },
+    /// `bytes` counts the body, too. `took` is the time since the request.
+    Response {
+        bytes: u64,
+        status: u16,
+        took: Duration,
+        head: Vec<String>,
+        body: Option<String>,
+    },
+    Frame(Side, Frame),
+    /// This side sends nothing more.
+    Fin(Side),
+    /// This side has broken the connection off.
+    Rst(Side),
+    /// We have dropped the connection. `first` is who ended it.
+    Gone {
+        first: Side,
+        received: u64,
+        sent: u64,
+        lasted: Duration,
+    },
+    /// So many rows are left out. It belongs to no connection.
+    Gap(u64),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+impl Row {
+    /// About how many bytes it takes.
+    pub fn size(&self) -> usize {
+        let length = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+        OVERHEAD
+            + match &self.event {
+                Event::Open { earlier, .. } => length(earlier),
+                Event::Request { head, .. } => length(head),
+                Event::Response { head, body, .. } => {
+                    length(head) + body.as_ref().map_or(0, String::len)
+                }
+                Event::Frame(_, frame) => frame.data.len(),
+                _ => 0,
+            }
+    }
+
+    pub fn json(&self) -> String {
+        let mut row = Object::default();
+        row.value("t", milliseconds(self.at));
+        if !matches!(self.event, Event::Gap(_)) {
+            row.value("connection", self.connection);
+        }
+        match &self.event {
+            Event::Open { peer, earlier } => {
+                row.tcp(Side::Client, "open");
+                row.text("peer", &peer.to_string());
+                if !earlier.is_empty() {
+                    row.texts("earlier", earlier);
+                }
+            }
+            Event::Request { bytes, label, path, head } => {
+                row.kind(Side::Client, "request");
+                row.value("bytes", bytes);
+                if let Some(label) = label {
+                    row.text("label", label);
+                }
+                row.text("path", path);
+                row.texts("head", head);
+            }
+            Event::Response { bytes, status, took, head, body } => {
+                row.kind(Side::Server, "response");
+                row.value("bytes", bytes);
+                row.value("status", status);
+                row.value("took", milliseconds(*took));
+                row.texts("head", head);
+                if let Some(body) = body {
+                    row.text("body", body);
+                }
+            }
+            Event::Frame(side, frame) => row.frame(*side, frame),
+            Event::Fin(side) => row.tcp(*side, "FIN"),
+            Event::Rst(side) => row.tcp(*side, "RST"),
+            Event::Gone { first, received, sent, lasted } => {
+                row.tcp(Side::Server, "gone");
+                row.text("first", first.name());
+                row.value("received", received);
+                row.value("sent", sent);
+                row.value("lasted", milliseconds(*lasted));
+            }
+            Event::Gap(rows) => {
+                row.text("kind", "gap");
+                row.value("rows", rows);
+            }
+        }
+        row.finish()
+    }
+}
+
+/// A JSON object that is being written.
+#[derive(Default)]
+struct Object(String);
+
+impl Object {
+    fn kind(&mut self, from: Side, kind: &str) {
+        self.text("from", from.name());
+        self.text("kind", kind);
+    }
+
+    fn tcp(&mut self, from: Side, what: &str) {
+        self.kind(from, "tcp");
+        self.text("what", what);
+    }
+
+    fn frame(&mut self, from: Side, frame: &Frame) {
+        self.kind(from, "frame");
+        self.value("fin", frame.is_final());
+        self.value("rsv", frame.reserved());
+        self.value("opcode", frame.opcode());
+        if let Some(mask) = frame.mask {
+            self.text("mask", &hex(&mask));
+        }
+        self.value("len", frame.len);
+        self.text("header", &hex(&frame.header));
+        self.text("data", &hex(&frame.data));
+        if let Some((message, part)) = frame.message {
+            self.value("message", message);
+            self.value("part", part);
+        }
+        if let Some(rtt) = frame.rtt {
+            self.value("rtt", milliseconds(rtt));
+        }
+        if frame.reads > 1 {
+            self.value("reads", frame.reads);
+            self.value("took", milliseconds(frame.took));
+        }
+        if frame.got < frame.len {
+            self.value("got", frame.got);
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.value(name, quoted(text));
+    }
+
+    fn texts(&mut self, name: &str, texts: &[String]) {
+        let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
+        self.value(name, format!("[{}]", texts.join(",")));
+    }
+
+    /// `json` is a number, `true` or `false`, or what is JSON already.
+    fn value(&mut self, name: &str, json: impl Display) {
+        let begin = if self.0.is_empty() { '{' } else { ',' };
+        self.0.push_str(&format!("{begin}\"{name}\":{json}"));
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64() * 1000.0)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digits =
+        |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    bytes.iter().flat_map(digits).collect()
+}
