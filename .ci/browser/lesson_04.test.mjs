@@ -40,7 +40,7 @@ describe("lesson 04, path parameters", LIMITS, () => {
     await press(page, "Connect");
 
     await sees(page, "#state", "so it rejected us", "the server is there, so that is left");
-    await page.locator("summary").click();
+    await page.locator("main summary").click();
     const command = await page.locator("#ask").textContent();
     const here = command.replace("127.0.0.1:8000", new URL(lesson.server.url).host);
     const { stdout } = await shell(here, { timeout: TIMEOUT });

@@ -5,11 +5,14 @@
 //! <meta name="package" content="lesson_07_rooms" />
 //! <meta name="websocket" content="/ws/chat/rust/{name}" />
 //! <meta name="message" content='{"type":"ping"}' />
+//! <meta name="chapter" content="lessons/07-rooms" />
+//! <meta name="try" content="Join the room rust in two windows, and talk." />
 //! ```
 //!
 //! `package` is the program that the page is for. `websocket` is the endpoint that the lab
 //! connects to, with `{name}`, `{number}` or `{token}` for what each client has of its own.
-//! Each `message` is one that the lab offers to send.
+//! Each `message` is one that the lab offers to send. `chapter` is the file of the book that
+//! explains the program, without its ending, and each `try` something to do with the page.
 //!
 //! The name comes before the content, and the content is taken as it stands: what has
 //! quotation marks in it stands between apostrophes.
@@ -19,6 +22,11 @@ use super::file;
 /// The program that a page is for. A page that any program may serve names none.
 pub fn package(page: &str) -> Option<&'static str> {
     meta(page, "package").next()
+}
+
+/// Where the book explains the program of a page, seen from the folder of its texts.
+pub fn chapter(page: &str) -> Option<&'static str> {
+    meta(page, "chapter").next()
 }
 
 /// What stands between `<title>` and `</title>`.

@@ -3,37 +3,50 @@
 //! A program needs two lines for it: [`listen`] opens the port and prints where to look,
 //! [`router`] serves the pages.
 
+mod chapter;
+mod frame;
 mod head;
 mod json;
 mod lab;
+mod neighbours;
 #[cfg(debug_assertions)]
 mod xray;
 
 use std::{
+    borrow::Cow,
     env,
     fmt::Display,
     io::{self, ErrorKind, Write},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     process,
 };
 
 use axum::{
     Router,
-    http::{StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
     serve::{Listener, ListenerExt, TapIo},
 };
+pub use neighbours::{qr_code, urls};
 use tokio::net::TcpListener;
 
 /// Where every program of the course listens, unless `ADDR` says otherwise.
 const DEFAULT_ADDR: &str = "127.0.0.1:8000";
 
-/// Networks between programs of this computer, by the first letters of their interfaces.
-const VIRTUAL: [&str; 6] = ["docker", "br-", "veth", "virbr", "vbox", "vmnet"];
-
 /// Every file of this folder that a browser may ask for: its name and its text.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+/// Pages with gaps, which are filled before somebody gets them.
+const TEMPLATES: [&str; 3] = ["index.html", "elsewhere.html", "nothing.html"];
+
+/// What the landing page of a debug build has, too.
+const MORE: &str = r#"<p>
+        <a href="/lab.html">The lab</a> has three clients on one page, and buttons that send
+        what no client should. <a href="/chapter">The chapter</a> explains the program: you
+        get the page of the book while <code>mdbook serve book</code> runs, and else the text
+        that it is made from.
+      </p>"#;
 
 /// The program that runs: its package, and the page to open first.
 #[derive(Clone, Copy)]
@@ -82,7 +95,7 @@ async fn open(addr: SocketAddr, variable: Option<&str>) -> NoDelayListener {
     let _ = lab::ADDR.set(addr); // Of several listeners, the lab asks the first.
     #[cfg(debug_assertions)]
     let listener = xray::tap(listener);
-    print(io::stdout(), welcome(addr, &network_addresses()));
+    print(io::stdout(), welcome(addr, &neighbours::urls(addr)));
     #[cfg(debug_assertions)]
     if xray::is_on() {
         print(io::stdout(), xray::welcome(addr));
@@ -116,31 +129,12 @@ fn print(mut to: impl Write, line: impl Display) {
     let _ = to.write_all(format!("{line}\n").as_bytes()); // Or nobody reads it.
 }
 
-/// The addresses under which other computers of the network reach this one, as far as it
-/// knows, the most likely one first.
-///
-/// Those of IPv6 are there only if there are no others, because nobody likes to type them.
-pub fn network_addresses() -> Vec<IpAddr> {
-    let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default(); // Or it will not tell.
-    interfaces.retain(|interface| !interface.is_loopback() && !interface.is_link_local());
-    if interfaces.iter().any(|interface| interface.ip().is_ipv4()) {
-        interfaces.retain(|interface| interface.ip().is_ipv4());
-    }
-    let is_virtual = |name: &str| VIRTUAL.iter().any(|begin| name.starts_with(begin));
-    interfaces.sort_by_key(|interface| is_virtual(&interface.name));
-    interfaces.iter().map(|interface| interface.ip()).collect()
-}
-
-/// `network` are the addresses of this computer that others can reach.
-fn welcome(addr: SocketAddr, network: &[IpAddr]) -> String {
+/// `urls` are those at which browsers find us.
+fn welcome(addr: SocketAddr, urls: &[String]) -> String {
     let port = addr.port();
     if !addr.ip().is_unspecified() {
         return format!("Open http://{addr} in a browser. Ctrl-C stops the server.");
     }
-    let urls: Vec<_> = network
-        .iter()
-        .map(|&ip| format!("http://{}", SocketAddr::new(ip, port)))
-        .collect();
     let others = match urls.is_empty() {
         true => "Other computers cannot reach this one: it is in no network.".into(),
         false => format!("Other computers of the network open {}.", urls.join(" or ")),
@@ -190,11 +184,15 @@ pub fn router_with_origins<S: Clone + Send + Sync + 'static>(
     let running = Program { package, page };
     // The lab asks this server in its own name. A limit for addresses would not notice who
     // is behind it, so it is for debug builds alone.
-    let lab = if cfg!(debug_assertions) {
-        lab::router(running, origins)
+    let debug = if cfg!(debug_assertions) {
+        Router::new()
+            .route("/lab", get(async || Redirect::temporary("/lab.html")))
+            .merge(lab::router(running, origins))
+            .merge(chapter::router(running))
     } else {
         Router::new()
     };
+    check(running);
 
     let xray = cfg_select! {
         debug_assertions => { xray::router(origins) }
@@ -202,11 +200,20 @@ pub fn router_with_origins<S: Clone + Send + Sync + 'static>(
     };
 
     Router::new()
-        .route("/", get(landing_page(running)))
-        .route("/favicon.ico", get(Redirect::permanent("/favicon.svg")))
-        .merge(lab)
+        .route("/", get(async move || landing_page(running, &neighbours())))
+        .route("/index.html", get(async || Redirect::permanent("/")))
+        .route("/favicon.ico", get(async || Redirect::permanent("/favicon.svg")))
+        .merge(debug)
         .merge(xray)
-        .fallback(move |uri: Uri| async move { serve(running, uri.path()) })
+        .fallback(async move |uri: Uri, headers: HeaderMap| {
+            serve(running, uri.path(), wants_a_page(&headers))
+        })
+}
+
+/// The program's page is what everything here starts from.
+fn check(Program { package, page }: Program) {
+    let title = head::title(page);
+    assert!(title.is_some(), "{package} needs {page} with a title in its head");
 }
 
 /// The text of an embedded file, such as `style.css`.
@@ -215,12 +222,20 @@ pub fn file(name: &str) -> Option<&'static str> {
     Some(text)
 }
 
-fn serve(running: Program, path: &str) -> Response {
+/// `as_page`: whether the answer that something is not here is for a person who looks at a
+/// browser. A program gets the sentence alone.
+fn serve(running: Program, path: &str, as_page: bool) -> Response {
     let name = path.trim_start_matches('/');
     let foreign = head::package(name)
         .filter(|&package| head::package(running.page) != Some(package));
+    let known = file(name).filter(|_| !TEMPLATES.contains(&name));
 
-    match (foreign, file(name)) {
+    match (foreign, known) {
+        (Some(other), _) if as_page => {
+            let wanted = head::title(name).unwrap_or(name);
+            let values = [("other", other), ("wanted", wanted)];
+            not_found(Html(fill(running, "elsewhere.html", &values)))
+        }
         (Some(other), _) => not_found(format!(
             "This server runs {}. Stop it, and start the server of this page: cargo run -p \
              {other}",
@@ -232,27 +247,61 @@ fn serve(running: Program, path: &str) -> Response {
                 (header::CONTENT_TYPE, media_type(name)),
                 (header::CACHE_CONTROL, "no-cache"),
             ];
+            let text = if name.ends_with(".html") {
+                frame::framed(running, name, text).into()
+            } else {
+                Cow::Borrowed(text)
+            };
             (headers, text).into_response()
+        }
+        (None, None) if as_page => {
+            not_found(Html(fill(running, "nothing.html", &[("path", path)])))
         }
         (None, None) => not_found(format!("Nothing is served at {path}.")),
     }
 }
 
-fn not_found(sentence: String) -> Response {
-    (StatusCode::NOT_FOUND, sentence).into_response()
+fn not_found(answer: impl IntoResponse) -> Response {
+    (StatusCode::NOT_FOUND, answer).into_response()
 }
 
-fn landing_page(running: Program) -> Html<String> {
-    let Program { package, page } = running;
-    let text = file("index.html").expect("the folder of the pages has index.html");
-    let title = head::title(page)
-        .unwrap_or_else(|| panic!("{package} needs {page} with a title in its head"));
+/// A browser that opens a page asks for HTML. Scripts and other programs take anything.
+fn wants_a_page(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|types| types.contains("text/html"))
+}
 
-    Html(
-        text.replace("{{package}}", package)
-            .replace("{{page}}", page)
-            .replace("{{title}}", title),
-    )
+/// `neighbours` are the URLs at which other computers find us.
+fn landing_page(running: Program, neighbours: &[String]) -> Html<String> {
+    let mut text = fill(running, "index.html", &[]);
+    let more = if cfg!(debug_assertions) { MORE } else { "" };
+    let invitation = frame::invitation(running, neighbours);
+    for (mark, part) in [("{{more}}", more), ("{{invitation}}", &invitation)] {
+        text = text.replace(mark, part);
+    }
+    Html(text)
+}
+
+/// The URLs at which other computers find us. There are none on loopback.
+fn neighbours() -> Vec<String> {
+    match lab::ADDR.get() {
+        Some(addr) if !addr.ip().is_loopback() => neighbours::urls(*addr),
+        _ => Vec::new(),
+    }
+}
+
+/// A template with what we know of the program, and with other values, in the frame.
+fn fill(running: Program, template: &str, values: &[(&str, &str)]) -> String {
+    let text = file(template).expect("the folder of the pages has the templates");
+    let title = head::title(running.page).unwrap_or_default();
+    let own = [("package", running.package), ("page", running.page), ("title", title)];
+
+    let mut text = frame::framed(running, template, text);
+    // Ours first: what a stranger writes into a path stays as it is.
+    for (name, value) in own.iter().chain(values) {
+        text = text.replace(&format!("{{{{{name}}}}}"), &frame::escaped(value));
+    }
+    text
 }
 
 fn media_type(name: &str) -> &'static str {

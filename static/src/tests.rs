@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    path::Path,
 };
 
 use axum::{body::to_bytes, serve::Listener};
@@ -60,6 +61,153 @@ fn every_page_of_a_program_says_what_the_lab_offers_for_it() {
 }
 
 #[test]
+fn every_page_of_a_program_has_a_chapter_and_three_things_to_try() {
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src");
+    for (name, _) in pages_of_programs() {
+        let chapter = head::chapter(name).unwrap_or_default();
+        assert!(
+            book.join(format!("{chapter}.md")).is_file(),
+            "{name} needs a line in its head such as <meta name=\"chapter\" \
+             content=\"lessons/07-rooms\" />, and the book has no chapter {chapter:?}"
+        );
+
+        let tries = head::meta(name, "try").count();
+        assert_eq!(tries, 3, "{name} names three things to try, each in a <meta>");
+    }
+}
+
+#[test]
+fn every_page_leads_on_to_the_course_the_lab_and_the_chapter() {
+    let rooms = Program { package: "lesson_07_rooms", page: "lesson_07.html" };
+
+    for (name, text) in pages() {
+        let text = frame::framed(rooms, name, text);
+
+        for part in [
+            r##"<a class="skip" href="#main">"##,
+            r#"<main id="main">"#,
+            r#"<a href="/">WebSockets in Rust</a>"#,
+            "7 of 18",
+            r#"<a href="/lesson_07.html""#,
+            r#"<a href="/lab.html""#,
+            r#"<a href="/chapter">"#,
+            r#"src="/course.js""#,
+        ] {
+            assert_eq!(text.matches(part).count(), 1, "{name} has {part} once: {text}");
+        }
+        let body = text.find("<body").expect("each page has a body");
+        assert!(text.find("class=\"skip\"") > Some(body), "{name}: first in the body");
+    }
+}
+
+#[test]
+fn the_frame_marks_the_page_that_one_is_on() {
+    for (name, marks) in [("lesson_01.html", 1), ("lab.html", 1), ("nothing.html", 0)] {
+        let text =
+            frame::framed(LESSON_01, name, file(name).expect("there is this page"));
+
+        let current = format!(r#"<a href="/{name}" aria-current="page">"#);
+        assert_eq!(text.matches(&current).count(), marks, "{name} is a link: {text}");
+        assert_eq!(text.matches("aria-current").count(), marks, "and no other: {text}");
+    }
+}
+
+#[test]
+fn our_script_comes_before_those_of_the_page() {
+    for (name, text) in pages() {
+        let text = frame::framed(LESSON_01, name, text);
+
+        let first = quoted(&text, "src=").next();
+
+        assert_eq!(
+            first,
+            Some("/course.js"),
+            "{name}: it sees each socket from the first"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_person_at_the_page_of_another_lesson_gets_a_page() {
+    let (status, text) = answer(serve(LESSON_01, "/lesson_02.html", true)).await;
+
+    assert_eq!(status, StatusCode::NOT_FOUND, "it is not what was asked for");
+    for part in [
+        "<code>lesson_01_echo</code>",
+        "Lesson 02: how a connection ends",
+        ">cargo run -p lesson_02_disconnect</pre>",
+        r#"<a class="button" href="/lesson_01.html">Lesson 01: an echo server</a>"#,
+    ] {
+        assert!(text.contains(part), "the page should have {part}: {text}");
+    }
+    assert!(!text.contains("{{"), "no placeholder is left: {text}");
+}
+
+#[tokio::test]
+async fn a_person_at_a_path_that_nobody_serves_gets_a_page() {
+    let path = "/{{package}}/<b>\"&";
+
+    let (status, text) = answer(serve(LESSON_01, path, true)).await;
+
+    assert_eq!(status, StatusCode::NOT_FOUND, "there is no such file");
+    let shown = "<code>/{{package}}/&lt;b&gt;&quot;&amp;</code>";
+    assert!(text.contains(shown), "the path is shown as the text it is: {text}");
+    assert!(text.contains(r#"href="/lesson_01.html""#), "and there is a way on");
+}
+
+#[test]
+fn a_template_is_no_page_of_its_own() {
+    for name in TEMPLATES {
+        let status = serve(LESSON_01, &format!("/{name}"), false).status();
+
+        assert_eq!(status, StatusCode::NOT_FOUND, "{name} has gaps");
+    }
+}
+
+#[test]
+fn a_browser_gets_a_page_and_a_program_a_sentence() {
+    for (accept, expected) in [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+        ("*/*", false),
+        ("application/json", false),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, accept.parse().expect("this is a header"));
+
+        assert_eq!(wants_a_page(&headers), expected, "it accepts {accept}");
+    }
+    assert!(!wants_a_page(&HeaderMap::new()), "it does not say what it accepts");
+}
+
+#[test]
+fn the_landing_page_invites_the_neighbours_if_they_can_come() {
+    let urls = ["http://192.168.1.17:8000".into(), "http://10.0.0.4:8000".into()];
+
+    let Html(invites) = landing_page(LESSON_01, &urls);
+    let Html(alone) = landing_page(LESSON_01, &[]);
+
+    for part in [
+        r#"<a href="http://192.168.1.17:8000">http://192.168.1.17:8000</a>"#,
+        r#"<a href="http://10.0.0.4:8000">"#,
+        r#"<svg role="img" aria-label="QR code: http://192.168.1.17:8000/lesson_01.html""#,
+    ] {
+        assert!(invites.contains(part), "the page should have {part}: {invites}");
+    }
+    assert!(!alone.contains("QR code"), "on loopback there is nobody to invite: {alone}");
+    assert!(!alone.contains("invitation"), "not even the place for it: {alone}");
+}
+
+#[test]
+fn a_qr_code_is_a_picture_of_the_url() {
+    let picture = qr_code("http://192.168.1.17:8000").expect("it is short enough");
+    let other = qr_code("http://192.168.1.18:8000").expect("it is short enough");
+
+    assert!(picture.contains("<svg"), "{picture}");
+    assert_ne!(picture, other, "another address is another picture");
+    assert!(qr_code(&"x".repeat(3000)).is_err(), "there is a limit");
+}
+
+#[test]
 fn what_the_lab_offers_stands_in_the_pages_as_it_is_sent() {
     for (name, _) in pages_of_programs() {
         for path in head::meta(name, "websocket") {
@@ -78,9 +226,12 @@ fn what_the_lab_offers_stands_in_the_pages_as_it_is_sent() {
 #[test]
 fn every_link_leads_somewhere() {
     for (name, text) in pages() {
-        for link in quoted(text, "href=").chain(quoted(text, "src=")) {
-            // The landing page learns its link from the server.
-            let known = link == "{{page}}" || file(link).is_some();
+        let text = frame::framed(LESSON_01, name, text);
+        for link in quoted(&text, "href=").chain(quoted(&text, "src=")) {
+            let path = link.trim_start_matches('/');
+            // Templates learn this link from the server. The others are routes and parts.
+            let known = ["{{page}}", "", "chapter", "#main"].contains(&path)
+                || file(path).is_some();
 
             assert!(known, "{name} links to {link}, which FILES lacks");
         }
@@ -175,10 +326,13 @@ fn the_landing_page_names_the_program_and_links_to_its_page() {
     let running =
         Program { package: "lesson_03_connection_manager", page: "lesson_03.html" };
 
-    let Html(text) = landing_page(running);
+    let Html(text) = landing_page(running, &[]);
 
     assert!(text.contains("lesson_03_connection_manager"), "the package is named");
-    assert!(text.contains(r#"href="lesson_03.html""#), "the page is linked");
+    assert!(
+        text.contains(r#"class="button" href="/lesson_03.html""#),
+        "the page is linked"
+    );
     let title = head::title("lesson_03.html").expect("the page has a title");
     assert!(text.contains(title), "the link reads as the page's title");
     assert!(!text.contains("{{"), "no placeholder is left");
@@ -192,7 +346,7 @@ fn a_program_whose_page_is_missing_does_not_start() {
 
 #[tokio::test]
 async fn the_page_of_another_lesson_is_answered_with_the_command_that_serves_it() {
-    let (status, sentence) = answer(serve(LESSON_01, "/lesson_02.html")).await;
+    let (status, sentence) = answer(serve(LESSON_01, "/lesson_02.html", false)).await;
 
     assert_eq!(status, StatusCode::NOT_FOUND, "another lesson's page is not served");
     assert_eq!(
@@ -207,10 +361,10 @@ async fn the_page_of_another_lesson_is_answered_with_the_command_that_serves_it(
 async fn a_program_of_any_name_serves_its_page() {
     let running = Program { package: "my_chat", page: "lesson_07.html" };
 
-    let Html(text) = landing_page(running);
+    let Html(text) = landing_page(running, &[]);
     let _: Router = router(running.package, running.page); // It does not panic.
-    let own = serve(running, "/lesson_07.html");
-    let (_, other) = answer(serve(running, "/lesson_01.html")).await;
+    let own = serve(running, "/lesson_07.html", false);
+    let (_, other) = answer(serve(running, "/lesson_01.html", false)).await;
 
     assert!(text.contains("my_chat"), "the landing page has the name: {text}");
     assert_eq!(own.status(), StatusCode::OK, "its page is another program's, too");
@@ -227,7 +381,7 @@ fn two_programs_may_share_a_page() {
     for package in ["exercises", "solutions"] {
         let running = Program { package, page: "chat.html" };
 
-        let status = serve(running, "/chat.html").status();
+        let status = serve(running, "/chat.html", false).status();
 
         assert_eq!(status, StatusCode::OK, "chat.html is the page of {package}");
     }
@@ -235,7 +389,7 @@ fn two_programs_may_share_a_page() {
 
 #[tokio::test]
 async fn an_unknown_path_is_answered_with_a_sentence() {
-    let (status, sentence) = answer(serve(LESSON_01, "/nonsense")).await;
+    let (status, sentence) = answer(serve(LESSON_01, "/nonsense", false)).await;
 
     assert_eq!(status, StatusCode::NOT_FOUND, "there is no such file");
     assert_eq!(sentence, "Nothing is served at /nonsense.", "and we say so");
@@ -251,7 +405,7 @@ fn files_come_with_their_type_and_are_asked_for_anew_each_time() {
     ];
 
     for (path, media_type) in expected {
-        let response = serve(LESSON_01, path);
+        let response = serve(LESSON_01, path, false);
         let headers = response.headers();
 
         assert_eq!(response.status(), StatusCode::OK, "{path} is served");
@@ -411,9 +565,10 @@ fn pages() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     FILES.iter().filter(|(name, _)| name.ends_with(".html"))
 }
 
-/// All but those that any program may serve.
+/// All but those that every program serves.
 fn pages_of_programs() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    pages().filter(|(name, _)| !["index.html", "lab.html"].contains(name))
+    let of_all = |name: &str| name == "lab.html" || TEMPLATES.contains(&name);
+    pages().filter(move |(name, _)| !of_all(name))
 }
 
 fn scripts() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
@@ -467,7 +622,7 @@ async fn small_messages_leave_at_once() {
 #[test]
 fn a_classroom_is_told_where_to_look() {
     let everywhere = ([0, 0, 0, 0], 8000).into();
-    let network = [[192, 168, 1, 17].into(), [10, 0, 0, 4].into()];
+    let network = ["http://192.168.1.17:8000".into(), "http://10.0.0.4:8000".into()];
 
     let sentence = welcome(everywhere, &network);
     let alone = welcome(everywhere, &[]);
@@ -482,14 +637,18 @@ fn a_classroom_is_told_where_to_look() {
 
 #[test]
 fn who_listens_to_itself_alone_promises_neighbours_nothing() {
-    let sentence = welcome(([127, 0, 0, 1], 8000).into(), &[[10, 0, 0, 4].into()]);
+    let loopback = ([127, 0, 0, 1], 8000).into();
 
-    assert!(!sentence.contains("10.0.0.4"), "nobody could reach it: {sentence}");
+    let sentence = welcome(loopback, &urls(loopback));
+
+    assert!(!sentence.contains("Other computers"), "nobody could reach it: {sentence}");
 }
 
 #[test]
 fn no_address_of_this_computer_is_for_itself_alone() {
-    for ip in network_addresses() {
-        assert!(!ip.is_loopback(), "a neighbour who opens {ip} would meet itself");
+    for url in urls(([0, 0, 0, 0], 8000).into()) {
+        for own in ["//127.", "//[::1]", "//0.0.0.0"] {
+            assert!(!url.contains(own), "a neighbour who opens {url} would meet itself");
+        }
     }
 }

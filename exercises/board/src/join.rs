@@ -1,16 +1,12 @@
 //! How one joins: the addresses of this machine, as a learner types them, and as QR codes.
 
-use std::{
-    fmt::Write,
-    net::{IpAddr, SocketAddr},
-};
+use std::{fmt::Write, net::SocketAddr};
 
 use axum::{
     extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use qrcode::{QrCode, render::svg};
 use serde::Deserialize;
 
 /// Where the board listens.
@@ -26,22 +22,9 @@ impl Addresses {
 
     /// The URLs that the others of the class can use, the most likely one first.
     ///
-    /// They are looked up each time: the machine may have changed its network.
+    /// Without any, the board works all the same, and the teacher knows the address.
     pub fn urls(self) -> Vec<String> {
-        let port = self.listener.port();
-        self.ips()
-            .into_iter()
-            .map(|ip| format!("http://{}", SocketAddr::new(ip, port)))
-            .collect()
-    }
-
-    fn ips(self) -> Vec<IpAddr> {
-        let ip = self.listener.ip();
-        if !ip.is_unspecified() {
-            return vec![ip];
-        }
-        // Without a list, the board works all the same, and the teacher knows the address.
-        pages::network_addresses()
+        pages::urls(self.listener)
     }
 
     /// What a teacher needs to know on the console.
@@ -79,9 +62,8 @@ pub async fn qr_code(
     if !addresses.urls().contains(&url) {
         return (StatusCode::NOT_FOUND, "The board has no such address.").into_response();
     }
-    match QrCode::new(format!("{url}/join")) {
-        Ok(code) => {
-            let picture = code.render::<svg::Color>().build();
+    match pages::qr_code(&format!("{url}/join")) {
+        Ok(picture) => {
             ([(header::CONTENT_TYPE, "image/svg+xml")], picture).into_response()
         }
         Err(error) => {
