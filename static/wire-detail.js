@@ -76,7 +76,10 @@ function request({ raw, about }) {
   const took = field(about.response?.raw?.head ?? [], "sec-websocket-extensions");
   const parts = [section("As it was sent", head(raw.head))];
   if (offers && about.response) parts.push(make("p", {}, compression(took)));
-  parts.push(make("p", {}, "Secrets are blanked: ●●● stands for each of them."));
+  parts.push(
+    make("p", {}, "Secrets are blanked: ●●● stands for each of them."),
+    make("p", {}, "Times are those at which the program read and wrote, not the network."),
+  );
   return parts;
 }
 

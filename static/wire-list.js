@@ -2,7 +2,7 @@
 // message, and only those rows in the document that are in sight.
 
 import { make } from "./elements.js";
-import { hex, bytesOf, number } from "./wire-rows.js";
+import { bytesOf, duration, hex, number } from "./wire-rows.js";
 
 /** How many rows we have ready above and below what is in sight. */
 const SPARE = 2;
@@ -251,7 +251,7 @@ export class WireList {
     option.ariaLabel = spoken(row, passed);
     parts.time.textContent = time(passed, this.sinceFirst);
     parts.who.textContent = who(row);
-    parts.kind.textContent = row.kind === "continuation" ? "… more" : row.kind;
+    parts.kind.textContent = kindOf(row);
     parts.bytes.textContent = row.bytes === undefined ? "" : number(row.bytes);
     parts.says.replaceChildren(...words(row));
     parts.hex.textContent = row.raw?.header ? hex(bytesOf(row.raw.header), 14) : "";
@@ -305,6 +305,15 @@ function time(passed, isTotal) {
   return `+${passed.toFixed(passed < 100 ? 1 : 0)}`;
 }
 
+/** A message in several frames: “text …”, “… more …” and “… end”. */
+function kindOf({ kind, group, raw }) {
+  const isData = group === "text" || group === "binary";
+  const isOver = raw?.fin !== false;
+  if (!isData) return kind;
+  if (kind === "continuation") return isOver ? "… end" : "… more";
+  return isOver ? kind : `${kind} …`;
+}
+
 function who({ client, from, about }) {
   if (!about) return "";
   return from === "client" ? `${client} →` : `→ ${client}`;
@@ -318,7 +327,8 @@ function spoken({ client, from, about, kind, bytes, text = "" }, passed) {
 }
 
 /** A text. In JSON, the values stand out, and what holds them together does not. */
-function words({ kind, group, text = "" }) {
+function words({ kind, group, raw, text = "" }) {
+  if (raw?.rtt !== undefined) return [`${duration(raw.rtt)} after our ping ${text}`];
   const shown = text.slice(0, SHOWN).replace(/[\r\n\t]/g, " ");
   if (kind !== "text" || group !== "text" || !/^\s*[{[]/.test(shown)) return [shown];
 

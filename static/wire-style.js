@@ -11,7 +11,9 @@ export const STYLE = `
     --wire-line: var(--line, light-dark(#dcd8ce, #3a3732));
     --wire-edge: var(--edge, light-dark(#918c82, #77726a));
     --wire-accent: var(--accent, light-dark(#a2401c, #e8906c)); }
-  .view { --row: 28px; --type: 14px; --lane: 92px; --small: 13px;
+  .view { --row: 28px; --type: 14px; --small: 13px; --share: 30cqi;
+    --kind: calc(var(--type) * 5.6); --bytes: calc(var(--type) * 3.6);
+    --lane: clamp(34px, calc(var(--share) / var(--lanes)), 92px);
     position: relative; display: grid; height: 100%; min-height: 12rem; color: var(--wire-ink);
     grid: auto minmax(0, 1fr) auto / minmax(0, 1fr) auto;
     grid-template-areas: "toolbar toolbar" "rows panel" "footer footer";
@@ -32,8 +34,8 @@ export const STYLE = `
   .toolbar { grid-area: toolbar; display: flex; flex-wrap: wrap; gap: 6px 16px;
     justify-content: space-between; padding: 8px 12px; border-block-end: 1px solid var(--wire-line); }
   .toolbar [role="group"] { display: flex; gap: 4px; align-items: center; }
-  .toolbar .filters { flex: 1 1 auto; gap: 10px; min-width: 0; }
-  button, input { min-height: 30px; padding: 2px 9px; font: inherit; color: inherit;
+  .toolbar .filters { flex: 1 1 0; gap: 10px; min-width: min-content; }
+  button, input { min-height: 30px; padding: 2px 7px; font: inherit; color: inherit;
     background: var(--wire-card); border: 1px solid var(--wire-line); border-radius: 6px;
     white-space: nowrap; }
   button { cursor: pointer; }
@@ -41,18 +43,21 @@ export const STYLE = `
   .clients button { font-weight: 600; color: var(--hue); }
   [aria-pressed="true"] { color: var(--wire-paper) !important; background: var(--wire-ink); }
   .clients [aria-pressed="true"] { background: var(--hue); }
-  input { flex: 0 1 12rem; min-width: 5rem; border-color: var(--wire-edge); }
+  input { flex: 1 1 5rem; width: 5rem; max-width: 12rem; border-color: var(--wire-edge); }
   big { font-size: 1.3em; font-weight: 700; line-height: 1; }
 
   /* The list: what is in a row is in the same place in all rows. */
 
   .rows { grid-area: rows; position: relative; display: flex; flex-direction: column;
     min-height: 0; }
+  .list:focus-visible[aria-activedescendant] { outline: none; }
+  .list:focus-visible .row[aria-selected="true"] { outline: 2px solid var(--wire-accent);
+    outline-offset: -2px; }
   .list { flex: 1; overflow: hidden auto; overflow-anchor: none; scrollbar-gutter: stable; }
   .space { position: relative; overflow: hidden; }
   .row, .names { display: grid; align-items: center; column-gap: 14px; padding-inline: 12px;
     grid-template-columns: calc(var(--type) * 5.4) calc(var(--lane) * var(--lanes))
-      calc(var(--type) * 5.6) calc(var(--type) * 3.6) minmax(0, 1fr) auto;
+      var(--kind) var(--bytes) minmax(0, 1fr) auto;
     height: var(--row); font: var(--type)/1 ui-monospace, monospace; white-space: pre; }
   .row { position: absolute; inset: 0 0 auto; cursor: default; contain: strict; }
   .names { height: 36px; padding-inline-end: 27px; color: var(--wire-quiet);
@@ -78,8 +83,9 @@ export const STYLE = `
 
   .lanes { position: relative; align-self: stretch; }
   .lanes > * { --x: calc((var(--at) + 0.5) * var(--lane)); position: absolute; }
-  .names b { inset-block-start: 50%; inset-inline-start: var(--x); max-width: var(--lane);
-    padding: 4px 8px; overflow: hidden; text-overflow: ellipsis; color: var(--hue);
+  .names b { inset-block-start: 50%; inset-inline-start: var(--x); max-width: calc(var(--lane) + 10px);
+    padding: 4px min(8px, calc(var(--lane) / 13)); overflow: hidden;
+    font-size: clamp(10px, calc(var(--lane) / 4.4), var(--small)); text-overflow: ellipsis; color: var(--hue);
     border-radius: 1em; transform: translate(-50%, -50%);
     background: color-mix(in srgb, var(--hue) 14%, transparent); }
   .names .server { color: var(--wire-ink); background: none; border: 1px solid var(--wire-edge); }
@@ -114,6 +120,7 @@ export const STYLE = `
   .panel h3 { margin: 24px 0 8px; font-size: 1em; color: var(--wire-quiet); }
   .panel p { margin: 8px 0; color: var(--wire-quiet); }
   .panel .close { float: inline-end; }
+  .panel :is(section, p) + dl { margin-block-start: 12px; }
   .panel :is(pre, .json, .head, code, table, .bits b, .bits > span, textarea) {
     font: var(--type)/1.6 ui-monospace, monospace; }
   .panel :is(pre, .json, .head, dd) { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -166,14 +173,21 @@ export const STYLE = `
     .panel { width: 620px; }
     .view:not(:has(.panel:not([hidden]))) .hex { display: block; }
   }
-  @container wire (width < 1500px) { .view { --lane: 74px; } }
-  @container wire (width < 1500px) { .view:has(.panel:not([hidden])) { --lane: 52px; } }
+  @container wire (1000px <= width < 1500px) {
+    .view:has(.panel:not([hidden])) { --share: 20cqi; --bytes: 0px; }
+    .view:has(.panel:not([hidden])) .bytes { visibility: hidden; }
+    .panel { width: 40cqi; }
+    :host([large]) .view:has(.panel:not([hidden])) { --kind: 0px; }
+    :host([large]) .view:has(.panel:not([hidden])) .kind { visibility: hidden; }
+  }
   @container wire (width < 1000px) {
-    .view { grid: auto minmax(0, 1fr) minmax(0, 1.3fr) auto / minmax(0, 1fr); --lane: 60px;
+    .view { grid: auto minmax(0, 1fr) minmax(0, 1.3fr) auto / minmax(0, 1fr); --bytes: 0px;
       grid-template-areas: "toolbar" "rows" "panel" "footer"; }
     .view:not(:has(.panel:not([hidden]))) { grid-template-rows: auto minmax(0, 1fr) 0 auto; }
     .panel { width: auto; border-inline-start: 0; border-block-start: 2px solid var(--wire-accent); }
+    .toolbar .filters { flex-wrap: wrap; }
     .keys { display: none; }
+    .bytes { visibility: hidden; }
   }
   @container wire (width < 640px) {
     .view { --row: 46px; }
@@ -183,11 +197,14 @@ export const STYLE = `
     button, input { min-height: 40px; flex: none; }
     input { flex: 0 0 9rem; }
     .names { display: none; }
-    .row { grid: auto auto / auto 1fr auto; gap: 5px 10px; align-content: center; }
+    .toolbar .filters { flex: none; flex-wrap: nowrap; }
+    .row { grid: auto auto / auto auto 1fr auto; gap: 5px 10px; align-content: center; }
     .row .who { display: inline; font-weight: 600; color: var(--hue); }
-    .row :is(.lanes, .bytes, .hex) { display: none; }
-    .row .time { grid-area: 1 / 3; }
-    .row .says { grid-area: 2 / 1 / 3 / 4; line-height: 1.2; }
+    .row :is(.lanes, .hex) { display: none; }
+    .row .bytes { visibility: visible; text-align: start; }
+    .row .bytes:not(:empty)::after { content: " B"; }
+    .row .time { grid-area: 1 / 4; }
+    .row .says { grid-area: 2 / 1 / 3 / 5; line-height: 1.2; }
     .row { border-block-end: 1px solid var(--wire-line); }
     .list { scrollbar-gutter: auto; }
     .panel { padding: 12px 16px; }
@@ -196,10 +213,12 @@ export const STYLE = `
   @media (forced-colors: active) {
     .lanes { forced-color-adjust: none; color: CanvasText; }
     :is(.hue-0, .hue-1, .hue-2, .hue-3) { --hue: CanvasText; }
-    .lanes { --wire-edge: GrayText; }
+    .lanes { --wire-edge: CanvasText; }
     .row[aria-selected="true"] { forced-color-adjust: none; color: HighlightText;
       background: Highlight; --wire-ink: HighlightText; --wire-quiet: HighlightText;
-      --wire-accent: HighlightText; --hue: HighlightText; --wire-edge: HighlightText; }
+      --wire-accent: HighlightText; --wire-edge: HighlightText; }
+    .row[aria-selected="true"] .lanes * { --hue: HighlightText;
+      --wire-edge: HighlightText; }
     .bits div { border: 1px solid; }
     .head .upgrade { font-weight: 700; }
     [aria-pressed="true"] { forced-color-adjust: none; color: HighlightText !important;

@@ -308,9 +308,16 @@ class WireView extends HTMLElement {
     const close = make("button", { type: "button", className: "close" }, "Close");
     close.addEventListener("click", () => this.#close());
     this.#panel.replaceChildren(close, ...detail(row));
-    this.#panel.scrollTop = 0;
-    this.#panel.hidden = false;
+    this.#show();
     this.dispatchEvent(new CustomEvent("rowopen", { detail: row, bubbles: true, composed: true }));
+  }
+
+  /** Shows the panel. The list has less room then, but what is chosen stays in sight. */
+  #show() {
+    this.#panel.hidden = false;
+    this.#panel.scrollTop = 0;
+    this.#resize();
+    if (this.#list.chosen) this.#list.choose(this.#list.chosen);
   }
 
   #close() {
@@ -327,7 +334,7 @@ class WireView extends HTMLElement {
     area.ariaLabel = "The transcript";
     const sentence = "The browser does not let this page copy. Copy it from here:";
     this.#panel.replaceChildren(close, make("h2", {}, "Transcript"), make("p", {}, sentence), area);
-    this.#panel.hidden = false;
+    this.#show();
     area.select();
   }
 
