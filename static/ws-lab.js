@@ -13,8 +13,9 @@ const STYLE = `
   :host { display: block; margin-block: 1rem; }
   ol { margin: 0 0 0.75rem; padding: 0; list-style: none;
     font: 0.85em/1.7 ui-monospace, monospace; }
-  li { position: relative; min-height: 1.7em; padding-inline: 1.8em 0.5em;
-    white-space: pre-wrap; overflow-wrap: anywhere; }
+  li { position: relative; min-height: 1.7em; padding-inline: 3.8em 0.5em;
+    text-indent: -2em; white-space: pre-wrap; overflow-wrap: anywhere; }
+  li > *, li::before { text-indent: 0; }
   li::before { position: absolute; inset-inline-start: 0.4em; }
   .true { background: light-dark(#e3f1e4, #1e3322); }
   .true::before { content: "✓"; }
@@ -59,7 +60,10 @@ class WsLab extends HTMLElement {
     this.#list.replaceChildren(
       ...lines.map((line) => {
         const item = document.createElement("li");
-        item.textContent = line; // Never innerHTML: anybody can write a transcript.
+        // Never innerHTML: anybody can write a transcript. A long message breaks after a
+        // comma where it can.
+        for (const part of line.split(/(?<=,)(?=")/))
+          item.append(part, document.createElement("wbr"));
         return item;
       }),
     );

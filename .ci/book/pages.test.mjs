@@ -9,35 +9,17 @@ import { fileURLToPath } from "node:url";
 
 import { openWindow, useBrowser } from "../browser/browser.mjs";
 import { start } from "../browser/server.mjs";
-
-const ROOT = new URL("../../", import.meta.url);
-const TYPES = { html: "text/html", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
-const PAGES = [
-  ...readFileSync(new URL("book/src/SUMMARY.md", ROOT), "utf8").matchAll(/\]\((.+?)\.md\)/g),
-].map(([, page]) => `${page}.html`);
+import { PAGES, ROOT, serveBook } from "./book.mjs";
 
 useBrowser();
 
-// As `mdbook serve` would, on its port: the servers of the course know it.
-let server;
+let book;
 before(async () => {
-  server = createServer(({ url }, answer) => {
-    const path = decodeURIComponent(url.split("?")[0]);
-    try {
-      const body = readFileSync(new URL(`book/html${path}`, ROOT));
-      const type = TYPES[path.split(".").pop()] ?? "application/octet-stream";
-      answer.writeHead(200, { "Content-Type": type }).end(body);
-    } catch {
-      answer.writeHead(404).end();
-    }
-  });
-  await new Promise((resolve, reject) => {
-    server.once("error", reject).listen(3000, "127.0.0.1", resolve);
-  });
+  book = await serveBook(3000);
 });
-after(() => server.close());
+after(() => book.close());
 
-const at = (page) => `http://127.0.0.1:3000/${page}`;
+const at = (page) => book.at(page);
 
 /** How bright a colour of CSS is, from 0 to 1. */
 const BRIGHTNESS = `(colour) => {

@@ -2,7 +2,7 @@
 //!
 //! A directive stands on a line of its own, but for `version`, `minutes` and `new_lines`,
 //! which stand in a sentence. In a list, the line is indented as the text of its entry is.
-//! Paths begin at the root of the repository.
+//! Paths begin at the root of the repository. What is long is folded: see `fold.rs`.
 //!
 //! | directive | becomes |
 //! |---|---|
@@ -28,6 +28,7 @@ pub mod check;
 pub mod coverage;
 mod diff;
 mod directives;
+mod fold;
 mod item;
 mod page;
 mod schedule;
@@ -35,6 +36,7 @@ mod schedule;
 use std::{fmt, fs, path::Path};
 
 pub use directives::expand;
+pub use fold::fold;
 pub use item::item;
 pub use page::{heading_ids, prose, words};
 pub use schedule::{minutes, said_minutes};

@@ -10,7 +10,7 @@ use std::{
 use book::{
     Fault,
     breaks::{self, Break},
-    coverage, expand, read, words,
+    coverage, expand, fold, read, words,
 };
 use serde_json::{Value, json};
 
@@ -130,7 +130,7 @@ fn fill(value: &mut Value, faults: &mut Vec<Fault>) {
             if let (Some(page), Some(text)) = (page, text) {
                 let (text, found) = expand(&format!("book/src/{page}"), text);
                 faults.extend(found);
-                fields.insert("content".into(), text.into());
+                fields.insert("content".into(), fold(&text).into());
             }
             fields.values_mut().for_each(|value| fill(value, faults));
         }
