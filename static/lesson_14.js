@@ -9,6 +9,7 @@ import { make } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
 import { reconnect } from "./reconnect.js";
+import { drawRows } from "./rows.js";
 import { whoAmI } from "./server.js";
 import { signInForm } from "./sign-in.js";
 
@@ -106,6 +107,7 @@ async function connect() {
 
 /** From now on, no event is missed. So this is the moment to load the list. */
 async function subscribed(mine, opened) {
+  write("notice", "We have subscribed.");
   try {
     if (mine.version === null) {
       await pause();
@@ -149,7 +151,8 @@ async function lost(event) {
 
   if (status === 401) signOut(sentence);
   else if (event.code === NOT_AUTHENTICATED) signOut(`Sign in again: ${event.reason}.`);
-  else state.value = `${explain(event)} ${sentence}`;
+  // Why not the sentence? It says “connect again”, and we do that without being asked.
+  else if (status === 0) state.value = `${explain(event)} No server answers.`;
 }
 
 function count(milliseconds) {
@@ -185,27 +188,16 @@ again.addEventListener("submit", (event) => {
 function draw(event) {
   if (replica.version === null) return;
 
-  for (const row of [...body.rows]) {
-    if (!replica.rows.has(Number(row.dataset.id))) row.remove();
-  }
-  const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
-  [...replica.rows.values()].forEach((user, index) => {
-    const row = drawn.get(`${user.id}`) ?? newRow(user.id);
-    // Why not at the end? When the server has been restarted, ids begin at 1 again.
-    if (row !== body.rows[index]) body.insertBefore(row, body.rows[index]);
-    fill(row, user);
-    row.classList.toggle("changed", user.id === event?.data.id);
-  });
+  drawRows(body, [...replica.rows.values()], event?.data.id, { newRow, fill });
   shownVersion.value = replica.version;
 }
 
-function newRow(id) {
+function newRow({ id }) {
   const name = make("span", {});
   const who = make("td", {}, name, make("br", {}), make("small", {}));
   const active = make("td", {});
   const buttons = make("td", {});
   const row = make("tr", {}, who, active, buttons);
-  row.dataset.id = id;
   const button = (textContent, act) => {
     const made = make("button", { type: "button", textContent });
     made.addEventListener("click", act);
@@ -255,7 +247,8 @@ async function change(method, id, json) {
     await ask(method, id ? `${USERS}/${id}` : USERS, json);
     return true;
   } catch (error) {
-    write("problem", error.message);
+    const problem = write("problem", error.message);
+    problem.scrollIntoView({ block: "nearest" }); // The table may be long.
     return false;
   }
 }

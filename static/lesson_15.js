@@ -8,6 +8,7 @@ import { explain } from "./close-codes.js";
 import { make } from "./elements.js";
 import { ApiError, ask, follow } from "./live.js";
 import { write } from "./log.js";
+import { drawRows } from "./rows.js";
 import { signInForm } from "./sign-in.js";
 
 /** What the form shows for a user whom there is not yet. */
@@ -15,6 +16,7 @@ const NOBODY = { name: "", email: "", phone: null, is_active: true };
 
 const live = document.querySelector("#live");
 const state = document.querySelector("#state");
+const talk = document.querySelector("#talk");
 const body = document.querySelector("#users tbody");
 const answerToDelete = document.querySelector("#answer-to-delete");
 const dialog = document.querySelector("#editor");
@@ -34,13 +36,15 @@ const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) 
   form.hide();
   live.hidden = false;
   body.replaceChildren();
+  answerToDelete.value = "";
   state.value = "Connecting …";
   stop = follow("users", draw);
 });
 
 function draw(users) {
   drawState(users);
-  drawRows(users);
+  drawRows(body, users.rows, users.news?.model && users.news.data.id, { newRow, fill });
+  if (users.news?.model) note(users.news);
   if (users.state === "signed out") {
     stop();
     dialog.close();
@@ -50,38 +54,25 @@ function draw(users) {
 }
 
 function drawState({ state: now, news, problem }) {
+  // Not for each try that fails.
+  if (news instanceof CloseEvent && !talk.disabled) write("notice", explain(news));
+  talk.disabled = now !== "live";
   if (now === "live") state.value = `Connected as ${me}.`;
   // Other news says nothing about why we reconnect.
   if (now === "reconnecting" && news instanceof CloseEvent)
     state.value = [explain(news), problem, "We try again."].filter(Boolean).join(" ");
 }
 
-/** Draws the rows that are there now, and marks the one that an event is about. */
-function drawRows({ rows, news }) {
-  const ids = new Set(rows.map((user) => `${user.id}`));
-  for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
-
-  const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
-  rows.forEach((user, index) => {
-    const row = drawn.get(`${user.id}`) ?? newRow(user.id);
-    // Why not at the end? Without a file, ids begin at 1 again after a restart.
-    if (row !== body.rows[index]) body.insertBefore(row, body.rows[index]);
-    fill(row, user);
-    row.classList.toggle("changed", news?.model !== undefined && news.data.id === user.id);
-  });
-  if (news?.model) {
-    const { type, version, data } = news;
-    const name = data.name ? ` (${data.name})` : "";
-    write("received", `User ${data.id} ${type}${name}`, `version ${version}`);
-  }
+function note({ type, version, data }) {
+  const name = data.name ? ` (${data.name})` : "";
+  write("received", `User ${data.id} ${type}${name}`, `version ${version}`);
 }
 
-function newRow(id) {
+function newRow({ id }) {
   const who = make("td", {}, make("span", {}), make("br", {}), make("small", {}));
   const edit = make("button", { type: "button", textContent: "Edit" });
   const remove = make("button", { type: "button", textContent: "Delete" });
   const row = make("tr", {}, who, make("td", {}), make("td", {}, edit, remove));
-  row.dataset.id = id;
   edit.addEventListener("click", () => open(row.user));
   remove.addEventListener("click", async () => {
     const error = await change("DELETE", `/users/${id}`);
@@ -115,6 +106,7 @@ document.querySelector("#new").addEventListener("click", () => open(NOBODY));
 
 function open(user) {
   const { name, email, phone, is_active } = editor.elements;
+  answerToDelete.value = ""; // It was about something else.
   edited = { ...user }; // A new object each time, so that we can tell two forms apart.
   title.textContent = user.id ? `User ${user.id}` : "New user";
   name.value = user.name;

@@ -7,9 +7,10 @@ import { explain } from "./close-codes.js";
 import { make } from "./elements.js";
 import { ApiError, ask, follow } from "./live.js";
 import { write } from "./log.js";
+import { drawRows } from "./rows.js";
 import { signInForm } from "./sign-in.js";
 
-const TABLES = ["users", "posts"];
+const TABLES = { users: fillUser, posts: fillPost };
 
 const live = document.querySelector("#live");
 const state = document.querySelector("#state");
@@ -29,14 +30,15 @@ const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) 
   me = username;
   form.hide();
   live.hidden = false;
-  stop = follow(TABLES, draw);
+  stop = follow(Object.keys(TABLES), draw);
 });
 
 function draw(now) {
   const wasLive = shown?.state === "live";
   const { news } = now;
   shown = now;
-  for (const name of TABLES) if (!news || news.model === name) drawRows(name);
+  if (!news || news.model) drawTables();
+  if (news instanceof CloseEvent && wasLive) write("notice", explain(news));
   if (news && !(news instanceof CloseEvent)) show(news);
   drawState();
   // Each connection begins without the news.
@@ -72,8 +74,17 @@ function show({ type, channel, timestamp, ...rest }) {
   else if (type === "message") write("received", message, `${channel}, from ${from}, ${time}`);
   else if (type === "custom") write("received", JSON.stringify(data), `${channel}, ${event}, ${time}`);
   else if (type === "stats") write("notice", statsIn(data));
-  else if (type === "error") write("problem", message);
-  else write("received", `${model} ${data.id} ${type}`, `${channel}, version ${version}, ${time}`);
+  else if (type === "error") showProblem(message);
+  else {
+    const name = data.name ?? data.title;
+    const what = `${model}: ${data.id} ${type}${name ? ` (${name})` : ""}`;
+    write("received", what, `${channel}, version ${version}, ${time}`);
+  }
+}
+
+function showProblem(sentence) {
+  const problem = write("problem", sentence);
+  problem.scrollIntoView({ block: "nearest" }); // The tables may be long.
 }
 
 function statsIn({ channels, total_connections }) {
@@ -120,45 +131,49 @@ async function change(method, path, body) {
     await ask(method, path, body);
     return true;
   } catch (error) {
-    write("problem", error instanceof ApiError ? error.message : "No server answers.");
+    showProblem(error instanceof ApiError ? error.message : "No server answers.");
     return false;
   }
 }
 
-/** Draws the rows of a table, and marks the one that the last event is about. */
-function drawRows(name) {
+/** Draws the rows of both tables, and marks the one that the last event is about. */
+function drawTables() {
   const { tables, news } = shown;
-  const rows = tables[name];
-  const body = document.querySelector(`#${name} tbody`);
-  const ids = new Set(rows.map(({ id }) => `${id}`));
-  for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
-
-  // Ids grow. So a row that is not there yet belongs at the end.
-  for (const record of rows) {
-    const row = body.querySelector(`[data-id="${record.id}"]`) ?? newRow(name, body, record);
-    const [title, about] = name === "users" ? userIn(record) : postIn(record);
-    row.cells[0].replaceChildren(title, make("br", {}), make("small", {}, about));
-    row.cells[1].firstChild.ariaLabel = `Delete ${title}`;
-    row.classList.toggle("changed", news?.data.id === record.id);
+  for (const [name, fill] of Object.entries(TABLES)) {
+    const body = document.querySelector(`#${name} tbody`);
+    const changed = news?.model === name ? news.data.id : undefined;
+    const newRow = ({ id }) => newRowOf(name, id);
+    drawRows(body, tables[name], changed, { newRow, fill });
   }
-  if (name === "users") drawAuthors(rows);
+  if (news?.model !== "posts") drawAuthors(); // The list may be open, and would close.
 }
 
-function newRow(name, body, { id }) {
+function newRowOf(table, id) {
   const remove = make("button", { type: "button", textContent: "Delete" });
-  remove.addEventListener("click", () => change("DELETE", `/${name}/${id}`));
-  const row = make("tr", {}, make("td", {}), make("td", {}, remove));
-  row.dataset.id = id;
-  body.append(row);
-  return row;
+  remove.addEventListener("click", () => change("DELETE", `/${table}/${id}`));
+  return make("tr", {}, make("td", {}), make("td", {}, remove));
 }
 
-const userIn = ({ name, email, owner }) => [name, `${email}, owner: ${owner}`];
+function fillUser(row, { name, email, owner }) {
+  fill(row, name, `${email}, owner: ${owner}`);
+}
 
-const postIn = ({ title, body, owner }) => [title, `${body} (owner: ${owner})`];
+function fillPost(row, { user_id, title, body, owner }) {
+  const author = shown.tables.users.find(({ id }) => id === user_id);
+  const by = author?.name ?? `user ${user_id}`;
+  fill(row, title, `${body} (by ${by}, owner: ${owner})`);
+}
 
-function drawAuthors(rows) {
+function fill({ cells: [text, buttons] }, title, about) {
+  text.replaceChildren(title, make("br", {}), make("small", {}, about));
+  buttons.firstChild.ariaLabel = `Delete ${title}`;
+}
+
+function drawAuthors() {
+  const { users } = shown.tables;
   const chosen = authors.value;
-  authors.replaceChildren(...rows.map(({ id, name }) => new Option(name, id)));
-  if (rows.some(({ id }) => `${id}` === chosen)) authors.value = chosen;
+  const options = users.map(({ id, name }) => new Option(name, id));
+  if (!options.length) options.push(new Option("Add a user first", ""));
+  authors.replaceChildren(...options);
+  if (users.some(({ id }) => `${id}` === chosen)) authors.value = chosen;
 }

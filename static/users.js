@@ -6,6 +6,7 @@
 
 import { make } from "./elements.js";
 import { ApiError, ask, follow } from "./live.js";
+import { drawRows } from "./rows.js";
 
 const state = document.querySelector("#users-state");
 const body = document.querySelector("#users tbody");
@@ -23,7 +24,7 @@ export function openUsers(onSignedOut) {
   reply.value = "";
   return follow("users", (users) => {
     drawState(users);
-    drawRows(users);
+    draw(users);
     if (users.state === "signed out") onSignedOut(users.problem);
   });
 }
@@ -39,18 +40,8 @@ function drawState({ state: now, news, problem }) {
 }
 
 /** Draws the rows that are there now, and marks the one that the news is about. */
-function drawRows({ rows, news }) {
-  const ids = new Set(rows.map((user) => `${user.id}`));
-  for (const row of [...body.rows]) if (!ids.has(row.dataset.id)) row.remove();
-  const drawn = new Map([...body.rows].map((row) => [row.dataset.id, row]));
-
-  rows.forEach((user, index) => {
-    const row = drawn.get(`${user.id}`) ?? newRow(user);
-    // Who takes a row out of the page, if only to put it back, takes the focus from it.
-    if (row !== body.rows[index]) body.insertBefore(row, body.rows[index]);
-    drawUser(row, user);
-    row.classList.toggle("changed", news?.model !== undefined && news.data.id === user.id);
-  });
+function draw({ rows, news }) {
+  drawRows(body, rows, news?.model && news.data.id, { newRow, fill });
   if (news?.type === "announcement") reply.value = `Announcement: ${news.message}`;
 }
 
@@ -58,13 +49,12 @@ function newRow({ id }) {
   const edit = make("button", { type: "button", textContent: "Rename" });
   const remove = make("button", { type: "button", textContent: "Delete" });
   const row = make("tr", {}, make("td", {}), make("td", {}, edit, remove));
-  row.dataset.id = id;
   edit.addEventListener("click", () => askForName(row));
   remove.addEventListener("click", () => change("DELETE", `/users/${id}`));
   return row;
 }
 
-function drawUser(row, { name, email, owner, is_active }) {
+function fill(row, { name, email, owner, is_active }) {
   const about = [email, `owner: ${owner}`, ...(is_active ? [] : ["not active"])];
   const small = make("small", {}, about.join(", "));
   row.dataset.name = name;

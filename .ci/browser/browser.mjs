@@ -111,6 +111,18 @@ export async function sees(page, selector, expected, why) {
   );
 }
 
+/** Waits until the last element that `selector` picks can be seen without scrolling. */
+export async function isInView(page, selector, why) {
+  const inView = (selector) => {
+    const last = [...document.querySelectorAll(selector)].at(-1);
+    const { top, bottom } = last.getBoundingClientRect();
+    return top > -1 && bottom < innerHeight + 1; // A page scrolls by whole pixels.
+  };
+  await page.waitForFunction(inView, selector).catch(() => {
+    assert.fail(`${why}: nobody should have to scroll to see the last ${selector}`);
+  });
+}
+
 /** All lines of the log, of one kind or of all. */
 export function lines(page, kind = "*") {
   return page.locator(kind === "*" ? "#log li" : `#log .${kind}`).allTextContents();

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
@@ -17,6 +17,7 @@ import { PASSWORDS, login } from "./users.mjs";
 
 const LESSON = "lesson_16_channels";
 const FOLDER = fileURLToPath(new URL("../../book/clients", import.meta.url));
+const CHAPTER = new URL("../../book/src/production/clients.md", import.meta.url);
 const VITE = `${FOLDER}/node_modules/vite/bin/vite.js`;
 const FRAMEWORKS = ["plain", "react", "vue"];
 
@@ -168,6 +169,28 @@ describe("the clients of the book", LIMITS, () => {
     await press(page, "Sign in");
 
     await sees(page, "#state", "live", "the table is live");
+  });
+
+  test("the address that vite prints leads to all clients", async (t) => {
+    const page = await open(t, development.url, {
+      excused: [/closed before the connection is established/], // Strict mode, see below.
+    });
+    const links = page.getByRole("link");
+
+    const clients = await links.evaluateAll((links) => links.map(({ href }) => href));
+    assert.equal(clients.length, 2 * FRAMEWORKS.length, "three of the guides, three of ours");
+    for (const client of clients) {
+      await page.goto(client);
+      await sees(page, "#users li", "Zoe", `${client} shows the users`);
+    }
+  });
+
+  test("the chapter names the Node.js that vite asks for", () => {
+    const { engines } = JSON.parse(readFileSync(`${FOLDER}/node_modules/vite/package.json`));
+    const chapter = readFileSync(CHAPTER, "utf8");
+
+    for (const [version] of engines.node.matchAll(/\d+\.\d+/g))
+      assert.ok(chapter.includes(version), `vite asks for ${engines.node}, and so for ${version}`);
   });
 
   /** Counts the sockets of a page that are open. */

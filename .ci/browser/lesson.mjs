@@ -134,10 +134,16 @@ export function everyPage(lesson, options) {
       excused: signsInAgain ? [NO_SERVER, rejected(401), answered(401)] : [NO_SERVER],
     });
     await enter(page, "ana");
+    const dot = () => {
+      const { borderTopColor } = getComputedStyle(document.querySelector("#state"), "::before");
+      return borderTopColor;
+    };
+    const open = await page.evaluate(dot);
 
     await first.stop();
     await sees(page, "#state", "Code 1006", "a lost connection is a 1006");
     await sees(page, "#state", "No server answers.", "the page has asked over HTTP");
+    assert.notEqual(await page.evaluate(dot), open, "the dot is green only while it is open");
 
     const second = await start(lesson.name, first.port);
     t.after(() => second.stop());

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fill, lines, overflow, press, sees, serious, useBrowser } from "./browser.mjs";
+import {
+  fill,
+  isInView,
+  lines,
+  overflow,
+  press,
+  sees,
+  serious,
+  useBrowser,
+} from "./browser.mjs";
 import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, answered, everyPage, rejected, serve } from "./lesson.mjs";
 import { enter, login } from "./users.mjs";
@@ -109,6 +118,7 @@ describe("lesson 14, a live list", LIMITS, () => {
     await fill(ana, "Seconds between the two", "2");
     await press(ana, "Begin again");
     await sees(ana, "#version", "none yet", "the list has not come");
+    await ana.locator("#log li:last-child", { hasText: "We have subscribed." }).waitFor();
 
     await add(ben, "Fay");
 
@@ -179,6 +189,9 @@ describe("lesson 14, a live list", LIMITS, () => {
     await ana.context().setOffline(true);
     await ana.evaluate(() => window.sockets.forEach((socket) => socket.close(4000)));
     await sees(ana, "#countdown", "It may be old. We connect again in", "the page says so");
+    await sees(ana, "#state", "No server answers.", "and why");
+    const state = await ana.locator("#state").textContent();
+    assert.doesNotMatch(state, /connect again/, "there is no button for that");
     assert.equal(await row(ana, "Ida").count(), 1, "what was there is still shown");
     await pressFor(ben, "Ida", "Delete");
     await gone(row(ben, "Ida"));
@@ -209,7 +222,8 @@ describe("lesson 14, a live list", LIMITS, () => {
     await ana.evaluate(() => {}); // Both have the table.
     await add(ben, "Kim");
     await sees(ana, "#users td", "Kim", "Ana sees Kim");
-    const page = await lesson.open(t, { excused: [answered(404)] });
+    const viewport = { width: 1280, height: 500 };
+    const page = await lesson.open(t, { excused: [answered(404)], viewport });
     await enter(page, "cem");
     await pressFor(page, "Kim", "Rename");
     await pressFor(ben, "Kim", "Delete");
@@ -219,6 +233,7 @@ describe("lesson 14, a live list", LIMITS, () => {
     await page.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
 
     await sees(page, "#log .problem", "There is no user", "somebody was faster");
+    await isInView(page, "#log .problem", "the table is long, and the log is below it");
   });
 
   test("a change that nobody answers is told in words for people", async (t) => {

@@ -134,6 +134,10 @@ describe("lesson 15, a list in a database", LIMITS, () => {
     await press(ben, "Cancel");
     await pressFor(ben, "Gus", "Delete");
     await sees(ben, "#answer-to-delete", "Only ana may change user", "nor delete");
+    await press(ben, "New user");
+    await press(ben, "Cancel");
+    const answer = ben.locator("#answer-to-delete");
+    assert.equal(await answer.textContent(), "", "it was not about a new user");
 
     await sees(ana, "#users td", "Gus", "he is as he was");
   });

@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fill, lines, overflow, press, sees, serious, useBrowser } from "./browser.mjs";
+import {
+  fill,
+  isInView,
+  lines,
+  openWindow,
+  overflow,
+  press,
+  sees,
+  serious,
+  useBrowser,
+} from "./browser.mjs";
 import { LIMITS, answered, everyPage, serve } from "./lesson.mjs";
+import { start } from "./server.mjs";
 import { enter, login } from "./users.mjs";
 
 async function say(page, text) {
@@ -51,6 +62,8 @@ describe("lesson 16, channels", LIMITS, () => {
     await sees(ana, "#users tr.changed td", "Dora", "Ana sees her, and that she is new");
     await addPost(ben, "Dora", "Tea");
     await sees(ana, "#posts tr.changed td", "Tea", "and the post");
+    await sees(ana, "#posts small", "by Dora, owner: ben", "by whom it is, and whose row");
+    await sees(ana, "#log .received", "posts: 1 created (Tea)", "the log says it, too");
 
     await remove(ben, "posts", "Tea");
     await gone(row(ana, "posts", "Tea"));
@@ -68,6 +81,7 @@ describe("lesson 16, channels", LIMITS, () => {
 
     await remove(cem, "users", "Emil");
     await sees(cem, "#log .problem", "Only ben may change user", "Cem is not the owner");
+    await isInView(cem, "#log .problem", "the log is below the tables");
     await remove(ben, "users", "Emil");
     await sees(ben, "#log .problem", "Other rows need user", "there is a post");
 
@@ -92,6 +106,19 @@ describe("lesson 16, channels", LIMITS, () => {
 
     const received = await lines(ben, "received");
     assert.ok(!received.some((line) => line.includes("cold")), `Ben got ${received}`);
+  });
+
+  test("without a user, the form for a post says what to do first", async (t) => {
+    const empty = await start(lesson.name);
+    const page = await openWindow(t, `${empty.url}/${lesson.page}`);
+    t.after(() => empty.stop()); // After the window, which would connect again.
+    await enter(page, "ana");
+    const choices = page.locator("#add-post option");
+    assert.deepEqual(await choices.allTextContents(), ["Add a user first"], "nobody is there");
+
+    await addUser(page, "Kim");
+
+    assert.deepEqual(await choices.allTextContents(), ["Kim"], "now somebody is");
   });
 
   test("one socket brings the events of all channels", async (t) => {
@@ -150,12 +177,13 @@ describe("lesson 16, channels", LIMITS, () => {
     await page.evaluate(() => window.socket.close(4000));
 
     await sees(page, "#state", "Code 4000", "the page says so");
+    await sees(page, "#log .notice", "Code 4000", "the log keeps it");
     await sees(page, "#state", "Connected as ana.", "and comes back");
     await page.waitForFunction(
-      () => document.querySelectorAll("#log .notice").length === 2,
+      () => document.querySelectorAll("#log .notice").length === 3,
     );
-    const notices = await lines(page, "notice");
-    for (const notice of notices) assert.match(notice, /subscribed: news/, "both times");
+    const [first, , last] = await lines(page, "notice");
+    for (const notice of [first, last]) assert.match(notice, /subscribed: news/, "both times");
     await addUser(page, "Gus");
     await addPost(page, "Gus", "Grapes");
     await sees(page, "#posts tr.changed td", "Grapes", "the posts are followed again, too");
