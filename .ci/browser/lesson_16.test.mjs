@@ -12,6 +12,7 @@ import {
   serious,
   useBrowser,
 } from "./browser.mjs";
+import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, answered, everyPage, serve } from "./lesson.mjs";
 import { start } from "./server.mjs";
 import { enter, login } from "./users.mjs";
@@ -45,6 +46,7 @@ describe("lesson 16, channels", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_16_channels");
   everyPage(lesson, { enter, login, path: "/api/v1/ws", reconnects: true, say });
+  everyHeartbeat(lesson, '{"action":"ping"}');
 
   /** Windows of Ana and Ben. */
   async function two(t, options) {
