@@ -1,4 +1,11 @@
-// The frame around every page: what needs a script.
+// The frame around every page: what needs a script. It runs before the scripts of the page.
+
+import { addDrawer } from "./drawer.js";
+import { make } from "./elements.js";
+
+// Pages of no program open no sockets, and the lab shows them itself.
+const isOfProgram = document.querySelector('meta[name="package"]');
+if (isOfProgram) addDrawer(document.querySelector("#course"));
 
 for (const command of document.querySelectorAll("pre")) addCopy(command);
 
@@ -8,9 +15,7 @@ function addCopy(command) {
   // computer.
   if (!navigator.clipboard) return;
 
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = "Copy";
+  const button = make("button", { type: "button" }, "Copy");
   button.addEventListener("click", async () => {
     // A browser may refuse, and then says so on its console.
     await navigator.clipboard.writeText(command.textContent);

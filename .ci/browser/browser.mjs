@@ -195,10 +195,13 @@ export function closePolitely(page, path) {
   );
 }
 
-/** What axe-core finds, if it is serious. */
-export async function serious(page) {
+/** What axe-core finds, if it is serious, outside of what `exclude` picks. */
+export async function serious(page, exclude = []) {
   await page.evaluate(readFileSync(AXE, "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const { violations } = await page.evaluate(
+    ([exclude]) => globalThis.axe.run({ include: [["html"]], exclude }),
+    [exclude],
+  );
   return violations
     .filter(({ impact }) => ["serious", "critical"].includes(impact))
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);

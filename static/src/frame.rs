@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::{FILES, Program, head, qr_code};
+use crate::{FILES, Program, head, qr_code, xray_is_on};
 
 /// The page `name`, whose text is `text`, as this program serves it.
 ///
@@ -44,9 +44,11 @@ fn bar(running: Program, name: &str) -> String {
     if let Some(tries) = tries(name) {
         push(&mut links, &tries);
     }
+    // The script must know it before the page opens a socket, so it cannot ask.
+    let xray = if xray_is_on() { " data-xray" } else { "" };
     format!(
         "    <a class=\"skip\" href=\"#main\">Skip to the page</a>\n    \
-         <nav id=\"course\" aria-label=\"Course\">\n      {links}\n    </nav>"
+         <nav id=\"course\" aria-label=\"Course\"{xray}>\n      {links}\n    </nav>"
     )
 }
 

@@ -241,7 +241,7 @@ fn every_link_leads_somewhere() {
 #[test]
 fn every_import_of_a_script_is_served() {
     for (name, text) in scripts() {
-        for module in quoted(text, "from ") {
+        for module in quoted(text, "from ").chain(quoted(text, "import(")) {
             let known = module.strip_prefix("./").and_then(file);
 
             assert!(known.is_some(), "{name} imports {module}, which FILES lacks");
@@ -577,16 +577,18 @@ fn scripts() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
 
 /// The scripts that a page loads, and those that they import.
 fn scripts_of(page: &str) -> BTreeMap<&'static str, &'static str> {
+    let page = frame::framed(LESSON_01, page, file(page).unwrap_or_default());
     let mut found = BTreeMap::new();
-    let mut open: Vec<_> = FILES.iter().filter(|(name, _)| *name == page).collect();
-    while let Some((name, text)) = open.pop() {
-        let names: Vec<_> = quoted(text, "src=").chain(quoted(text, "from ")).collect();
-        let named = |name: &str| names.iter().any(|n| n.trim_start_matches("./") == name);
-        open.extend(
-            scripts().filter(|(name, _)| named(name) && !found.contains_key(name)),
-        );
-        if name.ends_with(".js") {
-            found.insert(*name, *text);
+    let mut open = vec![page.as_str()];
+    while let Some(text) = open.pop() {
+        for link in quoted(text, "src=").chain(quoted(text, "from ")) {
+            let named = link.trim_start_matches(['.', '/']);
+            let Some((name, text)) = scripts().find(|(name, _)| *name == named) else {
+                continue;
+            };
+            if found.insert(*name, *text).is_none() {
+                open.push(*text);
+            }
         }
     }
     found
