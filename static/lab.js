@@ -1,22 +1,21 @@
-// The lab: three clients side by side, one log, and transcripts to replay.
+// The lab: three clients side by side, all that goes over their connections, and transcripts
+// to replay.
 //
 // What is written in the fields is kept in the part of the address after "#", which is
 // never sent to a server: it survives a reload, and a teacher can share it.
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
-import { write } from "./log.js";
-import { askServer } from "./server.js";
-import { Client, askStatus, signIn } from "./transcript.js";
+import { askServer, refusal } from "./server.js";
+import { Client, askRejection, signIn } from "./transcript.js";
+import "./wire-view.js";
 import "./ws-lab.js";
+import { connecting } from "./xray.js";
 
 const NAMES = ["ana", "ben", "cem"];
 
 /** Longer than what any server of the course reads. */
 const TOO_LONG = 70_000;
 const FLOOD = 2_000;
-
-/** How many messages of one second we log for each client. */
-const SHOWN = 50;
 
 /** What the lab says of a page that does not say where to connect. */
 const NO_ENDPOINT =
@@ -28,12 +27,16 @@ const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-
 
 const clients = document.querySelector("#clients");
 const template = document.querySelector("#client");
+const replay = document.querySelector("#replay");
 const form = document.querySelector("#transcript");
 const player = document.querySelector("ws-lab");
+const view = document.querySelector("wire-view");
 player.setAttribute("server", location.origin);
+player.open = open;
 
 const kept = new URLSearchParams(location.hash.slice(1));
 const about = await ask();
+await view.connect();
 const panels = NAMES.map(panel);
 offerMessages();
 offerTranscripts();
@@ -47,6 +50,20 @@ async function ask() {
   }
 }
 
+/**
+ * Makes a client, which calls the wire view's recorder, and waits until it is connected.
+ *
+ * One after the other: the name of a connection is in a cookie, which all of them share.
+ */
+async function open(name, create) {
+  let client;
+  await connecting(name, () => {
+    client = create((page) => view.record(page, capitalized(name)));
+    return client.socket;
+  });
+  return client;
+}
+
 /** The fields and the buttons of one client. */
 function panel(name, index) {
   const section = template.content.firstElementChild.cloneNode(true);
@@ -55,9 +72,8 @@ function panel(name, index) {
     [...section.querySelectorAll("input")].map((field) => [field.name, field]),
   );
   const state = section.querySelector("output");
-  const who = name[0].toUpperCase() + name.slice(1);
+  const who = capitalized(name);
   let client;
-  let count = 0;
 
   section.querySelector("h2").textContent = who;
   section.ariaLabel = who;
@@ -65,6 +81,7 @@ function panel(name, index) {
   path.value = kept.get(`${name}.path`) ?? ready;
   text.value = kept.get(`${name}.text`) ?? about.messages[0] ?? "";
   clients.append(section);
+  if (!about.path) show(NO_ENDPOINT);
 
   section.addEventListener("input", keep);
   section.addEventListener("submit", (event) => {
@@ -73,17 +90,20 @@ function panel(name, index) {
   });
 
   async function connect() {
+    client = undefined;
+    show("Connecting …");
     connectButton.disabled = true;
-    let where = path.value;
+    let where = `/${path.value.replace(/^\//, "")}`;
     if (where.includes("{token}")) {
       const { status, token } = await signIn(location.origin, name, PASSWORDS[name]);
-      note(`signs in: ${status}`);
+      if (!token) return show(`Signing in was answered with status ${status}.`);
       where = where.replace("{token}", token);
     }
-    note(`connects to ${path.value}`);
-    client = new Client(`${location.origin}/${where.replace(/^\//, "")}`);
-    listen(client.socket, where);
-    show("Connecting …");
+    await open(name, (onFrame) => {
+      client = new Client(location.origin + where, onFrame);
+      listen(client.socket, where);
+      return client;
+    });
   }
 
   function listen(socket, where) {
@@ -95,72 +115,37 @@ function panel(name, index) {
       text.focus();
     });
 
-    socket.addEventListener("message", ({ data }) => {
-      record("received", `→ ${who}`, data);
-    });
-
     socket.addEventListener("close", async (event) => {
       show(explain(event));
       const words = await explainFully(event, opened, where);
-      note(words, event.code === 1000 ? "notice" : "problem");
       if (socket === client?.socket) show(words);
     });
   }
 
-  function send(data) {
-    client.send(data);
-    record("sent", `${who} →`, data);
-  }
-
   const actions = {
     connect,
-    send: () => send(text.value),
+    send: () => client.send(text.value),
     close() {
       try {
         client.socket.close(Number(code.value), reason.value);
-        note(`closes with ${code.value} ${reason.value}`);
       } catch (error) {
         show(error.message); // A script may send 1000 and 3000 to 4999.
       }
     },
-    binary: () => send(new Uint8Array([0x00, 0x7f, 0x80, 0xff]).buffer),
-    garbage: () => send('{"type":"chat","content":'),
-    long: () => send("x".repeat(TOO_LONG)),
+    binary: () => client.send(new Uint8Array([0x00, 0x7f, 0x80, 0xff]).buffer),
+    garbage: () => client.send('{"type":"chat","content":'),
+    long: () => client.send("x".repeat(TOO_LONG)),
     flood() {
-      const data = text.value;
-      for (let i = 0; i < FLOOD; i += 1) client.send(data);
-      note(`sends ${FLOOD} messages at once`);
+      for (let i = 0; i < FLOOD; i += 1) client.send(text.value);
     },
     vanish() {
       client.vanish();
-      note("closes the tab", "problem");
       client = undefined;
       show("Closed. The browser sent 1001, and did not wait for the server's Close.");
     },
   };
   for (const button of section.querySelectorAll("li button"))
     button.addEventListener("click", actions[button.name]);
-
-  /** Logs a message, unless they come too fast for anybody to read. */
-  function record(kind, direction, data) {
-    if (count === 0) setTimeout(() => (count = 0), 1000);
-    count += 1;
-    if (count === SHOWN) note("more comes than can be shown: the rest is left out");
-    if (count >= SHOWN) return;
-
-    const isText = typeof data === "string";
-    const size = isText ? new TextEncoder().encode(data).length : data.byteLength;
-    const words = isText ? shorten(data) : hex(data);
-    write(
-      kind,
-      words,
-      `${now()} ${direction} ${size} bytes of ${isText ? "text" : "binary"}`,
-    );
-  }
-
-  function note(words, kind = "notice") {
-    write(kind, `${who}: ${words}`, now());
-  }
 
   function show(sentence) {
     state.value = sentence;
@@ -173,12 +158,13 @@ function panel(name, index) {
   return { name, path, text };
 }
 
-/** Says why a connection has closed. The lab can even find the status of a rejection. */
+/** Says why a connection has closed. The lab can even find out why it was rejected. */
 async function explainFully(event, opened, path) {
   if (event.code !== ABNORMAL_CLOSURE) return explain(event);
 
-  const status = opened ? "unknown" : await askStatus(location.origin, path);
-  if (status !== "unknown") return `Rejected with status ${status}.`;
+  const rejection = opened ? {} : await askRejection(location.origin, path);
+  if (rejection.status)
+    return `Rejected with status ${rejection.status}. ${refusal(rejection.body)}`.trim();
   const { sentence } = await askServer(opened);
   return `${explain(event)} ${sentence}`;
 }
@@ -200,7 +186,6 @@ function offerMessages() {
   const options = about.messages.map((message) => new Option(message, message));
   document.querySelector("#messages").append(...options);
   document.querySelector("#package").textContent = about.package ?? "your server";
-  if (!about.path) write("problem", NO_ENDPOINT);
 }
 
 function offerTranscripts() {
@@ -228,16 +213,8 @@ function offerTranscripts() {
   const first = about.transcripts[0]?.name ?? "";
   pick.value = kept.get("transcript") ?? (kept.has("text") ? "" : first);
   text.value = kept.get("text") ?? "";
+  replay.open = kept.has("transcript") || kept.has("text");
   load();
 }
 
-const now = () => new Date().toLocaleTimeString([], { timeStyle: "medium" });
-
-const shorten = (text) =>
-  text.length > 1000 ? `${text.slice(0, 1000)} … (and more)` : text || "(empty)";
-
-const hex = (buffer) =>
-  [...new Uint8Array(buffer)]
-    .slice(0, 64)
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join(" ");
+const capitalized = (name) => name[0].toUpperCase() + name.slice(1);

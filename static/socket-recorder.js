@@ -8,16 +8,19 @@ import { Rows } from "./wire-rows.js";
 /** X-ray's own connection is not part of the conversation. */
 const OWN = "/lab/xray";
 
+let last = 0; // The number of the connection that was opened last, in whatever window.
+
 /**
  * Replaces `WebSocket` in a window by a class that reports what its sockets do: `onRow`
  * gets a row of the wire view for each event. Sockets that exist already go on unseen.
  *
+ * `label` is the name of the client. Without one, it is what the path says. `rows` are those
+ * that several windows have in common.
+ *
  * Returns a function that puts the old class back.
  */
-export function recordSockets(onRow, { window = globalThis } = {}) {
+export function recordSockets(onRow, { window = globalThis, label, rows = new Rows() } = {}) {
   const { WebSocket } = window;
-  const rows = new Rows();
-  let count = 0;
 
   function report(event) {
     onRow(rows.fromScript({ t: performance.now(), ...event }));
@@ -31,9 +34,9 @@ export function recordSockets(onRow, { window = globalThis } = {}) {
       const { pathname, search } = new URL(this.url);
       if (pathname === OWN) return;
 
-      const connection = (count += 1);
+      const connection = (last += 1);
       this.#report = (event) => report({ connection, ...event });
-      this.#report({ event: "connecting", path: pathname + search });
+      this.#report({ event: "connecting", path: pathname + search, label });
 
       this.addEventListener("open", () => this.#report({ event: "opened" }));
 

@@ -199,11 +199,13 @@ function readTime(line) {
 
 /**
  * Runs steps against a server, until one of them is false. `onStep` is called with each
- * step and, if it is false, with what came instead. Resolves to whether all are true.
+ * step and, if it is false, with what came instead. `open` is called with the name of who
+ * connects, and a function that does it. Resolves to whether all are true.
  */
-export async function replay(steps, server, onStep) {
+export async function replay(steps, server, onStep, open = (_, connect) => connect()) {
   const context = {
     server,
+    open,
     room: `replay-${crypto.getRandomValues(new Uint32Array(1))[0]}-`,
     ignored: { messages: [], fields: [] },
     clients: new Map(),
@@ -226,10 +228,12 @@ export async function replay(steps, server, onStep) {
 const RUN = {
   async connects(context, step) {
     const path = fill(context, step.path);
-    const client = new Inbox(context.server + path);
+    const url = context.server + path;
+    const client = await context.open(step.who, (onFrame) => new Inbox(url, onFrame));
     context.clients.set(step.who, client);
     if (await client.opened) return;
-    return `no WebSocket (status: ${await askStatus(context.server, path)})`;
+    const { status } = await askRejection(context.server, path);
+    return `no WebSocket (status: ${status ?? "unknown"})`;
   },
   async "is refused"(context, step) {
     if (step.password) {
@@ -238,14 +242,15 @@ const RUN = {
       return;
     }
     const path = fill(context, step.path);
-    const client = new Inbox(context.server + path);
+    const url = context.server + path;
+    const client = await context.open(step.who, (onFrame) => new Inbox(url, onFrame));
     if (await client.opened) {
       client.vanish();
       return "got a WebSocket";
     }
-    const came = await askStatus(context.server, path);
+    const { status = step.status } = await askRejection(context.server, path);
     // A server that is not of the course does not say its status. Any will do then.
-    if (came !== "unknown" && came !== step.status) return `status ${came}`;
+    if (status !== step.status) return `status ${status}`;
   },
   async signs({ server, tokens }, { who, password }) {
     const { status, token } = await signIn(server, who, password);
@@ -310,12 +315,14 @@ async function next({ clients, room, ignored }, who, timeout) {
 /**
  * A WebSocket that can vanish. A script cannot drop a connection, so the socket belongs to
  * a frame of its own. When the frame is removed, it is as if somebody had closed the tab.
+ * `onFrame` is called with the frame's window, before it connects.
  */
 export class Client {
-  constructor(url) {
+  constructor(url, onFrame) {
     this.frame = document.createElement("iframe");
     this.frame.hidden = true;
     document.body.append(this.frame);
+    onFrame?.(this.frame.contentWindow);
     this.socket = new this.frame.contentWindow.WebSocket(url);
     this.socket.binaryType = "arraybuffer";
     this.socket.addEventListener("close", () => setTimeout(() => this.frame.remove()));
@@ -337,8 +344,8 @@ class Inbox extends Client {
   queue = [];
   wake = () => {};
 
-  constructor(url) {
-    super(url);
+  constructor(url, onFrame) {
+    super(url, onFrame);
     this.opened = new Promise((resolve) => {
       this.socket.addEventListener("open", () => resolve(true));
       this.socket.addEventListener("close", () => resolve(false));
@@ -419,13 +426,20 @@ export async function signIn(server, username, password) {
   }
 }
 
-/** The status of a rejection, which a browser hides: so the server asks itself. */
-export async function askStatus(server, path) {
+/**
+ * How an upgrade is rejected, which a browser hides: so the server asks itself.
+ *
+ * Resolves to `{ status, body }`, and to `{}` if that cannot be known: the server does not
+ * let us ask, or it is gone.
+ */
+export async function askRejection(server, path) {
   try {
     const answer = await fetch(`${server}/lab/upgrade${path}`, { credentials: "omit" });
-    return answer.ok ? Number(await answer.text()) : "unknown";
+    if (!answer.ok) return {};
+    const [status, ...body] = (await answer.text()).split("\n");
+    return { status: Number(status), body: body.join("\n") };
   } catch {
-    return "unknown"; // It does not let us ask, or it is gone.
+    return {};
   }
 }
 

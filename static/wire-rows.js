@@ -47,10 +47,10 @@ export class Rows {
   }
 
   /** What a script saw: an `event` of a socket that has this `path`. See recordSockets. */
-  fromScript({ t, connection, path, event, data, code, reason, isClean }) {
+  fromScript({ t, connection, path, label, event, data, code, reason, isClean }) {
     const about = this.#about({ connection, what: event === "connecting" && "open" });
     const row = { t, connection, about };
-    Object.assign(row, this[`_${event}`]({ path, data, code, reason, isClean }, about, row));
+    Object.assign(row, this[`_${event}`]({ path, label, data, code, reason, isClean }, about, row));
     row.group ??= row.kind;
     return withClient(row);
   }
@@ -150,10 +150,10 @@ export class Rows {
 
   // What a script sees.
 
-  _connecting({ path }, about, row) {
+  _connecting({ path, label }, about, row) {
     about.path = path.replace(SECRET, `$1${BLANK}`);
     about.request = row;
-    this.#name(about, "", about.path);
+    this.#name(about, label, about.path);
     const text = `GET ${about.path}`;
     return { from: "client", kind: "request", group: "HTTP", text, isBegin: true };
   }

@@ -7,6 +7,7 @@
 //
 //   view.add(rows)             rows of X-ray, or of wire-rows.js
 //   view.connect({ server })   follows X-ray or, without it, the sockets of this page
+//   view.record(window)        the sockets of another window, if there is no X-ray
 //   view.clear(), view.transcript(), view.large
 //   "rowopen"                  the event when somebody opens a row, with the row as detail
 
@@ -39,6 +40,7 @@ class WireView extends HTMLElement {
   #list;
   #gone = 0;
   #isPlanned = false;
+  #isXray = false;
   #heard = 0; // How many rows a screen reader knows of, and since when.
   #heardAt = 0;
 
@@ -149,7 +151,8 @@ class WireView extends HTMLElement {
    * this page do with sockets that they open from now on. Resolves to what ends it.
    */
   async connect({ server = "" } = {}) {
-    if (!(await hasXray(server))) return recordSockets((row) => this.add([row]));
+    this.#isXray = await hasXray(server);
+    if (!this.#isXray) return this.record(window);
 
     return watchXray({
       server,
@@ -160,6 +163,15 @@ class WireView extends HTMLElement {
         if (state === "restarted") this.#restart();
       },
     });
+  }
+
+  /**
+   * Records the sockets of a window, which may be a frame of the page. `label` is the name
+   * of the client. With X-ray, nothing needs to be recorded.
+   */
+  record(window, label) {
+    if (this.#isXray) return () => {};
+    return recordSockets((row) => this.add([row]), { window, label, rows: this.#rows });
   }
 
   /** Another server answers now: its clock and its connections begin anew. */

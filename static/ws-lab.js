@@ -33,6 +33,9 @@ class WsLab extends HTMLElement {
   #output = document.createElement("output");
   #text = "";
 
+  /** How somebody is connected, if this page wants to know: see `replay`. */
+  open;
+
   connectedCallback() {
     if (this.shadowRoot) return;
 
@@ -84,7 +87,7 @@ class WsLab extends HTMLElement {
         last = line;
         this.#mark(line, came ? "false" : "true", came && `What came instead: ${came}`);
       };
-      const good = await replay(steps, this.server, onStep);
+      const good = await replay(steps, this.server, onStep, this.open);
       this.#show(
         good
           ? `All ${steps.length} lines are true.`

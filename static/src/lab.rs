@@ -103,9 +103,10 @@ fn about(running: Program) -> String {
     )
 }
 
-/// Sends this server the request of an upgrade, and answers with the status.
+/// Sends this server the request of an upgrade, and answers with the status, a line end, and
+/// the body.
 ///
-/// Why? A browser hides from its scripts with which status an upgrade was rejected.
+/// Why? A browser hides from its scripts how an upgrade was rejected.
 ///
 /// The path of the WebSocket follows ours: `/lab/upgrade/ws/7?token=…`.
 async fn upgrade(
@@ -122,13 +123,13 @@ async fn upgrade(
         None => String::new(),
     };
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\n{from}Connection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\nHost: {}\r\n{from}Connection: Upgrade, close\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         host(&headers)
     );
-    Ok(match ask(&request, false).await {
-        Some((status, _)) => shared(&origin, status.to_string()),
+    Ok(match ask(&request).await {
+        Some((status, body)) => shared(&origin, format!("{status}\n{body}")),
         None => shared(&origin, StatusCode::BAD_GATEWAY),
     })
 }
@@ -147,7 +148,7 @@ async fn login(
         host(&headers),
         body.len()
     );
-    Ok(match ask(&request, true).await {
+    Ok(match ask(&request).await {
         Some((status, body)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
             shared(&origin, (status, body))
@@ -156,8 +157,8 @@ async fn login(
     })
 }
 
-/// The status and, if `whole`, the body of our own answer.
-async fn ask(request: &str, whole: bool) -> Option<(u16, String)> {
+/// The status and the body of our own answer. That of an upgrade has no body, and no end.
+async fn ask(request: &str) -> Option<(u16, String)> {
     let mut addr = *ADDR.get()?;
     if addr.ip().is_unspecified() {
         addr.set_ip([127, 0, 0, 1].into()); // 0.0.0.0 means every address, also this one.
@@ -165,9 +166,11 @@ async fn ask(request: &str, whole: bool) -> Option<(u16, String)> {
     let exchange = async {
         let mut connection = TcpStream::connect(addr).await?;
         connection.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        let limit = if whole { ANSWER_LIMIT } else { "HTTP/1.1 200".len() as u64 };
-        connection.take(limit).read_to_end(&mut answer).await?;
+        let mut answer = vec![0; "HTTP/1.1 101".len()];
+        connection.read_exact(&mut answer).await?;
+        if !answer.ends_with(b"101") {
+            connection.take(ANSWER_LIMIT).read_to_end(&mut answer).await?;
+        }
         Ok::<_, io::Error>(String::from_utf8_lossy(&answer).into_owned())
     };
     let answer = timeout(TIMEOUT, exchange).await.ok()?.ok()?;
