@@ -217,4 +217,6 @@ function offerTranscripts() {
   load();
 }
 
-const capitalized = (name) => name[0].toUpperCase() + name.slice(1);
+function capitalized(name) {
+  return name[0].toUpperCase() + name.slice(1);
+}
