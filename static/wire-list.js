@@ -9,7 +9,6 @@ const SPARE = 2;
 
 /** How much of a text a row can show, and a screen reader reads. */
 const SHOWN = 240;
-const SPOKEN = 120;
 
 /** A silence of so many milliseconds is drawn. */
 const SILENCE = 100;
@@ -248,7 +247,6 @@ export class WireList {
       [`hue-${this.lanes.hue(row.client)}`]: row.client,
     });
     option.ariaPosInSet = `${index + 1}`;
-    option.ariaLabel = spoken(row, passed);
     parts.time.textContent = time(passed, this.sinceFirst);
     parts.who.textContent = who(row);
     parts.kind.textContent = kindOf(row);
@@ -317,13 +315,6 @@ function kindOf({ kind, group, raw }) {
 function who({ client, from, about }) {
   if (!about) return "";
   return from === "client" ? `${client} →` : `→ ${client}`;
-}
-
-function spoken({ client, from, about, kind, bytes, text = "" }, passed) {
-  const way = from === "client" ? `${client} to server` : `server to ${client}`;
-  const parts = [about && way, kind, bytes === undefined ? "" : `${bytes} bytes`];
-  parts.push(text.slice(0, SPOKEN), `${Math.round(passed)} milliseconds`);
-  return parts.filter(Boolean).join(", ");
 }
 
 /** A text. In JSON, the values stand out, and what holds them together does not. */

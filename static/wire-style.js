@@ -20,7 +20,7 @@ export const STYLE = `
     background: var(--wire-paper); font: var(--small)/1.4 system-ui, sans-serif; }
   * { box-sizing: border-box; }
   [hidden] { display: none !important; }
-  .hidden { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden;
+  .hidden, .who { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden;
     clip-path: inset(50%); }
   :focus-visible { outline: 2px solid var(--wire-accent); outline-offset: -2px; }
 
@@ -68,7 +68,6 @@ export const STYLE = `
   .pause { border-block-start: 1px solid var(--wire-line); }
   .time, .bytes { text-align: end; color: var(--wire-quiet); }
   .pause .time { font-weight: 700; color: var(--wire-ink); }
-  .who { display: none; }
   .kind, .hex { color: var(--wire-quiet); }
   .says { overflow: hidden; text-overflow: ellipsis; line-height: 1.5; }
   .hex { display: none; width: calc(var(--type) * 12); }
@@ -199,7 +198,8 @@ export const STYLE = `
     .names { display: none; }
     .toolbar .filters { flex: none; flex-wrap: nowrap; }
     .row { grid: auto auto / auto auto 1fr auto; gap: 5px 10px; align-content: center; }
-    .row .who { display: inline; font-weight: 600; color: var(--hue); }
+    .row .who { position: static; width: auto; height: auto; clip-path: none; font-weight: 600;
+      color: var(--hue); }
     .row :is(.lanes, .hex) { display: none; }
     .row .bytes { visibility: visible; text-align: start; }
     .row .bytes:not(:empty)::after { content: " B"; }
