@@ -150,6 +150,37 @@ for (const name of PAGES.filter((name) => name.startsWith("lessons/"))) {
   });
 }
 
+/** In an order of chance. */
+const shuffled = (list) =>
+  list.map((entry) => [Math.random(), entry]).sort(([a], [b]) => a - b).map(([, entry]) => entry);
+
+test("the exercises are replayed against one server, three times, in any order", {
+  timeout: 400_000,
+}, async (t) => {
+  const solutions = await start("solutions");
+  t.after(() => solutions.stop());
+  const pages = [];
+  for (const name of PAGES.filter((name) => name.startsWith("exercises/"))) {
+    const page = await openWindow(t, at(name));
+    const labs = page.locator('ws-lab[package="exercises"]');
+    const waits = await labs.evaluateAll((labs) =>
+      labs.map(({ textContent }) =>
+        [...textContent.matchAll(/(?:waits|nothing for) +(\d+)s$/gm)].reduce((sum, [, s]) => sum + Number(s), 0),
+      ),
+    );
+    // What waits for minutes is for `cargo test`, on virtual time.
+    waits.forEach((seconds, i) => seconds < 60 && pages.push({ name, page, i }));
+  }
+  assert.ok(pages.length > 5, `${pages.length} exercises have a transcript`);
+
+  const order = [...shuffled(pages), ...shuffled(pages), ...shuffled(pages)];
+  const before = [];
+  for (const { name, page, i } of order) {
+    before.push(name);
+    assert.deepEqual(await replay(page, i, solutions.url), [], `in this order: ${before.join(", ")}`);
+  }
+});
+
 /** What a page hears from a wrong way of the book. */
 async function wrongWay(t, name, talk) {
   const program = fileURLToPath(new URL("target/debug/examples/wrong", ROOT));
