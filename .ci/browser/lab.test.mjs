@@ -206,6 +206,67 @@ describe("the lab", LIMITS, () => {
     );
   });
 
+  test("the three clients have a lane each, also when all connect at once", async (t) => {
+    const { page } = await lab(t, "lesson_08_auth"); // No path here says who it is.
+
+    await page.evaluate(() => {
+      for (const name of ["Ana", "Ben", "Cem"])
+        document.querySelector(`[aria-label=${name}] [name=connect] button`).click();
+    });
+
+    for (const name of ["Ana", "Ben", "Cem"]) {
+      await client(page, name).getByText("Connected.").waitFor();
+      const request = page.locator("wire-view .request", { hasText: `${name} →` });
+      await request.waitFor();
+      assert.equal(await request.count(), 1, `${name} has made one request`);
+    }
+  });
+
+  test("the list of rows is as long as a screen, and a flood does not freeze it", async (t) => {
+    const viewport = { width: 1920, height: 1080 };
+    const { page } = await lab(t, "lesson_01_echo", { viewport });
+    await connect(page, "Ana");
+
+    await breakIt(page, "Ana", "A flood");
+    await page.locator("wire-view .count", { hasText: /[234],\d\d\d rows/ }).waitFor();
+
+    const rows = await page.locator("wire-view [role=option]").count();
+    assert.ok(rows >= 20, `at least 20 messages should be in sight, not ${rows}`);
+    assert.ok(rows < 100, `and only those are in the document, not ${rows}`);
+  });
+
+  test("a session that was copied as a transcript can be replayed", async (t) => {
+    const { page } = await lab(t, "lesson_07_rooms");
+    await connect(page, "Ana");
+    await connect(page, "Ben");
+    await press(page, "Ana", "Send");
+    await shows(page, '"from":"ana"', "the server has told both");
+    await press(page, "Ben", "Close");
+    await shows(page, "user_left", "and Ana knows that Ben is gone");
+    await press(page, "Ana", "Close");
+    await client(page, "Ana").getByText("Code 1000").waitFor();
+
+    const transcript = await page.locator("wire-view").evaluate((view) => view.transcript());
+    await openReplay(page);
+    await page.getByLabel("Or write one").fill(transcript);
+
+    await replay(page, "lines are true.");
+  });
+
+  test("beyond loopback there is no X-ray, and the page records its own sockets", async (t) => {
+    const server = await start("lesson_07_rooms", 0, { ADDR: "0.0.0.0:0" });
+    const page = await openWindow(t, `${server.url}/lab.html`);
+    t.after(() => server.stop());
+
+    await connect(page, "Ana");
+    await press(page, "Ana", "Send");
+
+    await shows(page, '"from":"ana"', "what is sent and received is there");
+    const row = page.locator("wire-view .text", { hasText: "Ana →" });
+    assert.equal(await row.count(), 1, "it is Ana who has sent it");
+    assert.equal(await page.locator("wire-view .tcp").count(), 0, "what scripts cannot see is not");
+  });
+
   test("what is written survives a reload, by way of the address", async (t) => {
     const { page } = await lab(t, "lesson_07_rooms");
     await client(page, "Ana").getByLabel("Address").fill("/ws/chat/tea/ana");
