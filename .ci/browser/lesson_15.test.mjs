@@ -130,10 +130,10 @@ describe("lesson 15, a list in a database", LIMITS, () => {
     await pressFor(ben, "Gus", "Edit");
     await fill(ben, "Full name", "Gustav");
     await press(ben, "Save");
-    await sees(ben, '[data-field=""]', "Only ana may change user", "the server says no");
+    await sees(ben, '[data-field=""]', "Only its owner may change user", "the server says no");
     await press(ben, "Cancel");
     await pressFor(ben, "Gus", "Delete");
-    await sees(ben, "#answer-to-delete", "Only ana may change user", "nor delete");
+    await sees(ben, "#answer-to-delete", "Only its owner may change user", "nor delete");
     await press(ben, "New user");
     await press(ben, "Cancel");
     const answer = ben.locator("#answer-to-delete");

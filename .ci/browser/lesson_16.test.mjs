@@ -82,7 +82,7 @@ describe("lesson 16, channels", LIMITS, () => {
     await sees(cem, "#users td", "Emil", "Cem sees him");
 
     await remove(cem, "users", "Emil");
-    await sees(cem, "#log .problem", "Only ben may change user", "Cem is not the owner");
+    await sees(cem, "#log .problem", "Only its owner may change user", "Cem is not the owner");
     await isInView(cem, "#log .problem", "the log is below the tables");
     await remove(ben, "users", "Emil");
     await sees(ben, "#log .problem", "Other rows need user", "there is a post");

@@ -90,7 +90,6 @@ describe("lesson 24, the capstone", LIMITS, () => {
     ["lesson_12_slow_clients", "SLOW_CLIENT", "none"],
     ["lesson_13_shutdown", "SHUTDOWN_TIMEOUT", "none"],
     ["lesson_15_database", "DATABASE", "/no/such/folder/users.db"],
-    ["lesson_16_channels", "OPERATORS", "no blanks"],
   ]) {
     test(`a test has what a reader has, so it does not inherit ${variable}`, async (t) => {
       process.env[variable] = value;

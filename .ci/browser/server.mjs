@@ -10,7 +10,7 @@ const TIMEOUT = 10_000;
 
 /** What configures our programs. A reader sets none of it, so no test inherits it. */
 const SETTINGS =
-  /^((CHAT|MAX|SHUTDOWN)_.*|JWT_SECRET|DATABASE|ALLOWED_ORIGINS|OPERATORS|SLOW_CLIENT)$/;
+  /^((CHAT|MAX|SHUTDOWN)_.*|JWT_SECRET|DATABASE|ALLOWED_ORIGINS|SLOW_CLIENT)$/;
 
 /**
  * Starts a program, which `cargo build` has built, and waits until it prints where to look.

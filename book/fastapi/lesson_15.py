@@ -77,7 +77,7 @@ def change(id: int, person: str, named: dict) -> tuple[int, dict]:
         if row is None:
             raise HTTPException(404, f"There is no user {id}.")
         if row["owner"] != person:
-            raise HTTPException(403, f"Only {row['owner']} may change user {id}.")
+            raise HTTPException(403, f"Only its owner may change user {id}.")
         row = dict(row) | named
         db.execute("UPDATE users SET name = :name, email = :email, phone = :phone WHERE id = :id", row)
         return next_version(), row

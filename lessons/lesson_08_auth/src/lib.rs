@@ -19,7 +19,9 @@ mod ws;
 pub use auth::{Auth, auth_routes};
 pub use extract::{AllowedOrigin, CurrentUser};
 pub use message::{Action, handle_message};
-pub use protocol::{RoomName, ServerMessage, Username, encode, parse};
+pub use protocol::{
+    Content, RoomName, ServerMessage, Username, encode, now, parse, shortened,
+};
 pub use rooms::{Member, OUTBOX_SIZE, RoomManager, list_rooms};
 pub use session::{Session, SessionUpgrade};
 pub use socket::Disconnect;

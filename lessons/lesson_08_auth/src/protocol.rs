@@ -69,7 +69,7 @@ pub fn parse<T: DeserializeOwned>(text: &str, example: &str) -> Result<T, String
 }
 
 /// Cuts out the middle of a sentence that is too long.
-fn shortened(sentence: &str) -> String {
+pub fn shortened(sentence: &str) -> String {
     let chars: Vec<char> = sentence.chars().collect();
     if chars.len() <= ERROR_LIMIT {
         return sentence.into();
@@ -178,5 +178,12 @@ impl TryFrom<String> for Content {
                 "content has {length} characters, the limit is {CONTENT_LIMIT}"
             )),
         }
+    }
+}
+
+/// For those who keep it elsewhere, as in a database.
+impl From<Content> for String {
+    fn from(content: Content) -> Self {
+        content.0
     }
 }

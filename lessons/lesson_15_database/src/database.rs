@@ -19,6 +19,9 @@ use crate::error::ApiError;
 /// never edited: the database keeps the number of those that it has, and runs the others.
 pub const MIGRATIONS: &[M] = &[M::up(include_str!("../migrations/1_users.sql"))];
 
+/// What SQLite calls a database without a file. It is empty, and ends with the program.
+pub const IN_MEMORY: &str = ":memory:";
+
 /// How long we wait for another program that writes to the same file. Then it is 503.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -37,31 +40,20 @@ impl Database {
     ///
     /// The error is a sentence for the person who started the program.
     pub fn from_env(migrations: &[M]) -> Result<Self, String> {
-        match env::var_os("DATABASE").filter(|path| !path.is_empty()) {
-            Some(path) => Self::open(Path::new(&path), migrations).map_err(|reason| {
-                format!("DATABASE={} cannot be used: {reason}.", path.display())
-            }),
-            None => {
-                warn!("DATABASE is not set: all data ends with this program");
-                Self::in_memory(migrations)
-            }
-        }
+        let path = env::var_os("DATABASE").filter(|path| !path.is_empty());
+        let path = path.unwrap_or_else(|| {
+            warn!("DATABASE is not set: all data ends with this program");
+            IN_MEMORY.into()
+        });
+        Self::open(&path, migrations).map_err(|reason| {
+            format!("DATABASE={} cannot be used: {reason}.", path.display())
+        })
     }
 
-    /// Opens a file, or creates it.
-    pub fn open(path: &Path, migrations: &[M]) -> Result<Self, String> {
-        Self::migrated(Connection::open(path).map_err(explain)?, migrations)
-    }
-
-    /// An empty database that ends with the program.
-    pub fn in_memory(migrations: &[M]) -> Result<Self, String> {
-        Self::migrated(Connection::open_in_memory().map_err(explain)?, migrations)
-    }
-
-    fn migrated(mut connection: Connection, migrations: &[M]) -> Result<Self, String> {
+    /// Opens a file, or creates it. With [`IN_MEMORY`] there is none.
+    pub fn open(path: impl AsRef<Path>, migrations: &[M]) -> Result<Self, String> {
+        let mut connection = Connection::open(path).map_err(explain)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
-        // Not every SQLite checks them on its own. The one that `bundled` builds does.
-        connection.pragma_update(None, "foreign_keys", true).map_err(explain)?;
         let sql = "SELECT user_version = 0 AND EXISTS (SELECT 1 FROM sqlite_schema) \
                    FROM pragma_user_version";
         if connection.query_row(sql, [], |row| row.get(0)).map_err(explain)? {
@@ -99,7 +91,8 @@ impl Database {
         publish: impl FnOnce(Version, &T) + Send + 'static,
     ) -> Result<(Version, T), ApiError> {
         self.run(move |connection| {
-            // What is not committed at the end of a transaction is undone.
+            // Why `Immediate`? Other programs that write have to wait from now on, so none
+            // can make us fail in the middle. What is not committed at the end is undone.
             let transaction = connection.transaction_with_behavior(Immediate)?;
             let changed = change(&transaction)?;
             let sql = "UPDATE changes SET version = version + 1 RETURNING version";

@@ -11,13 +11,10 @@ use axum::{
     },
     response::{AppendHeaders, IntoResponse, Response},
 };
-use lesson_08_auth::TokenError;
+use lesson_08_auth::{TokenError, shortened};
 use rusqlite::ErrorCode::{DatabaseBusy, DiskFull, ReadOnly};
 use serde::Serialize;
 use tracing::error;
-
-/// How much of a sentence we keep, in characters: it may repeat what a client wrote.
-const SENTENCE_LIMIT: usize = 200;
 
 /// After how many seconds it is worth to try again what was answered with 503.
 const RETRY_SECONDS: &str = "5";
@@ -36,14 +33,15 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: shortened(message.into()), field: None }
+    /// The sentence is shortened, because it may repeat what a client wrote.
+    pub fn new(status: StatusCode, message: &str) -> Self {
+        Self { status, message: shortened(message), field: None }
     }
 
     /// 422: we can read the request, but this field of it is wrong.
-    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn field(field: &str, message: &str) -> Self {
         let error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, message);
-        Self { field: Some(shortened(field.into())), ..error }
+        Self { field: Some(shortened(field)), ..error }
     }
 
     /// 503: this is not possible now, and may be possible soon.
@@ -70,23 +68,14 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Cuts out the middle of a sentence that is too long.
-fn shortened(sentence: String) -> String {
-    let length = sentence.chars().count();
-    if length <= SENTENCE_LIMIT {
-        return sentence;
-    }
-    let head = sentence.chars().take(SENTENCE_LIMIT / 2);
-    let tail = sentence.chars().skip(length - SENTENCE_LIMIT / 2);
-    head.chain(" … ".chars()).chain(tail).collect()
-}
-
 /// What axum rejects it answers in plain text. We say the same in JSON.
+///
+/// Why a macro? The types have the same two methods, and no trait in common.
 macro_rules! from_rejections {
     ($($rejection:ty),*) => {
         $(impl From<$rejection> for ApiError {
             fn from(rejection: $rejection) -> Self {
-                Self::new(rejection.status(), rejection.body_text())
+                Self::new(rejection.status(), &rejection.body_text())
             }
         })*
     };
@@ -96,7 +85,7 @@ from_rejections!(JsonRejection, PathRejection, QueryRejection);
 
 impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, error.to_string())
+        Self::new(StatusCode::UNAUTHORIZED, &error.to_string())
     }
 }
 

@@ -1,12 +1,12 @@
 //! What handlers take from a request. What is wrong is answered with an [`ApiError`].
 
 use axum::{
-    extract::{FromRef, FromRequest, FromRequestParts, Path, Query, Request, State},
-    http::{StatusCode, request::Parts},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request},
+    http::StatusCode,
     middleware::Next,
     response::Response,
 };
-use lesson_08_auth::{AllowedOrigin, Auth, CurrentUser};
+use lesson_08_auth::{AllowedOrigin, CurrentUser, TokenError};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Deserializer, value::RawValue};
 
@@ -17,23 +17,18 @@ const PAGE_SIZE: usize = 100;
 
 /// Lets requests pass from people who have signed in, and not from pages of others.
 ///
-/// It stands in front of the API, so that no handler can forget it.
-pub async fn require_user<S>(
-    State(state): State<S>,
+/// It stands in front of the API, so that no handler can forget it. Each `Result` hands
+/// the rejection of its extractor to us: axum itself would answer in plain text.
+pub async fn require_user(
+    origin: Result<AllowedOrigin, (StatusCode, &'static str)>,
+    user: Result<CurrentUser, TokenError>,
     request: Request,
     next: Next,
-) -> Result<Response, ApiError>
-where
-    S: Clone + Send + Sync + 'static,
-    Auth: FromRef<S>,
-{
-    let (mut parts, body) = request.into_parts();
-    AllowedOrigin::from_request_parts(&mut parts, &state)
-        .await
-        .map_err(|(status, sentence)| ApiError::new(status, sentence))?;
-    CurrentUser::from_request_parts(&mut parts, &state).await?;
+) -> Result<Response, ApiError> {
+    origin.map_err(|(status, sentence)| ApiError::new(status, sentence))?;
+    user?;
 
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    Ok(next.run(request).await)
 }
 
 /// The id in the path.
@@ -42,26 +37,18 @@ where
 pub struct Id(pub i64);
 
 /// Which part of a list is wanted: `?after=7&limit=20`.
-#[derive(Deserialize)]
-#[serde(default)]
+#[derive(Deserialize, FromRequestParts)]
+#[from_request(via(Query), rejection(ApiError))]
 pub struct Pagination {
-    /// The last id that the client has.
+    /// The last id that the client has. Without one, the list begins with its first row.
+    #[serde(default)]
     pub after: i64,
-    pub limit: usize,
+    limit: Option<usize>,
 }
 
-impl Default for Pagination {
-    fn default() -> Self {
-        Self { after: 0, limit: PAGE_SIZE }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Pagination {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(page) = Query::<Self>::from_request_parts(parts, state).await?;
-        Ok(Self { limit: page.limit.clamp(1, PAGE_SIZE), ..page })
+impl Pagination {
+    pub fn limit(&self) -> usize {
+        self.limit.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE)
     }
 }
 

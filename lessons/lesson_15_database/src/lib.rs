@@ -1,12 +1,16 @@
-//! The part of lesson 15 that lesson 16 uses: the database, its users, and what a request
-//! may ask for.
+//! The part of lesson 15 that lesson 16 uses: the database, what a model is, and the API
+//! that serves any model.
 
+mod api;
 mod database;
 mod error;
 mod extract;
+mod model;
 mod users;
 
-pub use database::{Database, MIGRATIONS};
+pub use api::{Publish, model_routes, protected, route};
+pub use database::{Database, IN_MEMORY, MIGRATIONS};
 pub use error::ApiError;
-pub use extract::{Id, Json, Pagination, require_user};
-pub use users::{OneLine, User, UserDraft, given, required, violation};
+pub use extract::Json;
+pub use model::{Model, violation};
+pub use users::{OneLine, User, given, required};

@@ -7,20 +7,23 @@
 //!
 //! 1. a database off the async threads, with migrations (`database.rs`);
 //! 2. validation by field, and `null` that is not "missing" (`users.rs`, `extract.rs`);
-//! 3. one error for the whole API (`error.rs`), and rows that have an owner.
+//! 3. one error for the whole API (`error.rs`), and a trait, `Model`, with which handlers
+//!    and the check of the owner serve any table (`model.rs`, `api.rs`).
 //!
 //! Run:   DATABASE=users.db cargo run -p lesson_15_database
 //! Open:  http://127.0.0.1:8000/lesson_15.html in two windows
 //! Check: cargo test -p lesson_15_database
 
-mod api;
-
 use std::{io, net::SocketAddr};
 
-use axum::{Router, extract::FromRef};
+use axum::{
+    Router,
+    extract::{FromRef, State},
+    routing::any,
+};
 use lesson_08_auth::{Auth, auth_routes};
-use lesson_14_live_list::Events;
-use lesson_15_database::{Database, MIGRATIONS};
+use lesson_14_live_list::{Events, ws_handler};
+use lesson_15_database::{Database, MIGRATIONS, User, model_routes, protected, route};
 
 /// What all requests share. It is only a handle: clone it freely.
 ///
@@ -57,9 +60,16 @@ fn app(auth: Auth, database: Database) -> Router {
 
     Router::new()
         .merge(auth_routes::<AppState>())
-        .nest("/api/v1", api::routes(&state))
+        .nest("/api/v1", api(&state))
         .merge(pages::router(env!("CARGO_PKG_NAME"), "lesson_15.html"))
         .with_state(state)
+}
+
+/// The list, and the socket with its events, for people who have signed in.
+fn api(state: &AppState) -> Router<AppState> {
+    protected(model_routes::<User, State<Events>, _>(), state)
+        // Behind the layers, because its extractor checks both, and more.
+        .merge(route("/ws/users", any(ws_handler)))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod owners;
 mod people;
 
 use axum::{Router, http::Request};
-use lesson_15_database::{Database, MIGRATIONS};
+use lesson_15_database::{Database, IN_MEMORY, MIGRATIONS};
 use probe::{Check, Client, Hint, Server};
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn app_on(database: Database) -> Router {
 }
 
 fn in_memory() -> Database {
-    Database::in_memory(MIGRATIONS).expect("memory is always there")
+    Database::open(IN_MEMORY, MIGRATIONS).expect("memory is always there")
 }
 
 fn ws_path(name: &str) -> String {

@@ -1,11 +1,14 @@
-//! The users of the database: what a good one looks like, and all SQL about them.
+//! The users of the database: what a good one looks like, and the SQL with their columns.
 
 use axum::http::StatusCode;
 use lesson_08_auth::Username;
-use rusqlite::{Connection, OptionalExtension, Row, ffi::SQLITE_CONSTRAINT_UNIQUE};
+use rusqlite::{Connection, Row, ffi::SQLITE_CONSTRAINT_UNIQUE};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::error::ApiError;
+use crate::{
+    error::ApiError,
+    model::{Model, violation},
+};
 
 /// The longest line of text in a field, in characters. A longer one is rejected with 422.
 const LINE_LIMIT: usize = 100;
@@ -15,14 +18,14 @@ const EMAIL_LIMIT: usize = 254;
 
 #[derive(Serialize)]
 pub struct User {
-    pub id: i64,
+    id: i64,
     /// Who created it, and may change it.
-    pub owner: String,
-    pub name: String,
-    pub email: String,
-    pub phone: Option<String>,
-    pub is_active: bool,
-    pub created_at: String,
+    owner: String,
+    name: String,
+    email: String,
+    phone: Option<String>,
+    is_active: bool,
+    created_at: String,
 }
 
 /// What a request says about a user. A `POST` must name who it is, a `PATCH` what changes.
@@ -30,14 +33,14 @@ pub struct User {
 #[serde(default, deny_unknown_fields)]
 pub struct UserDraft {
     #[serde(deserialize_with = "given")]
-    pub name: Option<OneLine>,
+    name: Option<OneLine>,
     #[serde(deserialize_with = "given")]
-    pub email: Option<Email>,
+    email: Option<Email>,
     /// `null` takes the number away. That is not the same as saying nothing about it.
     #[serde(deserialize_with = "given")]
-    pub phone: Option<Option<OneLine>>,
+    phone: Option<Option<OneLine>>,
     #[serde(deserialize_with = "given")]
-    pub is_active: Option<bool>,
+    is_active: Option<bool>,
 }
 
 /// Reads a field that is there. One that is not stays `None`.
@@ -97,33 +100,39 @@ impl TryFrom<String> for Email {
     }
 }
 
-impl User {
-    /// Up to `limit` of them, in the order of their ids, beginning behind `after`.
-    pub fn list(
-        db: &Connection,
-        after: i64,
-        limit: usize,
-    ) -> Result<Vec<Self>, ApiError> {
-        let sql = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
-        let mut query = db.prepare(sql)?;
-        let rows = query.query_map((after, limit as i64), Self::read)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+impl Model for User {
+    type Draft = UserDraft;
+
+    const NAME: &str = "user";
+    const TABLE: &str = "users";
+
+    fn id(&self) -> i64 {
+        self.id
     }
 
-    pub fn find(db: &Connection, id: i64) -> Result<Self, ApiError> {
-        let sql = "SELECT * FROM users WHERE id = ?1";
-        db.query_row(sql, [id], Self::read).optional()?.ok_or_else(|| {
-            ApiError::new(StatusCode::NOT_FOUND, format!("There is no user {id}."))
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            owner: row.get("owner")?,
+            name: row.get("name")?,
+            email: row.get("email")?,
+            phone: row.get("phone")?,
+            is_active: row.get("is_active")?,
+            created_at: row.get("created_at")?,
         })
     }
 
-    /// Creates a row that belongs to this person.
-    pub fn create(
+    fn create(
         db: &Connection,
         draft: UserDraft,
         owner: &Username,
     ) -> Result<Self, ApiError> {
         // Values go beside the SQL, never into it: text that looks like SQL stays text.
+        // `RETURNING` gives us what the table has filled in: the id and the time.
         let sql = "INSERT INTO users (owner, name, email, phone, is_active) \
                    VALUES (?1, ?2, ?3, ?4, ?5) RETURNING *";
         let values = (
@@ -136,8 +145,8 @@ impl User {
         db.query_row(sql, values, Self::read).map_err(email_taken)
     }
 
-    /// Changes what the draft names, and nothing else.
-    pub fn update(self, db: &Connection, draft: UserDraft) -> Result<Self, ApiError> {
+    fn update(self, db: &Connection, draft: UserDraft) -> Result<Self, ApiError> {
+        // `self` was read in the same transaction, so nobody has changed it in between.
         let sql = "UPDATE users SET name = ?2, email = ?3, phone = ?4, is_active = ?5 \
                    WHERE id = ?1 RETURNING *";
         let values = (
@@ -149,51 +158,15 @@ impl User {
         );
         db.query_row(sql, values, Self::read).map_err(email_taken)
     }
-
-    pub fn delete(self, db: &Connection) -> Result<(), ApiError> {
-        db.execute("DELETE FROM users WHERE id = ?1", [self.id])?;
-        Ok(())
-    }
-
-    /// Checks that this person may change the row (OWASP API1:2023).
-    pub fn owned_by(self, person: &Username) -> Result<Self, ApiError> {
-        if self.owner == person.as_str() {
-            return Ok(self);
-        }
-        let sentence = format!("Only {} may change user {}.", self.owner, self.id);
-        Err(ApiError::new(StatusCode::FORBIDDEN, sentence))
-    }
-
-    pub fn read(row: &Row) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: row.get("id")?,
-            owner: row.get("owner")?,
-            name: row.get("name")?,
-            email: row.get("email")?,
-            phone: row.get("phone")?,
-            is_active: row.get("is_active")?,
-            created_at: row.get("created_at")?,
-        })
-    }
 }
 
 /// A field that a `POST` must have.
 pub fn required<T>(field: &str, value: Option<T>) -> Result<T, ApiError> {
-    value.ok_or_else(|| ApiError::field(field, format!("{field} is missing")))
+    value.ok_or_else(|| ApiError::field(field, &format!("{field} is missing")))
 }
 
 fn email_taken(error: rusqlite::Error) -> ApiError {
     let sentence = "Another user has this e-mail address.";
     let answer = ApiError::new(StatusCode::CONFLICT, sentence);
     violation(error, SQLITE_CONSTRAINT_UNIQUE, answer)
-}
-
-/// The answer to an error: `answer` if it violates a constraint of this kind.
-///
-/// Why not look before? The constraint holds for everyone who writes to the table.
-pub fn violation(error: rusqlite::Error, constraint: i32, answer: ApiError) -> ApiError {
-    match error.sqlite_error() {
-        Some(code) if code.extended_code == constraint => answer,
-        _ => error.into(),
-    }
 }

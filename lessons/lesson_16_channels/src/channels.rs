@@ -36,7 +36,7 @@ impl Channel {
     /// The channel of this name. If there is none, the error lists those that exist.
     pub fn parse(name: &str) -> Result<Self, ApiError> {
         Self::deserialize(name.into_deserializer()).map_err(|error: Error| {
-            ApiError::new(StatusCode::NOT_FOUND, error.to_string())
+            ApiError::new(StatusCode::NOT_FOUND, &error.to_string())
         })
     }
 }

@@ -1,13 +1,12 @@
 //! What clients and the server send to each other over the socket.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::collections::BTreeMap;
 
-use humantime::format_rfc3339_millis;
-use lesson_08_auth::Username;
+use lesson_08_auth::{Content, RoomName, Username, now};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{channels::Channel, posts::Text};
+use crate::channels::Channel;
 
 /// What a client may send. Anything else is answered with an `Error`.
 #[derive(Deserialize)]
@@ -15,7 +14,7 @@ use crate::{channels::Channel, posts::Text};
 pub enum LiveRequest {
     Subscribe { channel: Channel },
     Unsubscribe { channel: Channel },
-    Send { channel: Channel, message: Text },
+    Send { channel: Channel, message: Content },
     GetStats,
     Ping,
 }
@@ -29,7 +28,7 @@ pub enum LiveEvent<'a> {
     Connection { message: String, channel: Option<Channel>, client_id: &'a Name },
     Subscribed { channel: Channel },
     Unsubscribed { channel: Channel },
-    Message { message: &'a Text, from: &'a Username },
+    Message { message: &'a Content, from: &'a Username },
     Custom { event: &'a Name, from: &'a Username, data: &'a Option<Box<RawValue>> },
     Announcement { message: &'a str },
     Stats { data: Stats },
@@ -60,8 +59,7 @@ pub struct Envelope<T> {
 
 impl<T> Envelope<T> {
     pub fn new(channel: Option<Channel>, event: T) -> Self {
-        let timestamp = format_rfc3339_millis(SystemTime::now()).to_string();
-        Self { event, channel, timestamp }
+        Self { event, channel, timestamp: now() }
     }
 }
 
@@ -75,29 +73,14 @@ pub struct Identity {
     pub client_id: Name,
 }
 
-/// What a client calls itself, or an event: 1 to 40 letters, digits, `-` and `_`.
-#[derive(PartialEq, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-pub struct Name(String);
+/// What a client calls itself, or an event. The rule is that for the name of a room: 1 to 40
+/// letters, digits, `-` and `_`.
+pub type Name = RoomName;
 
-impl Name {
-    /// A new one, at random: with 128 bits, no two are the same.
-    pub fn generate() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the system has randomness");
-        Self(format!("{:032x}", u128::from_ne_bytes(bytes)))
-    }
-}
-
-impl TryFrom<String> for Name {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let is_good = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-        if (1..=40).contains(&text.chars().count()) && text.chars().all(is_good) {
-            Ok(Self(text))
-        } else {
-            Err("a name has 1 to 40 letters, digits, - and _")
-        }
-    }
+/// A name at random, for a client that brings none: with 128 bits, no two are the same.
+pub fn random_name() -> Name {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    let name = format!("{:032x}", u128::from_ne_bytes(bytes));
+    Name::try_from(name).expect("32 digits and letters are a name")
 }

@@ -7,10 +7,9 @@
 //!
 //! 1. `Channels`: who is subscribed to what, and one way to publish to them
 //!    (`channels.rs`, `ws.rs`);
-//! 2. a trait, `Model`, with which one set of handlers serves every table (`models.rs`,
-//!    `api.rs`);
+//! 2. a second model, with the handlers of lesson 15 (`posts.rs`, `api.rs`);
 //! 3. who is told of a change: `?announce=false`, `x-client-id`, and announcements
-//!    (`extract.rs`).
+//!    (`publisher.rs`, `api.rs`).
 //!
 //! Run:   cargo run -p lesson_16_channels
 //! Open:  http://127.0.0.1:8000/lesson_16.html in two windows
@@ -19,9 +18,8 @@
 mod api;
 mod channels;
 mod events;
-mod extract;
-mod models;
 mod posts;
+mod publisher;
 mod ws;
 
 use std::{io, net::SocketAddr};
@@ -31,7 +29,7 @@ use lesson_08_auth::{Auth, auth_routes};
 use lesson_15_database::{Database, MIGRATIONS};
 use rusqlite_migration::M;
 
-use crate::{channels::Channels, extract::Operators};
+use crate::channels::Channels;
 
 /// What all requests share. It is only a handle: clone it freely.
 ///
@@ -39,7 +37,6 @@ use crate::{channels::Channels, extract::Operators};
 #[derive(Clone, FromRef)]
 struct AppState {
     auth: Auth,
-    operators: Operators,
     database: Database,
     channels: Channels,
 }
@@ -51,8 +48,6 @@ async fn main() -> io::Result<()> {
 
     let auth = Auth::from_env(env!("CARGO_PKG_NAME"))
         .unwrap_or_else(|sentence| pages::quit(sentence));
-    let operators =
-        Operators::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
     let database = Database::from_env(&migrations())
         .unwrap_or_else(|sentence| pages::quit(sentence));
 
@@ -60,8 +55,7 @@ async fn main() -> io::Result<()> {
     let listener = pages::listen().await;
 
     // With the address of each client, because sign-in counts attempts by address.
-    let app = app(auth, operators, database)
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let app = app(auth, database).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).await
 }
 
@@ -72,8 +66,8 @@ fn migrations() -> Vec<M<'static>> {
 
 /// The whole application. The tests call this too, so they check exactly what
 /// `main` serves.
-fn app(auth: Auth, operators: Operators, database: Database) -> Router {
-    let state = AppState { auth, operators, database, channels: Channels::default() };
+fn app(auth: Auth, database: Database) -> Router {
+    let state = AppState { auth, database, channels: Channels::default() };
 
     Router::new()
         .merge(auth_routes::<AppState>())

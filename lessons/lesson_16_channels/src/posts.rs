@@ -1,24 +1,21 @@
 //! Posts: a second model. Each is by a user.
 
-use lesson_08_auth::Username;
-use lesson_15_database::{ApiError, OneLine, given, required, violation};
+use lesson_08_auth::{Content, Username};
+use lesson_15_database::{ApiError, Model, OneLine, given, required, violation};
 use rusqlite::{Connection, Row, ffi::SQLITE_CONSTRAINT_FOREIGNKEY};
 use serde::{Deserialize, Serialize};
 
-use crate::{channels::Channel, models::Model};
-
-/// The longest text, in characters. A longer one is 422, or an error on the socket.
-const TEXT_LIMIT: usize = 2_000;
+use crate::{channels::Channel, publisher::LiveModel};
 
 #[derive(Serialize)]
 pub struct Post {
-    pub id: i64,
+    id: i64,
     /// Who wrote it, and may change it.
-    pub owner: String,
+    owner: String,
     /// By whom it is: a row of the users.
-    pub user_id: i64,
-    pub title: String,
-    pub body: String,
+    user_id: i64,
+    title: String,
+    body: String,
 }
 
 /// What a request says about a post. A `POST` must name all of it, a `PATCH` what changes.
@@ -26,27 +23,11 @@ pub struct Post {
 #[serde(default, deny_unknown_fields)]
 pub struct PostDraft {
     #[serde(deserialize_with = "given")]
-    pub user_id: Option<i64>,
+    user_id: Option<i64>,
     #[serde(deserialize_with = "given")]
-    pub title: Option<OneLine>,
+    title: Option<OneLine>,
     #[serde(deserialize_with = "given")]
-    pub body: Option<Text>,
-}
-
-/// A text of one or more lines: that of a post, or of a message to `news`.
-#[derive(Deserialize, Serialize)]
-#[serde(try_from = "String")]
-pub struct Text(pub String);
-
-impl TryFrom<String> for Text {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.trim().chars().count() {
-            1..=TEXT_LIMIT => Ok(Self(text.trim().into())),
-            length => Err(format!("{length} characters: it may be 1 to {TEXT_LIMIT}")),
-        }
-    }
+    body: Option<Content>,
 }
 
 impl Model for Post {
@@ -54,7 +35,6 @@ impl Model for Post {
 
     const NAME: &str = "post";
     const TABLE: &str = "posts";
-    const CHANNEL: Channel = Channel::Posts;
 
     fn id(&self) -> i64 {
         self.id
@@ -85,7 +65,7 @@ impl Model for Post {
             owner.as_str(),
             required("user_id", draft.user_id)?,
             required("title", draft.title)?.0,
-            required("body", draft.body)?.0,
+            String::from(required("body", draft.body)?),
         );
         db.query_row(sql, values, Self::read).map_err(no_such_user)
     }
@@ -97,16 +77,18 @@ impl Model for Post {
             self.id,
             draft.user_id.unwrap_or(self.user_id),
             draft.title.map_or(self.title, |title| title.0),
-            draft.body.map_or(self.body, |body| body.0),
+            draft.body.map_or(self.body, String::from),
         );
         db.query_row(sql, values, Self::read).map_err(no_such_user)
     }
 }
 
-/// The answer to an error: 422, if it is about the user of a post.
-///
-/// Why not look for the user before? The table looks itself (`REFERENCES users`), for
-/// everybody who writes to it.
+impl LiveModel for Post {
+    const CHANNEL: Channel = Channel::Posts;
+}
+
+/// The answer to an error: 422, if it is about the user of a post. The table looks for the
+/// user itself (`REFERENCES users`).
 fn no_such_user(error: rusqlite::Error) -> ApiError {
     let answer = ApiError::field("user_id", "there is no such user");
     violation(error, SQLITE_CONSTRAINT_FOREIGNKEY, answer)

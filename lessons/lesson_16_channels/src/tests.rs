@@ -7,14 +7,13 @@ mod people;
 mod publishing;
 
 use axum::{Router, http::Request};
-use lesson_15_database::Database;
+use lesson_15_database::{Database, IN_MEMORY};
 use probe::{ANY, Check, Client, Hint, Server};
 use serde_json::{Value, json};
 
 use self::people::{auth, seen_from, token, username};
 use crate::{
-    events::{Identity, Name},
-    extract::Operators,
+    events::{Identity, random_name},
     migrations,
 };
 
@@ -25,14 +24,9 @@ probe::transcripts!(app());
 const NONE: Value = Value::Null;
 
 fn app() -> Router {
-    app_with("ana")
-}
-
-/// The application with these operators.
-fn app_with(operators: &str) -> Router {
-    let operators = Operators::parse(operators).expect("good names");
-    let database = Database::in_memory(&migrations()).expect("memory is always there");
-    seen_from([192, 0, 2, 1], super::app(auth(), operators, database))
+    let database =
+        Database::open(IN_MEMORY, &migrations()).expect("memory is always there");
+    seen_from([192, 0, 2, 1], super::app(auth(), database))
 }
 
 /// The path of a socket: `ws_path("ana", "/users?client_id=tablet")`.
@@ -51,7 +45,7 @@ async fn subscribes(server: &Server, name: &str, channel: &str) -> Result<Client
 
 /// A client of somebody, without a socket.
 fn identity(name: &str) -> Identity {
-    Identity { username: username(name), client_id: Name::generate() }
+    Identity { username: username(name), client_id: random_name() }
 }
 
 /// The body of a `POST` for a user with this name.

@@ -14,7 +14,7 @@ use tracing::info;
 
 use crate::{
     channels::{Channel, Channels, Subscription},
-    events::{Identity, LiveEvent, LiveRequest, Name},
+    events::{Identity, LiveEvent, LiveRequest, Name, random_name},
 };
 
 /// How many messages are sent in one go. All of them have one deadline, which a client that
@@ -40,7 +40,7 @@ pub async fn ws_handler(
     State(channels): State<Channels>,
 ) -> Result<Response, ApiError> {
     let channel = channel?.map(|Path(name)| Channel::parse(&name)).transpose()?;
-    let client_id = client_id.unwrap_or_else(Name::generate);
+    let client_id = client_id.unwrap_or_else(random_name);
     let identity = Identity { username: upgrade.username().clone(), client_id };
 
     Ok(upgrade.on_upgrade(move |session| {

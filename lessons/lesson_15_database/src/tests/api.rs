@@ -211,7 +211,7 @@ async fn a_page_of_another_origin_gets_403() -> Check {
 async fn every_error_is_json_with_a_sentence() -> Check {
     let server = serve(app());
     adds(&server, "Dora").await?;
-    let long = new_user(&"x".repeat(5_000)).to_string();
+    let long = new_user(&"x".repeat(33_000)).to_string();
 
     for (what, kind, body, status) in [
         ("GET /users/7", JSON, "", 404),

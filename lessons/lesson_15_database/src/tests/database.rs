@@ -3,7 +3,7 @@
 use std::{env, fs, path::PathBuf, process, sync::mpsc, thread, time::Duration};
 
 use axum::response::IntoResponse;
-use lesson_15_database::{ApiError, Database, MIGRATIONS, User};
+use lesson_15_database::{ApiError, Database, MIGRATIONS, Model, User};
 use probe::{Check, json::pong, serve};
 use rusqlite::Connection;
 use rusqlite_migration::M;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use lesson_15_database::{ApiError, User, UserDraft};
+use lesson_15_database::{ApiError, Model, User};
 use probe::{Check, ONE_MINUTE, serve};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use super::{
     subscribes, user,
 };
 
-fn draft(name: &str) -> UserDraft {
+fn draft(name: &str) -> <User as Model>::Draft {
     serde_json::from_value(new_user(name)).expect("a good draft")
 }
 

@@ -18,7 +18,7 @@ async fn who_did_not_create_a_row_cannot_change_it_and_nobody_hears_of_the_attem
         ("DELETE /users/1", NONE),
     ] {
         let reply = asks(&server, "cem", what, body).await?;
-        let sentence = json!({ "message": "Only ben may change user 1." });
+        let sentence = json!({ "message": "Only its owner may change user 1." });
         assert_eq!((reply.status, reply.body), (403, sentence), "{what} by Cem");
         assert_eq!(reply.version, None, "it was no change");
     }

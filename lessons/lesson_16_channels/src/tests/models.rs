@@ -108,7 +108,7 @@ async fn another_person_cannot_change_a_row_and_nor_can_an_operator() -> Check {
     let server = with_rows_of_ben().await?;
 
     for (path, row) in [("/posts/1", "post 1"), ("/users/1", "user 1")] {
-        let sentence = json!({ "message": format!("Only ben may change {row}.") });
+        let sentence = json!({ "message": format!("Only its owner may change {row}.") });
         for (name, method) in
             [("cem", "PATCH"), ("cem", "DELETE"), ("ana", "PATCH"), ("ana", "DELETE")]
         {

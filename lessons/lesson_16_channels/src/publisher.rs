@@ -1,13 +1,12 @@
-//! What handlers take from a request: who is to be told. And who may tell everybody.
-
-use std::{env, sync::Arc};
+//! Who is told of a change, and on which channel.
 
 use axum::{
     extract::{FromRequestParts, Query},
     http::{StatusCode, request::Parts},
 };
-use lesson_08_auth::{CurrentUser, Username};
-use lesson_15_database::ApiError;
+use lesson_08_auth::CurrentUser;
+use lesson_14_live_list::Event;
+use lesson_15_database::{ApiError, Model, Publish, User};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,31 +19,14 @@ use crate::{
 /// changes.
 const CLIENT_ID: &str = "x-client-id";
 
-/// Who may make announcements. All clones share the list.
-#[derive(Clone)]
-pub struct Operators(Arc<[Username]>);
+/// A model whose changes are published on a channel. A model without one does not compile
+/// as a route, so none can be forgotten.
+pub trait LiveModel: Model {
+    const CHANNEL: Channel;
+}
 
-impl Operators {
-    /// Reads `OPERATORS`: names with commas between them. Without it, Ana is the operator.
-    ///
-    /// The error is a sentence for the person who started the program.
-    pub fn from_env() -> Result<Self, String> {
-        let list = env::var_os("OPERATORS").unwrap_or("ana".into());
-        Self::parse(&list.to_string_lossy())
-    }
-
-    pub fn parse(list: &str) -> Result<Self, String> {
-        let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let names = names.map(|name| {
-            let error = |error| format!("OPERATORS has {name:?}: {error}.");
-            Username::try_from(name.to_lowercase()).map_err(error)
-        });
-        Ok(Self(names.collect::<Result<_, _>>()?))
-    }
-
-    pub fn contains(&self, username: &Username) -> bool {
-        self.0.contains(username)
-    }
+impl LiveModel for User {
+    const CHANNEL: Channel = Channel::Users;
 }
 
 /// Where a request publishes its event: to all subscribers, unless it asks for less.
@@ -67,6 +49,18 @@ impl Publisher {
     }
 }
 
+impl<M: LiveModel> Publish<M> for Publisher {
+    fn publish(&self, event: &Event<impl Serialize>) {
+        self.publish(M::CHANNEL, event);
+    }
+}
+
+/// What the query may say: `?announce=false`.
+#[derive(Deserialize)]
+struct Options {
+    announce: Option<bool>,
+}
+
 impl FromRequestParts<AppState> for Publisher {
     type Rejection = ApiError;
 
@@ -74,20 +68,14 @@ impl FromRequestParts<AppState> for Publisher {
         parts: &mut Parts,
         state: &AppState,
     ) -> Result<Self, ApiError> {
-        #[derive(Deserialize)]
-        struct Parameters {
-            announce: Option<bool>,
-        }
-
-        let Query(Parameters { announce }) =
-            Query::from_request_parts(parts, state).await?;
+        let Query(Options { announce }) = Query::from_request_parts(parts, state).await?;
         let CurrentUser { username, .. } =
             CurrentUser::from_request_parts(parts, state).await?;
         let client_id = parts.headers.get(CLIENT_ID).map(|id| {
             // An id may have letters of all scripts, and `to_str` takes ASCII alone.
             let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
             Name::try_from(id).map_err(|error| {
-                ApiError::new(StatusCode::BAD_REQUEST, format!("{CLIENT_ID}: {error}"))
+                ApiError::new(StatusCode::BAD_REQUEST, &format!("{CLIENT_ID}: {error}"))
             })
         });
         let exclude = client_id.transpose()?;

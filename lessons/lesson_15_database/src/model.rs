@@ -1,14 +1,17 @@
-//! What all models have in common: a table, a channel, and an owner for each row.
+//! Models: what a table has to say of itself, and the SQL that is the same for each.
 
 use axum::http::StatusCode;
 use lesson_08_auth::Username;
-use lesson_15_database::{ApiError, User, UserDraft, violation};
 use rusqlite::{Connection, OptionalExtension, Row, ffi::SQLITE_CONSTRAINT_FOREIGNKEY};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::channels::Channel;
+use crate::error::ApiError;
 
-/// Something that has a table, and a channel that brings its changes.
+/// A row of a table that the API serves.
+///
+/// Why a trait? Finding, listing, deleting and the check of the owner need no columns, so
+/// no table has to write them again, and none can forget the check. Rows are `Send` and
+/// own what they hold, because they come from another thread, that of the database.
 pub trait Model: Serialize + Sized + Send + 'static {
     /// The body of a `POST` or a `PATCH`.
     type Draft: DeserializeOwned + Send + 'static;
@@ -17,8 +20,6 @@ pub trait Model: Serialize + Sized + Send + 'static {
     const NAME: &str;
     /// What all of them are called: the table, the path, and the model of events.
     const TABLE: &str;
-    /// Where its changes are published.
-    const CHANNEL: Channel;
 
     fn id(&self) -> i64;
     /// Who created it, and may change it.
@@ -49,7 +50,7 @@ pub trait Model: Serialize + Sized + Send + 'static {
         let sql = format!("SELECT * FROM {} WHERE id = ?1", Self::TABLE);
         db.query_row(&sql, [id], Self::read).optional()?.ok_or_else(|| {
             let sentence = format!("There is no {} {id}.", Self::NAME);
-            ApiError::new(StatusCode::NOT_FOUND, sentence)
+            ApiError::new(StatusCode::NOT_FOUND, &sentence)
         })
     }
 
@@ -58,9 +59,8 @@ pub trait Model: Serialize + Sized + Send + 'static {
         if self.owner() == person.as_str() {
             return Ok(self);
         }
-        let (owner, name, id) = (self.owner(), Self::NAME, self.id());
-        let sentence = format!("Only {owner} may change {name} {id}.");
-        Err(ApiError::new(StatusCode::FORBIDDEN, sentence))
+        let sentence = format!("Only its owner may change {} {}.", Self::NAME, self.id());
+        Err(ApiError::new(StatusCode::FORBIDDEN, &sentence))
     }
 
     /// Deletes the row. What if rows of another table refer to it? They stay, and so does
@@ -70,43 +70,19 @@ pub trait Model: Serialize + Sized + Send + 'static {
         let sql = format!("DELETE FROM {} WHERE id = ?1", Self::TABLE);
         db.execute(&sql, [id]).map_err(|error| {
             let sentence = format!("Other rows need {name} {id}: delete those first.");
-            let answer = ApiError::new(StatusCode::CONFLICT, sentence);
+            let answer = ApiError::new(StatusCode::CONFLICT, &sentence);
             violation(error, SQLITE_CONSTRAINT_FOREIGNKEY, answer)
         })?;
         Ok(())
     }
 }
 
-/// The users of lesson 15. Of their functions we use `read`, `create` and `update`, which
-/// know the columns. The others are those of the trait.
-impl Model for User {
-    type Draft = UserDraft;
-
-    const NAME: &str = "user";
-    const TABLE: &str = "users";
-    const CHANNEL: Channel = Channel::Users;
-
-    fn id(&self) -> i64 {
-        self.id
-    }
-
-    fn owner(&self) -> &str {
-        &self.owner
-    }
-
-    fn read(row: &Row) -> rusqlite::Result<Self> {
-        Self::read(row) // Lesson 15's: a type's own function goes before one of a trait.
-    }
-
-    fn create(
-        db: &Connection,
-        draft: UserDraft,
-        owner: &Username,
-    ) -> Result<Self, ApiError> {
-        Self::create(db, draft, owner)
-    }
-
-    fn update(self, db: &Connection, draft: UserDraft) -> Result<Self, ApiError> {
-        self.update(db, draft)
+/// The answer to an error: `answer` if it violates a constraint of this kind.
+///
+/// Why not look before? The constraint holds for everyone who writes to the table.
+pub fn violation(error: rusqlite::Error, constraint: i32, answer: ApiError) -> ApiError {
+    match error.sqlite_error() {
+        Some(code) if code.extended_code == constraint => answer,
+        _ => error.into(),
     }
 }
