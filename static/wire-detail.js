@@ -176,6 +176,8 @@ function message(row) {
   if (row.isCut) parts.push(make("p", {}, cut(row)));
   if (raw?.rtt !== undefined)
     parts.push(make("p", {}, `The round trip took ${duration(raw.rtt)}: from our ping to this pong.`));
+  if (raw?.reads > 1)
+    parts.push(make("p", {}, `It came in ${raw.reads} pieces, within ${duration(raw.took)}.`));
   if (row.message?.frames.length > 1 || raw?.fin === false) parts.push(fragments(row));
   if (raw?.header) parts.push(header(raw), ...payload(raw));
   return parts;

@@ -7,7 +7,7 @@ import { bytesOf, duration, hex, number } from "./wire-rows.js";
 /** How many rows we have ready above and below what is in sight. */
 const SPARE = 2;
 
-/** How much of a text a row can show, and a screen reader reads. */
+/** How much of a text a row can show. */
 const SHOWN = 240;
 
 /** A silence of so many milliseconds is drawn. */
@@ -70,7 +70,10 @@ export class WireList {
   #slots = [];
   #entries = [];
   #chosen;
+  // Where we are and how much is in sight. Why not ask the element? Whoever asks after a
+  // change makes the browser lay out the page at once.
   #top = 0;
+  #sight = 0;
   #height = 28;
   #version = 0;
   follows = true;
@@ -85,9 +88,10 @@ export class WireList {
     element.addEventListener("scroll", () => {
       const { scrollTop } = element;
       // Only who scrolls up wants to stay there: rows that come move the end away.
-      if (this.#isAtEnd) this.follows = true;
-      else if (scrollTop < this.#top - 1) this.follows = false;
+      const isUp = scrollTop < this.#top - 1;
       this.#top = scrollTop;
+      if (this.below === 0) this.follows = true;
+      else if (isUp) this.follows = false;
       this.render();
       onScroll();
     });
@@ -98,53 +102,51 @@ export class WireList {
     });
   }
 
-  get #isAtEnd() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#element;
-    return scrollHeight - scrollTop - clientHeight < this.#height;
-  }
-
   get chosen() {
     return this.#chosen;
   }
 
   /** How many rows fit into sight. */
   get page() {
-    return Math.max(1, Math.floor(this.#element.clientHeight / this.#height));
+    return Math.max(1, Math.floor(this.#sight / this.#height));
   }
 
   /** How many rows there are below those in sight. */
   get below() {
-    const last = (this.#element.scrollTop + this.#element.clientHeight) / this.#height;
+    const last = (this.#top + this.#sight) / this.#height;
     return Math.max(0, Math.round(this.#entries.length - last));
   }
 
   /** Draws these entries. Of those that were drawn, the first `gone` are no longer there. */
   show(entries, gone = 0) {
     this.#entries = entries;
+    if (this.follows) return this.#scrollTo(Infinity);
+    if (gone > 0) return this.#scrollTo(this.#top - gone * this.#height);
+    // Somebody may be scrolling right now, so we leave that alone.
     this.#space.style.height = `${entries.length * this.#height}px`;
-    if (this.follows) this.#scrollTo(entries.length * this.#height);
-    else if (gone > 0) this.#scrollTo(this.#element.scrollTop - gone * this.#height);
     this.render();
   }
 
+  /** Draws what is to be seen at this place, and goes there. */
   #scrollTo(top) {
-    this.#element.scrollTop = top;
-    this.#top = this.#element.scrollTop;
+    const whole = this.#entries.length * this.#height;
+    this.#top = Math.max(0, Math.min(top, whole - this.#sight));
+    this.render();
+    this.#space.style.height = `${whole}px`;
+    this.#element.scrollTop = this.#top;
   }
 
   /** The size or the look has changed. */
   resize() {
-    const { scrollTop } = this.#element;
-    const first = scrollTop / this.#height;
-    this.#height =
-      parseFloat(getComputedStyle(this.#element).getPropertyValue("--row")) || this.#height;
-    const fit = Math.ceil(this.#element.clientHeight / this.#height) + 2 * SPARE;
+    const first = this.#top / this.#height;
+    const height = getComputedStyle(this.#element).getPropertyValue("--row");
+    this.#height = parseFloat(height) || this.#height;
+    this.#sight = this.#element.clientHeight;
+    const fit = Math.ceil(this.#sight / this.#height) + 2 * SPARE;
     while (this.#slots.length < fit) this.#slots.push(this.#slot());
     for (const { option } of this.#slots.splice(fit)) option.remove();
     this.#version += 1;
-    this.show(this.#entries);
-    if (!this.follows) this.#scrollTo(first * this.#height);
-    this.render();
+    this.#scrollTo(this.follows ? Infinity : first * this.#height);
   }
 
   /** Chooses a row, and brings it into sight. */
@@ -152,7 +154,6 @@ export class WireList {
     this.#chosen = entry;
     const index = this.#entries.indexOf(entry);
     if (index >= 0) this.#bringIntoSight(index);
-    this.render();
   }
 
   /** Chooses the row so many places away from the one that is chosen. */
@@ -165,25 +166,21 @@ export class WireList {
   }
 
   get #first() {
-    return Math.ceil(this.#element.scrollTop / this.#height);
+    return Math.ceil(this.#top / this.#height);
   }
 
   #bringIntoSight(index) {
-    const { scrollTop, clientHeight } = this.#element;
     const top = index * this.#height;
-    if (top < scrollTop) {
-      this.follows = false;
-      this.#scrollTo(top);
-    } else if (top + this.#height > scrollTop + clientHeight) {
-      this.#scrollTo(top + this.#height - clientHeight);
-    }
     this.follows = index === this.#entries.length - 1;
+    const isBelow = top + this.#height > this.#top + this.#sight;
+    if (top < this.#top) this.#scrollTo(top);
+    else if (isBelow) this.#scrollTo(top + this.#height - this.#sight);
+    else this.render();
   }
 
   toEnd() {
     this.follows = true;
-    this.#scrollTo(this.#element.scrollHeight);
-    this.render();
+    this.#scrollTo(Infinity);
   }
 
   /** Everything has to be drawn again, because lanes or times have changed. */
@@ -194,13 +191,17 @@ export class WireList {
 
   render() {
     const count = this.#slots.length;
-    const first = Math.max(0, Math.floor(this.#element.scrollTop / this.#height) - SPARE);
+    const first = Math.max(0, Math.floor(this.#top / this.#height) - SPARE);
     let active = "";
     for (let index = first; index < first + count; index += 1) {
       const slot = this.#slots[index % count];
       const entry = this.#entries[index];
-      slot.option.hidden = !entry;
-      if (!entry) continue;
+      if (slot.option.hidden === !!entry) slot.option.hidden = !entry;
+      if (!entry) {
+        slot.entry = undefined;
+        slot.option.ariaSelected = "false";
+        continue;
+      }
       this.#fill(slot, entry, index);
       if (entry === this.#chosen) active = slot.option.id;
     }
@@ -208,15 +209,21 @@ export class WireList {
     else this.#element.removeAttribute("aria-activedescendant");
   }
 
+  /** The elements of a row, in the order in which they are read out. */
   #slot() {
     const parts = {};
-    for (const name of ["time", "who", "lanes", "kind", "bytes", "says", "hex"])
+    for (const name of ["who", "kind", "says", "bytes", "time", "lanes", "hex"])
       parts[name] = make("span", { className: name });
+    parts.who.className = "who hidden"; // Where there are lanes, they show it.
+    parts.lanes.ariaHidden = "true";
+    parts.hex.ariaHidden = "true";
     const option = make("div", { role: "option" }, ...Object.values(parts));
     option.id = `row-${this.#slots.length}`;
     option.ariaSelected = "false";
     this.#space.append(option);
-    return { option, parts };
+    const server = parts.lanes.appendChild(make("i", { className: "server" }));
+    const arrow = parts.lanes.appendChild(make("b", {}));
+    return { option, parts, server, arrow, marks: [] };
   }
 
   /** Draws an entry in a slot, unless it is there already. */
@@ -248,48 +255,55 @@ export class WireList {
     });
     option.ariaPosInSet = `${index + 1}`;
     parts.time.textContent = time(passed, this.sinceFirst);
-    parts.who.textContent = who(row);
+    parts.who.replaceChildren(...who(row));
     parts.kind.textContent = kindOf(row);
-    parts.bytes.textContent = row.bytes === undefined ? "" : number(row.bytes);
+    parts.bytes.replaceChildren(...bytes(row));
     parts.says.replaceChildren(...words(row));
     parts.hex.textContent = row.raw?.header ? hex(bytesOf(row.raw.header), 14) : "";
-    this.#drawLanes(parts.lanes, entry);
+    this.#drawLanes(slot, entry);
   }
 
-  #drawLanes(element, { row, open }) {
-    const marks = this.lanes.clients.slice(0, LANES).map((client) => {
-      const isOpen = open.some((about) => about.client === client);
+  /** In most rows the lanes are those of the row that the slot had before. */
+  #drawLanes({ parts, server, arrow, marks }, { row, open }) {
+    const clients = this.lanes.clients.slice(0, LANES);
+    while (marks.length < clients.length) marks.push(parts.lanes.appendChild(make("i", {})));
+    for (const mark of marks.splice(clients.length)) mark.remove();
+    clients.forEach((client, i) => {
       const isHere = client === row.client;
-      const mark = make("i", {
-        className: classes({
-          [`hue-${this.lanes.hue(client)}`]: true,
-          off: !isOpen,
-          begin: isHere && row.isBegin,
-          end: isHere && row.isEnd,
-        }),
+      const className = classes({
+        [`hue-${this.lanes.hue(client)}`]: true,
+        off: !open.some((about) => about.client === client),
+        begin: isHere && row.isBegin,
+        end: isHere && row.isEnd,
       });
-      mark.style.setProperty("--at", this.lanes.of(client));
-      return mark;
+      place(marks[i], className, this.lanes.of(client));
     });
-    const server = make("i", { className: "server" });
-    server.style.setProperty("--at", this.lanes.server);
-    element.replaceChildren(...marks, server);
-    // The end of a connection is nobody's message, and its opening none of ours.
-    if (row.client && !(row.kind === "tcp" && row.isEnd)) element.append(this.#arrow(row));
+    place(server, "server", this.lanes.server);
+    this.#drawArrow(arrow, row);
   }
 
-  #arrow({ client, from, kind }) {
+  #drawArrow(arrow, { client, from, kind, isEnd }) {
+    // The end of a connection is nobody's message.
+    arrow.hidden = !client || (kind === "tcp" && isEnd);
+    if (arrow.hidden) return;
     const at = this.lanes.of(client);
     const { server } = this.lanes;
     const isRightward = (from === "client") === at < server;
-    const arrow = make("b", {
-      className: classes({ arrow: true, right: isRightward, left: !isRightward }),
-    });
-    arrow.style.setProperty("--at", Math.min(at, server));
-    arrow.style.setProperty("--over", Math.abs(at - server));
-    arrow.dataset.kind = kind;
-    return arrow;
+    const className = `arrow ${kind} ${isRightward ? "right" : "left"}`;
+    place(arrow, className, Math.min(at, server));
+    set(arrow, "--over", Math.abs(at - server));
   }
+}
+
+function place(element, className, at) {
+  if (element.className !== className) element.className = className;
+  set(element, "--at", at);
+}
+
+/** Sets a property of the style, if it has another value: what is set is drawn again. */
+function set(element, name, value) {
+  if (element.style.getPropertyValue(name) !== `${value}`)
+    element.style.setProperty(name, value);
 }
 
 const classes = (names) =>
@@ -312,10 +326,19 @@ function kindOf({ kind, group, raw }) {
   return isOver ? kind : `${kind} …`;
 }
 
+/** “Ana →” for the eye, and “Ana to server” for the ear. */
 function who({ client, from, about }) {
-  if (!about) return "";
-  return from === "client" ? `${client} →` : `→ ${client}`;
+  if (!about) return [];
+  const arrow = make("span", { ariaHidden: "true" }, from === "client" ? " →" : "→ ");
+  const spoken = from === "client" ? " to server " : "server to ";
+  const words = make("span", { className: "hidden" }, spoken);
+  return from === "client" ? [client ?? "", arrow, words] : [words, arrow, client ?? ""];
 }
+
+const bytes = ({ bytes }) =>
+  bytes === undefined
+    ? []
+    : [number(bytes), make("b", { ariaHidden: "true" }, " B"), make("span", { className: "hidden" }, " bytes")];
 
 /** A text. In JSON, the values stand out, and what holds them together does not. */
 function words({ kind, group, raw, text = "" }) {

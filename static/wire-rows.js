@@ -285,7 +285,10 @@ export function hex(bytes, most = 64) {
   return pairs.join(" ");
 }
 
-export const number = (value) => value.toLocaleString("en");
+const NUMBER = new Intl.NumberFormat("en");
+
+/** A number as people read it: 70,000. */
+export const number = (value) => NUMBER.format(value);
 
 /** A time in milliseconds as people say it. */
 export function duration(ms) {

@@ -20,8 +20,8 @@ export const STYLE = `
     background: var(--wire-paper); font: var(--small)/1.4 system-ui, sans-serif; }
   * { box-sizing: border-box; }
   [hidden] { display: none !important; }
-  .hidden, .who { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden;
-    clip-path: inset(50%); }
+  .hidden { position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden;
+    clip-path: inset(50%); white-space: nowrap; }
   :focus-visible { outline: 2px solid var(--wire-accent); outline-offset: -2px; }
 
   .hue-0 { --hue: light-dark(#0b5fb0, #7ab8f5); }
@@ -68,7 +68,15 @@ export const STYLE = `
   .pause { border-block-start: 1px solid var(--wire-line); }
   .time, .bytes { text-align: end; color: var(--wire-quiet); }
   .pause .time { font-weight: 700; color: var(--wire-ink); }
+  .row > * { grid-row: 1; }
+  .time { grid-column: 1; }
+  .lanes { grid-column: 2; }
+  .kind { grid-column: 3; }
+  .bytes { grid-column: 4; }
+  .says { grid-column: 5; }
+  .hex { grid-column: 6; }
   .kind, .hex { color: var(--wire-quiet); }
+  .bytes b { display: none; }
   .says { overflow: hidden; text-overflow: ellipsis; line-height: 1.5; }
   .hex { display: none; width: calc(var(--type) * 12); }
   .json, .copy .says, .tcp .says, .ping .says, .pong .says { color: var(--wire-quiet); }
@@ -102,11 +110,11 @@ export const STYLE = `
     height: 10px; background: var(--hue); clip-path: polygon(0 0, 100% 50%, 0 100%); }
   .arrow.right::after { inset-inline-end: -1px; }
   .arrow.left::after { inset-inline-start: -1px; transform: scaleX(-1); }
-  .arrow:is([data-kind="request"], [data-kind="response"]) { border-width: 4px; margin-top: -1px; }
-  .arrow:is([data-kind="request"], [data-kind="response"])::after { inset-block-start: -7px; }
-  .arrow[data-kind="close"] { border-width: 3px; }
-  .arrow:is([data-kind="ping"], [data-kind="pong"]) { border-block-start-style: dotted; }
-  .arrow[data-kind="tcp"] { border-width: 1px; }
+  .arrow:is(.request, .response) { border-width: 4px; margin-top: -1px; }
+  .arrow:is(.request, .response)::after { inset-block-start: -7px; }
+  .arrow.close { border-width: 3px; }
+  .arrow:is(.ping, .pong) { border-block-start-style: dotted; }
+  .arrow.tcp { border-width: 1px; }
 
   .empty { position: absolute; inset: 6rem 0 auto; margin: 0; text-align: center;
     color: var(--wire-quiet); }
@@ -170,19 +178,19 @@ export const STYLE = `
 
   @container wire (width > 1600px) {
     .panel { width: 620px; }
-    .view:not(:has(.panel:not([hidden]))) .hex { display: block; }
+    .view:not(.open) .hex { display: block; }
   }
   @container wire (1000px <= width < 1500px) {
-    .view:has(.panel:not([hidden])) { --share: 20cqi; --bytes: 0px; }
-    .view:has(.panel:not([hidden])) .bytes { visibility: hidden; }
+    .open { --share: 20cqi; --bytes: 0px; }
+    .open .bytes { visibility: hidden; }
     .panel { width: 40cqi; }
-    :host([large]) .view:has(.panel:not([hidden])) { --kind: 0px; }
-    :host([large]) .view:has(.panel:not([hidden])) .kind { visibility: hidden; }
+    :host([large]) .open { --kind: 0px; }
+    :host([large]) .open .kind { visibility: hidden; }
   }
   @container wire (width < 1000px) {
     .view { grid: auto minmax(0, 1fr) minmax(0, 1.3fr) auto / minmax(0, 1fr); --bytes: 0px;
       grid-template-areas: "toolbar" "rows" "panel" "footer"; }
-    .view:not(:has(.panel:not([hidden]))) { grid-template-rows: auto minmax(0, 1fr) 0 auto; }
+    .view:not(.open) { grid-template-rows: auto minmax(0, 1fr) 0 auto; }
     .panel { width: auto; border-inline-start: 0; border-block-start: 2px solid var(--wire-accent); }
     .toolbar .filters { flex-wrap: wrap; }
     .keys { display: none; }
@@ -196,15 +204,17 @@ export const STYLE = `
     button, input { min-height: 40px; flex: none; }
     input { flex: 0 0 9rem; }
     .names { display: none; }
-    .toolbar .filters { flex: none; flex-wrap: nowrap; }
-    .row { grid: auto auto / auto auto 1fr auto; gap: 5px 10px; align-content: center; }
-    .row .who { position: static; width: auto; height: auto; clip-path: none; font-weight: 600;
-      color: var(--hue); }
-    .row :is(.lanes, .hex) { display: none; }
-    .row .bytes { visibility: visible; text-align: start; }
-    .row .bytes:not(:empty)::after { content: " B"; }
-    .row .time { grid-area: 1 / 4; }
+    .toolbar .filters { flex: none; flex-wrap: nowrap; min-width: 0; }
+    .row { grid: auto auto / auto auto 1fr auto; gap: 5px 10px; align-content: center;
+      align-items: baseline; }
+    .row .who { grid-column: 1; position: static; width: auto; height: auto; font-weight: 600;
+      line-height: 1.2; color: var(--hue); clip-path: none; }
+    .row .kind { grid-column: 2; }
+    .row .bytes { grid-column: 3; visibility: visible; text-align: start; }
+    .row .bytes b { display: inline; font-weight: 400; }
+    .row .time { grid-column: 4; }
     .row .says { grid-area: 2 / 1 / 3 / 5; line-height: 1.2; }
+    .row :is(.lanes, .hex) { display: none; }
     .row { border-block-end: 1px solid var(--wire-line); }
     .list { scrollbar-gutter: auto; }
     .panel { padding: 12px 16px; }

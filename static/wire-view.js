@@ -42,8 +42,9 @@ class WireView extends HTMLElement {
   #isPlanned = false;
   #isXray = false;
   #heard = 0; // How many rows a screen reader knows of, and since when.
-  #heardAt = 0;
+  #heardAt = -Infinity;
 
+  #view = make("div", { className: "view" });
   #toolbar = this.#makeToolbar();
   #names = make("div", { className: "names", ariaHidden: "true" });
   #messages = make("div", { className: "list", role: "listbox", tabIndex: 0 });
@@ -62,14 +63,13 @@ class WireView extends HTMLElement {
     const keys = make("span", { className: "keys" }, KEYS);
     this.attachShadow({ mode: "open" }).append(
       make("style", {}, STYLE),
-      make(
-        "div",
-        { className: "view" },
-        this.#toolbar,
-        make("div", { className: "rows" }, this.#names, this.#messages, this.#empty),
-        this.#panel,
-        make("footer", {}, this.#count, this.#below, this.#status, keys, this.#news),
-      ),
+      this.#view,
+    );
+    this.#view.append(
+      this.#toolbar,
+      make("div", { className: "rows" }, this.#names, this.#messages, this.#empty),
+      this.#panel,
+      make("footer", {}, this.#count, this.#below, this.#status, keys, this.#news),
     );
     this.#list = new WireList(this.#messages, {
       lanes: this.#lanes,
@@ -327,6 +327,7 @@ class WireView extends HTMLElement {
   /** Shows the panel. The list has less room then, but what is chosen stays in sight. */
   #show() {
     this.#panel.hidden = false;
+    this.#view.className = "view open";
     this.#panel.scrollTop = 0;
     this.#resize();
     if (this.#list.chosen) this.#list.choose(this.#list.chosen);
@@ -335,6 +336,7 @@ class WireView extends HTMLElement {
   #close() {
     if (this.#panel.hidden) return;
     this.#panel.hidden = true;
+    this.#view.className = "view";
     this.#messages.focus();
   }
 

@@ -15,7 +15,7 @@ const HISTORY = 1_000;
  */
 export function mark(label = "") {
   const [, token = newToken()] = /(?:^|; )xray=([\da-f]{32})\./.exec(document.cookie) ?? [];
-  const name = label.replace(/[^\w-]/g, "").slice(0, 20);
+  const name = label.replace(/[^\p{L}\p{N}_-]/gu, "").slice(0, 20);
   document.cookie = `xray=${token}.${name}; path=/; SameSite=Strict`;
 }
 
