@@ -4,6 +4,7 @@
 // pings, no frames.
 
 import { Rows } from "./wire-rows.js";
+import { labelNow } from "./xray.js";
 
 /** X-ray's own connection is not part of the conversation. */
 const OWN = "/lab/xray";
@@ -14,8 +15,8 @@ let last = 0; // The number of the connection that was opened last, in whatever 
  * Replaces `WebSocket` in a window by a class that reports what its sockets do: `onRow`
  * gets a row of the wire view for each event. Sockets that exist already go on unseen.
  *
- * `label` is the name of the client. Without one, it is what the path says. `rows` are those
- * that several windows have in common.
+ * `label` is the name of the client. Without one, it is that of the cookie for X-ray, or what
+ * the path says. `rows` are those that several windows have in common.
  *
  * Returns a function that puts the old class back.
  */
@@ -36,7 +37,8 @@ export function recordSockets(onRow, { window = globalThis, label, rows = new Ro
 
       const connection = (last += 1);
       this.#report = (event) => report({ connection, ...event });
-      this.#report({ event: "connecting", path: pathname + search, label });
+      const name = label ?? labelNow();
+      this.#report({ event: "connecting", path: pathname + search, label: name });
 
       this.addEventListener("open", () => this.#report({ event: "opened" }));
 

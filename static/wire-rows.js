@@ -46,11 +46,11 @@ export class Rows {
     return withClient(row);
   }
 
-  /** What a script saw: an `event` of a socket that has this `path`. See recordSockets. */
-  fromScript({ t, connection, path, label, event, data, code, reason, isClean }) {
+  /** The row for what a script saw: an `event` of a socket, and its details. */
+  fromScript({ t, connection, event, ...details }) {
     const about = this.#about({ connection, what: event === "connecting" && "open" });
     const row = { t, connection, about };
-    Object.assign(row, this[`_${event}`]({ path, label, data, code, reason, isClean }, about, row));
+    Object.assign(row, this[`_${event}`](details, about, row));
     row.group ??= row.kind;
     return withClient(row);
   }

@@ -19,6 +19,11 @@ export function mark(label = "") {
   document.cookie = `xray=${token}.${name}; path=/; SameSite=Strict`;
 }
 
+/** The label that a connection gets if it is opened now. */
+export function labelNow() {
+  return /(?:^|; )xray=[\da-f]{32}\.([^;]*)/.exec(document.cookie)?.[1] ?? "";
+}
+
 function newToken() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -295,13 +295,14 @@ describe("transcripts of sessions", () => {
 async function wire(t, server, { attributes = "", ...options } = {}) {
   const html = `<!doctype html><html lang="en"><head><title>The wire view</title>
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <link rel="icon" href="data:,"><link rel="stylesheet" href="style.css">
+    <link rel="stylesheet" href="style.css">
     <script type="module" src="wire-view.js"></script>
     <style>body { max-width: none; height: 100vh; margin: 0; padding: 0 }
       main { height: 100% }</style></head>
     <body><main><h1 style="position: absolute; opacity: 0">Wire</h1>
     <wire-view ${attributes}></wire-view></main></body></html>`;
-  const page = await openWindow(t, `${server.url}/wire.html`, {
+  // The page is one that the server has sent: a browser does not let others connect to it.
+  const page = await openWindow(t, server.url, {
     ...options,
     async prepare(page) {
       await page.route("**/*.{js,css}", (route) => {
@@ -310,12 +311,10 @@ async function wire(t, server, { attributes = "", ...options } = {}) {
         const contentType = isStyle ? "text/css" : "text/javascript";
         return route.fulfill({ contentType, body: readFileSync(file) });
       });
-      await page.route("**/wire.html", (route) =>
-        route.fulfill({ contentType: "text/html; charset=utf-8", body: html }),
-      );
       await options.prepare?.(page);
     },
   });
+  await page.setContent(html);
   await page.waitForFunction(() => document.querySelector("wire-view").shadowRoot);
   return page;
 }
@@ -780,5 +779,265 @@ describe("the wire view", LIMITS, () => {
     assert.ok(heap < 64, `the heap has ${heap} MB`);
     const words = await page.locator("wire-view .count").innerText();
     assert.match(words, /^[\d,]+ of 20,003 rows, [\d,]+ left out$/, "and it says what is left out");
+  });
+});
+
+/** Opens a socket in the page, as its own script would, and waits until it is open. */
+const connect = (page, name, path) =>
+  page.evaluate(
+    async ([name, path]) => {
+      globalThis.sockets ??= {};
+      const { connecting } = await import("/xray.js");
+      globalThis.sockets[name] = await connecting(name, () => new WebSocket(path));
+    },
+    [name, path],
+  );
+
+const say = (page, name, text) =>
+  page.evaluate(([name, text]) => globalThis.sockets[name].send(text), [name, text]);
+
+const follow = (page) =>
+  page.evaluate(async () => {
+    globalThis.stop = await document.querySelector("wire-view").connect();
+  });
+
+const rowThat = (page, text) => page.locator("wire-view .row", { hasText: text }).first();
+
+/** Replays the transcript of the view: the lines that are false, and what came instead. */
+const replayed = (page) =>
+  page.evaluate(async () => {
+    const { parse, replay } = await import("/transcript.js");
+    const text = document.querySelector("wire-view").transcript();
+    const steps = parse(text);
+    const wrong = [];
+    await replay(steps, location.origin, ({ line }, came) => came && wrong.push([line, came]));
+    return { steps: steps.length, wrong, text };
+  });
+
+/** Without X-ray, as a release build is. */
+const WITHOUT = {
+  prepare: (page) =>
+    page.route("**/lab.json", (route) => route.fulfill({ json: { xray: false } })),
+};
+
+describe("X-ray and the recorder", LIMITS, () => {
+  useBrowser();
+
+  for (const [name, options] of [
+    ["X-ray", {}],
+    ["the recorder of sockets", WITHOUT],
+  ]) {
+    test(`a conversation in rooms, seen by ${name}, is a true transcript`, async (t) => {
+      const server = await start("lesson_07_rooms");
+      t.after(() => server.stop());
+      const page = await wire(t, server, options);
+      await follow(page);
+
+      await connect(page, "ana", "/ws/chat/rust/ana");
+      await connect(page, "ben", "/ws/chat/rust/ben");
+      await rowThat(page, '"user_joined"').waitFor();
+      await say(page, "ana", '{"type":"chat","content":"Grüße 🦀"}');
+      await rowThat(page, /"from":"ana".*🦀/).waitFor();
+      await say(page, "ben", "no JSON at all");
+      await page.evaluate(() => globalThis.sockets.ben.send(new Uint8Array([1, 2])));
+      await rowThat(page, '"type":"error"').waitFor();
+      await page.evaluate(() => globalThis.sockets.ben.close(1000, "dinner"));
+      await rowThat(page, '"user_left"').waitFor();
+      await page.evaluate(() => globalThis.sockets.ana.close());
+      await page.waitForFunction(() => globalThis.sockets.ana.readyState === WebSocket.CLOSED);
+      await page.evaluate(() => globalThis.stop());
+
+      const { steps, wrong, text } = await replayed(page);
+      assert.deepEqual(wrong, [], `each line should be true:\n${text}`);
+      assert.ok(steps >= 10, text);
+      for (const line of ["ana connects /ws/chat/rust/ana", "ben closes 1000 dinner"])
+        assert.ok(text.includes(`${line}\n`), `“${line}” should be in\n${text}`);
+    });
+
+    test(`a token, seen by ${name}, is in no row, and the transcript signs in`, async (t) => {
+      const server = await start("lesson_08_auth");
+      t.after(() => server.stop());
+      const page = await wire(t, server, options);
+      await follow(page);
+
+      const token = await page.evaluate(async () => {
+        const { signIn } = await import("/transcript.js");
+        return (await signIn(location.origin, "ana", "ana-likes-tea")).token;
+      });
+      await connect(page, "ana", `/ws/chat/rust?token=${token}`);
+      await say(page, "ana", '{"type":"chat","content":"It is me."}');
+      await rowThat(page, '"from":"ana"').waitFor();
+      await page.evaluate(() => globalThis.sockets.ana.close(1000));
+      await page.waitForFunction(() => globalThis.sockets.ana.readyState === WebSocket.CLOSED);
+      await page.evaluate(() => globalThis.stop());
+
+      assert.doesNotMatch(await page.locator("wire-view").evaluate((view) =>
+        view.shadowRoot.querySelector(".list").textContent), new RegExp(token));
+      const { wrong, text } = await replayed(page);
+      assert.doesNotMatch(text, new RegExp(token));
+      assert.deepEqual(wrong, [], `each line should be true:\n${text}`);
+    });
+  }
+
+  test("a rejection is shown with its status by X-ray, and as a rejection without", async (t) => {
+    for (const [options, words] of [
+      [{}, "HTTP/1.1 400 Bad Request · Invalid URL: a name has 1 to 40 letters"],
+      [WITHOUT, "a browser hides the reason"],
+    ]) {
+      const server = await start("lesson_07_rooms");
+      t.after(() => server.stop());
+      const page = await wire(t, server, { ...options, excused: [/Unexpected response code/] });
+      await follow(page);
+
+      await connect(page, "eve", "/ws/chat/no%20spaces/eve");
+
+      const row = page.locator("wire-view .row.response.fault", { hasText: words });
+      await row.waitFor().catch(async () => {
+        assert.fail(`${await list(page).textContent()} should have ${words}`);
+      });
+    }
+  });
+
+  test("pings, pongs and masks of a real conversation are shown", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const page = await wire(t, server);
+    await follow(page);
+    await connect(page, "ana", "/ws");
+    await say(page, "ana", "Hello");
+    await rowThat(page, "Echo: Hello").waitFor();
+
+    await choose(page, "Hello");
+    await page.keyboard.press("Enter");
+    await panel(page).getByText("1 MASK").or(panel(page).getByText("MASK")).first().waitFor();
+    await choose(page, "101");
+    await panel(page).getByText("✓ The server sent the same").waitFor();
+  });
+
+  test("a label stays with its connection, however many are opened at once", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const page = await wire(t, server);
+    await follow(page);
+
+    await page.evaluate(async () => {
+      const { connecting } = await import("/xray.js");
+      const names = Array.from({ length: 20 }, (_, i) => `c${i}`);
+      globalThis.all = await Promise.all(
+        names.map(async (name) => {
+          const socket = await connecting(name, () => new WebSocket("/ws"));
+          socket.send(name);
+          return socket;
+        }),
+      );
+    });
+    await page.locator("wire-view .count", { hasText: "100 of 100 rows" }).waitFor();
+
+    const lines = (await page.evaluate(() => document.querySelector("wire-view").transcript())).split("\n");
+    const sent = lines.filter((line) => line.includes("sends"));
+    assert.equal(sent.length, 20);
+    for (const line of sent) assert.match(line, /^(c\d+) sends "\1"$/, "the name is its own");
+  });
+
+  test("a token for the cookie is made once, and labels change", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const page = await wire(t, server);
+
+    const cookies = await page.evaluate(async () => {
+      const { mark } = await import("/xray.js");
+      return ["ana", "", "José-7_x; path=/", "a".repeat(30)].map((label) => {
+        mark(label);
+        return document.cookie;
+      });
+    });
+
+    const tokens = new Set(cookies.map((cookie) => /^xray=([\da-f]{32})./.exec(cookie)?.[1]));
+    assert.equal(tokens.size, 1, `${cookies}`);
+    assert.deepEqual(
+      cookies.map((cookie) => cookie.split(".")[1]),
+      ["ana", "", "José-7_xpath", "a".repeat(20)],
+      "nothing in a label can end it",
+    );
+  });
+
+  test("when the server is restarted the view says so, and goes on with the new one", async (t) => {
+    const first = await start("lesson_01_echo");
+    t.after(() => first.stop());
+    const page = await wire(t, first, { excused: [/ERR_CONNECTION/] });
+    await follow(page);
+    await connect(page, "ana", "/ws");
+    await say(page, "ana", "before");
+    await rowThat(page, "Echo: before").waitFor();
+
+    await first.stop();
+    await page.getByText("The server is gone.").waitFor();
+    const second = await start("lesson_01_echo", first.port);
+    t.after(() => second.stop());
+    await page.getByText("The server is gone.").waitFor({ state: "hidden", timeout: 30_000 });
+    await connect(page, "ana", "/ws");
+    await say(page, "ana", "after");
+
+    await rowThat(page, "Echo: after").waitFor();
+    const rows = await page.locator("wire-view .row:not([hidden])").evaluateAll((rows) =>
+      rows.toSorted((a, b) => a.ariaPosInSet - b.ariaPosInSet).map((row) => row.textContent),
+    );
+    const at = (text) => rows.findIndex((row) => row.includes(text));
+    assert.ok(at("Echo: before") < at("The server has been restarted"), rows.join("\n"));
+    assert.ok(at("The server has been restarted") < at("Echo: after"), rows.join("\n"));
+    assert.equal(rows.filter((row) => row.includes("Echo: before")).length, 1, "and none twice");
+  });
+
+  test("a viewer that comes back to the same server shows no row twice", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const page = await wire(t, server);
+    const rows = await page.evaluate(async () => {
+      const { mark, watchXray } = await import("/xray.js");
+      const { WebSocket } = globalThis;
+      const viewers = [];
+      globalThis.WebSocket = class extends WebSocket {
+        constructor(...args) {
+          super(...args);
+          if (this.url.endsWith("/lab/xray")) viewers.push(this);
+        }
+      };
+      mark("ana");
+      const rows = [];
+      const states = [];
+      const wait = (number) =>
+        new Promise((resolve) => {
+          const timer = setInterval(() => rows.length >= number && resolve(clearInterval(timer)), 20);
+        });
+      const stop = watchXray({ onRows: (more) => rows.push(...more), onState: (s) => states.push(s) });
+      const socket = new WebSocket("/ws");
+      await wait(3);
+      viewers[0].close(3000); // As if the connection had been lost.
+      while (states.filter((state) => state === "open").length < 2)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      socket.send("Hello");
+      await wait(5);
+      stop();
+      return { kinds: rows.map(({ kind }) => kind), states };
+    });
+
+    assert.deepEqual(rows.kinds, ["tcp", "request", "response", "frame", "frame"]);
+    assert.ok(!rows.states.includes("restarted"), `${rows.states}`);
+  });
+
+  test("the recorder gives the window its own class back", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const page = await wire(t, server, WITHOUT);
+
+    const isBack = await page.evaluate(async () => {
+      const before = globalThis.WebSocket;
+      const stop = await document.querySelector("wire-view").connect();
+      const isReplaced = globalThis.WebSocket !== before;
+      stop();
+      return isReplaced && globalThis.WebSocket === before;
+    });
+
+    assert.ok(isBack);
   });
 });
