@@ -24,14 +24,15 @@ export function transcriptOf(rows) {
 }
 
 class Transcript {
-  #lines = [];
+  #steps = []; // Lines, and lists of them.
   #clients = new Map(); // What we know of a connection: its name, and whether it is open.
   #signedIn = new Set();
+  #asked = new Map(); // Where a connection begins: with its request.
   #unknown = new Set(); // Connections whose beginning we have not seen.
   #last; // When the last step was.
 
   get text() {
-    return this.#lines.map((line) => `${line}\n`).join("");
+    return this.#steps.flat().map((line) => `${line}\n`).join("");
   }
 
   add(row) {
@@ -40,7 +41,8 @@ class Transcript {
     if (!row.about) return;
 
     const client = this.#clients.get(row.about);
-    if (row.kind === "response" && !client) this.#answer(row);
+    if (row.kind === "request") this.#ask(row);
+    else if (row.kind === "response" && this.#asked.has(row.about)) this.#answer(row);
     else if (client?.isOpen) this.#step(row, client);
     else if (!client) this.#mention(row);
   }
@@ -51,19 +53,29 @@ class Transcript {
     else if (row.group === "text" || row.group === "binary") this.#message(row, client);
   }
 
-  #answer({ t, about, raw, isFault }) {
+  /**
+   * Keeps a place for the step that connects. Why not when the answer comes? Others may be
+   * told of a client before its own script hears that the connection is open.
+   */
+  #ask({ t, about }) {
     const name = nameOf(about.client);
-    const owner = nameOf(about.base);
-    const path = this.#path(about, owner);
-    const status = raw?.status ?? 401;
-    if (!raw && isFault)
-      this.#remark("A browser hides the status of a rejection. It may be another one:");
-    if (isFault) this.#line(t, name, "is refused", `${status} ${path}`);
-    else this.#line(t, name, "connects", path);
+    const path = this.#path(about, nameOf(about.base));
+    const place = [];
+    this.#asked.set(about, { name, path, place });
+    this.#steps.push(place);
+    this.#last = t;
+  }
+
+  #answer({ about, raw, isFault }) {
+    const { name, path, place } = this.#asked.get(about);
+    if (isFault && !raw)
+      place.push("# A browser hides the status of a rejection. It may be another one:");
+    if (isFault) place.push(`${name} is refused ${raw?.status ?? 401} ${path}`);
+    else place.push(`${name} connects ${path}`);
     this.#clients.set(about, { name, isOpen: !isFault });
   }
 
-  /** The path, with a placeholder for the token, and before it a line that signs in. */
+  /** The path, with a placeholder for the token. A line before it signs in. */
   #path({ path, request }, owner) {
     const head = request.raw?.head ?? [];
     const hasToken = head.some((line) => /^authorization:|bearer\.●/i.test(line));
@@ -123,20 +135,20 @@ class Transcript {
 
   /** Says once that somebody was there before the first row. */
   #mention({ about, group, client = "Somebody" }) {
-    if (group === "HTTP" || group === "tcp" || this.#unknown.has(about)) return;
+    if ( group === "tcp" || this.#unknown.has(about)) return;
     this.#unknown.add(about);
     this.#remark(`${client} had connected before the first of these rows, and is left out.`);
   }
 
   #line(t, name, verb, words = "") {
     if (t - this.#last > PATIENCE && /^(receives|is closed)$/.test(verb))
-      this.#lines.push(`${name} waits ${Math.floor((t - this.#last) / 1000)}s`);
+      this.#steps.push(`${name} waits ${Math.floor((t - this.#last) / 1000)}s`);
     this.#last = t;
-    this.#lines.push(`${name} ${verb} ${words}`.trimEnd());
+    this.#steps.push(`${name} ${verb} ${words}`.trimEnd());
   }
 
   #remark(words) {
-    this.#lines.push(`# ${words.replace(/\s+/g, " ")}`);
+    this.#steps.push(`# ${words.replace(/\s+/g, " ")}`);
   }
 }
 

@@ -270,10 +270,25 @@ describe("transcripts of sessions", () => {
 
   test("what was there before the first row is left out, and it says so", () => {
     const talk = new Conversation();
-    const text = transcriptOf(rowsOf(talk.hears(1, "Hello"), talk.says(1, "Hi")));
+    const [, , answer] = talk.connect("ana", "/ws");
+    const text = transcriptOf(rowsOf(answer, talk.hears(1, "Hello"), talk.says(1, "Hi")));
 
     assert.deepEqual(parse(text), [], "no step has a client that never connected");
     assert.match(text, /^# .+ had connected before the first of these rows/);
+  });
+
+  test("a client connects with its request, although others hear of it before its answer", () => {
+    const talk = new Conversation();
+    const ana = talk.connect("ana", "/ws/ana");
+    const [opened, asks, answer] = talk.connect("ben", "/ws/ben");
+    const told = talk.hears(1, '{"type":"user_joined","username":"ben"}');
+
+    const text = transcriptOf(rowsOf(ana, opened, asks, told, answer));
+
+    assert.deepEqual(
+      parse(text).map(({ who, act }) => `${who} ${act}`),
+      ["ana connects", "ben connects", "ana receives"],
+    );
   });
 
   test("a message of which only the beginning was kept becomes a remark", () => {
