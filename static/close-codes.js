@@ -8,6 +8,9 @@ export const ABNORMAL_CLOSURE = 1006;
 /** The code with which a server closes when we are not, or no longer, signed in. */
 export const NOT_AUTHENTICATED = 4001;
 
+/** The code with which a server closes when somebody in the room has our name. */
+export const NAME_TAKEN = 4009;
+
 const MEANINGS = {
   1000: "Normal closure: the connection has done what it was opened for.",
   1001: "Going away: the server is shutting down.",

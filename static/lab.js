@@ -5,6 +5,7 @@
 // never sent to a server: it survives a reload, and a teacher can share it.
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { PEOPLE } from "./people.js";
 import { askServer, refusal } from "./server.js";
 import { Client, askRejection, signIn } from "./transcript.js";
 import "./wire-view.js";
@@ -21,9 +22,6 @@ const FLOOD = 2_000;
 const NO_ENDPOINT =
   'The page of this server names no endpoint. Its <head> should have a line such as ' +
   '<meta name="websocket" content="/ws" />.';
-
-/** Who may sign in, where a server asks. Its page shows this, too. */
-const PASSWORDS = { ana: "ana-likes-tea", ben: "ben-likes-jam", cem: "cem-likes-figs" };
 
 const clients = document.querySelector("#clients");
 const template = document.querySelector("#client");
@@ -95,7 +93,7 @@ function panel(name, index) {
     connectButton.disabled = true;
     let where = `/${path.value.replace(/^\//, "")}`;
     if (where.includes("{token}")) {
-      const { status, token } = await signIn(location.origin, name, PASSWORDS[name]);
+      const { status, token } = await signIn(location.origin, name, PEOPLE[name]);
       if (!token) return show(`Signing in was answered with status ${status}.`);
       where = where.replace("{token}", token);
     }

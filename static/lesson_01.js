@@ -33,6 +33,7 @@ function connect() {
   // Why no listener for "error"? A "close" always follows it, and says more.
   socket.addEventListener("close", async (event) => {
     show(explain(event));
+    again.focus();
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer();

@@ -34,6 +34,7 @@ function connect() {
 
   socket.addEventListener("close", async (event) => {
     show(explain(event));
+    again.focus();
     showClose(event.code, event.reason || "none given", event.wasClean);
     if (event.code !== ABNORMAL_CLOSURE) return;
 

@@ -29,6 +29,7 @@ function connect() {
 
   socket.addEventListener("close", async (event) => {
     show(explain(event));
+    again.focus();
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer();

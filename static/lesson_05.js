@@ -11,6 +11,7 @@ import { askServer } from "./server.js";
 const state = document.querySelector("#state");
 const join = document.querySelector("#join");
 const fields = document.querySelector("#join fieldset");
+const back = document.querySelector("#join fieldset > button");
 const form = document.querySelector("#say");
 const talk = document.querySelector("#talk");
 const leave = document.querySelector("#leave");
@@ -45,6 +46,7 @@ function connect(path) {
 
   socket.addEventListener("close", async (event) => {
     show(explain(event));
+    back.focus(); // The way back is the form.
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer(opened);

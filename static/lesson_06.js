@@ -4,6 +4,7 @@
 // `JSON.parse` on the way in, and a `switch` where Rust has a `match`.
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { keepDrafts } from "./drafts.js";
 import { write } from "./log.js";
 import { USERNAME_LIMIT, limitLength, nameIn } from "./names.js";
 import { askServer } from "./server.js";
@@ -11,12 +12,17 @@ import { askServer } from "./server.js";
 const state = document.querySelector("#state");
 const join = document.querySelector("#join");
 const fields = document.querySelector("#join fieldset");
+const back = document.querySelector("#join fieldset > button");
 const form = document.querySelector("#say");
 const talk = document.querySelector("#talk");
 const ping = document.querySelector("#ping");
 const leave = document.querySelector("#leave");
 const wrong = document.querySelector("#wrong");
 const { username } = join.elements;
+const { text: words } = form.elements;
+
+/** What we have said, and the server has not answered yet. */
+const drafts = keepDrafts(words);
 
 let socket;
 
@@ -39,11 +45,16 @@ function connect(path) {
   });
 
   socket.addEventListener("message", ({ data }) => {
-    write("received", inWords(JSON.parse(data)), data);
+    const message = JSON.parse(data);
+    write("received", inWords(message), data);
+    if (message.type === "error") drafts.refused();
+    if (message.from === nameIn(username)) drafts.accepted(message.content);
   });
 
   socket.addEventListener("close", async (event) => {
     show(explain(event));
+    drafts.lost();
+    back.focus(); // The way back is the form.
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer(opened);
@@ -53,7 +64,8 @@ function connect(path) {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  send(JSON.stringify({ type: "chat", content: form.elements.text.value }));
+  send(JSON.stringify({ type: "chat", content: words.value }));
+  drafts.sent(words.value);
   form.reset();
 });
 

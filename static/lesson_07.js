@@ -2,10 +2,19 @@
 //
 // The conversation itself is in room.js, which the pages that follow use as well.
 
-import { ROOM_NAME_LIMIT, USERNAME_LIMIT, limitLength, nameIn } from "./names.js";
+import {
+  ROOM_NAME_LIMIT,
+  USERNAME_LIMIT,
+  followAddress,
+  limitLength,
+  nameIn,
+  recallName,
+  rememberName,
+} from "./names.js";
 import { openRoom } from "./room.js";
 
 const form = document.querySelector("#join");
+const join = document.querySelector("#join fieldset > button");
 const open = document.querySelector("#open");
 const look = document.querySelector("#look");
 const rooms = document.querySelector("#rooms");
@@ -17,13 +26,16 @@ form.addEventListener("submit", (event) => {
 
   const parts = [nameIn(room), nameIn(username)].map(encodeURIComponent);
   openRoom(container, `/ws/chat/${parts.join("/")}`, {
+    room: nameIn(room),
     me: nameIn(username),
     typing: "typing" in form.dataset, // The page says whether our server knows it.
     onConnecting: () => {
       form.hidden = true;
+      rememberName(nameIn(username));
     },
-    onClose: () => {
+    onLeft: () => {
       form.hidden = false;
+      join.focus();
       listRooms();
     },
   });
@@ -31,6 +43,8 @@ form.addEventListener("submit", (event) => {
 
 limitLength(username, USERNAME_LIMIT);
 limitLength(room, ROOM_NAME_LIMIT);
+recallName(username);
+followAddress(room);
 
 look.addEventListener("click", listRooms);
 

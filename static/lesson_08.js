@@ -4,7 +4,15 @@
 // The server also puts it in a cookie, which no script can read. The browser sends that
 // along with every socket to this host, so most pages need no more.
 
-import { ROOM_NAME_LIMIT, limitLength, nameIn } from "./names.js";
+import { offerPeople } from "./be-buttons.js";
+import {
+  ROOM_NAME_LIMIT,
+  followAddress,
+  limitLength,
+  nameIn,
+  recallName,
+  rememberName,
+} from "./names.js";
 import { openRoom } from "./room.js";
 import { whoAmI } from "./server.js";
 
@@ -26,6 +34,9 @@ form.addEventListener("submit", async (event) => {
 });
 
 limitLength(room, ROOM_NAME_LIMIT);
+recallName(username);
+followAddress(room);
+offerPeople(form);
 
 /** Gets a token for the name and the password; or says why not, and returns nothing. */
 async function signIn() {
@@ -48,7 +59,9 @@ async function signIn() {
 function enter(user) {
   const token = subprotocol.checked ? user.token : undefined; // Otherwise, the cookie.
   password.value = ""; // The token replaces it from now on.
+  rememberName(user.username);
   openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
+    room: nameIn(room),
     me: user.username,
     // The one header that a script can fill: a list of protocols, of which the server
     // picks the first. The second one is our token.
@@ -57,12 +70,14 @@ function enter(user) {
     onConnecting: () => {
       form.hidden = true;
     },
-    onClose: () => {
+    onLeft: () => {
       answer.value = "";
       form.hidden = false;
+      form.querySelector("button").focus();
     },
     onSignedOut: (sentence) => {
       answer.value = sentence;
+      form.hidden = false;
       password.focus();
     },
   });

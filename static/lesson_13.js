@@ -9,19 +9,17 @@ import { write } from "./log.js";
 import { reconnect } from "./reconnect.js";
 import { signInAndChat } from "./sign-in.js";
 
-const pause = document.querySelector("#pause");
 const countdown = document.querySelector("#countdown");
-const stop = document.querySelector("#stop");
 
 const tries = reconnect({
-  connect: () => room.connect(),
+  connect: () => connect(),
   onWait: count,
   onGiveUp: () => {
-    pause.hidden = true; // Another try would end in the same way.
+    countdown.hidden = true; // Another try would end in the same way.
   },
 });
 
-const room = signInAndChat(
+const connect = signInAndChat(
   document.querySelector("#sign-in-here"),
   document.querySelector("#room"),
   {
@@ -29,29 +27,24 @@ const room = signInAndChat(
       countdown.textContent = "We try now.";
       tries.follow(socket);
       socket.addEventListener("open", () => {
-        pause.hidden = true;
+        countdown.hidden = true;
       });
     },
     onClose: (event, opened) => {
       // The tries that follow do not know why the connection ended.
       if (opened) write("notice", explain(event));
-      return !pause.hidden;
+      return !countdown.hidden;
     },
-    onSignedOut: stopTrying, // With this token, no try can succeed.
+    onLeft: stopTrying,
   },
 );
 
-stop.addEventListener("click", () => {
-  stopTrying();
-  room.showForm("");
-});
-
 function stopTrying() {
-  pause.hidden = true;
+  countdown.hidden = true;
   tries.stop();
 }
 
 function count(milliseconds) {
-  pause.hidden = false;
+  countdown.hidden = false;
   countdown.textContent = `We try again in ${Math.ceil(milliseconds / 1000)} s.`;
 }

@@ -19,6 +19,7 @@ const SAMPLE = "Tea for Ana, jam for Ben, and figs for Cem. ".repeat(20);
 
 const work = document.querySelector("#work");
 const state = document.querySelector("#state");
+const again = document.querySelector("#again");
 const start = document.querySelector("#start");
 const talk = document.querySelector("#talk");
 const reply = document.querySelector("#reply");
@@ -31,7 +32,14 @@ const drawn = new Map();
 let socket;
 let me;
 
-const tries = reconnect({ connect, onWait: () => {}, onGiveUp: () => {} });
+const tries = reconnect({
+  connect,
+  onWait: () => {},
+  onGiveUp: () => {
+    again.hidden = false;
+    again.focus();
+  },
+});
 
 const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) => {
   me = username;
@@ -44,6 +52,7 @@ const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) 
 function connect() {
   const mine = new WebSocket("/ws/tasks");
   socket = mine;
+  again.hidden = true;
   tries.follow(mine);
   keepAlive(mine);
   let opened = false;
@@ -149,6 +158,8 @@ function estimate({ status, percent, seconds_left }) {
   if (seconds_left === null) return `${percent} %`;
   return `${percent} %, about ${seconds_left} s left`;
 }
+
+again.addEventListener("click", connect);
 
 start.addEventListener("submit", (event) => {
   event.preventDefault();

@@ -5,13 +5,22 @@
 // by itself. When one of them finds out that the token is not valid any more, all of them
 // end, and the form comes back.
 
+import { offerPeople } from "./be-buttons.js";
 import { explain } from "./close-codes.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
-import { ROOM_NAME_LIMIT, limitLength, nameIn } from "./names.js";
+import {
+  ROOM_NAME_LIMIT,
+  followAddress,
+  limitLength,
+  nameIn,
+  recallName,
+  rememberName,
+} from "./names.js";
 import { reconnect } from "./reconnect.js";
 import { openRoom } from "./room.js";
 import { refusal, whoAmI } from "./server.js";
+import { withStorage } from "./storage.js";
 import { openTasks } from "./tasks.js";
 import { openUsers } from "./users.js";
 
@@ -31,14 +40,14 @@ const join = document.querySelector("#join");
 const countdown = document.querySelector("#countdown");
 const container = document.querySelector("#room");
 const { username, password } = form.elements;
-const { room } = join.elements;
+const { room, join: back } = join.elements;
 
 /** What ends the parts of the page, while somebody is signed in. */
 let parts = [];
 
 /** The name of who is signed in, and what ends the conversation in the room. */
 let name;
-let closeRoom = () => {};
+let endRoom = () => {};
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -57,6 +66,9 @@ join.addEventListener("submit", (event) => {
 });
 
 limitLength(room, ROOM_NAME_LIMIT);
+followAddress(room);
+recallName(username);
+offerPeople(form);
 
 document.querySelector("#leave").addEventListener("click", signOut);
 
@@ -106,17 +118,9 @@ function userIn(text) {
   }
 }
 
-/** Uses the storage, if the browser lets us. If not, a reload asks for the password. */
-function withStorage(use) {
-  try {
-    return use(localStorage);
-  } catch {
-    return null;
-  }
-}
-
 function enter(user) {
   name = user.name;
+  rememberName(name);
   me.value = `You are ${name}.`;
   password.value = "";
   form.hidden = true;
@@ -130,7 +134,7 @@ function leave(sentence) {
   if (app.hidden && !form.hidden) return; // Another part was faster.
 
   for (const end of parts.splice(0)) end();
-  closeRoom();
+  endRoom();
   withStorage((storage) => storage.removeItem(USER));
   answer.value = sentence;
   app.hidden = true;
@@ -140,38 +144,36 @@ function leave(sentence) {
 
 /** Opens the room that the form names, in place of the one before. */
 function enterRoom() {
-  closeRoom();
-  document.activeElement.blur(); // The conversation may have the keyboard.
+  endRoom();
 
-  let socket;
-  let connect;
-  let isOver = false;
-  const tries = reconnect({ connect: () => connect(), onWait: count, onGiveUp: () => {} });
-  closeRoom = () => {
-    isOver = true;
-    tries.stop();
-    if (socket.readyState === WebSocket.OPEN) socket.close(1000);
-    container.replaceChildren();
-    countdown.hidden = true;
-  };
-  connect = openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
+  const connect = () => conversation.connect();
+  const tries = reconnect({ connect, onWait: count, onGiveUp: () => {} });
+  const conversation = openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
+    room: nameIn(room),
     me: name,
     ask: (opened) => whoAmI(undefined, opened),
-    mayFocus: () => !isBusy(),
-    onConnecting: (next) => {
-      socket = next;
+    onConnecting: (socket) => {
       countdown.hidden = true;
       tries.follow(socket);
       keepAlive(socket);
     },
     onClose: (event, opened) => {
       // The tries that follow do not know why the connection ended.
-      if (opened && !isOver) write("notice", explain(event));
+      if (opened) write("notice", explain(event));
+      return !countdown.hidden;
     },
-    onSignedOut: (sentence) => {
-      if (!isOver) leave(sentence);
+    onLeft: () => {
+      countdown.hidden = true;
+      tries.stop();
+      if (!isBusy()) back.focus();
     },
+    onSignedOut: leave,
   });
+  endRoom = () => {
+    conversation.end();
+    tries.stop();
+    countdown.hidden = true;
+  };
 }
 
 /** Whether somebody is about to do something in another part of the page. */

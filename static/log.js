@@ -11,8 +11,10 @@ const LIMIT = 500;
  */
 export function write(kind, text, note) {
   const log = document.querySelector("#log");
-  // We scroll to the newest entry, unless the reader has scrolled back.
+  // We scroll to the newest entry, unless the reader has scrolled back. But whoever says
+  // something wants to see it.
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 50;
+  const follows = atEnd || kind.startsWith("sent");
 
   const entry = document.createElement("li");
   entry.className = kind;
@@ -25,6 +27,6 @@ export function write(kind, text, note) {
 
   log.append(entry);
   if (log.childElementCount > LIMIT) log.firstElementChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (follows) log.scrollTop = log.scrollHeight;
   return entry;
 }

@@ -3,6 +3,11 @@
 // Why? “é” can be one character, or an “e” and a mark. Both look the same, and which one a
 // keyboard sends depends on the system.
 
+import { withStorage } from "./storage.js";
+
+/** Where we remember the last name. No password is ever kept. */
+const NAME = "username";
+
 /** The longest name of a person, and of a room, in characters. */
 export const USERNAME_LIMIT = 20;
 export const ROOM_NAME_LIMIT = 40;
@@ -24,4 +29,34 @@ export function limitLength(field, limit) {
     const sentence = `A name has at most ${limit} characters. This one has ${length}.`;
     field.setCustomValidity(length > limit ? sentence : "");
   });
+}
+
+/** Fills a field with the name that was last used on this computer. */
+export function recallName(field) {
+  field.value = withStorage((storage) => storage.getItem(NAME)) ?? "";
+}
+
+export function rememberName(name) {
+  withStorage((storage) => storage.setItem(NAME, name));
+}
+
+/**
+ * Fills a field with the room that the address names, as in `lesson_07.html#room=rust`, now
+ * and when somebody puts another one there.
+ */
+export function followAddress(field) {
+  const read = () => {
+    const name = new URLSearchParams(location.hash.slice(1)).get("room");
+    if (!name) return;
+
+    field.value = name;
+    field.dispatchEvent(new Event("input")); // As if somebody had typed it.
+  };
+  window.addEventListener("hashchange", read);
+  read();
+}
+
+/** Puts a room into the address, so that one can send it to others. */
+export function showInAddress(room) {
+  history.replaceState(null, "", `#${new URLSearchParams({ room })}`);
 }

@@ -3,62 +3,98 @@
 // It draws what the server sends, and only that: who is online, who is typing, private
 // messages and the history appear when a server sends them.
 
-import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
+import { ABNORMAL_CLOSURE, NAME_TAKEN, NOT_AUTHENTICATED, explain } from "./close-codes.js";
+import { keepDrafts } from "./drafts.js";
 import { make } from "./elements.js";
 import { write } from "./log.js";
+import { showInAddress } from "./names.js";
+import { hueOf, makeProjector } from "./projector.js";
 import { askServer } from "./server.js";
 
 /** How often we tell the server, at most, that we are typing. */
 const ONE_SECOND = 1000;
 
+/** The title of the page. In a room, the room's name stands in front of it. */
+const TITLE = document.title;
+
+/** The conversation that each container shows. */
+const conversations = new WeakMap();
+
 /**
  * Opens the room at `path`, and draws it in `container`.
  *
- * - `me` is our name, and `protocols` is what we offer the server.
+ * - `room` is its name, `me` is ours, and `protocols` is what we offer the server.
  * - `typing` says whether the server understands that we are typing.
- * - `mayFocus` says whether the field for what we say may take the keyboard when we are
- *   connected. A page with other fields has to know whether somebody is using them.
  * - `ask` is the question that tells why a connection failed, from server.js.
  * - `onConnecting` is called with each new socket, before it is open.
- * - `onClose` is called when it has closed, with the event and whether it had been open.
+ * - `onClose` is called when it has closed, with the event and whether it had been open. It
+ *   returns true if the page connects again by itself.
+ * - `onLeft` is called when the form of the page is the way back: somebody has left the
+ *   room, or did not get in. Otherwise the room has a button for it.
  * - `onSignedOut`, on pages with sign-in, is called when only a new one can help, with a
  *   sentence that says so. The room is gone then.
  *
- * Returns a function that connects again.
+ * Returns `connect`, which connects again, and `end`, which removes the room. Who has left a
+ * room, and opens the same one, connects again.
  */
 export function openRoom(container, path, options) {
-  const { me, protocols, typing, ask = askServer, mayFocus = () => true } = options;
+  const { room, me, protocols = [], typing, ask = askServer } = options;
+  const key = JSON.stringify([path, me, protocols]);
+  document.activeElement?.blur(); // Whoever opens a room wants to write there.
+  const last = conversations.get(container);
+  if (last?.key === key) {
+    last.connect();
+    return last;
+  }
+
   const state = make("output", { id: "state" });
   const again = make("button", { type: "button", textContent: "Connect again" });
-  const leave = make("button", { type: "button", textContent: "Leave" });
   const people = make("ul", { id: "people", ariaLabel: "Online", hidden: true });
   const log = make("ol", { id: "log", tabIndex: 0 });
   const messages = make("div", { role: "log", ariaLabel: "Messages" }, log);
+  const typists = make("p", { id: "typists" });
   const text = make("input", { name: "text", autocomplete: "off", required: true });
   const label = make("label", {}, "Say ", text);
   const send = make("button", { textContent: "Send" });
-  const talk = make("fieldset", { id: "talk" }, label, send, leave);
+  const talk = make("fieldset", { id: "talk" }, label, send);
   const form = make("form", { id: "say" }, talk);
-  const typists = make("p", { id: "typists" });
   const status = make("p", { className: "status" }, state, again);
-  container.replaceChildren(status, people, messages, form, typists);
+  const projector = makeProjector(room, [status, messages]);
+  const leave = make("button", { type: "button", textContent: "Leave" });
+  const name = make("h2", { textContent: `#${room}` });
+  const bar = make("div", { className: "bar" }, name, projector.button, leave);
+  container.replaceChildren(bar, status, people, messages, typists, form);
 
   let socket;
+  let wasIn = false; // Whether we have been in this room.
+  let isLeaving = false;
+  let isGone = false;
   let lastTyping = 0;
   let lastSeq; // The number of the last chat, if the server numbers them.
   let resumedAfter;
   const typingNow = new Set();
+  const drafts = keepDrafts(text);
 
   function connect() {
     socket = new WebSocket(path, protocols);
+    const mine = socket;
     let opened = false;
+    isLeaving = false;
+    leave.hidden = false;
+    form.hidden = false;
+    again.hidden = true;
+    document.title = `#${room} – ${TITLE}`;
+    showInAddress(room);
     show("Connecting …");
-    options.onConnecting(socket);
+    options.onConnecting?.(socket);
 
     socket.addEventListener("open", () => {
       opened = true;
+      if (isLeaving || mine !== socket) return mine.close(1000);
+
       show(`Connected as ${me}.`);
-      if (mayFocus()) text.focus();
+      takeFocus(text);
+      projector.update();
       if (lastSeq === undefined) return;
 
       resumedAfter = lastSeq; // Other messages may come before the answer does.
@@ -75,13 +111,25 @@ export function openRoom(container, path, options) {
   }
 
   async function onClose(event, opened) {
+    if (isGone || event.target !== socket) return;
+
+    wasIn ||= opened && event.code !== NAME_TAKEN;
     typingNow.clear();
     drawTypists();
     people.hidden = true;
+    drafts.lost();
     show(explain(event));
-    again.hidden = false;
-    options.onClose(event, opened);
-    if (event.code === NOT_AUTHENTICATED) signOut(explain(event));
+    const isRetrying = options.onClose?.(event, opened);
+    if (event.code === NOT_AUTHENTICATED && options.onSignedOut)
+      return signOut(explain(event));
+
+    // There is one way back, and the keyboard is there.
+    if (isLeaving || !(wasIn || isRetrying)) {
+      goOut();
+    } else {
+      again.hidden = false;
+      takeFocus(again);
+    }
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { status, sentence } = await ask(opened);
@@ -89,27 +137,50 @@ export function openRoom(container, path, options) {
     if (event.target !== socket || !state.isConnected) return;
 
     show(`${explain(event)} ${sentence}`);
-    again.hidden = false;
     if (status === 401) signOut(sentence);
+  }
+
+  /** What was said stays on the page. */
+  function goOut() {
+    leave.hidden = true;
+    again.hidden = true;
+    form.hidden = true;
+    document.title = TITLE;
+    options.onLeft?.();
   }
 
   function signOut(sentence) {
     if (!options.onSignedOut) return; // This page has no sign-in.
 
-    container.replaceChildren();
+    end();
     options.onSignedOut(sentence);
+  }
+
+  function end() {
+    isGone = true;
+    isLeaving = true; // A connection that opens too late is closed at once.
+    if (socket.readyState === WebSocket.OPEN) socket.close(1000);
+    conversations.delete(container);
+    container.replaceChildren();
+    document.title = TITLE;
   }
 
   again.addEventListener("click", connect);
 
   leave.addEventListener("click", () => {
-    socket.close(1000);
-    show("Leaving …");
+    isLeaving = true;
+    if (socket.readyState === WebSocket.OPEN) {
+      socket.close(1000);
+      show("Leaving …");
+    } else {
+      goOut();
+    }
   });
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     socket.send(JSON.stringify({ type: "chat", content: text.value }));
+    drafts.sent(text.value);
     form.reset();
     lastTyping = 0; // A chat ends our typing: the next letter begins it again.
   });
@@ -125,6 +196,7 @@ export function openRoom(container, path, options) {
     switch (message.type) {
       case "chat":
         drawChat(message);
+        answered(message);
         break;
       case "private":
         write(
@@ -132,16 +204,20 @@ export function openRoom(container, path, options) {
           message.content,
           `${byline(message)}, for ${message.to} alone`,
         );
+        answered(message);
         break;
       case "missed":
+        drafts.forget();
         write("problem", `We were too slow, and missed ${message.count} messages.`);
         break;
       case "user_joined":
         write("notice", `${message.username} joined.`);
+        projector.update();
         break;
       case "user_left":
         write("notice", `${message.username} left.`);
         drawTypist(message.username, false);
+        projector.update();
         break;
       case "online_users":
         people.replaceChildren(...message.users.map(person));
@@ -153,7 +229,7 @@ export function openRoom(container, path, options) {
       case "history":
         if (message.messages.length === 0) break;
         log.replaceChildren(); // It repeats what we had before we connected again.
-        message.messages.forEach(draw);
+        message.messages.forEach(drawChat);
         write("notice", "All this was said before you came.");
         break;
       case "pong":
@@ -163,6 +239,7 @@ export function openRoom(container, path, options) {
         break;
       case "error":
         write("problem", message.message);
+        drafts.refused();
         break;
       default:
         write("problem", `This page does not know the type “${message.type}”.`);
@@ -171,6 +248,7 @@ export function openRoom(container, path, options) {
 
   function drawChat(chat) {
     const entry = write(kind(chat), chat.content, byline(chat));
+    entry.style.setProperty("--hue", hueOf(chat.from)); // For the projector.
     if (chat.seq === undefined) return;
 
     entry.dataset.seq = chat.seq;
@@ -187,6 +265,10 @@ export function openRoom(container, path, options) {
       lastSeq = 0;
     }
     messages.forEach(drawChat);
+  }
+
+  function answered({ from, content }) {
+    if (from === me) drafts.accepted(content);
   }
 
   function kind({ from }) {
@@ -220,11 +302,18 @@ export function openRoom(container, path, options) {
   function show(sentence) {
     state.value = sentence;
     talk.disabled = socket.readyState !== WebSocket.OPEN;
-    again.hidden = true;
   }
 
+  /** Gives an element the keyboard, unless somebody uses another part of the page. */
+  function takeFocus(element) {
+    const { activeElement: active, body } = document;
+    if (active === body || container.contains(active)) element.focus();
+  }
+
+  const conversation = { key, connect, end };
+  conversations.set(container, conversation);
   connect();
-  return connect;
+  return conversation;
 }
 
 function parse(data) {

@@ -2,8 +2,16 @@
 //
 // Lesson 08 shows how it works, step by step.
 
+import { offerPeople } from "./be-buttons.js";
 import { make } from "./elements.js";
-import { ROOM_NAME_LIMIT, limitLength, nameIn } from "./names.js";
+import {
+  ROOM_NAME_LIMIT,
+  followAddress,
+  limitLength,
+  nameIn,
+  recallName,
+  rememberName,
+} from "./names.js";
 import { openRoom } from "./room.js";
 import { whoAmI } from "./server.js";
 
@@ -21,8 +29,8 @@ export function login(username, password, credentials = "same-origin") {
  * Draws a form for a name and a password in `formIn`, and calls `onSignedIn` with the
  * server's answer: the cookie is set then. `more` are elements to have in the form, too.
  *
- * Returns `show`, which shows the form with a sentence, `hide`, and `askAgain`, which shows
- * it for a new password.
+ * Returns `show`, which shows the form with a sentence and the keyboard in it, `hide`, and
+ * `askAgain`, which shows it for a new password.
  */
 export function signInForm(formIn, onSignedIn, ...more) {
   const username = make("input", {
@@ -51,7 +59,9 @@ export function signInForm(formIn, onSignedIn, ...more) {
   const status = make("p", { className: "status" }, answer);
   const form = make("form", { id: "sign-in" }, fields, status);
   formIn.replaceChildren(form);
-  username.focus();
+  offerPeople(form);
+  recallName(username);
+  (username.value ? password : username).focus();
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -62,6 +72,7 @@ export function signInForm(formIn, onSignedIn, ...more) {
 
     if (!user) return password.focus();
     password.value = ""; // The cookie replaces it from now on.
+    rememberName(user.username);
     onSignedIn(user);
   });
 
@@ -80,6 +91,7 @@ export function signInForm(formIn, onSignedIn, ...more) {
   function show(sentence) {
     answer.value = sentence;
     form.hidden = false;
+    form.querySelector("button").focus();
   }
 
   return {
@@ -98,15 +110,15 @@ export function signInForm(formIn, onSignedIn, ...more) {
  * The same form, with a room. Who has signed in enters the room, which is drawn in `roomIn`.
  *
  * - `onConnecting` is called with each new socket, before it is open, and the room's path.
- * - `onClose` is called when it has closed, with the event and whether it had been open.
- *   If it returns true, the form stays away, because the page connects again by itself.
- * - `onSignedOut` is called when only signing in again can help, before the form is shown.
+ * - `onClose` is called when it has closed, with the event and whether it had been open. It
+ *   returns true if the page connects again by itself.
+ * - `onLeft` is called when somebody has left the room, or has to sign in again, before the
+ *   form is shown.
  *
- * Returns `connect`, which connects again, and `showForm`, which shows the form with a
- * sentence.
+ * Returns a function that connects again.
  */
 export function signInAndChat(formIn, roomIn, options = {}) {
-  const { onConnecting, onClose, onSignedOut } = options;
+  const { onConnecting, onClose, onLeft } = options;
   const room = make("input", {
     name: "room",
     value: "rust",
@@ -118,29 +130,33 @@ export function signInAndChat(formIn, roomIn, options = {}) {
     required: true,
   });
   limitLength(room, ROOM_NAME_LIMIT);
+  followAddress(room);
 
-  let connect = () => {};
+  let conversation;
   const form = signInForm(formIn, enter, make("label", {}, "Room ", room));
 
   /** Enters the room under the name that the server gave us. It may differ in its case. */
   function enter(user) {
     const path = `/ws/chat/${encodeURIComponent(nameIn(room))}`;
-    connect = openRoom(roomIn, path, {
+    conversation = openRoom(roomIn, path, {
+      room: nameIn(room),
       me: user.username,
       ask: (opened) => whoAmI(undefined, opened),
       onConnecting: (socket) => {
         form.hide();
         onConnecting?.(socket, path);
       },
-      onClose: (event, opened) => {
-        if (!onClose?.(event, opened)) form.show("");
+      onClose,
+      onLeft: () => {
+        onLeft?.();
+        form.show("");
       },
       onSignedOut: (sentence) => {
-        onSignedOut?.();
+        onLeft?.();
         form.askAgain(sentence);
       },
     });
   }
 
-  return { connect: () => connect(), showForm: form.show };
+  return () => conversation.connect();
 }

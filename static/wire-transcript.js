@@ -1,14 +1,8 @@
 // A session as a transcript: what clients did, and what the server answered, in the
 // language that transcript.js reads and the book specifies.
 
+import { PEOPLE as PASSWORDS } from "./people.js";
 import { BLANK } from "./wire-rows.js";
-
-/** Who may sign in, where a server asks. Its page shows this, too. */
-export const PASSWORDS = {
-  ana: "ana-likes-tea",
-  ben: "ben-likes-jam",
-  cem: "cem-likes-figs",
-};
 
 /** A moment as JSON has it. No two replays have the same. */
 const MOMENT = /^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"$/;

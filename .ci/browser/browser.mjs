@@ -168,6 +168,30 @@ export async function say(page, text) {
   await press(page, "Send");
 }
 
+/** The buttons of forms that have a row for themselves, and do not fill it. */
+export function lonely(page) {
+  return page.evaluate(() => {
+    const box = (element) => element.getBoundingClientRect();
+    const isBeside = (a, b) => a !== b && box(a).top < box(b).bottom && box(b).top < box(a).bottom;
+    return [...document.querySelectorAll("main :is(form, fieldset, .bar) > button")]
+      .filter((button) => button.checkVisibility({ visibilityProperty: true }))
+      .filter((button) => {
+        const row = [...button.parentElement.children].filter((other) => isBeside(button, other));
+        return row.length === 0 && box(button).width < 0.9 * box(button.parentElement).width;
+      })
+      .map(({ textContent }) => textContent);
+  });
+}
+
+/** The fields that a phone would begin with a capital letter, by their names. */
+export function capitalized(page) {
+  return page
+    .locator("input:not([type])")
+    .evaluateAll((fields) =>
+      fields.filter((field) => field.autocapitalize !== "none").map(({ name }) => name),
+    );
+}
+
 /** How many pixels are too wide for the page or for its list, and need scrolling. */
 export function overflow(page, list = "#log") {
   return page.evaluate(

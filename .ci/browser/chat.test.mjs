@@ -7,12 +7,14 @@ import { describe, test } from "node:test";
 
 import {
   fill,
+  hasFocus,
   lines,
   openWindow,
   overflow,
   press,
   say,
   sees,
+  serious,
   useBrowser,
 } from "./browser.mjs";
 import { explain } from "../../static/close-codes.js";
@@ -69,6 +71,22 @@ async function join(t, options, file = "chat.html") {
   await press(room.page, "Join");
   await sees(room.page, "#state", "Connected as ana.", "Ana joined");
   return room;
+}
+
+/** Waits until the keyboard presses the button of this name. */
+async function hasKeyboard(page, name) {
+  const isThere = (name) => document.activeElement.textContent === name;
+  await page.waitForFunction(isThere, name).catch(async () => {
+    const active = await page.evaluate(() => document.activeElement.outerHTML.slice(0, 80));
+    assert.fail(`“${name}” should have the focus, but ${active} has it`);
+  });
+}
+
+/** The names of all buttons that one can press. */
+function buttons(page) {
+  return page
+    .locator("main button:visible")
+    .evaluateAll((all) => all.map((button) => button.textContent));
 }
 
 async function until(condition, why) {
@@ -292,7 +310,7 @@ describe("the chat room", LIMITS, () => {
       0,
       "no stranger puts an image on our page",
     );
-    assert.equal(await page.title(), "Chat", "and no stranger's script runs");
+    assert.equal(await page.title(), "#rust – Chat", "and no stranger's script runs");
   });
 
   test("hostile room names in the list of rooms are shown as text", async (t) => {
@@ -365,10 +383,12 @@ describe("the chat room", LIMITS, () => {
         `Code ${code}, “so it is”`,
         "and what the server gave as reason",
       );
-      assert.ok(
-        await page.getByRole("button", { name: "Connect again" }).isVisible(),
-        "the page offers to connect again",
-      );
+      // With a name that is taken, one would not get in again.
+      const back = code === 4009 ? "Join" : "Connect again";
+      for (const name of ["Join", "Connect again"]) {
+        const isThere = await page.getByRole("button", { name, exact: true }).isVisible();
+        assert.equal(isThere, name === back, `the one way back is “${back}”`);
+      }
     });
   }
 
@@ -439,10 +459,237 @@ describe("the chat room", LIMITS, () => {
       () => received.some(({ content }) => content === "hello"),
       () => `Enter should send, but the server received ${JSON.stringify(received)}`,
     );
-    await page.keyboard.press("Tab"); // Send
-    await page.keyboard.press("Tab"); // Leave
+    await page.keyboard.press("Shift+Tab"); // The messages
+    await page.keyboard.press("Shift+Tab"); // Leave
     await page.keyboard.press("Enter");
     await sees(page, "#state", "Code 1000", "Leave closes with 1000");
+  });
+
+  test("the room's name stands above it, in the tab and in the address", async (t) => {
+    const { page } = await open(t, "chat.html");
+    await fill(page, "Your name", "ana");
+    await fill(page, "Room", "தமிழ்");
+
+    await press(page, "Join");
+
+    await sees(page, "#room h2", "#தமிழ்", "the heading");
+    assert.equal(await page.title(), "#தமிழ் – Chat", "the tab");
+    const hash = new URL(page.url()).hash;
+    assert.equal(new URLSearchParams(hash.slice(1)).get("room"), "தமிழ்", "the address");
+    await press(page, "Leave");
+    await sees(page, "#state", "Code 1000", "Ana leaves");
+    assert.equal(await page.title(), "Chat", "the tab says no more than the page");
+  });
+
+  for (const file of ["chat.html", "lesson_08.html"]) {
+    test(`an address names the room to join, on ${file}`, async (t) => {
+      const { page } = await open(t, `${file}#room=tea-time`);
+      const room = page.getByLabel("Room", { exact: true });
+      assert.equal(await room.inputValue(), "tea-time", "the link fills the field");
+
+      await page.evaluate(() => (location.hash = "#room=garden"));
+
+      await page.waitForFunction(() => document.querySelector("[name=room]").value === "garden");
+    });
+  }
+
+  test("a page remembers the name, and never a password", async (t) => {
+    const { page } = await open(t, "lesson_08.html", {
+      routes: { "/login": { json: { token: "a.b.c", username: "ana", expires_in: 1 } } },
+    });
+    await press(page, "Be ana");
+    await sees(page, "#state", "Connected as ana.", "Ana signed in");
+
+    await page.reload();
+
+    assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "ana");
+    assert.equal(await page.getByLabel("Password").inputValue(), "", "it is typed each time");
+    const stored = await page.evaluate(() => JSON.stringify({ ...localStorage }));
+    assert.equal(stored, '{"username":"ana"}', "there is nothing else");
+  });
+
+  test("the chat remembers the name, too", async (t) => {
+    const { page } = await join(t);
+
+    await page.reload();
+
+    assert.equal(await page.getByLabel("Your name").inputValue(), "ana");
+  });
+
+  test("after a close there is one way back, and the keyboard is there", async (t) => {
+    const { page, sockets } = await join(t);
+    await fill(page, "Say", "half a sentence");
+
+    await sockets.at(-1).close({ code: 1001, reason: "restarting" });
+
+    await sees(page, "#state", "Code 1001", "the page says why");
+    await hasKeyboard(page, "Connect again");
+    assert.deepEqual(await buttons(page), ["Projector", "Leave", "Connect again"]);
+    assert.equal(await page.getByLabel("Say").isVisible(), false, "no form without effect");
+    await page.keyboard.press("Enter");
+    await sees(page, "#state", "Connected as ana.", "Ana is back");
+    assert.equal(await page.getByLabel("Say").inputValue(), "half a sentence", "still there");
+    await hasFocus(page, "text", "she can go on typing");
+  });
+
+  test("who leaves goes back to the form, and finds the same room again", async (t) => {
+    const { page, send } = await join(t);
+    send(chat("ben", "hello"));
+    await sees(page, "#log", "hello", "Ben spoke");
+
+    await press(page, "Leave");
+
+    await sees(page, "#state", "Code 1000", "Ana left");
+    await hasKeyboard(page, "Join");
+    assert.deepEqual(await buttons(page), ["Join", "Look again", "Projector"]);
+    await page.keyboard.press("Enter");
+    await sees(page, "#state", "Connected as ana.", "Ana is back");
+    assert.equal((await lines(page, "received")).length, 1, "what was said is still there");
+  });
+
+  test("who does not want to connect again can leave a room without a connection", async (t) => {
+    const { page, sockets } = await join(t);
+    await sockets.at(-1).close({ code: 1001, reason: "restarting" });
+    await sees(page, "#state", "Code 1001", "the connection has ended");
+
+    await press(page, "Leave");
+
+    await hasKeyboard(page, "Join");
+    await fill(page, "Your name", "ben");
+    await press(page, "Join");
+    await sees(page, "#state", "Connected as ben.", "under another name");
+  });
+
+  test("what the server refuses comes back to the field", async (t) => {
+    const { page, send } = await join(t);
+    const long = "long ".repeat(500);
+    await say(page, long);
+
+    send({ type: "error", message: "2499 characters are too many" });
+
+    await sees(page, "#log .problem", "too many", "the page says why");
+    assert.equal(await page.getByLabel("Say").inputValue(), long, "nothing has to be typed again");
+  });
+
+  test("what is refused while one types is kept in the log, with a button", async (t) => {
+    const { page, send } = await join(t);
+    await say(page, "one");
+    await say(page, "two");
+    await say(page, "three");
+    await fill(page, "Say", "four");
+
+    send(chat("ana", "one"));
+    send({ type: "error", message: "too fast" });
+    await sees(page, "#log .problem", "two", "the answers are in one order");
+    send(chat("ana", "three"));
+    await sees(page, "#log .sent", "three", "the third one was accepted");
+    await press(page, "Put it back");
+
+    assert.equal(await page.getByLabel("Say").inputValue(), "two four", "nothing is lost");
+    await hasFocus(page, "text", "one can send it at once");
+    assert.equal(await page.getByRole("button", { name: "Put it back" }).count(), 0);
+  });
+
+  test("what was said into a lost connection comes back, and what was heard does not", async (t) => {
+    const { page, send, sockets } = await join(t);
+    await say(page, "one");
+    await say(page, "/pm ben psst");
+    await say(page, "three ");
+    send(chat("ana", "one"));
+    send({ ...chat("ana", "psst"), type: "private", to: "ben" });
+    await sees(page, "#log .private", "psst", "two answers came");
+
+    await sockets.at(-1).close({ code: 1001, reason: "restarting" });
+    await press(page, "Connect again");
+
+    await sees(page, "#state", "Connected as ana.", "Ana is back");
+    assert.equal(await page.getByLabel("Say").inputValue(), "three ", "it may be lost");
+    assert.deepEqual(await lines(page, "problem"), [], "and nothing else was");
+  });
+
+  test("an error without a message of ours puts nothing into the field", async (t) => {
+    const { page, send } = await join(t);
+    await say(page, "hello");
+    send(chat("ana", "hello"));
+
+    send({ type: "error", message: "unknown variant `typing`" });
+
+    await sees(page, "#log .problem", "unknown variant", "it is shown");
+    assert.equal(await page.getByLabel("Say").inputValue(), "", "and that is all");
+  });
+
+  test("nothing moves when somebody types", async (t) => {
+    const { page, send } = await join(t);
+    const place = async () => Math.round((await page.locator("#say").boundingBox()).y);
+    const before = await place();
+
+    send({ type: "typing", username: "ben", is_typing: true });
+    await sees(page, "#typists", "ben is typing …", "Ben types");
+
+    assert.equal(await place(), before, "the field stays where it is");
+  });
+
+  test("one's own message is in sight, even if one has scrolled back", async (t) => {
+    const { page, send } = await join(t);
+    for (let line = 1; line <= 60; line += 1) send(chat("ben", `line ${line}`));
+    await sees(page, "#log", "line 60", "all lines came");
+    await page.locator("#log").evaluate((log) => log.scrollTo(0, 0));
+
+    send(chat("ana", "It is me."));
+
+    await sees(page, "#log .sent", "It is me.", "her message came back");
+    const isInSight = await page.locator("#log").evaluate((log) => {
+      const { bottom } = log.lastElementChild.getBoundingClientRect();
+      return bottom <= log.getBoundingClientRect().bottom;
+    });
+    assert.ok(isInSight, "she sees what she has said");
+  });
+
+  test("the projector shows a room over the whole window, and Esc leaves it", async (t) => {
+    const { page, send } = await join(t, {
+      viewport: { width: 1280, height: 720 },
+      routes: { "/rooms": { json: [{ room: "rust", members: 3 }] } },
+    });
+    send(chat("ben", "hello"));
+    send(chat("cem", "hello, Ben"));
+    await sees(page, "#log", "hello, Ben", "both spoke");
+    await fill(page, "Say", "half a sentence");
+    const size = () =>
+      page.locator("#log li").first().evaluate((line) => parseFloat(getComputedStyle(line).fontSize));
+    const small = await size();
+
+    await press(page, "Projector");
+
+    const { x, y, width, height } = await page.locator("#projector").boundingBox();
+    assert.deepEqual([x, y, width, height], [0, 0, 1280, 720], "nothing else is in sight");
+    await sees(page, "#projector h2", "#rust", "the room's name");
+    await sees(page, "#projector output", "3 people", "how many are here");
+    assert.ok((await size()) > 1.2 * small, "large type");
+    const colors = await page
+      .locator("#log small")
+      .evaluateAll((names) => names.map((name) => getComputedStyle(name).color));
+    assert.notEqual(colors[0], colors[1], "each name has its colour");
+    assert.deepEqual(await serious(page), [], "a page for everybody");
+    send(chat("ben", "news"));
+    await sees(page, "#projector #log", "news", "it goes on");
+
+    await page.keyboard.press("Escape");
+
+    await page.locator("#projector").waitFor({ state: "detached" });
+    await hasKeyboard(page, "Projector");
+    await sees(page, "#room #log", "news", "with all that was said");
+    assert.equal(await page.getByLabel("Say").inputValue(), "half a sentence", "and typed");
+  });
+
+  test("a connection that ends on the projector can be taken up there", async (t) => {
+    const { page, sockets } = await join(t);
+    await press(page, "Projector");
+
+    await sockets.at(-1).close({ code: 1001, reason: "restarting" });
+    await hasKeyboard(page, "Connect again");
+    await page.keyboard.press("Enter");
+
+    await sees(page, "#projector #state", "Connected as ana.", "Ana is back");
   });
 
   for (const colorScheme of ["light", "dark"]) {

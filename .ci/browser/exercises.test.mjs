@@ -142,7 +142,7 @@ describe("the solutions", LIMITS, () => {
     await say(ana, "three");
     await sees(ana, "#log .sent", "three", "Ana talks on");
 
-    await press(ben, "Connect again");
+    await press(ben, "Join");
     await sees(ben, "#log .received", "three", "Ben is back");
     await say(ana, "four");
     await sees(ben, "#log .received", "four", "and hears what comes next");

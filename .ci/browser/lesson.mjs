@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { closePolitely, openWindow, overflow, say as saysInChat, sees } from "./browser.mjs";
+import {
+  capitalized,
+  closePolitely,
+  lonely,
+  openWindow,
+  overflow,
+  say as saysInChat,
+  sees,
+} from "./browser.mjs";
 import { start } from "./server.mjs";
 
 const HOSTILE = '<img src="x" onerror="document.title = 1">';
@@ -61,6 +69,7 @@ export function everyPage(lesson, options) {
   // Width and colour have nothing to do with each other, so two windows show both.
   for (const [width, colorScheme] of [
     [1200, "light"],
+    [390, "light"],
     [360, "dark"],
   ]) {
     test(`the page fits into ${width} pixels, and is ${colorScheme} if asked`, async (t) => {
@@ -68,7 +77,10 @@ export function everyPage(lesson, options) {
         colorScheme,
         viewport: { width, height: 740 },
       });
+      const isPhone = width < 400;
+      if (isPhone) assert.deepEqual(await lonely(page), [], "no button wraps alone");
       await enter(page, "ana");
+      if (isPhone) assert.deepEqual(await lonely(page), [], "nor one in the conversation");
       await say(page, "wordwithoutend".repeat(30));
       await sees(page, "#log", "wordwithoutend", "the long word is in the log");
 
@@ -100,6 +112,17 @@ export function everyPage(lesson, options) {
     );
 
     assert.deepEqual(nameless, [], "a screen reader needs a name for each of them");
+  });
+
+  test("a phone begins sentences with a capital letter, and no names", async (t) => {
+    const page = await lesson.open(t);
+    await enter(page, "ana");
+
+    // People write sentences in these, or names such as Ana Maria.
+    const words = ["text", "name"];
+    const others = (await capitalized(page)).filter((name) => !words.includes(name));
+
+    assert.deepEqual(others, [], 'a name needs autocapitalize="none"');
   });
 
   test("markup in a message is shown as the text it is", async (t) => {

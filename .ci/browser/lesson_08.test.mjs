@@ -59,6 +59,21 @@ describe("lesson 08, authentication", LIMITS, () => {
     );
   });
 
+  test("a button signs in without typing, and the other people still can type", async (t) => {
+    const ana = await lesson.open(t);
+    const ben = await lesson.open(t);
+
+    await press(ana, "Be ana");
+    await sees(ana, "#state", "Connected as ana.", "Ana is in");
+    await press(ben, "Be ben");
+    await sees(ben, "#state", "Connected as ben.", "and so is Ben");
+    await press(ben, "Leave");
+    await sees(ben, "#sign-in", "Be cem", "the form is the way back");
+    await enter(ben, "cem");
+
+    await sees(ana, "#log", "cem joined.", "the form is what it was");
+  });
+
   test("a wrong password is told, and nobody gets in", async (t) => {
     const page = await lesson.open(t, { excused: [answered(401)] });
     await fill(page, "Name", "ana");
@@ -216,18 +231,18 @@ describe("lesson 08, authentication", LIMITS, () => {
 
   test("two lessons side by side in one browser leave each other signed in", async (t) => {
     const other = await start("lesson_09_heartbeat");
-    const ana = await lesson.open(t);
-    const ben = await openWindow(t, `${other.url}/lesson_09.html`, { beside: ana });
-    t.after(() => other.stop());
+    const [near, far] = [await startProxy(lesson.server.port), await startProxy(other.port)];
+    const ana = await openWindow(t, `${near.url}/${lesson.page}`);
+    const ben = await openWindow(t, `${far.url}/lesson_09.html`, { beside: ana });
+    t.after(() => [other, near, far].forEach((server) => server.stop()));
     await enter(ana, "ana");
     await enter(ben, "ben");
 
-    for (const [page, name] of [
-      [ana, "ana"],
-      [ben, "ben"],
+    for (const [page, name, proxy] of [
+      [ana, "ana", near],
+      [ben, "ben", far],
     ]) {
-      await press(page, "Leave");
-      await sees(page, "#state", "Code 1000", `${name} leaves`);
+      proxy.drop();
       await press(page, "Connect again");
       await sees(page, "#state", `Connected as ${name}.`, `${name} is still signed in`);
       await say(page, `I am ${name}.`);

@@ -53,7 +53,7 @@ describe("lesson 13, shutdown", LIMITS, () => {
       await connected(page);
       await say(page, "I am back.");
       await sees(page, "#log .sent", "I am back.", "the chat goes on");
-      assert.equal(await page.locator("#pause").isVisible(), false, "nothing to wait for");
+      assert.equal(await page.locator("#countdown").isVisible(), false, "nothing to wait for");
     });
   }
 
@@ -70,7 +70,7 @@ describe("lesson 13, shutdown", LIMITS, () => {
 
     const sentence = "Sign in again: this token is not valid.";
     await sees(page, "#answer", sentence, "the page asks for the password");
-    assert.equal(await page.locator("#pause").isVisible(), false, "and there is no countdown");
+    assert.equal(await page.locator("#countdown").isVisible(), false, "and there is no countdown");
     const before = tries;
     await page.waitForTimeout(2_000);
     assert.equal(tries, before, "no further try with a token that cannot work");
@@ -96,9 +96,9 @@ describe("lesson 13, shutdown", LIMITS, () => {
     const { first, page } = await visit(t, chance(1000));
 
     await first.end();
-    await press(page, "Stop trying");
+    await press(page, "Leave");
 
-    assert.equal(await page.locator("#pause").isVisible(), false, "no countdown");
+    assert.equal(await page.locator("#countdown").isVisible(), false, "no countdown");
     assert.equal(await page.locator("#sign-in").isVisible(), true, "but a form");
     const second = await start(lesson.name, first.port);
     t.after(() => second.stop());
@@ -128,7 +128,7 @@ describe("lesson 13, shutdown", LIMITS, () => {
     await once(proxy, "connection");
     await sees(page, "#countdown", "We try now.", "the try is under way");
     const closed = (await trying).waitForEvent("close");
-    await press(page, "Stop trying");
+    await press(page, "Leave");
     await sees(page, "#sign-in", "Name", "the form is there at once");
     await sees(page, "#state", "Code 1006", "and the try is over");
 
@@ -147,7 +147,7 @@ describe("lesson 13, shutdown", LIMITS, () => {
     await enter(page, "ana");
     await press(page, "Leave");
     await sees(page, "#state", "Code 1000", "Ana leaves");
-    assert.equal(await page.locator("#pause").isVisible(), false, "for good");
+    assert.equal(await page.locator("#countdown").isVisible(), false, "for good");
 
     const first = await lesson.open(t);
     await enter(first, "ben");
@@ -156,7 +156,7 @@ describe("lesson 13, shutdown", LIMITS, () => {
     await fill(second, "Password", PASSWORDS.ben);
     await press(second, "Sign in");
     await sees(second, "#state", "Code 4009", "Ben is here already");
-    assert.equal(await second.locator("#pause").isVisible(), false, "the same");
+    assert.equal(await second.locator("#countdown").isVisible(), false, "the same");
   });
 });
 

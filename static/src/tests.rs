@@ -261,6 +261,46 @@ fn every_page_accepts_names_with_marks() {
 }
 
 #[test]
+fn a_release_build_has_no_buttons_for_people_whose_passwords_everybody_knows() {
+    let text = file("people.js").expect("the scripts import it");
+    let in_release = published("people.js", text, false);
+
+    assert!(text.contains("ana-likes-tea"), "a debug build signs us in at a click");
+    assert_eq!(in_release, "export const PEOPLE = {};\n", "a release build does not");
+}
+
+#[test]
+fn passwords_stand_in_one_place() {
+    for (name, text) in scripts().filter(|(name, _)| *name != "people.js") {
+        assert!(!text.contains("-likes-"), "{name} has a password: import people.js");
+    }
+    for (name, text) in pages() {
+        let what = "has a password for people to copy: offerPeople makes a button of it";
+        assert!(!text.contains("<code>ana-likes-"), "{name} {what}");
+    }
+}
+
+#[test]
+fn the_keyboard_of_a_phone_hides_no_field() {
+    for (name, _) in pages() {
+        let viewport = head::meta(name, "viewport").next().unwrap_or_default();
+
+        assert!(
+            viewport.contains("interactive-widget=resizes-content"),
+            "{name} needs interactive-widget=resizes-content in its viewport: then the page \
+             gets smaller when a keyboard comes up"
+        );
+    }
+}
+
+#[test]
+fn every_page_of_a_program_notices_that_it_was_opened_from_the_disk() {
+    for (name, text) in pages_of_programs() {
+        assert!(text.contains(r#"<script src="from-disk.js">"#), "{name} cannot say so");
+    }
+}
+
+#[test]
 fn no_page_loads_the_same_function_twice() {
     for (page, _) in pages() {
         let mut seen = BTreeMap::new();
