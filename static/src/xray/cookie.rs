@@ -37,3 +37,50 @@ fn parse(value: &str) -> Option<Mark> {
         && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     Some(Mark { token, label: is_label.then(|| label.to_owned()) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGITS: &str = "0123456789abcdef0123456789ABCDEF";
+
+    fn label(cookie: &str) -> Option<Option<String>> {
+        mark([cookie].into_iter()).map(|mark| mark.label)
+    }
+
+    #[test]
+    fn a_token_and_a_label_are_understood_among_other_cookies() {
+        let mark = mark([&*format!("a=b; xray={DIGITS}.Ana_2; c=d")].into_iter());
+
+        let Mark { token, label } = mark.expect("the cookie is there");
+        assert!(
+            token == Token(0x0123456789abcdef0123456789abcdef),
+            "the token is a number"
+        );
+        assert_eq!(label.as_deref(), Some("Ana_2"), "the label follows the point");
+    }
+
+    #[test]
+    fn a_label_may_be_missing_and_a_bad_one_is_ignored() {
+        let long = "a".repeat(LABEL_LIMIT + 1);
+        for bad in ["", ".", ".<b>", ".a b", &format!(".{long}")] {
+            assert_eq!(label(&format!("xray={DIGITS}{bad}")), Some(None), "of {bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_shows_nothing() {
+        for bad in [
+            "".to_owned(),
+            "xray=".into(),
+            "xray=ana".into(),
+            format!("xray={}", &DIGITS[1..]),
+            format!("xray={DIGITS}0"),
+            format!("xray=+{}", &DIGITS[1..]),
+            format!("other={DIGITS}"),
+            format!("Xray={DIGITS}"),
+        ] {
+            assert_eq!(label(&bad), None, "{bad:?} is none");
+        }
+    }
+}

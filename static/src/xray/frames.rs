@@ -184,3 +184,209 @@ impl Pings {
         frame.rtt = answered.map(|(at, _)| frame.at.saturating_sub(at));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tungstenite::protocol::frame::{
+        Frame as Sent,
+        coding::{Data, OpCode},
+    };
+
+    use super::*;
+
+    const TEXT: u8 = 1;
+    const CONTINUATION: u8 = 0;
+
+    /// Feeds pieces, one a millisecond.
+    fn feed<'a>(
+        frames: &mut Frames,
+        pieces: impl Iterator<Item = &'a [u8]>,
+    ) -> Vec<Frame> {
+        (0..).zip(pieces).flat_map(|(i, piece)| frames.feed(piece, ms(i))).collect()
+    }
+
+    fn ms(time: u64) -> Duration {
+        Duration::from_millis(time)
+    }
+
+    /// What a client sends.
+    fn masked(mut frame: Sent) -> Vec<u8> {
+        frame.header_mut().mask = Some([0xe0, 0xf7, 0xb1, 0xbb]);
+        let mut bytes = Vec::new();
+        frame.format(&mut bytes).expect("memory accepts everything");
+        bytes
+    }
+
+    fn binary(payload: Vec<u8>) -> Sent {
+        Sent::message(payload, OpCode::Data(Data::Binary), true)
+    }
+
+    fn part(text: &str, opcode: Data, is_final: bool) -> Sent {
+        Sent::message(text.to_owned(), OpCode::Data(opcode), is_final)
+    }
+
+    #[test]
+    fn all_lengths_are_understood_in_whatever_pieces_they_come() {
+        for (length, header) in
+            [(0, 6), (1, 6), (125, 6), (126, 8), (65_535, 8), (65_536, 14)]
+        {
+            let payload: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let bytes =
+                [masked(binary(payload.clone())), masked(Sent::ping("end"))].concat();
+
+            for size in [1, 5, 6, 7, 1000, bytes.len()] {
+                let frames = feed(&mut Frames::default(), bytes.chunks(size));
+
+                let [frame, ping] = &frames[..] else {
+                    panic!("two frames of {length}, by {size}")
+                };
+                assert_eq!(
+                    frame.header,
+                    bytes[..header],
+                    "{length} has a header of its own length"
+                );
+                assert_eq!(
+                    (frame.len, frame.got),
+                    (length, length),
+                    "it says how long it is"
+                );
+                let preview = &payload[..payload.len().min(PREVIEW)];
+                assert_eq!(
+                    frame.data, preview,
+                    "the payload is unmasked, in pieces of {size}"
+                );
+                assert_eq!(
+                    (ping.opcode(), &ping.data[..]),
+                    (PING, &b"end"[..]),
+                    "the next one is whole"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_ping_may_stand_between_the_fragments_of_a_message() {
+        let sent = [
+            part("one", Data::Text, false),
+            Sent::ping(""),
+            part("two", Data::Continue, false),
+            part("three", Data::Continue, true),
+            part("next", Data::Text, true),
+        ];
+        let bytes = sent.map(masked).concat();
+
+        for size in [1, 3, bytes.len()] {
+            let frames = feed(&mut Frames::default(), bytes.chunks(size));
+
+            let seen: Vec<_> = frames
+                .iter()
+                .map(|frame| (frame.opcode(), frame.is_final(), frame.message))
+                .collect();
+            let expected = [
+                (TEXT, false, Some((1, 1))),
+                (PING, true, None),
+                (CONTINUATION, false, Some((1, 2))),
+                (CONTINUATION, true, Some((1, 3))),
+                (TEXT, true, Some((2, 1))),
+            ];
+            assert_eq!(seen, expected, "messages are counted, and the parts of each");
+        }
+    }
+
+    #[test]
+    fn opcodes_that_mean_nothing_and_reserved_bits_are_shown() {
+        let bytes = [0b1101_0011, 0, 0b0011_1111, 0x80, 1, 2, 3, 4, 0x81, 1, b'a'];
+
+        let frames = Frames::default().feed(&bytes, ms(0));
+
+        let seen: Vec<_> = frames
+            .iter()
+            .map(|frame| (frame.is_final(), frame.reserved(), frame.opcode()))
+            .collect();
+        let expected = [(true, 0b101, 3), (false, 0b011, 15), (true, 0, TEXT)];
+        assert_eq!(seen, expected, "whatever the peer thinks of them");
+        assert_eq!(frames[2].data, b"a", "and what follows is understood");
+    }
+
+    #[test]
+    fn a_long_frame_has_the_time_of_its_first_byte() {
+        let bytes = masked(binary(vec![7; 300]));
+        let mut frames = Frames::default();
+
+        assert!(frames.feed(&bytes[..100], ms(5)).is_empty(), "it is not complete");
+        assert!(
+            frames.feed(&bytes[100..200], ms(8)).is_empty(),
+            "it is not complete yet"
+        );
+        let [frame] = &frames.feed(&bytes[200..], ms(12))[..] else {
+            panic!("now it is")
+        };
+
+        assert_eq!(
+            (frame.at, frame.took),
+            (ms(5), ms(7)),
+            "the time is that of its beginning"
+        );
+        assert_eq!(frame.reads, 3, "it came in three reads");
+    }
+
+    #[test]
+    fn a_frame_that_is_never_completed_says_how_much_of_it_came() {
+        let mut frames = Frames::default();
+        let bytes = masked(binary(vec![7; 70_000]));
+
+        frames.feed(&bytes[..14 + 4082], ms(1));
+        let frame = frames.finish(ms(9)).expect("it has begun");
+
+        assert_eq!((frame.len, frame.got), (70_000, 4082), "the rest did not come");
+        assert_eq!((frame.at, frame.took), (ms(1), ms(8)), "we waited so long");
+        assert!(frames.finish(ms(9)).is_none(), "it is told once");
+        frames.feed(&bytes[..13], ms(9));
+        assert!(frames.finish(ms(9)).is_none(), "half a header says nothing");
+    }
+
+    #[test]
+    fn a_length_that_is_a_lie_costs_nothing() {
+        let mut frames = Frames::default();
+        let endless = [&[0x82, 127][..], &[0xff; 8]].concat();
+
+        frames.feed(&endless, ms(0));
+        frames.feed(&[0; 100_000], ms(0));
+
+        let frame = frames.finish(ms(0)).expect("it has begun");
+        assert_eq!((frame.len, frame.got), (u64::MAX, 100_000), "it is shown as it is");
+        assert_eq!(frame.data.len(), PREVIEW, "only the beginning is kept");
+    }
+
+    #[test]
+    fn a_pong_tells_how_long_ago_its_ping_was() {
+        let mut frames = Frames::default();
+        let mut at = |sent: Sent, time| frames.feed(&masked(sent), ms(time)).remove(0);
+        let mut pings = Pings::default();
+        for (payload, time) in [("a", 1), ("b", 3), ("c", 4)] {
+            pings.note(&at(Sent::ping(payload), time));
+        }
+        let mut rtt = |sent, time| {
+            let mut pong = at(sent, time);
+            pings.answer(&mut pong);
+            pong.rtt
+        };
+
+        assert_eq!(rtt(Sent::pong("b"), 10), Some(ms(7)), "this is the pong of b");
+        assert_eq!(rtt(Sent::pong("a"), 11), None, "a was answered by that, too");
+        assert_eq!(rtt(Sent::pong("x"), 12), None, "nobody asked for this one");
+        assert_eq!(rtt(Sent::ping("c"), 13), None, "a ping is no answer");
+        assert_eq!(rtt(Sent::pong("c"), 14), Some(ms(10)), "c still waited");
+    }
+
+    #[test]
+    fn pings_that_nobody_answers_are_forgotten() {
+        let mut pings = Pings::default();
+        for payload in 0..100_u8 {
+            let bytes = masked(Sent::ping(vec![payload]));
+            pings.note(&Frames::default().feed(&bytes, ms(0))[0]);
+        }
+
+        assert_eq!(pings.0.len(), OPEN_PINGS, "the latest are enough");
+    }
+}

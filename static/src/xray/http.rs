@@ -205,3 +205,125 @@ fn is_secret(name: &str) -> bool {
     // What is percent-encoded may be any name.
     name.contains('%') || SECRETS.iter().any(|secret| name.contains(secret))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &str =
+        "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: WebSocket\r\n\r\n";
+
+    #[test]
+    fn a_head_may_come_byte_by_byte() {
+        for text in [REQUEST.to_owned(), REQUEST.replace("\r\n", "\n")] {
+            let mut buffer = Buffer::default();
+            let (last, begin) = text.as_bytes().split_last().expect("it is not empty");
+
+            for byte in begin {
+                buffer.extend(&[*byte]);
+                let head = buffer.take_head().expect("it is short");
+                assert!(head.is_none(), "the empty line is not there yet");
+            }
+            buffer.extend(&[*last]);
+            let head = buffer.take_head().expect("it is short").expect("it is complete");
+
+            assert_eq!(head.bytes, text.len() as u64, "all bytes are counted");
+            assert_eq!(
+                head.blanked(),
+                ["GET /ws HTTP/1.1", "Host: example.com", "Upgrade: WebSocket"],
+                "the lines are as they were sent"
+            );
+            assert!(head.is_upgrade(), "it asks for a WebSocket, in whatever case");
+            assert!(buffer.is_empty(), "nothing is left");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_head_is_left() {
+        let mut buffer = Buffer::default();
+        buffer.extend(format!("\r\n{REQUEST}frames").as_bytes());
+
+        let head = buffer.take_head().expect("it is short");
+
+        assert!(head.is_some(), "a line end before a request means nothing");
+        assert_eq!(buffer.take_all(), b"frames", "what follows is no part of the head");
+    }
+
+    #[test]
+    fn a_head_that_is_too_long_is_given_up() {
+        let mut endless = Buffer::default();
+        endless.extend(&[b'a'; HEAD_LIMIT + 1]);
+        let mut whole = Buffer::default();
+        whole.extend(
+            format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(HEAD_LIMIT)).as_bytes(),
+        );
+
+        assert!(endless.take_head().is_err(), "it need not end before it is too long");
+        assert!(whole.take_head().is_err(), "a head that came at once is no exception");
+    }
+
+    #[test]
+    fn secrets_are_blanked_and_names_stay() {
+        for (line, shown) in [
+            ("Authorization: Bearer tea", "Authorization: Bearer ●●●"),
+            ("authorization:tea", "authorization: ●●●"),
+            ("Proxy-Authorization: Basic tea", "Proxy-Authorization: Basic ●●●"),
+            ("Cookie: session=tea; theme=tea", "Cookie: session=●●●; theme=●●●"),
+            ("Cookie: tea", "Cookie: ●●●"),
+            (
+                "Set-Cookie: session=tea; Path=/; Secure",
+                "Set-Cookie: session=●●●; Path=/; Secure",
+            ),
+            (
+                "Sec-WebSocket-Protocol: chat, bearer.tea",
+                "Sec-WebSocket-Protocol: chat, bearer.●●●",
+            ),
+            (
+                "Sec-WebSocket-Protocol: Bearer.tea,v2",
+                "Sec-WebSocket-Protocol: Bearer.●●●,v2",
+            ),
+            (
+                "Referer: http://a.example/?room=1&token=tea",
+                "Referer: http://a.example/?room=1&token=●●●",
+            ),
+            ("Location: /in?code=tea", "Location: /in?code=●●●"),
+            ("X-Api-Key: tea", "X-Api-Key: ●●●"),
+            (" a line that goes on: tea", "●●●"),
+            ("no name, and tea", "●●●"),
+        ] {
+            assert_eq!(blank_header(line), shown, "of {line:?}");
+        }
+        for line in [
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol: chat, v2.chat",
+            "Accept-Encoding: gzip, deflate, br",
+            "Host: 127.0.0.1:8000",
+            "Referer: http://127.0.0.1:8000/chat.html?room=rust",
+        ] {
+            assert_eq!(blank_header(line), line, "there is no secret in it");
+        }
+    }
+
+    #[test]
+    fn secrets_of_the_query_are_blanked_in_the_request_line_and_in_the_path() {
+        for (path, shown) in [
+            ("/ws?token=tea&echo=false", "/ws?token=●●●&echo=false"),
+            ("/ws?access_TOKEN=tea", "/ws?access_TOKEN=●●●"),
+            (
+                "/ws?ticket=tea&password=tea&client_secret=tea",
+                "/ws?ticket=●●●&password=●●●&client_secret=●●●",
+            ),
+            // `%74oken` is `token`.
+            ("/ws?%74oken=tea", "/ws?%74oken=●●●"),
+            ("/ws?token=tea?token=tea", "/ws?token=●●●"),
+            ("/ws/7?after=3&limit", "/ws/7?after=3&limit"),
+        ] {
+            let mut buffer = Buffer::default();
+            buffer.extend(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes());
+            let head = buffer.take_head().expect("it is short").expect("it is complete");
+
+            assert_eq!(head.path(), shown, "the path of {path}");
+            assert_eq!(head.blanked(), [format!("GET {shown} HTTP/1.1")], "the line");
+        }
+    }
+}

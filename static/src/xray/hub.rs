@@ -244,3 +244,131 @@ impl Drop for Viewer {
         self.hub.lock().queues.retain(|queue| queue.viewer != self.viewer);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xray::row::Side;
+
+    const ANA: Token = Token(1);
+
+    fn row(connection: u64) -> Row {
+        Row { at: Duration::ZERO, connection, event: Event::Fin(Side::Client) }
+    }
+
+    /// The connections of rows, or how many rows a gap has.
+    fn shown(rows: &[Arc<Row>]) -> Vec<Result<u64, u64>> {
+        let of = |row: &Arc<Row>| match row.event {
+            Event::Gap(rows) => Err(rows),
+            _ => Ok(row.connection),
+        };
+        rows.iter().map(of).collect()
+    }
+
+    #[tokio::test]
+    async fn a_viewer_gets_what_is_kept_and_what_comes_then() {
+        let hub = Hub::new();
+        hub.push(ANA, row(1));
+
+        let mut viewer = hub.watch(ANA).expect("it is the first one");
+        let first = viewer.rows().await;
+        hub.push(ANA, row(2));
+        let then = viewer.rows().await;
+
+        assert_eq!(shown(&first), [Ok(1)], "this was before the viewer");
+        assert_eq!(shown(&then), [Ok(2)], "nothing is told twice");
+    }
+
+    #[tokio::test]
+    async fn another_token_sees_nothing() {
+        let hub = Hub::new();
+        let mut eve = hub.watch(Token(2)).expect("it is the first one");
+
+        hub.push(ANA, row(1));
+        hub.push(Token(2), row(2));
+        let mut late = hub.watch(Token(2)).expect("it is the second one");
+
+        assert_eq!(shown(&eve.rows().await), [Ok(2)], "row 1 is not for Eve");
+        assert_eq!(
+            shown(&late.rows().await),
+            [Ok(2)],
+            "and neither is what is kept of it"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_oldest_rows_are_forgotten_and_a_viewer_is_told_how_many() {
+        let hub = Hub::new();
+        for connection in 1..=HISTORY.rows as u64 + 7 {
+            hub.push(ANA, row(connection));
+        }
+
+        let rows = shown(&hub.watch(ANA).expect("it is the first one").rows().await);
+
+        assert_eq!(rows.len(), HISTORY.rows + 1, "the latest, and the gap before them");
+        assert_eq!(rows[..2], [Err(7), Ok(8)], "seven are forgotten");
+    }
+
+    #[tokio::test]
+    async fn long_rows_are_forgotten_sooner() {
+        let hub = Hub::new();
+        let earlier = vec!["a".repeat(HISTORY.bytes / 4)];
+        let peer = ([127, 0, 0, 1], 1).into();
+        for connection in 1..=9 {
+            let event = Event::Open { peer, earlier: earlier.clone() };
+            hub.push(ANA, Row { event, ..row(connection) });
+        }
+
+        let rows = shown(&hub.watch(ANA).expect("it is the first one").rows().await);
+
+        assert_eq!(rows, [Err(6), Ok(7), Ok(8), Ok(9)], "more would have too many bytes");
+    }
+
+    #[tokio::test]
+    async fn a_viewer_that_does_not_read_gets_one_gap() {
+        let hub = Hub::new();
+        let mut viewer = hub.watch(ANA).expect("it is the first one");
+
+        for connection in 1..=QUEUE.rows as u64 + 812 {
+            hub.push(ANA, row(connection));
+        }
+        let late = shown(&viewer.rows().await);
+        hub.push(ANA, row(5000));
+
+        assert_eq!(late.len(), QUEUE.rows + 1, "what there was room for, and the gap");
+        assert_eq!(
+            late.last(),
+            Some(&Err(812)),
+            "the gap comes where the rows are missing"
+        );
+        assert_eq!(shown(&viewer.rows().await), [Ok(5000)], "then it goes on");
+    }
+
+    #[test]
+    fn there_are_so_many_viewers_and_then_no_more() {
+        let hub = Hub::new();
+        let mut viewers: Vec<_> = (0..VIEWERS).map(|_| hub.watch(ANA)).collect();
+        assert!(viewers.iter().all(Option::is_some), "there is room for them");
+
+        assert!(hub.watch(ANA).is_none(), "there is no room for one more");
+        viewers.pop();
+
+        assert!(hub.watch(ANA).is_some(), "who leaves makes room");
+    }
+
+    #[tokio::test]
+    async fn rows_are_kept_of_a_few_browsers() {
+        let hub = Hub::new();
+        for browser in 1..=BROWSERS as u64 + 1 {
+            hub.push(
+                Token(browser.into()),
+                Row { at: Duration::from_secs(browser), ..row(browser) },
+            );
+        }
+
+        assert_eq!(hub.lock().histories.len(), BROWSERS, "memory has an end");
+        let is_kept = |token| hub.lock().histories.iter().any(|one| one.token == token);
+        assert!(!is_kept(Token(1)), "the first one was quiet for longest");
+        assert!(is_kept(Token(2)), "the second one is still there");
+    }
+}

@@ -1,1 +1,674 @@
+//! Over real TCP: a server, clients that write bytes, and the rows that come of it.
 
+use std::{future::Future, time::Duration};
+
+use axum::{
+    extract::ConnectInfo,
+    routing::{get, post},
+};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_tungstenite::{
+    client_async,
+    tungstenite::{self, client::IntoClientRequest},
+};
+use tungstenite::protocol::{
+    CloseFrame,
+    frame::{
+        Frame,
+        coding::{Data, OpCode},
+    },
+};
+
+use super::{hub::Token, *};
+use crate::without_delay;
+
+/// How long anything may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+const ANA: &str = "Cookie: xray=000000000000000000000000000000aa.ana\r\n";
+const EVE: &str = "Cookie: xray=000000000000000000000000000000ee.eve\r\n";
+
+const MASK: [u8; 4] = [0xe0, 0xf7, 0xb1, 0xbb];
+
+struct Server {
+    xray: Xray,
+    addr: SocketAddr,
+}
+
+/// Serves an echo, a rejection, and the viewers.
+async fn serve() -> Server {
+    let xray = Xray::new();
+    let listener = xray.tap(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+    let listener = without_delay(listener);
+    let addr = axum::serve::Listener::local_addr(&listener).expect("it has an address");
+    let app =
+        Router::new()
+            .route(
+                "/ws",
+                any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(echo) }),
+            )
+            .route("/no", any(|| async { (StatusCode::UNAUTHORIZED, "Who are you?") }))
+            .route("/long", any(|| async { (StatusCode::BAD_REQUEST, "a".repeat(5000)) }))
+            .route(
+                "/in",
+                post(|_: String| async { [("set-cookie", "session=tea; Path=/")] }),
+            )
+            .route(
+                "/who",
+                get(|ConnectInfo(who): ConnectInfo<SocketAddr>| async move {
+                    who.to_string()
+                }),
+            )
+            .merge(xray.router("https://chat.example.com"));
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(axum::serve(listener, app).into_future());
+
+    Server { xray, addr }
+}
+
+async fn echo(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if matches!(&message, Message::Text(_) | Message::Binary(_))
+            && socket.send(message).await.is_err()
+        {
+            break;
+        }
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> Client {
+        Client { stream: soon(TcpStream::connect(self.addr)).await.expect("it listens") }
+    }
+
+    /// A client whose WebSocket is open.
+    async fn upgrade(&self, headers: &str) -> Client {
+        let mut client = self.connect().await;
+        client.send(upgrade("/ws", headers)).await;
+        let head = client.head().await;
+        assert!(
+            head.starts_with("HTTP/1.1 101 "),
+            "the upgrade should be accepted: {head}"
+        );
+        client
+    }
+
+    /// What the rows of a token say.
+    fn rows(&self, token: u128) -> Rows {
+        let viewer =
+            self.xray.hub.watch(Token(token)).expect("there is room for a viewer");
+        Rows { viewer, seen: Vec::new() }
+    }
+}
+
+struct Client {
+    stream: TcpStream,
+}
+
+impl Client {
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        soon(self.stream.write_all(bytes.as_ref())).await.expect("the server reads");
+    }
+
+    /// Reads a head, and nothing of what follows.
+    async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(soon(self.stream.read_u8()).await.expect("the server answers"));
+        }
+        String::from_utf8(head).expect("a head is text")
+    }
+
+    /// Reads a head, and the body that it announces.
+    async fn answer(&mut self) -> (String, String) {
+        let head = self.head().await;
+        let rest = head.split("content-length: ").nth(1).unwrap_or_default();
+        let length = rest.split("\r\n").next().and_then(|length| length.parse().ok());
+        let body = self.read(length.unwrap_or(0)).await;
+        (head, String::from_utf8(body).expect("our bodies are text"))
+    }
+
+    async fn read(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        soon(self.stream.read_exact(&mut bytes)).await.expect("the server answers");
+        bytes
+    }
+}
+
+/// Rows as they come.
+struct Rows {
+    viewer: Viewer,
+    seen: Vec<Value>,
+}
+
+impl Rows {
+    /// Waits for a row that has these members, and gives it.
+    async fn until(&mut self, part: Value) -> Value {
+        let fits = |row: &&Value| {
+            part.as_object().is_some_and(|part| part.iter().all(|(k, v)| row[k] == *v))
+        };
+        loop {
+            if let Some(row) = self.seen.iter().find(fits) {
+                return row.clone();
+            }
+            let rows = timeout(TIMEOUT, self.viewer.rows()).await;
+            let Ok(rows) = rows else { panic!("no row has {part}: {:#?}", self.seen) };
+            let rows = rows.iter().map(|row| row.json());
+            self.seen.extend(rows.map(|row| {
+                serde_json::from_str(&row).unwrap_or_else(|e| panic!("{e}: {row}"))
+            }));
+        }
+    }
+
+    /// All rows of a kind that have come so far.
+    fn of(&self, kind: &str) -> Vec<&Value> {
+        self.seen.iter().filter(|row| row["kind"] == kind).collect()
+    }
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(TIMEOUT, future).await.expect("it should not take that long")
+}
+
+fn upgrade(path: &str, headers: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+    )
+}
+
+/// What a client sends.
+fn masked(mut frame: Frame) -> Vec<u8> {
+    frame.header_mut().mask = Some(MASK);
+    let mut bytes = Vec::new();
+    frame.format(&mut bytes).expect("memory accepts everything");
+    bytes
+}
+
+fn text(text: &str) -> Vec<u8> {
+    masked(Frame::message(text.to_owned(), OpCode::Data(Data::Text), true))
+}
+
+fn binary(length: usize) -> Vec<u8> {
+    masked(Frame::message(vec![b'a'; length], OpCode::Data(Data::Binary), true))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_conversation_is_told_from_the_handshake_to_the_end() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let asked = upgrade("/ws", ANA).len();
+    let mut ana = server.upgrade(ANA).await;
+    let peer = ana.stream.local_addr().expect("it is connected");
+
+    ana.send(text("Hello")).await;
+    ana.read(2 + 5).await;
+    ana.send(masked(Frame::ping("still here?"))).await;
+    ana.read(2 + 11).await;
+    let close = CloseFrame { code: 1000.into(), reason: "bye".into() };
+    ana.send(masked(Frame::close(Some(close)))).await;
+    ana.read(2 + 2 + 3).await;
+    drop(ana);
+    let gone = rows.until(json!({ "what": "gone" })).await;
+
+    let without_times: Vec<Value> = rows
+        .seen
+        .iter()
+        .map(|row| {
+            let mut row = row.clone();
+            for name in ["t", "took", "rtt", "lasted", "head"] {
+                row.as_object_mut().expect("a row is an object").remove(name);
+            }
+            row
+        })
+        .collect();
+    let expected = [
+        json!({ "connection": 1, "from": "client", "kind": "tcp", "what": "open",
+                "peer": peer.to_string() }),
+        json!({ "connection": 1, "from": "client", "kind": "request", "bytes": asked,
+                "label": "ana", "path": "/ws" }),
+        json!({ "connection": 1, "from": "server", "kind": "response", "bytes": 166,
+                "status": 101 }),
+        json!({ "connection": 1, "from": "client", "kind": "frame", "fin": true, "rsv": 0,
+                "opcode": 1, "mask": "e0f7b1bb", "len": 5, "header": "8185e0f7b1bb",
+                "data": hex(b"Hello"), "message": 1, "part": 1 }),
+        json!({ "connection": 1, "from": "server", "kind": "frame", "fin": true, "rsv": 0,
+                "opcode": 1, "len": 5, "header": "8105", "data": hex(b"Hello"),
+                "message": 1, "part": 1 }),
+        json!({ "connection": 1, "from": "client", "kind": "frame", "fin": true, "rsv": 0,
+                "opcode": 9, "mask": "e0f7b1bb", "len": 11, "header": "898be0f7b1bb",
+                "data": hex(b"still here?") }),
+        json!({ "connection": 1, "from": "server", "kind": "frame", "fin": true, "rsv": 0,
+                "opcode": 10, "len": 11, "header": "8a0b", "data": hex(b"still here?") }),
+        json!({ "connection": 1, "from": "client", "kind": "frame", "fin": true, "rsv": 0,
+                "opcode": 8, "mask": "e0f7b1bb", "len": 5, "header": "8885e0f7b1bb",
+                "data": "03e8627965" }),
+        json!({ "connection": 1, "from": "server", "kind": "frame", "fin": true, "rsv": 0,
+                "opcode": 8, "len": 5, "header": "8805", "data": "03e8627965" }),
+        json!({ "connection": 1, "from": "server", "kind": "tcp", "what": "gone",
+                "first": "server", "received": asked + 11 + 17 + 11, "sent": 166 + 7 + 13 + 7 }),
+    ];
+    assert_eq!(without_times, expected, "this is what Ana and the server did, in order");
+
+    let times: Vec<f64> = rows.seen.iter().filter_map(|row| row["t"].as_f64()).collect();
+    assert!(times.is_sorted(), "time goes on: {times:?}");
+    let pong = rows.until(json!({ "opcode": 10 })).await;
+    assert!(
+        pong["rtt"].as_f64().is_some_and(|rtt| rtt > 0.0),
+        "the pong has its time: {pong}"
+    );
+    let lasted = gone["lasted"].as_f64().expect("it lasted");
+    let off = (times[9] - times[0] - lasted).abs(); // All three are rounded.
+    assert!(off < 0.01, "it lasted all the time: {gone}");
+    let request = rows.of("request")[0];
+    assert_eq!(
+        request["head"][0], "GET /ws HTTP/1.1",
+        "the request is there as it was sent"
+    );
+    assert_eq!(request["head"][6], "Cookie: xray=●●●", "without the token");
+    let response = rows.of("response")[0];
+    assert_eq!(
+        response["head"][0], "HTTP/1.1 101 Switching Protocols",
+        "so is the answer"
+    );
+}
+
+#[tokio::test]
+async fn only_the_own_token_shows_a_connection() {
+    let server = serve().await;
+    let (mut own, mut eves) = (server.rows(0xaa), server.rows(0xee));
+    let mut ana = server.upgrade(ANA).await;
+    let mut nobody = server.upgrade("").await;
+    let mut eve = server.upgrade(EVE).await;
+
+    for client in [&mut ana, &mut nobody, &mut eve] {
+        client.send(text("Hello")).await;
+        client.read(2 + 5).await;
+    }
+    own.until(json!({ "kind": "frame", "from": "server" })).await;
+    eves.until(json!({ "kind": "frame", "from": "server" })).await;
+
+    assert_eq!(
+        own.of("request").len(),
+        1,
+        "Ana's token shows her connection: {:?}",
+        own.seen
+    );
+    assert_eq!(own.of("request")[0]["label"], "ana", "and it is hers");
+    assert_eq!(
+        eves.of("request").len(),
+        1,
+        "Eve's shows hers, and none without a cookie"
+    );
+    assert_eq!(eves.of("request")[0]["label"], "eve", "and not Ana's");
+}
+
+#[tokio::test]
+async fn a_head_may_come_byte_by_byte_and_so_may_a_frame() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let mut ana = server.connect().await;
+
+    for byte in upgrade("/ws", ANA).bytes() {
+        ana.send([byte]).await;
+        tokio::task::yield_now().await;
+    }
+    ana.head().await;
+    for byte in text("Hello") {
+        ana.send([byte]).await;
+        tokio::task::yield_now().await;
+    }
+    ana.read(2 + 5).await;
+
+    let frame = rows.until(json!({ "kind": "frame" })).await;
+    assert_eq!(frame["data"], hex(b"Hello"), "the frame is put together: {frame}");
+    let reads = frame["reads"].as_u64().unwrap_or(1);
+    assert!(reads > 1, "it came in several reads: {frame}");
+}
+
+#[tokio::test]
+async fn fragments_are_told_with_the_ping_between_them() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let mut ana = server.upgrade(ANA).await;
+
+    let part = |text: &str, opcode, is_final| {
+        masked(Frame::message(text.to_owned(), OpCode::Data(opcode), is_final))
+    };
+    ana.send(part("Hel", Data::Text, false)).await;
+    ana.send(masked(Frame::ping(""))).await;
+    ana.send(part("lo", Data::Continue, true)).await;
+    rows.until(json!({ "from": "server", "data": hex(b"Hello") })).await;
+
+    let clients = rows.of("frame").into_iter().filter(|row| row["from"] == "client");
+    let seen: Vec<_> = clients
+        .map(|row| {
+            (
+                row["opcode"].clone(),
+                row["fin"].clone(),
+                row["message"].clone(),
+                row["part"].clone(),
+            )
+        })
+        .collect();
+    let expected = [
+        (json!(1), json!(false), json!(1), json!(1)),
+        (json!(9), json!(true), Value::Null, Value::Null),
+        (json!(0), json!(true), json!(1), json!(2)),
+    ];
+    assert_eq!(
+        seen, expected,
+        "two parts of one message, and a ping that belongs to none"
+    );
+}
+
+#[tokio::test]
+async fn all_three_kinds_of_length_are_told() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let mut ana = server.upgrade(ANA).await;
+
+    for (length, header, echoed) in [
+        (125, "82fde0f7b1bb", "827d"),
+        (126, "82fe007ee0f7b1bb", "827e007e"),
+        (65_536, "82ff0000000000010000e0f7b1bb", "827f0000000000010000"),
+    ] {
+        ana.send(binary(length)).await;
+        ana.read(echoed.len() / 2 + length).await;
+
+        let sent = rows.until(json!({ "from": "client", "len": length })).await;
+        let back = rows.until(json!({ "from": "server", "len": length })).await;
+        assert_eq!(sent["header"], header, "the client sent this");
+        assert_eq!(back["header"], echoed, "the server sent that");
+        let data = sent["data"].as_str().unwrap_or_default();
+        assert_eq!(data, "61".repeat(length.min(4096)), "at most the first 4,096 bytes");
+        assert_eq!(sent["got"], Value::Null, "all of it came");
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_is_told_with_its_sentence_and_the_client_may_ask_again() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let mut ana = server.connect().await;
+
+    ana.send(upgrade("/no", ANA)).await;
+    let (head, body) = ana.answer().await;
+    ana.send(upgrade("/long", ANA)).await;
+    ana.answer().await;
+    ana.send(upgrade("/ws", ANA)).await;
+    ana.head().await;
+    ana.send(text("Hello")).await;
+    rows.until(json!({ "kind": "frame" })).await;
+
+    let no = rows.until(json!({ "status": 401 })).await;
+    assert_eq!(no["body"], "Who are you?", "the sentence is in a slice of its own");
+    assert_eq!(no["bytes"], head.len() + body.len(), "its body is counted, too");
+    let long = rows.until(json!({ "status": 400 })).await;
+    assert_eq!(long["body"], "a".repeat(1024), "of a long body, the beginning is shown");
+    let opens = rows.of("tcp").iter().filter(|row| row["what"] == "open").count();
+    assert_eq!(opens, 1, "it is one connection");
+    assert_eq!(rows.of("request").len(), 3, "with three requests");
+}
+
+#[tokio::test]
+async fn frames_that_come_before_the_answer_are_told() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let mut ana = server.connect().await;
+
+    let both = [upgrade("/ws", ANA).into_bytes(), text("Hello")].concat();
+    ana.send(both).await;
+    ana.head().await;
+    ana.read(2 + 5).await;
+
+    let frame = rows.until(json!({ "kind": "frame", "from": "client" })).await;
+    assert_eq!(frame["data"], hex(b"Hello"), "Ana could not wait: {frame}");
+    let back = rows.until(json!({ "kind": "frame", "from": "server" })).await;
+    assert_eq!(back["data"], hex(b"Hello"), "and the server did not mind");
+}
+
+#[tokio::test]
+async fn requests_before_the_handshake_are_told_by_their_first_line() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let mut ana = server.connect().await;
+
+    ana.send("POST /in?token=tea HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\ntea")
+        .await;
+    ana.head().await;
+    ana.send("GET /who HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let (_, who) = ana.answer().await;
+    ana.send(upgrade("/ws", ANA)).await;
+    let open = rows.until(json!({ "what": "open" })).await;
+
+    let lines = json!(["POST /in?token=●●● HTTP/1.1", "GET /who HTTP/1.1"]);
+    assert_eq!(open["earlier"], lines, "never a header, and never a body");
+    let peer = ana.stream.local_addr().expect("it is connected").to_string();
+    assert_eq!(who, peer, "handlers still learn who asks");
+}
+
+#[tokio::test]
+async fn no_secret_is_in_any_row() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let secrets = format!(
+        "{ANA}Authorization: Bearer darjeeling\r\nCookie: session=darjeeling\r\n\
+         Sec-WebSocket-Protocol: chat, bearer.darjeeling\r\n\
+         Referer: http://example.com/?token=darjeeling\r\nOrigin: http://example.com\r\n"
+    );
+    let mut ana = server.connect().await;
+    ana.send("POST /in?password=darjeeling HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\ndarjeeling").await;
+    ana.head().await;
+
+    ana.send(upgrade("/no?token=darjeeling", &secrets)).await;
+    ana.answer().await;
+    ana.send(upgrade("/in?token=darjeeling", &secrets)).await;
+    ana.head().await;
+    ana.send(upgrade("/ws?token=darjeeling", &secrets)).await;
+    ana.head().await;
+    drop(ana);
+    rows.until(json!({ "what": "gone" })).await;
+
+    assert_eq!(
+        rows.of("response").len(),
+        3,
+        "there is something to look at: {:?}",
+        rows.seen
+    );
+    for row in &rows.seen {
+        let row = row.to_string();
+        for secret in ["darjeeling", "000000aa", "=tea"] {
+            assert!(!row.contains(secret), "{secret} is a secret, and here it is: {row}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_frame_that_is_never_completed_is_told_at_the_end() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let mut ana = server.upgrade(ANA).await;
+
+    ana.send(&binary(70_000)[..14 + 4082]).await;
+    drop(ana);
+    rows.until(json!({ "what": "gone" })).await;
+
+    let frame = rows.until(json!({ "kind": "frame" })).await;
+    assert_eq!((&frame["len"], &frame["got"]), (&json!(70_000), &json!(4082)), "{frame}");
+    let kinds: Vec<_> = rows.seen[3..].iter().map(|row| row["what"].as_str()).collect();
+    assert_eq!(
+        kinds,
+        [None, Some("FIN"), Some("gone")],
+        "the frame comes before the end"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_sends_a_fin_and_one_that_breaks_off_a_rst() {
+    let server = serve().await;
+    let mut rows = server.rows(0xaa);
+    let hangs_up = server.upgrade(ANA).await;
+    let breaks_off = server.upgrade(ANA).await;
+
+    drop(hangs_up);
+    let gone = rows.until(json!({ "connection": 1, "what": "gone" })).await;
+    breaks_off.stream.set_zero_linger().expect("the kernel knows this option");
+    drop(breaks_off);
+    rows.until(json!({ "connection": 2, "what": "gone" })).await;
+
+    let ends: Vec<_> = rows
+        .of("tcp")
+        .iter()
+        .filter(|row| row["what"] != "open")
+        .map(|row| {
+            (row["connection"].as_u64(), row["from"].as_str(), row["what"].as_str())
+        })
+        .collect();
+    let expected = [
+        (Some(1), Some("client"), Some("FIN")),
+        (Some(1), Some("server"), Some("gone")),
+        (Some(2), Some("client"), Some("RST")),
+        (Some(2), Some("server"), Some("gone")),
+    ];
+    assert_eq!(ends, expected, "each is told once, and then we drop the connection");
+    assert_eq!(gone["first"], "client", "the client ended it");
+}
+
+/// What somebody gets who asks for `/lab/xray`.
+async fn ask(server: &Server, headers: &str) -> (String, String) {
+    let mut client = server.connect().await;
+    client.send(upgrade("/lab/xray", headers)).await;
+    let (head, body) = client.answer().await;
+    (head.split(' ').nth(1).unwrap_or_default().into(), body)
+}
+
+#[tokio::test]
+async fn who_has_no_cookie_is_told_to_set_one() {
+    let server = serve().await;
+
+    let (status, sentence) = ask(&server, "").await;
+
+    assert_eq!(status, "400", "there is nothing to show");
+    assert!(
+        sentence.contains("xray=<32 hexadecimal digits>"),
+        "it says what to do: {sentence}"
+    );
+}
+
+#[tokio::test]
+async fn pages_of_strangers_may_not_look() {
+    let server = serve().await;
+
+    for (origin, status) in [
+        ("http://evil.example", "403"),
+        ("http://example.com", "101"), // As it is in `Host`.
+        ("http://localhost:3000", "101"),
+        ("https://chat.example.com", "101"),
+    ] {
+        let answer = ask(&server, &format!("{ANA}Origin: {origin}\r\n")).await;
+
+        assert_eq!(answer.0, status, "a page of {origin} asks: {}", answer.1);
+    }
+}
+
+#[tokio::test]
+async fn a_ninth_viewer_is_refused_with_a_sentence() {
+    let server = serve().await;
+    let viewers: Vec<_> = (0..8).map(|_| server.rows(0xaa)).collect();
+
+    let (status, sentence) = ask(&server, ANA).await;
+    drop(viewers);
+    let (then, _) = ask(&server, ANA).await;
+
+    assert_eq!(status, "503", "each viewer has a queue");
+    assert!(
+        sentence.contains("Close another one first."),
+        "it says what to do: {sentence}"
+    );
+    assert_eq!(then, "101", "now there is room");
+}
+
+#[tokio::test]
+async fn a_viewer_gets_arrays_of_rows_and_nothing_about_itself() {
+    let server = serve().await;
+    let mut ana = server.upgrade(ANA).await;
+    ana.send(text("Hello")).await;
+    ana.read(2 + 5).await;
+
+    let mut request =
+        format!("ws://{}/lab/xray", server.addr).into_client_request().expect("a URL");
+    let cookie = ANA.trim_start_matches("Cookie: ").trim_end().parse().expect("a header");
+    request.headers_mut().insert("cookie", cookie);
+    let stream = TcpStream::connect(server.addr).await.expect("it listens");
+    let (mut viewer, _) =
+        soon(client_async(request, stream)).await.expect("it is let in");
+    let mut rows: Vec<Value> = Vec::new();
+    for until in [5, 7] {
+        while rows.len() < until {
+            let message =
+                soon(viewer.next()).await.expect("rows come").expect("as messages");
+            let message = message.into_text().expect("of text");
+            rows.extend(
+                serde_json::from_str::<Vec<Value>>(&message).expect("in an array"),
+            );
+        }
+        ana.send(text("Bye")).await;
+    }
+
+    let kinds: Vec<_> = rows.iter().filter_map(|row| row["kind"].as_str()).collect();
+    let expected = ["tcp", "request", "response", "frame", "frame", "frame", "frame"];
+    assert_eq!(
+        kinds, expected,
+        "what was before, what came then, and no other connection"
+    );
+    assert!(
+        rows.iter().all(|row| row["connection"] == 1),
+        "the viewer's own is not there"
+    );
+}
+
+#[tokio::test]
+async fn who_listens_to_other_computers_shows_nothing() {
+    for order in [["127.0.0.1:0", "0.0.0.0:0"], ["0.0.0.0:0", "127.0.0.1:0"]] {
+        let xray = Xray::new();
+        assert!(!xray.is_on(), "nothing listens yet");
+        for addr in order {
+            let listener = TcpListener::bind(addr).await.expect("a free port");
+            let is_tapped = xray.tap(listener).hub.is_some();
+            assert_eq!(
+                is_tapped,
+                addr.starts_with("127."),
+                "{addr} may be tapped or not"
+            );
+        }
+
+        assert!(!xray.is_on(), "one listener that others can reach is enough");
+        let server = serve_viewers(xray).await;
+        assert_eq!(
+            ask(&server, ANA).await,
+            ("404".into(), "Nothing is served at /lab/xray.".into()),
+            "as if it did not exist"
+        );
+    }
+}
+
+/// Serves the viewers alone, over a listener that has nothing to do with it.
+async fn serve_viewers(xray: Xray) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("it has an address");
+    let app: Router = xray.router("");
+    tokio::spawn(axum::serve(listener, app).into_future());
+    Server { xray, addr }
+}
