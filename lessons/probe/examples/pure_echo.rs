@@ -49,7 +49,10 @@ fn limit(args: impl Iterator<Item = String>) -> Result<Option<usize>, String> {
 }
 
 fn app(limit: Option<usize>) -> Router {
-    Router::new().route("/ws", any(ws_handler)).with_state(limit)
+    Router::new()
+        .route("/ws", any(ws_handler))
+        .merge(pages::router("pure_echo", "lesson_01.html"))
+        .with_state(limit)
 }
 
 async fn ws_handler(

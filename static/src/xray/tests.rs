@@ -6,7 +6,7 @@ use axum::{
     extract::ConnectInfo,
     routing::{get, post},
 };
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -25,7 +25,7 @@ use tungstenite::protocol::{
     },
 };
 
-use super::{hub::Token, *};
+use super::{hub::Token, tap::Tap, *};
 use crate::without_delay;
 
 /// How long anything may take.
@@ -182,6 +182,11 @@ fn upgrade(path: &str, headers: &str) -> String {
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
     )
+}
+
+/// A request whose body tells where it ends.
+fn chunked(path: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
 }
 
 /// What a client sends.
@@ -671,4 +676,130 @@ async fn serve_viewers(xray: Xray) -> Server {
     let app: Router = xray.router("");
     tokio::spawn(axum::serve(listener, app).into_future());
     Server { xray, addr }
+}
+
+/// A connection whose bytes come as the test says.
+struct Told {
+    tap: Tap,
+    rows: Rows,
+}
+
+impl Told {
+    fn new() -> Self {
+        let hub = Hub::new();
+        let viewer = hub.watch(Token(0xaa)).expect("it is the first one");
+        let tap = Tap::new(hub, ([127, 0, 0, 1], 50_000).into());
+        Self { tap, rows: Rows { viewer, seen: Vec::new() } }
+    }
+
+    /// The rows, after the connection is gone.
+    async fn end(self) -> Rows {
+        let Self { tap, mut rows } = self;
+        drop(tap);
+        rows.until(json!({ "what": "gone" })).await;
+        rows
+    }
+}
+
+#[tokio::test]
+async fn the_body_of_a_rejection_may_be_written_after_its_head() {
+    let mut told = Told::new();
+
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 4\r\n\r\n");
+    told.tap.sent(b"No");
+    told.tap.sent(b"t!");
+    let mut rows = told.end().await;
+
+    let response = rows.until(json!({ "kind": "response" })).await;
+    assert_eq!(response["body"], "Not!", "the row waits for the whole body");
+}
+
+#[tokio::test]
+async fn a_rejection_that_breaks_off_is_told_as_far_as_it_goes() {
+    let mut told = Told::new();
+
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 400\r\n\r\nNo");
+    let mut rows = told.end().await;
+
+    let response = rows.until(json!({ "kind": "response" })).await;
+    assert_eq!(response["body"], "No", "nothing more came");
+}
+
+#[tokio::test]
+async fn a_rejection_without_a_length_is_told_and_nothing_after_it() {
+    let mut told = Told::new();
+
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap
+        .sent(b"HTTP/1.1 400 Bad Request\r\ntransfer-encoding: chunked\r\n\r\n2\r\nNo");
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    let rows = told.end().await;
+
+    assert_eq!(rows.of("response")[0]["status"], 400, "its head is there");
+    assert_eq!(rows.of("request").len(), 1, "where its body ends, we do not know");
+}
+
+#[tokio::test]
+async fn an_interim_response_is_not_the_answer() {
+    let mut told = Told::new();
+
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap.sent(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x02hi");
+    let mut rows = told.end().await;
+
+    assert_eq!(rows.of("response").len(), 1, "100 only says that the client may go on");
+    assert_eq!(rows.of("response")[0]["status"], 101, "this is the answer");
+    let frame = rows.until(json!({ "kind": "frame" })).await;
+    assert_eq!(frame["data"], hex(b"hi"), "a frame may follow in the same write");
+    let gone = rows.until(json!({ "what": "gone" })).await;
+    assert_eq!(gone["sent"], 25 + 36 + 4, "each byte is counted once");
+}
+
+#[test]
+fn what_nobody_may_see_or_nobody_can_follow_makes_no_rows() {
+    let plain = "GET / HTTP/1.1\r\n\r\n";
+    for (why, bytes) in [
+        ("it has no cookie", upgrade("/ws", "")),
+        ("it is a viewer", upgrade("/lab/xray?again", ANA)),
+        ("only the body says where it ends", chunked("/in") + &upgrade("/ws", ANA)),
+        ("there are two answers to come", format!("{plain}{}", upgrade("/ws", ANA))),
+        ("its head does not end", "a".repeat(20_000) + &upgrade("/ws", ANA)),
+    ] {
+        let mut told = Told::new();
+
+        told.tap.received(bytes.as_bytes());
+
+        assert!(told.tap.is_done(), "{why}, so the tap is not needed any more");
+        told.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        drop(told.tap);
+        let rows = told.rows.viewer.rows().now_or_never();
+        assert!(rows.is_none(), "{why}, so there is no row");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_wait_for_the_answer_is_followed_for_a_while() {
+    let mut told = Told::new();
+
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap.received(&[0; 20_000]);
+    told.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    let rows = told.end().await;
+
+    assert_eq!(rows.of("response").len(), 0, "this would be too much to remember");
+    assert_eq!(rows.of("request").len(), 1, "what was told is told");
+}
+
+#[tokio::test]
+async fn another_attempt_with_another_cookie_is_not_shown() {
+    let mut told = Told::new();
+
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    told.tap.received(upgrade("/ws", EVE).as_bytes());
+    let rows = told.end().await;
+
+    assert_eq!(rows.of("request").len(), 1, "Ana's token does not show what Eve does");
 }
