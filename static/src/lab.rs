@@ -235,10 +235,7 @@ fn shared(origin: &Option<String>, answer: impl IntoResponse) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
     use super::*;
-    use crate::router_with_origins;
 
     #[test]
     fn every_transcript_is_embedded_with_its_program() {
@@ -352,11 +349,14 @@ mod tests {
         );
     }
 
+    #[cfg(debug_assertions)] // Release builds have no lab.
     #[tokio::test]
     async fn pages_of_the_origins_that_a_program_passes_may_ask() {
         let origins = "https://a.example, https://b.example";
-        let app: Router = router_with_origins("my_chat", "lesson_01.html", origins);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let app: Router =
+            crate::router_with_origins("my_chat", "lesson_01.html", origins);
+        let listener =
+            tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("the port has a number");
         tokio::spawn(axum::serve(listener, app).into_future());
 

@@ -5,6 +5,10 @@ use std::{
 };
 
 use axum::{body::to_bytes, serve::Listener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::*;
 
@@ -76,6 +80,7 @@ fn every_page_of_a_program_has_a_chapter_and_three_things_to_try() {
     }
 }
 
+#[cfg(debug_assertions)] // Release builds have no lab.
 #[test]
 fn every_page_leads_on_to_the_course_the_lab_and_the_chapter() {
     let rooms = Program { package: "lesson_07_rooms", page: "lesson_07.html" };
@@ -100,6 +105,7 @@ fn every_page_leads_on_to_the_course_the_lab_and_the_chapter() {
     }
 }
 
+#[cfg(debug_assertions)] // Release builds have no lab.
 #[test]
 fn the_frame_marks_the_page_that_one_is_on() {
     for (name, marks) in [("lesson_01.html", 1), ("lab.html", 1), ("nothing.html", 0)] {
@@ -646,12 +652,8 @@ fn quoted<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = &'a str> {
 
 #[tokio::test]
 async fn small_messages_leave_at_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let addr = listener.local_addr().expect("the port has a number");
-    #[cfg(debug_assertions)]
-    let listener = xray::tap(listener);
-    let mut listener = without_delay(listener);
-    let _client = tokio::net::TcpStream::connect(addr).await.expect("somebody listens");
+    let (mut listener, addr) = free_listener().await;
+    let _client = TcpStream::connect(addr).await.expect("somebody listens");
 
     let (connection, _) = listener.accept().await;
 
@@ -659,6 +661,45 @@ async fn small_messages_leave_at_once() {
         connection.nodelay().is_ok_and(|set| set),
         "TCP_NODELAY is set on every connection"
     );
+}
+
+#[tokio::test]
+async fn a_debug_build_has_x_ray_and_a_release_build_has_not() {
+    let (listener, addr) = free_listener().await;
+    let app: Router = router("lesson_01_echo", "lesson_01.html");
+    tokio::spawn(axum::serve(listener, app).into_future());
+
+    let lab = get_text(addr, "/lab.json").await;
+    let viewer = get_text(addr, "/lab/xray").await;
+
+    if cfg!(debug_assertions) {
+        assert!(lab.ends_with(r#","xray":true}"#), "pages learn that it is on: {lab}");
+        assert!(viewer.contains("the same cookie"), "only a cookie is missing: {viewer}");
+    } else {
+        for answer in [lab, viewer] {
+            assert!(answer.starts_with("HTTP/1.1 404 "), "nothing is there: {answer}");
+        }
+    }
+}
+
+/// A listener of a program of the course, without what it prints.
+async fn free_listener() -> (NoDelayListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("the port has a number");
+    #[cfg(debug_assertions)]
+    let listener = xray::tap(listener);
+    (without_delay(listener), addr)
+}
+
+/// A whole answer, head and body.
+async fn get_text(addr: SocketAddr, path: &str) -> String {
+    let mut connection = TcpStream::connect(addr).await.expect("somebody listens");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.expect("it reads");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.expect("it answers with text");
+    answer
 }
 
 #[test]

@@ -25,7 +25,7 @@ use tungstenite::protocol::{
     },
 };
 
-use super::{hub::Token, tap::Tap, *};
+use super::{hub::Token, row::Side, tap::Tap, *};
 use crate::without_delay;
 
 /// How long anything may take.
@@ -790,6 +790,20 @@ async fn a_client_that_does_not_wait_for_the_answer_is_followed_for_a_while() {
 
     assert_eq!(rows.of("response").len(), 0, "this would be too much to remember");
     assert_eq!(rows.of("request").len(), 1, "what was told is told");
+}
+
+#[tokio::test]
+async fn an_end_is_told_once_however_often_it_is_read() {
+    let mut told = Told::new();
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+
+    told.tap.finished(Side::Client);
+    told.tap.finished(Side::Client);
+    told.tap.reset(Side::Client);
+    let rows = told.end().await;
+
+    let whats: Vec<_> = rows.of("tcp").iter().map(|row| row["what"].clone()).collect();
+    assert_eq!(whats, ["open", "FIN", "gone"], "the client can end only once");
 }
 
 #[tokio::test]
