@@ -17,6 +17,9 @@ export function mark(label = "") {
   const [, token = newToken()] = /(?:^|; )xray=([\da-f]{32})\./.exec(document.cookie) ?? [];
   const name = label.replace(/[^\p{L}\p{N}_-]/gu, "").slice(0, 20);
   document.cookie = `xray=${token}.${name}; path=/; SameSite=Strict`;
+  // Reading it back waits until it is written. A WebSocket that is opened at once would
+  // otherwise be sent with the cookie of before, or with none.
+  void document.cookie;
 }
 
 /** The label that a connection gets if it is opened now. */

@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { openWindow, useBrowser } from "../browser/browser.mjs";
+import { openWindow, serious, useBrowser } from "../browser/browser.mjs";
 import { start } from "../browser/server.mjs";
 import { PAGES, ROOT, serveBook } from "./book.mjs";
 
@@ -179,6 +179,66 @@ test("the exercises are replayed against one server, three times, in any order",
     before.push(name);
     assert.deepEqual(await replay(page, i, solutions.url), [], `in this order: ${before.join(", ")}`);
   }
+});
+
+const HANDSHAKE = "reference/handshake.html";
+
+/** Asks the handshake page for the handshake of the server at `url`. */
+async function showHandshake(page, url) {
+  const element = page.locator("ws-handshake");
+  await element.evaluate((element, url) => element.setAttribute("server", url), url);
+  await element.getByRole("button", { name: "Show the handshake" }).click();
+  await element.locator("output", { hasText: "." }).waitFor();
+  return element;
+}
+
+test("the handshake page shows what lesson 01 really received and sent", { timeout: 60_000 }, async (t) => {
+  const lesson = await start("lesson_01_echo");
+  t.after(() => lesson.stop());
+  const page = await openWindow(t, at(HANDSHAKE));
+
+  const keys = [];
+  for (let time = 0; time < 2; time += 1) {
+    const element = await showHandshake(page, lesson.url);
+    const sentence = await element.locator("output").innerText();
+    assert.match(sentence, /accepted the upgrade/);
+    await element.getByText("✓ The server sent the same").waitFor();
+    const titles = await element.getByRole("heading", { level: 2 }).allTextContents();
+    assert.deepEqual(
+      titles,
+      ["The upgrade request", "The answer to the upgrade", "A text frame", "A text frame"],
+      sentence,
+    );
+    const heads = (await element.locator("ol.head li").allTextContents()).join("\n");
+    assert.match(heads, /^GET \/ws HTTP\/1\.1$/m);
+    assert.match(heads, /^Origin: http:\/\/127\.0\.0\.1:3000$/m);
+    assert.match(heads, /^HTTP\/1\.1 101 Switching Protocols$/m);
+    assert.match(heads, /^Cookie: xray=●●●$/m);
+    await element.getByText("Echo: Hello").waitFor();
+    keys.push(/^Sec-WebSocket-Key: (.+)$/m.exec(heads)?.[1]);
+  }
+  assert.notEqual(keys[0], keys[1], "each handshake has a key of its own");
+  assert.deepEqual(await serious(page), []);
+});
+
+test("the handshake page says what to run", { timeout: 60_000 }, async (t) => {
+  const excused = [/ERR_CONNECTION_REFUSED/];
+  const page = await openWindow(t, at(HANDSHAKE), { excused });
+  const gone = await start("lesson_01_echo");
+  await gone.stop();
+
+  const element = await showHandshake(page, gone.url);
+
+  const sentence = await element.locator("output").innerText();
+  assert.match(sentence, /No server of the course answers .*: cargo run -p lesson_01_echo$/);
+  const defaults = await page.evaluate(() => document.createElement("ws-handshake").server);
+  assert.equal(defaults, "http://127.0.0.1:8000", "the reader's server is on the page's host");
+});
+
+test("without scripts the handshake page still has its text", { timeout: 60_000 }, async (t) => {
+  const page = await openWindow(t, at(HANDSHAKE), { javaScriptEnabled: false });
+  await page.getByText("This part needs a browser that runs scripts.").waitFor();
+  await page.getByText("sec-websocket-accept:", { exact: false }).first().waitFor();
 });
 
 /** What a page hears from a wrong way of the book. */

@@ -1,6 +1,8 @@
 //! The directives, and what becomes of them.
 
-use crate::{Fault, breaks::Break, coverage, diff::diff, item, read, schedule};
+use crate::{
+    Fault, breaks::Break, coverage, diff::diff, item, read, schedule, script::script,
+};
 
 /// Fills the directives of a page. What cannot be filled is a fault.
 ///
@@ -114,7 +116,8 @@ fn directive(inside: &str) -> Result<String, String> {
             ))
         }
         "break" => Break::read(rest)?.show(rest),
-        "lab" => lab(),
+        "lab" => script("static/ws-lab.js"),
+        "handshake" => script("book/ws-handshake.js"),
         "steps" => steps(rest),
         "hints" => hints(rest),
         "output" => says("book/outputs", "console", rest),
@@ -145,19 +148,6 @@ fn left_out(page: &str, text: &str) -> Result<String, String> {
     let number = chapter.strip_prefix("lessons/").and_then(|name| name.get(..2));
     let number = number.ok_or("{{#left_out}} is for the chapter of a lesson.")?;
     Ok(coverage::shown_by(number, chapter, text)?.left_out())
-}
-
-/// The script that replays transcripts, in one piece: a page from the disk may not
-/// import others, and on the page for printing all chapters come together.
-fn lab() -> Result<String, String> {
-    let mut script = String::from("if (!customElements.get(\"ws-lab\")) {\n");
-    for file in ["static/transcript.js", "static/ws-lab.js"] {
-        for line in read(file)?.lines().filter(|line| !line.starts_with("import ")) {
-            script.push_str(line.strip_prefix("export ").unwrap_or(line));
-            script.push('\n');
-        }
-    }
-    Ok(format!("<script type=\"module\">\n{script}}}\n</script>"))
 }
 
 /// The checks of an exercise, in their order, each with what its comment says.

@@ -14,6 +14,7 @@
 //! | `{{#new_lines LESSON}}` | how many lines of a lesson are new or changed, inside a sentence |
 //! | `{{#transcript NAME}}` | a conversation that the tests of its lesson run |
 //! | `{{#lab}}` | the script that replays the transcripts of this page |
+//! | `{{#handshake}}` | the script that shows a handshake of the reader's own server |
 //! | `{{#output NAME}}` | a command and what it printed, run by a test |
 //! | `{{#steps FILE}}` | the checks of an exercise, each with its comment |
 //! | `{{#hints NAME}}` | the hints for an exercise, folded |
@@ -32,6 +33,7 @@ mod fold;
 mod item;
 mod page;
 mod schedule;
+mod script;
 
 use std::{fmt, fs, path::Path};
 
