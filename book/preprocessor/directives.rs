@@ -11,6 +11,7 @@ pub fn expand(page: &str, text: &str) -> (String, Vec<Fault>) {
     let mut filled = String::new();
     let mut faults = Vec::new();
     let mut lines = text.lines().enumerate();
+    let mut in_fence = false;
 
     while let Some((i, line)) = lines.next() {
         let mut block = vec![line];
@@ -26,7 +27,14 @@ pub fn expand(page: &str, text: &str) -> (String, Vec<Fault>) {
         // Inside of a list, a directive stands to the right, and so does what it becomes.
         let left = &line[..line.len() - line.trim_start().len()];
         block[0] = line.trim_start();
+        in_fence ^= block[0].starts_with("```");
         match fill(page, text, &block) {
+            Ok(text)
+                if in_fence && block[0].starts_with("{{#") && text.contains("```") =>
+            {
+                let sentence = format!("This directive brings its own fence: {line}");
+                faults.push(Fault { file: page.into(), line: i + 1, sentence });
+            }
             Ok(text) if left.is_empty() => filled.push_str(&text),
             Ok(text) => filled.push_str(&indented(left, &text)),
             Err(sentence) => {
@@ -232,5 +240,22 @@ fn version(name: &str) -> Result<String, String> {
             .ok_or_else(|| format!("Cargo.lock has no version for {name}.")),
         (None, _) => Err(format!("Cargo.lock has no {name}.")),
         _ => Err(format!("Cargo.lock has more than one {name}.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expand;
+
+    #[test]
+    fn a_directive_does_not_stand_in_a_fence() {
+        let directive = "{{#file rustfmt.toml}}";
+
+        let (_, alone) = expand("page.md", directive);
+        let (_, fenced) = expand("page.md", &format!("```toml\n{directive}\n```"));
+
+        assert_eq!(alone, [], "it brings a fence");
+        let lines: Vec<usize> = fenced.iter().map(|fault| fault.line).collect();
+        assert_eq!(lines, [2], "so it needs no other: {fenced:?}");
     }
 }
