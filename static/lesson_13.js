@@ -23,6 +23,7 @@ const connect = signInAndChat(
   document.querySelector("#sign-in-here"),
   document.querySelector("#room"),
   {
+    countdown,
     onConnecting: (socket) => {
       countdown.textContent = "We try now.";
       tries.follow(socket);

@@ -151,6 +151,7 @@ function enterRoom() {
   const conversation = openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
     room: nameIn(room),
     me: name,
+    countdown,
     ask: (opened) => whoAmI(undefined, opened),
     onConnecting: (socket) => {
       countdown.hidden = true;

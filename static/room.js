@@ -24,6 +24,7 @@ const conversations = new WeakMap();
  * Opens the room at `path`, and draws it in `container`.
  *
  * - `room` is its name, `me` is ours, and `protocols` is what we offer the server.
+ * - `countdown` is an element that stands beside the state, if the page has one.
  * - `typing` says whether the server understands that we are typing.
  * - `ask` is the question that tells why a connection failed, from server.js.
  * - `onConnecting` is called with each new socket, before it is open.
@@ -38,7 +39,7 @@ const conversations = new WeakMap();
  * room, and opens the same one, connects again.
  */
 export function openRoom(container, path, options) {
-  const { room, me, protocols = [], typing, ask = askServer } = options;
+  const { room, me, protocols = [], typing, countdown = "", ask = askServer } = options;
   const key = JSON.stringify([path, me, protocols]);
   document.activeElement?.blur(); // Whoever opens a room wants to write there.
   const last = conversations.get(container);
@@ -58,7 +59,7 @@ export function openRoom(container, path, options) {
   const send = make("button", { textContent: "Send" });
   const talk = make("fieldset", { id: "talk" }, label, send);
   const form = make("form", { id: "say" }, talk);
-  const status = make("p", { className: "status" }, state, again);
+  const status = make("p", { className: "status" }, state, countdown, again);
   const projector = makeProjector(room, [status, messages]);
   const leave = make("button", { type: "button", textContent: "Leave" });
   const name = make("h2", { textContent: `#${room}` });

@@ -112,13 +112,14 @@ export function signInForm(formIn, onSignedIn, ...more) {
  * - `onConnecting` is called with each new socket, before it is open, and the room's path.
  * - `onClose` is called when it has closed, with the event and whether it had been open. It
  *   returns true if the page connects again by itself.
+ * - `countdown` is an element that stands beside the state of the room.
  * - `onLeft` is called when somebody has left the room, or has to sign in again, before the
  *   form is shown.
  *
  * Returns a function that connects again.
  */
 export function signInAndChat(formIn, roomIn, options = {}) {
-  const { onConnecting, onClose, onLeft } = options;
+  const { onConnecting, onClose, onLeft, countdown } = options;
   const room = make("input", {
     name: "room",
     value: "rust",
@@ -141,6 +142,7 @@ export function signInAndChat(formIn, roomIn, options = {}) {
     conversation = openRoom(roomIn, path, {
       room: nameIn(room),
       me: user.username,
+      countdown,
       ask: (opened) => whoAmI(undefined, opened),
       onConnecting: (socket) => {
         form.hide();

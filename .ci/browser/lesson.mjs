@@ -119,7 +119,7 @@ export function everyPage(lesson, options) {
     await enter(page, "ana");
 
     // People write sentences in these, or names such as Ana Maria.
-    const words = ["text", "name"];
+    const words = ["text", "name", "title", "body"];
     const others = (await capitalized(page)).filter((name) => !words.includes(name));
 
     assert.deepEqual(others, [], 'a name needs autocapitalize="none"');

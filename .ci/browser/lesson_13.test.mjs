@@ -83,7 +83,8 @@ describe("lesson 13, shutdown", LIMITS, () => {
     const { first, page } = await visit(t, chance(1000)); // Waits of a quarter of an hour.
 
     await first.end();
-    await sees(page, "#countdown", "We try again in 1000 s.", "the first wait");
+    const beside = ".status:has(#state) #countdown";
+    await sees(page, beside, "We try again in 1000 s.", "the first wait, beside the state");
     await sees(page, "#countdown", "We try again in 999 s.", "a second later");
     const second = await start(lesson.name, first.port);
     t.after(() => second.stop());
