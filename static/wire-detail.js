@@ -150,19 +150,26 @@ async function digest(text) {
 
 // TCP.
 
-function tcp({ raw, text }) {
+function tcp({ raw, text, about }) {
   if (raw?.what === "open")
     return list([
       ["from", raw.peer],
       ["before", raw.earlier?.length ? raw.earlier.join(", ") : undefined],
     ]);
   if (raw?.what !== "gone") return make("p", {}, text);
-  return list([
+  const totals = list([
     ["lasted", duration(raw.lasted)],
     ["received", `${number(raw.received)} bytes`],
     ["sent", `${number(raw.sent)} bytes`],
     ["hung up first", raw.first && `the ${raw.first}`],
   ]);
+  return make("div", {}, totals, make("p", {}, ending(about)));
+}
+
+function ending({ response, close }) {
+  if (!close && response?.isFault) return "There was no WebSocket on this connection.";
+  if (!close) return "No Close frame came before: for a script, the code is 1006.";
+  return "After the two Close frames, the server hangs up first, as RFC 6455 asks.";
 }
 
 // Frames.

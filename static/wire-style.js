@@ -173,6 +173,7 @@ export const STYLE = `
   /* Large type, for a classroom. */
 
   :host([large]) .view { --row: 40px; --type: 21px; --small: 17px; }
+  :host([large]) .panel table { font-size: 17px; }
 
   /* Where there is much room, where there is little, and on phones. */
 
@@ -227,7 +228,7 @@ export const STYLE = `
     .row[aria-selected="true"] { forced-color-adjust: none; color: HighlightText;
       background: Highlight; --wire-ink: HighlightText; --wire-quiet: HighlightText;
       --wire-accent: HighlightText; --wire-edge: HighlightText; }
-    .row[aria-selected="true"] .lanes * { --hue: HighlightText;
+    .row[aria-selected="true"] :is(.who, .lanes *) { --hue: HighlightText;
       --wire-edge: HighlightText; }
     .bits div { border: 1px solid; }
     .head .upgrade { font-weight: 700; }
