@@ -20,7 +20,10 @@ let last = 0; // The number of the connection that was opened last, in whatever 
  *
  * Returns a function that puts the old class back.
  */
-export function recordSockets(onRow, { window = globalThis, label, rows = new Rows() } = {}) {
+export function recordSockets(
+  onRow,
+  { window = globalThis, label, rows = new Rows() } = {},
+) {
   const { WebSocket } = window;
 
   function report(event) {

@@ -78,14 +78,20 @@ function request({ raw, about }) {
   if (offers && about.response) parts.push(make("p", {}, compression(took)));
   parts.push(
     make("p", {}, "Secrets are blanked: ●●● stands for each of them."),
-    make("p", {}, "Times are those at which the program read and wrote, not the network."),
+    make(
+      "p",
+      {},
+      "Times are those at which the program read and wrote, not the network.",
+    ),
   );
   return parts;
 }
 
 function compression(took) {
   const offered = "The browser offered to compress messages (permessage-deflate).";
-  return took ? `${offered} The server accepts: ${took}.` : `${offered} The server did not take it.`;
+  return took
+    ? `${offered} The server accepts: ${took}.`
+    : `${offered} The server did not take it.`;
 }
 
 function response({ raw, about }) {
@@ -182,9 +188,17 @@ function message(row) {
   else if (row.bytes === 0) parts.push(make("p", {}, "It has no payload."));
   if (row.isCut) parts.push(make("p", {}, cut(row)));
   if (raw?.rtt !== undefined)
-    parts.push(make("p", {}, `The round trip took ${duration(raw.rtt)}: from our ping to this pong.`));
+    parts.push(
+      make(
+        "p",
+        {},
+        `The round trip took ${duration(raw.rtt)}: from our ping to this pong.`,
+      ),
+    );
   if (raw?.reads > 1)
-    parts.push(make("p", {}, `It came in ${raw.reads} pieces, within ${duration(raw.took)}.`));
+    parts.push(
+      make("p", {}, `It came in ${raw.reads} pieces, within ${duration(raw.took)}.`),
+    );
   if (row.message?.frames.length > 1 || raw?.fin === false) parts.push(fragments(row));
   if (raw?.header) parts.push(header(raw), ...payload(raw));
   return parts;
@@ -197,7 +211,8 @@ function cut({ raw, bytes }) {
 }
 
 function close({ code, reason, meaning, text, about, from }) {
-  const who = about.close?.from === from ? "This side closed first." : "This is the answer.";
+  const who =
+    about.close?.from === from ? "This side closed first." : "This is the answer.";
   return section(
     "What it says",
     list([
@@ -255,10 +270,22 @@ function header(raw) {
   );
 }
 
-const OPCODES = { 0: "continue", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong" };
+const OPCODES = {
+  0: "continue",
+  1: "text",
+  2: "binary",
+  8: "close",
+  9: "ping",
+  10: "pong",
+};
 
 function box(className, columns, bits, words) {
-  const element = make("div", { className }, make("b", {}, bits), make("small", {}, words));
+  const element = make(
+    "div",
+    { className },
+    make("b", {}, bits),
+    make("small", {}, words),
+  );
   element.style.gridColumn = `span ${columns}`;
   return element;
 }
@@ -277,8 +304,12 @@ function payload({ data, mask, len }) {
   const bytes = bytesOf(data.slice(0, 2 * SHOWN));
   if (bytes.length === 0) return [];
   const title =
-    len > bytes.length ? `The payload: the first ${bytes.length} of ${number(len)} bytes` : "The payload";
-  const letters = [...bytes].map((byte) => (byte > 32 && byte < 127 ? String.fromCharCode(byte) : "·"));
+    len > bytes.length
+      ? `The payload: the first ${bytes.length} of ${number(len)} bytes`
+      : "The payload";
+  const letters = [...bytes].map((byte) =>
+    byte > 32 && byte < 127 ? String.fromCharCode(byte) : "·",
+  );
   const rows = [cells("reads", letters)];
   if (mask) {
     const key = bytesOf(mask);
@@ -315,11 +346,14 @@ function says(text) {
   } catch {
     return pre(text);
   }
-  return value instanceof Object ? make("div", { className: "json" }, json(value)) : pre(text);
+  return value instanceof Object
+    ? make("div", { className: "json" }, json(value))
+    : pre(text);
 }
 
 function pre(text) {
-  const more = text.length > LETTERS ? `\n… and ${number(text.length - LETTERS)} more` : "";
+  const more =
+    text.length > LETTERS ? `\n… and ${number(text.length - LETTERS)} more` : "";
   return make("pre", {}, text.slice(0, LETTERS) + more);
 }
 
@@ -336,11 +370,19 @@ function json(value, name, comma = "", depth = 0) {
 
   const children = entries
     .slice(0, ENTRIES)
-    .map(([name, one], i) => json(one, name, i + 1 < entries.length ? "," : "", depth + 1));
+    .map(([name, one], i) =>
+      json(one, name, i + 1 < entries.length ? "," : "", depth + 1),
+    );
   if (entries.length > ENTRIES)
     children.push(make("div", {}, `… and ${number(entries.length - ENTRIES)} more`));
   const count = `${number(entries.length)} ${isList ? "in the list" : "fields"}`;
   const summary = make("summary", {}, ...key, open, make("small", {}, ` ${count} `));
   const isOpen = depth < 2 || entries.length < 10;
-  return make("details", { open: isOpen }, summary, ...children, make("div", {}, shut, comma));
+  return make(
+    "details",
+    { open: isOpen },
+    summary,
+    ...children,
+    make("div", {}, shut, comma),
+  );
 }

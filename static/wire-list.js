@@ -235,8 +235,10 @@ export class WireList {
     if (option.ariaSetSize !== count) option.ariaSetSize = count;
     const before = this.#entries[this.sinceFirst ? 0 : index - 1];
     if (
-      slot.entry === entry && slot.index === index &&
-      slot.before === before && slot.version === this.#version
+      slot.entry === entry &&
+      slot.index === index &&
+      slot.before === before &&
+      slot.version === this.#version
     )
       return;
     Object.assign(slot, { entry, index, before, version: this.#version });
@@ -266,7 +268,8 @@ export class WireList {
   /** In most rows the lanes are those of the row that the slot had before. */
   #drawLanes({ parts, server, arrow, marks }, { row, open }) {
     const clients = this.lanes.clients.slice(0, LANES);
-    while (marks.length < clients.length) marks.push(parts.lanes.appendChild(make("i", {})));
+    while (marks.length < clients.length)
+      marks.push(parts.lanes.appendChild(make("i", {})));
     for (const mark of marks.splice(clients.length)) mark.remove();
     clients.forEach((client, i) => {
       const isHere = client === row.client;
@@ -338,7 +341,11 @@ function who({ client, from, about }) {
 const bytes = ({ bytes }) =>
   bytes === undefined
     ? []
-    : [number(bytes), make("b", { ariaHidden: "true" }, " B"), make("span", { className: "hidden" }, " bytes")];
+    : [
+        number(bytes),
+        make("b", { ariaHidden: "true" }, " B"),
+        make("span", { className: "hidden" }, " bytes"),
+      ];
 
 /** A text. In JSON, the values stand out, and what holds them together does not. */
 function words({ kind, group, raw, text = "" }) {

@@ -15,10 +15,9 @@ export class WireLog {
   shown = [];
   /** How many rows have come. */
   total = 0;
-  /** How many rows came while we pause. They are kept, but not shown. */
-  held = 0;
   isPaused = false;
   #filter = () => true;
+  #held = new Set(); // What came while we pause. It is kept, but not shown.
   #open = [];
   #characters = 0;
   #era = 0;
@@ -33,7 +32,7 @@ export class WireLog {
     const next = insert(this.entries, entry);
     if (next) entry.open = next.open;
 
-    if (this.isPaused) this.held += 1;
+    if (this.isPaused) this.#held.add(entry);
     else if (this.#filter(row)) insert(this.shown, entry);
     if (this.entries.length <= LIMIT && this.#characters <= CHARACTERS) return 0;
     return this.#drop(Math.ceil(this.entries.length / 5));
@@ -48,7 +47,10 @@ export class WireLog {
 
   #drop(count) {
     const gone = new Set(this.entries.splice(0, count));
-    for (const { row } of gone) this.#characters -= size(row);
+    for (const entry of gone) {
+      this.#characters -= size(entry.row);
+      this.#held.delete(entry);
+    }
     const before = this.shown.length;
     this.shown = this.shown.filter((entry) => !gone.has(entry));
     return before - this.shown.length;
@@ -63,15 +65,16 @@ export class WireLog {
     this.entries = [];
     this.shown = [];
     this.total = 0;
-    this.held = 0;
+    this.#held.clear();
     this.#characters = 0;
   }
 
   /** Shows the rows that `filter` picks, from now on and of those that are there. */
   filter(filter) {
     this.#filter = filter;
-    this.shown = this.entries.filter(({ row }) => filter(row));
-    this.held = 0;
+    this.shown = this.entries.filter(
+      (entry) => !this.#held.has(entry) && filter(entry.row),
+    );
   }
 
   pause() {
@@ -80,12 +83,18 @@ export class WireLog {
 
   resume() {
     this.isPaused = false;
+    this.#held.clear();
     this.filter(this.#filter);
   }
 
   /** The clients that are connected now. */
   get open() {
     return this.#open.map(({ client }) => client).filter(Boolean);
+  }
+
+  /** How many rows wait for the end of the pause. */
+  get held() {
+    return this.#held.size;
   }
 
   get leftOut() {

@@ -14,7 +14,14 @@
 
 import { meaning } from "./close-codes.js";
 
-const KINDS = { 0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong" };
+const KINDS = {
+  0: "continuation",
+  1: "text",
+  2: "binary",
+  8: "close",
+  9: "ping",
+  10: "pong",
+};
 
 /** How long after the first copy of a broadcast the last one may come, in milliseconds. */
 const BROADCAST = 100;
@@ -37,7 +44,8 @@ export class Rows {
 
   /** The row for a row of X-ray. */
   fromXray(raw) {
-    if (raw.kind === "gap") return { t: raw.t, kind: "gap", text: leftOut(raw.rows), raw };
+    if (raw.kind === "gap")
+      return { t: raw.t, kind: "gap", text: leftOut(raw.rows), raw };
 
     const about = this.#about(raw);
     const row = { t: raw.t, connection: raw.connection, from: raw.from, about, raw };
@@ -120,14 +128,17 @@ export class Rows {
     const isCut = data.length < len;
     const fields = { kind, bytes: len, isCut };
     // Only who asks gets the bytes: most rows are never opened.
-    Object.defineProperty(row, "data", { get: () => bytesOf(raw.data), enumerable: true });
+    Object.defineProperty(row, "data", {
+      get: () => bytesOf(raw.data),
+      enumerable: true,
+    });
     if (raw.got !== undefined) fields.isFault = true;
 
     if (kind === "close") return { ...fields, ...this.#close(about, raw.from, data) };
     if (kind === "reserved")
       return { ...fields, text: `opcode ${opcode}, which is reserved`, isFault: true };
     if (kind === "ping" || kind === "pong")
-      return { ...fields, text: data.length ? textOf(data) ?? hex(data) : "" };
+      return { ...fields, text: data.length ? (textOf(data) ?? hex(data)) : "" };
 
     // The frames of a message, in order: only the first one says of which kind it is.
     const open = about.messages;
@@ -161,7 +172,12 @@ export class Rows {
   _opened(_, about, row) {
     about.response = row;
     about.isOpen = true;
-    return { from: "server", kind: "response", group: "HTTP", text: "101 Switching Protocols" };
+    return {
+      from: "server",
+      kind: "response",
+      group: "HTTP",
+      text: "101 Switching Protocols",
+    };
   }
 
   _sent(event) {
@@ -181,7 +197,11 @@ export class Rows {
   _closed({ code, reason, isClean }, about) {
     this.#end(about);
     if (isClean)
-      return { from: "server", isEnd: true, ...this.#closed(about, "server", code, reason) };
+      return {
+        from: "server",
+        isEnd: true,
+        ...this.#closed(about, "server", code, reason),
+      };
     const text = about.isOpen
       ? "the connection was lost: no Close frame came"
       : "no WebSocket: a browser hides the reason from scripts";
@@ -233,7 +253,9 @@ function withClient(row) {
 function nameIn(path) {
   const [, name = ""] = /^\/ws\/(?:chat\/[^/?]+\/)?([^/?]+)$/.exec(path) ?? [];
   const decoded = decode(name);
-  return /^\p{Alphabetic}[\p{Alphabetic}\p{M}\p{N}_-]*$/u.test(decoded) ? decoded : undefined;
+  return /^\p{Alphabetic}[\p{Alphabetic}\p{M}\p{N}_-]*$/u.test(decoded)
+    ? decoded
+    : undefined;
 }
 
 function decode(text) {
@@ -280,7 +302,9 @@ export function bytesOf(hex = "") {
 
 /** Bytes as people read them: 00 7f ff. */
 export function hex(bytes, most = 64) {
-  const pairs = [...bytes.slice(0, most)].map((byte) => byte.toString(16).padStart(2, "0"));
+  const pairs = [...bytes.slice(0, most)].map((byte) =>
+    byte.toString(16).padStart(2, "0"),
+  );
   if (bytes.length > most) pairs.push("…");
   return pairs.join(" ");
 }

@@ -26,7 +26,10 @@ class Transcript {
   #last; // When the last step was.
 
   get text() {
-    return this.#steps.flat().map((line) => `${line}\n`).join("");
+    return this.#steps
+      .flat()
+      .map((line) => `${line}\n`)
+      .join("");
   }
 
   add(row) {
@@ -102,7 +105,9 @@ class Transcript {
   #words(group, frames, isReceived) {
     const bytes = frames.flatMap(({ data }) => [...(data ?? [])]);
     if (group === "binary")
-      return ["bytes", ...bytes.map((byte) => byte.toString(16).padStart(2, "0"))].join(" ");
+      return ["bytes", ...bytes.map((byte) => byte.toString(16).padStart(2, "0"))].join(
+        " ",
+      );
     const isOne = frames.length === 1;
     const text = isOne ? frames[0].text : new TextDecoder().decode(new Uint8Array(bytes));
     if (!isPlainJson(text)) return JSON.stringify(text);
@@ -112,10 +117,20 @@ class Transcript {
   #close(row, client) {
     client.isOpen = false;
     if (row.from === "server")
-      return this.#line(row.t, client.name, "is closed", `${row.code} ${row.reason}`.trim());
+      return this.#line(
+        row.t,
+        client.name,
+        "is closed",
+        `${row.code} ${row.reason}`.trim(),
+      );
     const mayBeSent = row.code === 1000 || (row.code >= 3000 && row.code < 5000);
     if (mayBeSent || row.code === 1005)
-      this.#line(row.t, client.name, "closes", `${mayBeSent ? row.code : 1000} ${row.reason}`.trim());
+      this.#line(
+        row.t,
+        client.name,
+        "closes",
+        `${mayBeSent ? row.code : 1000} ${row.reason}`.trim(),
+      );
     else this.#line(row.t, client.name, "vanishes");
   }
 
@@ -129,9 +144,11 @@ class Transcript {
 
   /** Says once that somebody was there before the first row. */
   #mention({ about, group, client = "Somebody" }) {
-    if ( group === "tcp" || this.#unknown.has(about)) return;
+    if (group === "tcp" || this.#unknown.has(about)) return;
     this.#unknown.add(about);
-    this.#remark(`${client} had connected before the first of these rows, and is left out.`);
+    this.#remark(
+      `${client} had connected before the first of these rows, and is left out.`,
+    );
   }
 
   #line(t, name, verb, words = "") {

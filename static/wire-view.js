@@ -18,10 +18,9 @@ import { Lanes, WireList } from "./wire-list.js";
 import { WireLog } from "./wire-log.js";
 import { Rows, hex, note, number } from "./wire-rows.js";
 import { STYLE } from "./wire-style.js";
+import { Toolbar } from "./wire-toolbar.js";
 import { transcriptOf } from "./wire-transcript.js";
 import { hasXray, watchXray } from "./xray.js";
-
-const KINDS = ["text", "binary", "ping", "pong", "close", "HTTP", "tcp"];
 
 /** How often a screen reader is told, at most, that rows have come, in milliseconds. */
 const NEWS = 15_000;
@@ -34,9 +33,6 @@ class WireView extends HTMLElement {
   #log = new WireLog();
   #rows = new Rows();
   #lanes = new Lanes();
-  #clients = new Set(); // The filters that are pressed.
-  #kinds = new Set();
-  #words = "";
   #list;
   #gone = 0;
   #isPlanned = false;
@@ -45,7 +41,15 @@ class WireView extends HTMLElement {
   #heardAt = -Infinity;
 
   #view = make("div", { className: "view" });
-  #toolbar = this.#makeToolbar();
+  #toolbar = new Toolbar({
+    filter: () => this.#filter(),
+    pause: () => this.#pause(),
+    clear: () => this.clear(),
+    total: () => this.#time(),
+    copy: () => this.#copy(),
+    download: () => this.#download(),
+    large: () => (this.large = !this.large),
+  });
   #names = make("div", { className: "names", ariaHidden: "true" });
   #messages = make("div", { className: "list", role: "listbox", tabIndex: 0 });
   #empty = make("p", { className: "empty" }, "Nothing has gone over a connection yet.");
@@ -61,12 +65,9 @@ class WireView extends HTMLElement {
     this.#messages.ariaLabel = "Messages";
     this.#panel.tabIndex = 0;
     const keys = make("span", { className: "keys" }, KEYS);
-    this.attachShadow({ mode: "open" }).append(
-      make("style", {}, STYLE),
-      this.#view,
-    );
+    this.attachShadow({ mode: "open" }).append(make("style", {}, STYLE), this.#view);
     this.#view.append(
-      this.#toolbar,
+      this.#toolbar.element,
       make("div", { className: "rows" }, this.#names, this.#messages, this.#empty),
       this.#panel,
       make("footer", {}, this.#count, this.#below, this.#status, keys, this.#news),
@@ -92,7 +93,7 @@ class WireView extends HTMLElement {
       this.#wanted.forEach((client) => this.#lanes.add(client));
       this.#drawLanes();
     } else {
-      this.#button("large").ariaPressed = `${this.large}`;
+      this.#toolbar.press("large", this.large);
       this.#resize();
     }
   }
@@ -135,7 +136,7 @@ class WireView extends HTMLElement {
   clear() {
     this.#log.clear();
     this.#lanes.reset(new Set([...this.#wanted, ...this.#log.open]));
-    this.#clients.clear();
+    this.#toolbar.forgetClients();
     this.#close();
     this.#filter();
     this.#drawLanes();
@@ -183,88 +184,21 @@ class WireView extends HTMLElement {
 
   // What a reader does.
 
-  #makeToolbar() {
-    const press = (name, label, action, isSwitch) => {
-      const button = make("button", { type: "button", name }, label);
-      if (isSwitch) button.ariaPressed = "false";
-      button.addEventListener("click", () => action(button));
-      return button;
-    };
-    const group = (className, ariaLabel, ...children) =>
-      make("div", { className, role: "group", ariaLabel }, ...children);
-    const kinds = KINDS.map((kind) =>
-      press(kind, kind, (button) => this.#toggle(this.#kinds, kind, button), true),
-    );
-    const field = make("input", { type: "search", placeholder: "Filter text" });
-    field.ariaLabel = "Filter text";
-    field.addEventListener("input", () => {
-      this.#words = field.value.toLowerCase();
-      this.#filter();
-    });
-    const large = press("large", "A", () => (this.large = !this.large), true);
-    large.ariaLabel = "Large type";
-    large.append(make("big", {}, "A"));
-    return make(
-      "div",
-      { className: "toolbar" },
-      group(
-        "filters",
-        "Filters",
-        group("clients", "Show only these clients"),
-        group("kinds", "Show only these kinds", ...kinds),
-        field,
-      ),
-      group(
-        "actions",
-        "Actions",
-        press("pause", "Pause", () => this.#pause(), true),
-        press("clear", "Clear", () => this.clear()),
-        press("total", "Since first", (button) => this.#time(button), true),
-        press("copy", "Copy as transcript", () => this.#copy()),
-        press("download", "Download", () => this.#download()),
-        large,
-      ),
-    );
-  }
-
-  #button(name) {
-    return this.#toolbar.querySelector(`[name="${name}"]`);
-  }
-
-  #toggle(set, value, button) {
-    const isPressed = !set.has(value);
-    if (isPressed) set.add(value);
-    else set.delete(value);
-    button.ariaPressed = `${isPressed}`;
-    this.#filter();
-  }
-
-  /** What is pressed is shown. If nothing is pressed, everything is. */
   #filter() {
-    const clients = new Set(this.#clients);
-    const kinds = new Set(this.#kinds);
-    const words = this.#words;
-    this.#log.filter(
-      ({ client, group, kind, text = "" }) =>
-        kind === "note" ||
-        ((clients.size === 0 || clients.has(client)) &&
-          (kinds.size === 0 || kinds.has(group)) &&
-          (!words || text.toLowerCase().includes(words))),
-    );
+    this.#log.filter(this.#toolbar.filter);
     this.#plan();
   }
 
   #pause() {
-    const { isPaused } = this.#log;
-    if (isPaused) this.#log.resume();
+    if (this.#log.isPaused) this.#log.resume();
     else this.#log.pause();
-    this.#button("pause").ariaPressed = `${!isPaused}`;
+    this.#toolbar.press("pause", this.#log.isPaused);
     this.#plan();
   }
 
-  #time(button) {
+  #time() {
     this.#list.sinceFirst = !this.#list.sinceFirst;
-    button.ariaPressed = `${this.#list.sinceFirst}`;
+    this.#toolbar.press("total", this.#list.sinceFirst);
     this.#drawLanes();
   }
 
@@ -300,7 +234,7 @@ class WireView extends HTMLElement {
       End: Infinity,
       Home: -Infinity,
     };
-    if (key === "/" && !isInField) this.#toolbar.querySelector("input").focus();
+    if (key === "/" && !isInField) this.#toolbar.focus();
     else if (key === "Escape" && !this.#panel.hidden) this.#close();
     else if (isInList && key in moves) this.#list.move(moves[key]);
     else if (isInList && key === "Enter" && this.#list.chosen) this.#open();
@@ -321,7 +255,9 @@ class WireView extends HTMLElement {
     close.addEventListener("click", () => this.#close());
     this.#panel.replaceChildren(close, ...detail(row));
     this.#show();
-    this.dispatchEvent(new CustomEvent("rowopen", { detail: row, bubbles: true, composed: true }));
+    this.dispatchEvent(
+      new CustomEvent("rowopen", { detail: row, bubbles: true, composed: true }),
+    );
   }
 
   /** Shows the panel. The list has less room then, but what is chosen stays in sight. */
@@ -347,7 +283,12 @@ class WireView extends HTMLElement {
     const area = make("textarea", { value: text, readOnly: true, rows: 20 });
     area.ariaLabel = "The transcript";
     const sentence = "The browser does not let this page copy. Copy it from here:";
-    this.#panel.replaceChildren(close, make("h2", {}, "Transcript"), make("p", {}, sentence), area);
+    this.#panel.replaceChildren(
+      close,
+      make("h2", {}, "Transcript"),
+      make("p", {}, sentence),
+      area,
+    );
     this.#show();
     area.select();
   }
@@ -376,8 +317,7 @@ class WireView extends HTMLElement {
     const parts = [`${number(shown.length)} of ${number(total)} rows`];
     if (leftOut > 0) parts.push(`${number(leftOut)} left out`);
     this.#count.textContent = parts.join(", ");
-    const words = isPaused ? `Resume (${number(held)})` : "Pause";
-    if (this.#button("pause").textContent !== words) this.#button("pause").textContent = words;
+    this.#toolbar.name("pause", isPaused ? `Resume (${number(held)})` : "Pause");
     this.#drawBelow();
     this.#tell(total);
   }
@@ -419,14 +359,7 @@ class WireView extends HTMLElement {
       make("span", { className: "says" }, "what it says"),
       make("span", { className: "hex" }, "header"),
     );
-    const chips = this.#lanes.clients.map((client) => {
-      const chip = make("button", { type: "button" }, client);
-      chip.className = `hue-${this.#lanes.hue(client)}`;
-      chip.ariaPressed = `${this.#clients.has(client)}`;
-      chip.addEventListener("click", () => this.#toggle(this.#clients, client, chip));
-      return chip;
-    });
-    this.#toolbar.querySelector(".clients").replaceChildren(...chips);
+    this.#toolbar.drawClients(this.#lanes);
     this.#list?.redraw();
   }
 
@@ -441,7 +374,19 @@ class WireView extends HTMLElement {
 }
 
 /** A row as JSON: that of X-ray, or what a script saw. */
-function plain({ raw, t, connection, client, from, kind, bytes, text, data, code, reason }) {
+function plain({
+  raw,
+  t,
+  connection,
+  client,
+  from,
+  kind,
+  bytes,
+  text,
+  data,
+  code,
+  reason,
+}) {
   if (raw) return raw;
   const binary = data && hex(data, Infinity);
   return { t, connection, client, from, kind, bytes, text, data: binary, code, reason };

@@ -14,7 +14,8 @@ const HISTORY = 1_000;
  * that are opened from now on. A token that is there stays: all tabs have the same.
  */
 export function mark(label = "") {
-  const [, token = newToken()] = /(?:^|; )xray=([\da-f]{32})\./.exec(document.cookie) ?? [];
+  const [, token = newToken()] =
+    /(?:^|; )xray=([\da-f]{32})\./.exec(document.cookie) ?? [];
   const name = label.replace(/[^\p{L}\p{N}_-]/gu, "").slice(0, 20);
   document.cookie = `xray=${token}.${name}; path=/; SameSite=Strict`;
   // Reading it back waits until it is written. A WebSocket that is opened at once would

@@ -24,7 +24,9 @@ export class Conversation {
   connect(label, path, { status = 101, body } = {}) {
     const connection = (this.#connections += 1);
     const key = "dGhlIHNhbXBsZSBub25jZQ==";
-    const accept = createHash("sha1").update(key + GUID).digest("base64");
+    const accept = createHash("sha1")
+      .update(key + GUID)
+      .digest("base64");
     const head = [
       `GET ${path} HTTP/1.1`,
       "Host: 127.0.0.1:8000",
@@ -53,7 +55,14 @@ export class Conversation {
       earlier: ["GET /lab.json HTTP/1.1"],
     });
     const request = { kind: "request", bytes: 534, label, path, head };
-    const response = { kind: "response", bytes: 166, status, took: 0.285, head: answer, body };
+    const response = {
+      kind: "response",
+      bytes: 166,
+      status,
+      took: 0.285,
+      head: answer,
+      body,
+    };
     return [
       opened,
       this.#row(connection, "client", request),
@@ -109,7 +118,18 @@ function header(fin, opcode, len, mask = "") {
   const bytes = [(fin ? 128 : 0) | opcode];
   if (len < 126) bytes.push(bit | len);
   else if (len < 65_536) bytes.push(bit | 126, len >> 8, len & 255);
-  else bytes.push(bit | 127, 0, 0, 0, 0, len >>> 24, (len >> 16) & 255, (len >> 8) & 255, len & 255);
+  else
+    bytes.push(
+      bit | 127,
+      0,
+      0,
+      0,
+      0,
+      len >>> 24,
+      (len >> 16) & 255,
+      (len >> 8) & 255,
+      len & 255,
+    );
   return Buffer.from(bytes).toString("hex") + mask;
 }
 
@@ -119,7 +139,15 @@ export function threePeople() {
   const rows = [];
   const all = (text) => [1, 2, 3].forEach((who) => rows.push(...talk.hears(who, text)));
   const chat = (from, content) =>
-    all(JSON.stringify({ type: "chat", room: "rust", from, content, timestamp: "2026-11-26T15:00:00.123Z" }));
+    all(
+      JSON.stringify({
+        type: "chat",
+        room: "rust",
+        from,
+        content,
+        timestamp: "2026-11-26T15:00:00.123Z",
+      }),
+    );
 
   rows.push(...talk.connect("ana", "/ws/chat/rust/ana"));
   rows.push(...talk.wait(200).connect("ben", "/ws/chat/rust/ben"));
@@ -129,26 +157,45 @@ export function threePeople() {
   rows.push(...talk.hears(2, '{"type":"user_joined","username":"cem"}'));
   rows.push(...talk.wait(569).says(1, '{"type":"chat","content":"Hello, everybody!"}'));
   chat("ana", "Hello, everybody!");
-  rows.push(...talk.wait(350).says(2, '{"type":"chat","content":"Hi, Ana. Grüße aus Köln ☕"}'));
+  rows.push(
+    ...talk.wait(350).says(2, '{"type":"chat","content":"Hi, Ana. Grüße aus Köln ☕"}'),
+  );
   chat("ben", "Hi, Ana. Grüße aus Köln ☕");
   rows.push(...talk.wait(250).says(3, '{"type":"ping"}'));
   rows.push(...talk.hears(3, '{"type":"pong"}'));
   rows.push(...talk.wait(120).says(3, '{"type":"chat","content":'));
-  rows.push(...talk.hears(3, '{"type":"error","message":"this is not valid JSON: EOF while parsing"}'));
+  rows.push(
+    ...talk.hears(
+      3,
+      '{"type":"error","message":"this is not valid JSON: EOF while parsing"}',
+    ),
+  );
   rows.push(...talk.wait(200).frame(2, "client", 2, [0, 0x7f, 0x80, 0xff]));
-  rows.push(...talk.hears(2, '{"type":"error","message":"this server reads text, not binary"}'));
+  rows.push(
+    ...talk.hears(2, '{"type":"error","message":"this server reads text, not binary"}'),
+  );
   rows.push(...talk.wait(300).frame(1, "server", 9, ""));
   rows.push(...talk.frame(1, "client", 10, "", { rtt: 0.378 }));
-  rows.push(...talk.wait(200).frame(3, "client", 1, '{"type":"chat","con', { fin: false }));
+  rows.push(
+    ...talk.wait(200).frame(3, "client", 1, '{"type":"chat","con', { fin: false }),
+  );
   rows.push(...talk.frame(3, "client", 0, 'tent":"in two parts"}', { part: 2 }));
   chat("cem", "in two parts");
   rows.push(...talk.wait(628).close(2, "client", 1000, "dinner"));
   rows.push(...talk.close(2, "server", 1000, "dinner"), ...talk.gone(2));
   rows.push(...talk.hears(1, '{"type":"user_left","username":"ben"}'));
   rows.push(...talk.hears(3, '{"type":"user_left","username":"ben"}'));
-  rows.push(...talk.wait(100).connect("eve", "/ws/chat/rust/ana", { status: 409, body: "This name is taken." }));
+  rows.push(
+    ...talk
+      .wait(100)
+      .connect("eve", "/ws/chat/rust/ana", { status: 409, body: "This name is taken." }),
+  );
   rows.push(...talk.gone(4, "client"));
-  rows.push(...talk.wait(200).close(1, "client"), ...talk.close(1, "server"), ...talk.gone(1));
+  rows.push(
+    ...talk.wait(200).close(1, "client"),
+    ...talk.close(1, "server"),
+    ...talk.gone(1),
+  );
   rows.push(...talk.hears(3, '{"type":"user_left","username":"ana"}'));
   rows.push(...talk.wait(100).close(3, "server", 4008, "too slow"));
   rows.push(...talk.close(3, "client", 4008, "too slow"), ...talk.gone(3));
