@@ -4,7 +4,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fill, openWindow, press, say, sees, serious, useBrowser } from "./browser.mjs";
+import {
+  closePolitely,
+  fill,
+  openWindow,
+  press,
+  say,
+  sees,
+  serious,
+  useBrowser,
+} from "./browser.mjs";
 import { LIMITS, NO_SERVER, answered, connected, serve } from "./lesson.mjs";
 import { start } from "./server.mjs";
 
@@ -164,18 +173,20 @@ describe("the drawer", LIMITS, () => {
   });
 
   test("with X-ray, it shows the frames of this page, and no name from the lab", async (t) => {
-    const lab = await openWindow(t, `${lesson.server.url}/lab.html`);
-    await lab.evaluate(() => {
-      document.cookie = `xray=${"a".repeat(32)}.cem; path=/; SameSite=Strict`;
-    });
-    const page = await openWindow(t, `${lesson.server.url}/lesson_01.html`, { beside: lab });
+    const page = await lesson.open(t);
     await connected(page);
     await press(page, "Wire");
+    // This is what a lab in another tab leaves behind, when it has connected its Cem.
+    await page.evaluate(() => {
+      document.cookie = document.cookie.replace(/\..*/, ".cem; path=/; SameSite=Strict");
+    });
 
+    await closePolitely(page, "/ws");
     await say(page, "hello");
 
     await shows(page, "101 Switching Protocols", "a script alone could not see that");
     await shows(page, "Echo: hello", "each message is there");
+    await shows(page, "Client 2", "and each connection");
     assert.doesNotMatch(await rows(page), /Cem/, "this page is not the lab's Cem");
   });
 
@@ -240,7 +251,10 @@ describe("what is not here", LIMITS, () => {
   const lesson = serve("lesson_01_echo");
 
   test("the page of another lesson is a page with the command, and a way back", async (t) => {
-    const page = await openWindow(t, "", { permissions: ["clipboard-write", "clipboard-read"], excused: [answered(404)] });
+    const page = await openWindow(t, "", {
+      permissions: ["clipboard-write", "clipboard-read"],
+      excused: [answered(404)],
+    });
     const answer = await page.goto(`${lesson.server.url}/lesson_07.html`);
 
     assert.equal(answer.status(), 404, "it is not what was asked for");
