@@ -168,6 +168,13 @@ export function everyPage(lesson, options) {
     await sees(page, "#state", "No server answers.", "the page has asked over HTTP");
     assert.notEqual(await page.evaluate(dot), open, "the dot is green only while it is open");
 
+    if (!reconnects) {
+      const isThere = () => document.activeElement.matches("main button");
+      await page.waitForFunction(isThere).catch(() => {
+        assert.fail("the keyboard should be on the button that leads back");
+      });
+    }
+
     const second = await start(lesson.name, first.port);
     t.after(() => second.stop());
     const again = page.getByRole("button", { name: "Connect again", exact: true });

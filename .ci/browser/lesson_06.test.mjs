@@ -60,6 +60,19 @@ describe("lesson 06, JSON", LIMITS, () => {
     assert.equal(errors.length, 2, "each of the two wrong messages has its answer");
   });
 
+  test("what the server refuses comes back to the field", async (t) => {
+    const page = await lesson.open(t);
+    await enter(page, "ana");
+    await say(page, "hello");
+    await sees(page, "#log .received", "ana: hello", "this was accepted");
+    const long = "a".repeat(2001);
+
+    await say(page, long);
+
+    await sees(page, "#log .received", "2001 characters", "the server says why");
+    assert.equal(await page.getByLabel("Say").inputValue(), long, "we need not type it again");
+  });
+
   test("letters of every script make a name, and it is sent in normal form C", async (t) => {
     const page = await lesson.open(t);
 
