@@ -1,10 +1,11 @@
 //! Over real TCP: a server, clients that write bytes, and the rows that come of it.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, io::IoSlice, time::Duration};
 
 use axum::{
     extract::ConnectInfo,
     routing::{get, post},
+    serve::Listener,
 };
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ async fn serve() -> Server {
     let xray = Xray::new();
     let listener = xray.tap(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
     let listener = without_delay(listener);
-    let addr = axum::serve::Listener::local_addr(&listener).expect("it has an address");
+    let addr = Listener::local_addr(&listener).expect("it has an address");
     let app =
         Router::new()
             .route(
@@ -549,6 +550,34 @@ async fn a_client_that_hangs_up_sends_a_fin_and_one_that_breaks_off_a_rst() {
     ];
     assert_eq!(ends, expected, "each is told once, and then we drop the connection");
     assert_eq!(gone["first"], "client", "the client ended it");
+}
+
+#[tokio::test]
+async fn what_the_kernel_does_not_accept_is_not_told() {
+    let xray = Xray::new();
+    let mut listener =
+        xray.tap(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+    let addr = Listener::local_addr(&listener).expect("it has an address");
+    let server = Server { xray, addr };
+    let (mut rows, mut ana) = (server.rows(0xaa), server.connect().await);
+    ana.send(upgrade("/ws", ANA)).await;
+    let (mut connection, _) = listener.accept().await;
+    let mut request = vec![0; upgrade("/ws", ANA).len()];
+    soon(connection.read_exact(&mut request)).await.expect("Ana has sent it");
+    let answer = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    soon(connection.write_all(answer)).await.expect("there is room for it");
+
+    let (header, payload) = ([0x82, 127, 0, 0, 0, 0, 4, 0, 0, 0], vec![b'a'; 64 << 20]);
+    let parts = [IoSlice::new(&header), IoSlice::new(&payload)];
+    let written =
+        soon(connection.write_vectored(&parts)).await.expect("there is some room");
+    drop(connection);
+
+    let frame = rows.until(json!({ "kind": "frame" })).await;
+    assert!(written < payload.len(), "the kernel does not take so much at once");
+    assert_eq!(frame["got"], written - header.len(), "only this is on its way");
+    let gone = rows.until(json!({ "what": "gone" })).await;
+    assert_eq!(gone["sent"], answer.len() + written, "and only this is counted");
 }
 
 /// What somebody gets who asks for `/lab/xray`.
