@@ -77,7 +77,11 @@ function request({ raw, about }) {
   const parts = [section("As it was sent", head(raw.head))];
   if (offers && about.response) parts.push(make("p", {}, compression(took)));
   parts.push(
-    make("p", {}, "Secrets are blanked: ●●● stands for each of them."),
+    make(
+      "p",
+      {},
+      "Secrets in it are blanked: ●●● stands for each. Messages are never blanked.",
+    ),
     make(
       "p",
       {},
@@ -206,7 +210,7 @@ function message(row) {
 
 function cut({ raw, bytes }) {
   if (raw.got !== undefined)
-    return `The frame should have ${number(bytes)} bytes, but only ${number(raw.got)} came.`;
+    return `It should have ${number(bytes)} bytes, but only ${number(raw.got)} came.`;
   return `Only the first bytes of ${number(bytes)} are kept here.`;
 }
 
@@ -322,12 +326,16 @@ function payload({ data, mask, len }) {
   } else {
     rows.unshift(cells("as sent", pairs(bytes), "plain"));
   }
-  const words = mask
-    ? "A client masks each frame with a fresh key. It hides nothing, because the key travels along: " +
-      "it keeps proxies from taking a payload for a request."
-    : "A server does not mask its frames.";
-  return [section(title, make("table", {}, ...rows), make("p", {}, words))];
+  return [
+    section(title, make("table", {}, ...rows), make("p", {}, mask ? MASKED : PLAIN)),
+  ];
 }
+
+const MASKED =
+  "A client masks each frame with a fresh key. It hides nothing, because the key travels " +
+  "along: it keeps proxies from taking a payload for a request.";
+
+const PLAIN = "A server does not mask its frames.";
 
 const pairs = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0"));
 

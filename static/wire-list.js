@@ -117,7 +117,7 @@ export class WireList {
     return Math.max(0, Math.round(this.#entries.length - last));
   }
 
-  /** Draws these entries. Of those that were drawn, the first `gone` are no longer there. */
+  /** Draws these entries. Of those that were drawn, the first `gone` are there no more. */
   show(entries, gone = 0) {
     this.#entries = entries;
     if (this.follows) return this.#scrollTo(Infinity);

@@ -29,6 +29,10 @@ const BROADCAST = 100;
 /** How many texts of broadcasts we remember. */
 const BROADCASTS = 200;
 
+/** What a browser sends when a page goes. Scripts only know it from servers that stop. */
+const GOING_AWAY = 1001;
+const CLOSED_TAB = "Going away: somebody has closed the tab, or left the page.";
+
 /** What X-ray puts in the place of a secret. */
 export const BLANK = "●●●";
 
@@ -224,7 +228,9 @@ export class Rows {
     const isFault = isFirst && isBad && code !== 1005;
     const words = reason && ` · “${reason}”`;
     const text = `${code} ${shortMeaning(code)}${words}`;
-    return { kind: "close", code, reason, meaning: meaning(code), text, isFault };
+    const isTab = code === GOING_AWAY && about.close.from === "client";
+    const sentence = isTab ? CLOSED_TAB : meaning(code);
+    return { kind: "close", code, reason, meaning: sentence, text, isFault };
   }
 
   #isCopy(text, t) {

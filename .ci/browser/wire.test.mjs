@@ -125,6 +125,21 @@ describe("rows", () => {
     );
   });
 
+  test("1001 of a browser means that a page has gone, and not that a server stops", () => {
+    const talk = new Conversation();
+    const rows = rowsOf(
+      talk.close(1, "client", 1001),
+      talk.close(1, "server", 1001),
+      talk.close(2, "server", 1001),
+    );
+
+    assert.deepEqual(
+      rows.map(({ meaning }) => /tab/.test(meaning)),
+      [true, true, false],
+      "who closes first says what it means, and the answer only repeats it",
+    );
+  });
+
   test("a text that is not UTF-8 is shown as bytes, and is a fault", () => {
     const talk = new Conversation();
     const [row] = rowsOf(talk.frame(1, "client", 1, [0x66, 0xff]));
