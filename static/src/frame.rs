@@ -30,9 +30,11 @@ pub fn framed(running: Program, name: &str, text: &str) -> String {
 fn bar(running: Program, name: &str) -> String {
     let page = running.page;
     let mut links = String::from("<a href=\"/\">WebSockets in Rust</a>");
-    if let Some((number, all)) = position(page) {
-        push(&mut links, &format!("<span>{number} of {all}</span>"));
-    }
+    let place = match position(page) {
+        Some((number, all)) => format!("{number} of {all}"),
+        None => running.package.into(), // The exercises, or a program of one's own.
+    };
+    push(&mut links, &format!("<span>{place}</span>"));
     push(&mut links, &link(page, "Page", name));
     if cfg!(debug_assertions) {
         push(&mut links, &link("lab.html", "Lab", name));

@@ -121,6 +121,16 @@ fn the_frame_marks_the_page_that_one_is_on() {
 }
 
 #[test]
+fn the_frame_names_a_program_that_is_no_lesson() {
+    let exercises = Program { package: "exercises", page: "chat.html" };
+
+    let text =
+        frame::framed(exercises, "chat.html", file("chat.html").unwrap_or_default());
+
+    assert!(text.contains("<span>exercises</span>"), "it has no number: {text}");
+}
+
+#[test]
 fn our_script_comes_before_those_of_the_page() {
     for (name, text) in pages() {
         let text = frame::framed(LESSON_01, name, text);
