@@ -14,7 +14,7 @@ import {
   rememberName,
 } from "./names.js";
 import { openRoom } from "./room.js";
-import { whoAmI } from "./server.js";
+import { notSignedIn, whoAmI } from "./server.js";
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
@@ -37,6 +37,7 @@ limitLength(room, ROOM_NAME_LIMIT);
 recallName(username);
 followAddress(room);
 offerPeople(form);
+answer.value = notSignedIn();
 
 /** Gets a token for the name and the password; or says why not, and returns nothing. */
 async function signIn() {

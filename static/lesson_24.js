@@ -19,7 +19,7 @@ import {
 } from "./names.js";
 import { reconnect } from "./reconnect.js";
 import { openRoom } from "./room.js";
-import { refusal, whoAmI } from "./server.js";
+import { notSignedIn, refusal, whoAmI } from "./server.js";
 import { withStorage } from "./storage.js";
 import { openTasks } from "./tasks.js";
 import { openUsers } from "./users.js";
@@ -27,7 +27,6 @@ import { openUsers } from "./users.js";
 /** Where we remember who has signed in: the cookie itself is hidden from scripts. */
 const USER = "lesson_24_capstone_user";
 
-const NOT_SIGNED_IN = "You are not signed in.";
 const STILL_SIGNED_IN = "No server answers, so this browser stays signed in for a while.";
 const NOT_OURS = "The answer is not JSON, so it is not from our server.";
 
@@ -90,7 +89,7 @@ async function signIn() {
 /** Has the server remove the cookie, which is hidden from us. */
 async function signOut() {
   const gone = await fetch("/logout", { method: "POST" }).catch(() => null);
-  leave(gone?.ok ? NOT_SIGNED_IN : STILL_SIGNED_IN);
+  leave(gone?.ok ? notSignedIn() : STILL_SIGNED_IN);
 }
 
 /** Sends the name and the password. If no server answers, we say that in its place. */
@@ -191,7 +190,7 @@ function count(milliseconds) {
 /** Goes on where we were, if our token is still good. Only the server knows that. */
 async function start() {
   const user = withStorage((storage) => JSON.parse(storage.getItem(USER)));
-  if (!(user?.until > Date.now())) return leave(NOT_SIGNED_IN);
+  if (!(user?.until > Date.now())) return leave(notSignedIn());
 
   const { status, sentence } = await whoAmI();
   if (status === 401) leave(sentence);

@@ -33,6 +33,13 @@ export async function whoAmI(token, opened = true) {
   return describe(answer, opened);
 }
 
+/** A cookie belongs to a host. Who has signed in at 127.0.0.1 asks at localhost why not. */
+export function notSignedIn() {
+  return location.hostname === "localhost"
+    ? "You are not signed in at localhost, whose cookies are not those of 127.0.0.1."
+    : "You are not signed in.";
+}
+
 /** The sentence in an answer that refuses something: a `message` in JSON, or the text. */
 export function refusal(text) {
   try {

@@ -13,7 +13,7 @@ import {
   rememberName,
 } from "./names.js";
 import { openRoom } from "./room.js";
-import { whoAmI } from "./server.js";
+import { notSignedIn, whoAmI } from "./server.js";
 
 /** Asks for a token, and for a cookie unless `credentials` is "omit". */
 export function login(username, password, credentials = "same-origin") {
@@ -55,7 +55,7 @@ export function signInForm(formIn, onSignedIn, ...more) {
     ...more,
     make("button", { textContent: "Sign in" }),
   );
-  const answer = make("output", { id: "answer", value: "You are not signed in." });
+  const answer = make("output", { id: "answer", value: notSignedIn() });
   const status = make("p", { className: "status" }, answer);
   const form = make("form", { id: "sign-in" }, fields, status);
   formIn.replaceChildren(form);

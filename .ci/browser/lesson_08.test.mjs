@@ -74,6 +74,17 @@ describe("lesson 08, authentication", LIMITS, () => {
     await sees(ana, "#log", "cem joined.", "the form is what it was");
   });
 
+  test("at localhost the page says why nobody is signed in who is at 127.0.0.1", async (t) => {
+    const ana = await lesson.open(t);
+    await enter(ana, "ana");
+
+    const page = await openWindow(t, null, { beside: ana });
+    await page.goto(`http://localhost:${lesson.server.port}/${lesson.page}`);
+
+    const sentence = "You are not signed in at localhost, whose cookies are not those of 127.0.0.1.";
+    await sees(page, "#answer", sentence, "two hosts, two cookies");
+  });
+
   test("a wrong password is told, and nobody gets in", async (t) => {
     const page = await lesson.open(t, { excused: [answered(401)] });
     await fill(page, "Name", "ana");
