@@ -4,6 +4,7 @@
 // the news or not, say something to them, and ask for the stats.
 
 import { explain } from "./close-codes.js";
+import { keepDrafts } from "./drafts.js";
 import { make } from "./elements.js";
 import { ApiError, ask, follow } from "./live.js";
 import { write } from "./log.js";
@@ -17,6 +18,7 @@ const state = document.querySelector("#state");
 const talk = document.querySelector("#talk");
 const channels = document.querySelector("#channels");
 const authors = document.querySelector("#add-post select");
+const drafts = keepDrafts(document.querySelector("#say").elements.text);
 
 let me;
 
@@ -38,8 +40,15 @@ function draw(now) {
   const { news } = now;
   shown = now;
   if (!news || news.model) drawTables();
-  if (news instanceof CloseEvent && wasLive) write("notice", explain(news));
-  if (news && !(news instanceof CloseEvent)) show(news);
+  if (news instanceof CloseEvent) {
+    if (wasLive) write("notice", explain(news));
+    forgetAccepted();
+    drafts.lost();
+  }
+  if (news && !(news instanceof CloseEvent)) {
+    show(news);
+    settleDrafts(news);
+  }
   drawState();
   // Each connection begins without the news.
   if (now.state === "live" && !wasLive && channels.elements.news.checked)
@@ -100,8 +109,23 @@ channels.elements.stats.addEventListener("click", () => send({ action: "get_stat
 
 onSubmit("#say", ({ text }) => {
   send({ action: "send", channel: "news", message: text.value });
+  forgetAccepted();
+  drafts.sent(text.value);
   return true;
 });
+
+/** Answers come in order: our own message, or an error, which only a message can get here. */
+function settleDrafts({ type, from, message }) {
+  if (type === "message" && from === me) drafts.accepted(message);
+  if (type === "error") drafts.refused();
+  // It comes behind the answers to all that we said before.
+  if (type === "subscribed" || type === "unsubscribed") drafts.forget();
+}
+
+/** Without the news, what we say does not come back: it gets an error, or no answer. */
+function forgetAccepted() {
+  if (!channels.elements.news.checked) drafts.forget();
+}
 
 onSubmit("#announce", ({ text }) =>
   change("POST", "/announcements", { message: text.value }),

@@ -37,6 +37,20 @@ async function addPost(page, by, title) {
   await press(page, "Add post");
 }
 
+/** Puts the socket of the page where a test finds it. */
+function keepSocket(page) {
+  return page.addInitScript(() => {
+    const Real = WebSocket;
+    window.WebSocket = class extends Real {
+      constructor(...all) {
+        super(...all);
+        window.socket = this;
+      }
+    };
+  });
+}
+
+const draft = (page) => page.getByLabel("Say to news", { exact: true }).inputValue();
 const row = (page, table, text) => page.locator(`#${table} tbody tr`, { hasText: text });
 const gone = (locator) => locator.waitFor({ state: "detached" });
 const remove = (page, table, text) =>
@@ -110,6 +124,61 @@ describe("lesson 16, channels", LIMITS, () => {
     assert.ok(!received.some((line) => line.includes("cold")), `Ben got ${received}`);
   });
 
+  test("what the server rejects comes back to the field, with the news or without", async (t) => {
+    const page = await lesson.open(t);
+    const long = "long ".repeat(500);
+    await enter(page, "ana");
+    await sees(page, "#log .notice", "subscribed: news", "Ana has asked for them");
+
+    await say(page, "Tea is ready.");
+    await say(page, long);
+    await sees(page, "#log .problem", "characters", "the page says why");
+    assert.equal(await draft(page), long, "nothing has to be typed again");
+
+    await page.getByLabel("news", { exact: true }).uncheck();
+    await sees(page, "#log .notice", "unsubscribed: news", "she does not hear herself now");
+    await say(page, "Tea is cold.");
+    await say(page, `${long}2`);
+    await page.waitForFunction(() => document.querySelectorAll("#log .problem").length === 2);
+    assert.equal(await draft(page), `${long}2`, "and not what was accepted before it");
+  });
+
+  test("what was said into a lost connection comes back, and what was accepted does not", async (t) => {
+    const page = await lesson.open(t, { prepare: keepSocket });
+    const close = () => page.evaluate(() => window.socket.close(4000));
+    const comesBack = async (times) => {
+      await page.waitForFunction(
+        (times) =>
+          document.querySelector("#state").value === "Connected as ana." &&
+          [...document.querySelectorAll("#log .notice")].filter(({ textContent }) =>
+            textContent.includes("Code 4000"),
+          ).length === times,
+        times,
+      );
+    };
+    await enter(page, "ana");
+    await sees(page, "#log .notice", "subscribed: news", "Ana has asked for them");
+    await say(page, "one");
+    await sees(page, "#log .received", "one", "it was accepted");
+    await page.evaluate(() => {
+      window.socket.send = () => {}; // As into a connection that is lost.
+    });
+    await say(page, "two");
+
+    await close();
+    await comesBack(1);
+    assert.equal(await draft(page), "two", "it may be lost, and the first one is not");
+
+    await page.getByLabel("news", { exact: true }).uncheck();
+    await sees(page, "#log .notice", "unsubscribed: news", "she does not hear herself now");
+    await press(page, "Send");
+    await press(page, "Stats");
+    await sees(page, "#log .notice", "Connections", "the server has read what came before");
+    await close();
+    await comesBack(2);
+    assert.equal(await draft(page), "", "without the news, no answer is a good one");
+  });
+
   test("without a user, the form for a post says what to do first", async (t) => {
     const empty = await start(lesson.name);
     const page = await openWindow(t, `${empty.url}/${lesson.page}`);
@@ -161,18 +230,7 @@ describe("lesson 16, channels", LIMITS, () => {
   });
 
   test("a page whose socket is lost comes back with all its channels", async (t) => {
-    const page = await lesson.open(t, {
-      prepare: (page) =>
-        page.addInitScript(() => {
-          const Real = WebSocket;
-          window.WebSocket = class extends Real {
-            constructor(...all) {
-              super(...all);
-              window.socket = this;
-            }
-          };
-        }),
-    });
+    const page = await lesson.open(t, { prepare: keepSocket });
     await enter(page, "ana");
     await sees(page, "#log .notice", "subscribed: news", "the page has asked for the news");
 
