@@ -173,13 +173,14 @@ function tcp({ raw, text, about }) {
     ["sent", `${number(raw.sent)} bytes`],
     ["hung up first", raw.first && `the ${raw.first}`],
   ]);
-  return make("div", {}, totals, make("p", {}, ending(about)));
+  return make("div", {}, totals, make("p", {}, ending(raw, about)));
 }
 
-function ending({ response, close }) {
+function ending({ first }, { response, close }) {
   if (!close && response?.isFault) return "There was no WebSocket on this connection.";
   if (!close) return "No Close frame came before: for a script, the code is 1006.";
-  return "After the two Close frames, the server hangs up first, as RFC 6455 asks.";
+  const rule = "RFC 6455 asks the server to hang up first after the Close frames.";
+  return first === "server" ? rule : `${rule} Here the client did.`;
 }
 
 // Frames.

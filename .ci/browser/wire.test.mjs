@@ -685,6 +685,10 @@ describe("the wire view", LIMITS, () => {
       .waitFor();
     await choose(page, "after our ping");
     await panel(page).getByText("The round trip took 0.38 ms").waitFor();
+    await choose(page, "the server hung up first");
+    await panel(page).getByText("RFC 6455 asks the server to hang up first").waitFor();
+    await choose(page, "the client hung up first");
+    await panel(page).getByText("There was no WebSocket on this connection.").waitFor();
   });
 
   test("filters show the clients, the kinds and the texts that are asked for", async (t) => {
