@@ -38,10 +38,12 @@ toggle.addEventListener("keydown", (event) => {
 // What is wider than the page scrolls inside, and the keyboard can get there, too. Not every
 // browser sees to that by itself.
 const widths = new ResizeObserver((parts) => {
-  for (const { target } of parts) {
-    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+  // Measure all, and then change all: the page for printing has thousands.
+  const scrolls = parts.map(({ target }) => target.scrollWidth > target.clientWidth);
+  parts.forEach(({ target }, i) => {
+    if (scrolls[i]) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
-  }
+  });
 });
 for (const part of document.querySelectorAll("main pre > code, main .table-wrapper"))
   widths.observe(part);

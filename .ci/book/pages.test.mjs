@@ -99,7 +99,7 @@ test("the search finds a word", { timeout: 60_000 }, async (t) => {
 
 test("all of it on one page, with everything unfolded", { timeout: 60_000 }, async (t) => {
   const page = await openWindow(t, null, { prepare: (p) => p.addInitScript("window.print = () => {}") });
-  await page.goto(at("print.html"));
+  await page.goto(at("print.html"), { timeout: 40_000 }); // It is 60 pages at once.
   await page.emulateMedia({ media: "print" });
   const { titles, height } = await page.evaluate(() => ({
     titles: document.querySelectorAll("main h1").length,
