@@ -219,13 +219,10 @@ export function closePolitely(page, path) {
   );
 }
 
-/** What axe-core finds, if it is serious, outside of what `exclude` picks. */
-export async function serious(page, exclude = []) {
+/** What axe-core finds, if it is serious. */
+export async function serious(page) {
   await page.evaluate(readFileSync(AXE, "utf8"));
-  const { violations } = await page.evaluate(
-    ([exclude]) => globalThis.axe.run({ include: [["html"]], exclude }),
-    [exclude],
-  );
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
   return violations
     .filter(({ impact }) => ["serious", "critical"].includes(impact))
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);

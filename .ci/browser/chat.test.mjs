@@ -22,7 +22,7 @@ import { explain } from "../../static/close-codes.js";
 const PAGES = new URL("../../static/", import.meta.url);
 const HOST = "http://chat.test";
 const HOSTILE = '<img src="x" onerror="document.title = 1">';
-const LIMITS = { timeout: 240_000 };
+const LIMITS = { timeout: 480_000 };
 
 const chat = (from, content) => ({
   type: "chat",

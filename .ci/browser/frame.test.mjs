@@ -127,7 +127,7 @@ describe("the frame around a page", LIMITS, () => {
 
       assert.equal(await overflow(page), 0, "nobody should have to scroll sideways");
       // The view has tests of its own.
-      assert.deepEqual(await serious(page, ["wire-view"]), [], "a page for everybody");
+      assert.deepEqual(await serious(page), [], "a page for everybody");
       const [bar, first] = await page
         .locator("#course > a, #course > button")
         .evaluateAll((parts) => [parts.at(-1), parts[0]].map((part) => part.offsetTop));

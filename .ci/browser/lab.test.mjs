@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { openWindow, overflow, sees, serious, useBrowser } from "./browser.mjs";
 import { start } from "./server.mjs";
 
-const LIMITS = { timeout: 240_000 };
+const LIMITS = { timeout: 480_000 };
 const PAGES = new URL("../../static/", import.meta.url);
 
 /** Where `mdbook serve` shows the book: the one origin that lesson 08 lists. */

@@ -15,7 +15,7 @@ import {
 import { start } from "./server.mjs";
 
 const HOSTILE = '<img src="x" onerror="document.title = 1">';
-export const LIMITS = { timeout: 240_000 };
+export const LIMITS = { timeout: 480_000 };
 
 /** What the browser itself logs to the console when a server rejects an upgrade. */
 export const rejected = (status) =>

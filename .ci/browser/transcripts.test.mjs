@@ -11,7 +11,7 @@ import { start } from "./server.mjs";
 import { parse } from "../../static/transcript.js";
 
 const FOLDER = new URL("../../book/transcripts/", import.meta.url);
-const LIMITS = { timeout: 240_000, concurrency: 4 };
+const LIMITS = { timeout: 480_000, concurrency: 4 };
 
 /** What the browser itself logs when a server rejects an upgrade, as it should. */
 const REJECTIONS = [

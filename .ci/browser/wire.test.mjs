@@ -12,7 +12,7 @@ import { WireLog } from "../../static/wire-log.js";
 import { Rows, note } from "../../static/wire-rows.js";
 import { transcriptOf } from "../../static/wire-transcript.js";
 
-const LIMITS = { timeout: 240_000 };
+const LIMITS = { timeout: 480_000 };
 
 /** Rows of the wire view, from rows of X-ray. */
 function rowsOf(...raw) {
@@ -927,7 +927,7 @@ describe("the wire view", LIMITS, () => {
     t.diagnostic(JSON.stringify({ ...measured, heap }));
 
     assert.ok(measured.seconds < 20, `it took ${measured.seconds} s instead of 10`);
-    // On a machine with nothing else to do it is 60. CI may run eight things at once.
+    // Far below what we measure: CI's two cores have other things to do at the same time.
     assert.ok(measured.fps > 5, `only ${measured.fps} frames a second`);
     assert.ok(measured.longest < 2000, `a frame took ${measured.longest} ms`);
     assert.ok(measured.elements < 2_000, `${measured.elements} elements are too many`);
