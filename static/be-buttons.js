@@ -1,4 +1,4 @@
-// Signing in without typing: a button for each person of the course, such as “Be ana”.
+// Signing in without typing: a button for each person of people.js, such as “Be ana”.
 
 import { make } from "./elements.js";
 import { PEOPLE } from "./people.js";

@@ -14,14 +14,14 @@ const KEPT = 1_000;
 /** Where this window remembers that the drawer is open. */
 const KEY = "wire";
 
-/** Adds a button to the links of the course, which opens the drawer and closes it. */
-export function addDrawer(links) {
-  const hasXray = "xray" in links.dataset;
+/** Adds a button to the bar, which opens the drawer and closes it. */
+export function addDrawer(bar) {
+  const hasXray = "xray" in bar.dataset;
   const drawer = make("aside", { id: "wire", ariaLabel: "Wire", tabIndex: -1, hidden: true });
   const button = make("button", { type: "button", ariaExpanded: "false" }, "Wire");
   button.setAttribute("aria-controls", drawer.id);
-  links.append(button);
-  links.after(drawer);
+  bar.append(button);
+  bar.after(drawer);
 
   let view;
   let loading;

@@ -41,7 +41,7 @@ export function rememberName(name) {
 }
 
 /**
- * Fills a field with the room that the address names, as in `lesson_07.html#room=rust`, now
+ * Fills a field with the room that the address names, as in `#room=rust`, now
  * and when somebody puts another one there.
  */
 export function followAddress(field) {

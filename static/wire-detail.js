@@ -47,8 +47,8 @@ export function detail(row) {
 }
 
 const NO_XRAY =
-  "This is all that a script sees. A server of the course that is a debug build, and " +
-  "listens on this computer alone, shows the frames, too.";
+  "This is all that a script sees. A debug build of the server that listens on this " +
+  "computer alone shows the frames, too.";
 
 function subtitle({ t, client, from, about }) {
   if (!about) return "";

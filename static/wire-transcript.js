@@ -1,5 +1,5 @@
 // A session as a transcript: what clients did, and what the server answered, in the
-// language that transcript.js reads and the book specifies.
+// language that transcript.js reads.
 
 import { PEOPLE as PASSWORDS } from "./people.js";
 import { BLANK } from "./wire-rows.js";

@@ -1,4 +1,4 @@
-// X-ray: what a server of the course reports about the connections of this browser.
+// X-ray: what the server reports about the connections of this browser.
 //
 // A debug build that listens on this computer alone can see what scripts cannot: the
 // upgrade, the frames with their headers, pings and pongs, the end of the TCP connection.
@@ -33,7 +33,7 @@ function newToken() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Whether the server has X-ray. One that is not of the course has none. */
+/** Whether the server has X-ray. A server without the lab has none. */
 export async function hasXray(server = "") {
   try {
     const answer = await fetch(`${server}/lab.json`, { credentials: "omit" });

@@ -52,13 +52,13 @@ describe("the frame around a page", LIMITS, () => {
   test("leads to the course, the page, the lab and the chapter, and says which lesson it is", async (t) => {
     const page = await lesson.open(t);
     const { url } = lesson.server;
-    const links = page.getByRole("navigation", { name: "Course" });
+    const links = page.getByRole("navigation", { name: "Site" });
     const follow = async (name, expected) => {
       await links.getByRole("link", { name, exact: true }).click();
       await page.waitForURL(expected);
     };
 
-    await sees(page, "#course", "1 of 18", "this is the first of the lessons");
+    await sees(page, "#bar", "1 of 18", "this is the first of the lessons");
     const current = links.locator('[aria-current="page"]');
     assert.equal(await current.textContent(), "Page", "we are on the lesson's page");
     await follow("Lab", `${url}/lab.html`);
@@ -87,15 +87,15 @@ describe("the frame around a page", LIMITS, () => {
 
   test("names three things to try, for whoever opens them with the keyboard", async (t) => {
     const page = await lesson.open(t);
-    const items = page.locator("#course li");
+    const items = page.locator("#bar li");
     assert.equal(await items.first().isVisible(), false, "the frame is quiet at first");
 
-    await page.locator("#course summary").focus();
+    await page.locator("#bar summary").focus();
     await page.keyboard.press("Enter");
 
     await items.first().waitFor();
     assert.equal(await items.count(), 3, "there are three");
-    await sees(page, "#course li", "Send four bytes", "they are about this page");
+    await sees(page, "#bar li", "Send four bytes", "they are about this page");
   });
 
   test("is not printed", async (t) => {
@@ -103,7 +103,7 @@ describe("the frame around a page", LIMITS, () => {
     await press(page, "Wire");
     await page.emulateMedia({ media: "print" });
 
-    for (const part of ["#course", ".skip", "#wire"])
+    for (const part of ["#bar", ".skip", "#wire"])
       assert.equal(await page.locator(part).isVisible(), false, `${part} is of no use on paper`);
   });
 
@@ -122,14 +122,14 @@ describe("the frame around a page", LIMITS, () => {
       });
       await connected(page);
       await press(page, "Wire");
-      await page.locator("#course summary").click();
+      await page.locator("#bar summary").click();
       await shows(page, "GET /ws", "the view is there");
 
       assert.equal(await overflow(page), 0, "nobody should have to scroll sideways");
       // The view has tests of its own.
       assert.deepEqual(await serious(page), [], "a page for everybody");
       const [bar, first] = await page
-        .locator("#course > a, #course > button")
+        .locator("#bar > a, #bar > button")
         .evaluateAll((parts) => [parts.at(-1), parts[0]].map((part) => part.offsetTop));
       assert.ok(bar - first < 40, "the links take two lines at most");
     });

@@ -4,12 +4,11 @@
 
 use std::fmt::Write;
 
-use crate::{FILES, Program, head, qr_code, xray_is_on};
+use crate::{Program, course, head, qr_code, xray_is_on};
 
 /// The page `name`, whose text is `text`, as this program serves it.
 ///
-/// Its chapter, and the lesson's number, are those of the program that runs. What there is
-/// to try is the page's own.
+/// The links are those of the program that runs. What there is to try is the page's own.
 pub fn framed(running: Program, name: &str, text: &str) -> String {
     let Some((head, rest)) = text.split_once("<body") else { return text.into() };
     let Some((attributes, body)) = rest.split_once('>') else { return text.into() };
@@ -20,26 +19,21 @@ pub fn framed(running: Program, name: &str, text: &str) -> String {
     let body = body.replacen("<main>", r#"<main id="main">"#, 1);
 
     format!(
-        "{before}<script type=\"module\" src=\"/course.js\"></script>\n    {scripts}\
+        "{before}<script type=\"module\" src=\"/bar.js\"></script>\n    {scripts}\
          <body{attributes}>\n{}{body}",
         bar(running, name)
     )
 }
 
-/// The skip link, and the links of the course.
+/// The skip link, and the bar with the links.
 fn bar(running: Program, name: &str) -> String {
     let page = running.page;
     let mut links = String::from("<a href=\"/\">WebSockets in Rust</a>");
-    let place = match position(page) {
-        Some((number, all)) => format!("{number} of {all}"),
-        None => running.package.into(), // The exercises, or a program of one's own.
-    };
-    push(&mut links, &format!("<span>{place}</span>"));
+    push(&mut links, &format!("<span>{}</span>", course::place(running)));
     push(&mut links, &link(page, "Page", name));
     if cfg!(debug_assertions) {
         push(&mut links, &link("lab.html", "Lab", name));
-        // A release build may be far from the book.
-        if head::chapter(page).is_some() {
+        if course::chapter(page).is_some() {
             push(&mut links, &link("chapter", "Chapter", name));
         }
     }
@@ -50,7 +44,7 @@ fn bar(running: Program, name: &str) -> String {
     let xray = if xray_is_on() { " data-xray" } else { "" };
     format!(
         "    <a class=\"skip\" href=\"#main\">Skip to the page</a>\n    \
-         <nav id=\"course\" aria-label=\"Course\"{xray}>\n      {links}\n    </nav>"
+         <nav id=\"bar\" aria-label=\"Site\"{xray}>\n      {links}\n    </nav>"
     )
 }
 
@@ -71,18 +65,6 @@ fn tries(name: &str) -> Option<String> {
         head::meta(name, "try").map(|one| format!("<li>{}</li>", escaped(one))).collect();
     (!items.is_empty())
         .then(|| format!("<details><summary>Try it</summary><ol>{items}</ol></details>"))
-}
-
-/// Which lesson of how many has this page. There are gaps in the numbers of the lessons, so
-/// we count the pages.
-fn position(page: &str) -> Option<(usize, usize)> {
-    let lessons: Vec<_> = FILES
-        .iter()
-        .map(|&(name, _)| name)
-        .filter(|name| name.starts_with("lesson_") && name.ends_with(".html"))
-        .collect();
-    let index = lessons.iter().position(|&name| name == page)?;
-    Some((index + 1, lessons.len()))
 }
 
 /// How others of the room come to the page of this program: the addresses, and a QR code

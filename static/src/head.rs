@@ -24,11 +24,6 @@ pub fn package(page: &str) -> Option<&'static str> {
     meta(page, "package").next()
 }
 
-/// Where the book explains the program of a page, seen from the folder of its texts.
-pub fn chapter(page: &str) -> Option<&'static str> {
-    meta(page, "chapter").next()
-}
-
 /// What stands between `<title>` and `</title>`.
 pub fn title(page: &str) -> Option<&'static str> {
     let (_, rest) = head(page).split_once("<title>")?;

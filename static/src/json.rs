@@ -1,4 +1,4 @@
-//! JSON for the lab. The first lessons have no library for it.
+//! JSON for the lab. The first lessons have no library for that.
 
 /// A text as JSON has it.
 pub fn quoted(text: &str) -> String {

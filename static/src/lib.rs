@@ -3,7 +3,7 @@
 //! A program needs two lines for it: [`listen`] opens the port and prints where to look,
 //! [`router`] serves the pages.
 
-mod chapter;
+mod course;
 mod frame;
 mod head;
 mod json;
@@ -188,7 +188,7 @@ pub fn router_with_origins<S: Clone + Send + Sync + 'static>(
         Router::new()
             .route("/lab", get(async || Redirect::temporary("/lab.html")))
             .merge(lab::router(running, origins))
-            .merge(chapter::router(running))
+            .merge(course::router(running))
     } else {
         Router::new()
     };
@@ -222,7 +222,7 @@ pub fn file(name: &str) -> Option<&'static str> {
     Some(published(name, text, cfg!(debug_assertions)))
 }
 
-/// What a page gets of a file. The passwords of the course are for debug builds alone.
+/// What a page gets of a file. The passwords to try it with are for debug builds alone.
 fn published(name: &str, text: &'static str, debug: bool) -> &'static str {
     if name == "people.js" && !debug { "export const PEOPLE = {};\n" } else { text }
 }

@@ -58,7 +58,7 @@ pub fn is_on() -> bool {
     XRAY.is_on()
 }
 
-/// Serves the viewers. `origins` are those whose pages may ask, beside our own and the book's.
+/// Serves the viewers. `origins` are those whose pages may ask, beside our own and local ones.
 pub fn router<S: Clone + Send + Sync + 'static>(origins: &str) -> Router<S> {
     XRAY.router(origins)
 }

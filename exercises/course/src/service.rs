@@ -26,8 +26,10 @@ pub const PACKAGES: [(&str, &str, &[&str]); 3] = [
 
 const TRANSCRIPTS: &str = "book/transcripts/lesson_24_capstone";
 
-/// The page of the capstone, and the lab, which is for the development.
-pub const PAGES_TO_OPEN: [&str; 2] = ["lesson_24.html", "lab.html"];
+/// The page of the capstone, the lab, which is for the development, and what the server puts
+/// into pages or shows in their place.
+pub const PAGES_TO_OPEN: [&str; 5] =
+    ["lesson_24.html", "lab.html", "bar.js", "elsewhere.html", "nothing.html"];
 
 const README: &str = include_str!("../service/README.md");
 const PASSWORD: &str = include_str!("../service/password.rs");

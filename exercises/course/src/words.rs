@@ -55,6 +55,31 @@ pub const PAGES: &[Row] = &[
     ("every program of the course", "the program"),
     ("wherever the course has been moved to", "wherever both have been moved to"),
     (" The first lessons have no library for that.", ""),
+    // What the bar says of the course.
+    ("mod course;\n", ""),
+    (", course, head", ", head"),
+    ("            .merge(course::router(running))\n", ""),
+    ("course::place(running)", "running.package"),
+    (
+        "        if course::chapter(page).is_some() {\n            push(&mut links, \
+         &link(\"chapter\", \"Chapter\", name));\n        }\n",
+        "",
+    ),
+    (
+        " <a href=\"/chapter\">The chapter</a> explains the program: you\n        get the \
+         page of the book while <code>mdbook serve book</code> runs, and else the text\n        \
+         that it is made from.\n",
+        "\n",
+    ),
+    ("//! <meta name=\"chapter\" content=\"lessons/07-rooms\" />\n", ""),
+    (
+        " `chapter` is the file of the book that\n//! explains the program, without its \
+         ending, and each `try` something to do with the page.",
+        "\n//! Each `try` is something to do with the page.",
+    ),
+    ("    <meta name=\"chapter\" content=\"lessons/24-capstone\" />\n", ""),
+    ("WebSockets in Rust", NAME),
+    ("cargo run -p lesson_01_echo", "cargo run"),
     ("Lesson 07: rooms", "My chat"),
     ("lesson_07_rooms", NAME),
     ("The book's pages may ask, too,", "Pages of this machine may ask, too,"),

@@ -5,7 +5,7 @@ import { make } from "./elements.js";
 
 // Pages of no program open no sockets, and the lab shows them itself.
 const isOfProgram = document.querySelector('meta[name="package"]');
-if (isOfProgram) addDrawer(document.querySelector("#course"));
+if (isOfProgram) addDrawer(document.querySelector("#bar"));
 
 for (const command of document.querySelectorAll("pre")) addCopy(command);
 

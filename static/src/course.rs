@@ -1,5 +1,5 @@
-//! The way from a page to its chapter: in the book, if somebody serves it, or else as the
-//! text from which the book is made.
+//! Where a page stands in the course: its number, and its chapter. The chapter is a page of
+//! the book, if somebody serves it, or else the text from which the book is made.
 
 use std::{env, fs, path::Path, time::Duration};
 
@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Program, head};
+use crate::{FILES, Program, head};
 
 /// Where `mdbook serve` shows the book.
 const BOOK_PORT: u16 = 3000;
@@ -27,9 +27,27 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Where the texts of the book are, seen from this crate.
 const TEXTS: &str = "../book/src";
 
-/// For debug builds alone: a release build may be far from the book.
+/// Which lesson of how many has this page. There are gaps in the numbers of the lessons, so
+/// we count the pages. The exercises have no number, only their name.
+pub fn place(Program { package, page }: Program) -> String {
+    let lessons = FILES.iter().map(|&(name, _)| name);
+    let lessons = lessons
+        .filter(|name| name.starts_with("lesson_") && name.ends_with(".html"))
+        .collect::<Vec<_>>();
+    match lessons.iter().position(|&name| name == page) {
+        Some(index) => format!("{} of {}", index + 1, lessons.len()),
+        None => package.into(),
+    }
+}
+
+/// Where the book explains the program of a page, seen from the folder of its texts.
+pub fn chapter(page: &str) -> Option<&'static str> {
+    head::meta(page, "chapter").next()
+}
+
+/// The way to the chapter, in debug builds alone: a release build may be far from the book.
 pub fn router<S: Clone + Send + Sync + 'static>(running: Program) -> Router<S> {
-    let Some(chapter) = head::chapter(running.page) else { return Router::new() };
+    let Some(chapter) = chapter(running.page) else { return Router::new() };
 
     Router::new()
         .route("/chapter", get(open))
@@ -152,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_text_of_the_chapter_comes_as_text() {
-        let chapter = head::chapter(RUNNING.page).expect("the page names its chapter");
+        let chapter = super::chapter(RUNNING.page).expect("the page names its chapter");
 
         let response = text(State(chapter)).await;
 
