@@ -40,6 +40,8 @@ pub struct Hub {
 
 #[derive(Default)]
 struct Shared {
+    /// How many rows there have been, for all browsers together.
+    rows: u64,
     connections: u64,
     viewers: u64,
     histories: Vec<History>,
@@ -51,6 +53,8 @@ struct History {
     token: Token,
     rows: Rows,
     forgotten: u64,
+    /// The number of the last one that is forgotten.
+    last_forgotten: u64,
 }
 
 /// What waits for a viewer.
@@ -60,6 +64,8 @@ struct Queue {
     rows: Rows,
     /// How many rows came while this was full.
     missed: u64,
+    /// The number of the last one of them.
+    last_missed: u64,
     wake: Arc<Notify>,
 }
 
@@ -94,9 +100,11 @@ impl Hub {
     }
 
     /// Keeps a row, and queues it for the viewers of its browser.
-    pub fn push(&self, token: Token, row: Row) {
-        let row = Arc::new(row);
+    pub fn push(&self, token: Token, mut row: Row) {
         let mut shared = self.lock();
+        shared.rows += 1;
+        row.number = shared.rows;
+        let row = Arc::new(row);
         shared.history(token).push(&row);
         for queue in shared.queues.iter_mut().filter(|queue| queue.token == token) {
             queue.push(&row);
@@ -116,7 +124,8 @@ impl Hub {
             history.replay(&mut rows);
             wake.notify_one();
         }
-        let queue = Queue { viewer, token, rows, missed: 0, wake: wake.clone() };
+        let queue =
+            Queue { viewer, token, rows, missed: 0, last_missed: 0, wake: wake.clone() };
         shared.queues.push(queue);
 
         Some(Viewer { viewer, hub: self.clone(), wake })
@@ -138,7 +147,12 @@ impl Shared {
                 self.histories.sort_by_key(|history| Reverse(history.rows.latest()));
                 self.histories.pop();
             }
-            self.histories.push(History { token, rows: Rows::default(), forgotten: 0 });
+            self.histories.push(History {
+                token,
+                rows: Rows::default(),
+                forgotten: 0,
+                last_forgotten: 0,
+            });
             self.histories.len() - 1
         });
         &mut self.histories[index]
@@ -149,7 +163,7 @@ impl History {
     fn push(&mut self, row: &Arc<Row>) {
         self.rows.push(row);
         while self.rows.exceed(HISTORY) {
-            self.rows.pop();
+            self.last_forgotten = self.rows.pop().map_or(0, |row| row.number);
             self.forgotten += 1;
         }
     }
@@ -157,7 +171,7 @@ impl History {
     fn replay(&self, to: &mut Rows) {
         if self.forgotten > 0 {
             let at = self.rows.rows.front().map_or(Duration::ZERO, |row| row.at);
-            to.push(&gap(at, self.forgotten));
+            to.push(&gap(self.last_forgotten, at, self.forgotten));
         }
         for row in &self.rows.rows {
             to.push(row);
@@ -170,6 +184,7 @@ impl Queue {
         // Once a row is left out, so are the next ones: the gap comes at the end.
         if self.missed > 0 || self.rows.is_full(QUEUE) {
             self.missed += 1;
+            self.last_missed = row.number;
         } else {
             self.rows.push(row);
         }
@@ -183,8 +198,10 @@ impl Rows {
         self.rows.push_back(row.clone());
     }
 
-    fn pop(&mut self) {
-        self.bytes -= self.rows.pop_front().map_or(0, |row| row.size());
+    fn pop(&mut self) -> Option<Arc<Row>> {
+        let row = self.rows.pop_front();
+        self.bytes -= row.as_ref().map_or(0, |row| row.size());
+        row
     }
 
     fn exceed(&self, bounds: Bounds) -> bool {
@@ -200,8 +217,8 @@ impl Rows {
     }
 }
 
-fn gap(at: Duration, rows: u64) -> Arc<Row> {
-    Arc::new(Row { at, connection: 0, event: Event::Gap(rows) })
+fn gap(number: u64, at: Duration, rows: u64) -> Arc<Row> {
+    Arc::new(Row { number, at, connection: 0, event: Event::Gap(rows) })
 }
 
 /// Somebody who looks at the connections of a browser. When it is dropped, its place is free.
@@ -233,7 +250,7 @@ impl Viewer {
         let mut rows = Vec::from(mem::take(&mut queue.rows).rows);
         let missed = mem::take(&mut queue.missed);
         if missed > 0 {
-            rows.push(gap(now, missed));
+            rows.push(gap(queue.last_missed, now, missed));
         }
         rows
     }
@@ -253,7 +270,8 @@ mod tests {
     const ANA: Token = Token(1);
 
     fn row(connection: u64) -> Row {
-        Row { at: Duration::ZERO, connection, event: Event::Fin(Side::Client) }
+        let event = Event::Fin(Side::Client);
+        Row { number: 0, at: Duration::ZERO, connection, event }
     }
 
     /// The connections of rows, or how many rows a gap has.
@@ -322,6 +340,31 @@ mod tests {
         let rows = shown(&hub.watch(ANA).expect("it is the first one").rows().await);
 
         assert_eq!(rows, [Err(6), Ok(7), Ok(8), Ok(9)], "more would have too many bytes");
+    }
+
+    #[tokio::test]
+    async fn numbers_of_rows_rise_and_a_gap_has_that_of_the_last_row_left_out() {
+        let hub = Hub::new();
+        let mut reads_late = hub.watch(ANA).expect("it is the first one");
+        for connection in 1..=QUEUE.rows as u64 + 5 {
+            hub.push(Token(2), row(connection)); // Others' rows have numbers, too.
+            hub.push(ANA, row(connection));
+        }
+        let mut comes_late = hub.watch(ANA).expect("it is the second one");
+
+        let last = 2 * (QUEUE.rows as u64 + 5);
+        for (viewer, gap) in [(&mut reads_late, last), (&mut comes_late, last - 2000)] {
+            let rows = viewer.rows().await;
+            let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
+            assert!(
+                numbers.is_sorted_by(|a, b| a < b),
+                "who remembers the highest one knows what is new: {numbers:?}"
+            );
+            assert_eq!(numbers.last(), Some(&last), "this was the last row");
+            let is_gap = |row: &&Arc<Row>| matches!(row.event, Event::Gap(_));
+            let number = rows.iter().find(is_gap).map(|row| row.number);
+            assert_eq!(number, Some(gap), "whoever saw this row has missed nothing");
+        }
     }
 
     #[tokio::test]

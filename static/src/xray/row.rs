@@ -6,6 +6,10 @@
 //! | `request`, `response` | the handshake; a rejection has its body |
 //! | `frame` | a frame, with its header and the first bytes of its payload, in hex |
 //! | `gap` | so many rows are left out here |
+//!
+//! Each row has a number, `row`, which grows by one with each row that the program makes,
+//! for whichever browser. A gap has the number of the last row that it stands for. So a
+//! viewer gets rising numbers, and after it has connected again it knows which are new.
 
 use std::{fmt::Display, net::SocketAddr, time::Duration};
 
@@ -17,6 +21,8 @@ const OVERHEAD: usize = 256;
 
 /// One thing that happened. Times count from the start of the program.
 pub struct Row {
+    /// The hub gives it, when the row is pushed.
+    pub number: u64,
     pub at: Duration,
     pub connection: u64,
     pub event: Event,
@@ -91,6 +97,7 @@ impl Row {
 
     pub fn json(&self) -> String {
         let mut row = Object::default();
+        row.value("row", self.number);
         row.value("t", milliseconds(self.at));
         if !matches!(self.event, Event::Gap(_)) {
             row.value("connection", self.connection);

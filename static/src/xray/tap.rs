@@ -355,7 +355,7 @@ impl Tap {
 
     fn push(&self, at: Duration, event: Event) {
         if let Some(Shown { token, connection }) = self.shown {
-            self.hub.push(token, Row { at, connection, event });
+            self.hub.push(token, Row { number: 0, at, connection, event });
         }
     }
 }

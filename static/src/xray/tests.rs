@@ -233,7 +233,7 @@ async fn a_conversation_is_told_from_the_handshake_to_the_end() {
         .iter()
         .map(|row| {
             let mut row = row.clone();
-            for name in ["t", "took", "rtt", "lasted", "head"] {
+            for name in ["row", "t", "took", "rtt", "lasted", "head"] {
                 row.as_object_mut().expect("a row is an object").remove(name);
             }
             row
@@ -267,6 +267,9 @@ async fn a_conversation_is_told_from_the_handshake_to_the_end() {
     ];
     assert_eq!(without_times, expected, "this is what Ana and the server did, in order");
 
+    let numbers: Vec<_> =
+        rows.seen.iter().filter_map(|row| row["row"].as_u64()).collect();
+    assert_eq!(numbers, Vec::from_iter(1..=10), "no row has the number of another");
     let times: Vec<f64> = rows.seen.iter().filter_map(|row| row["t"].as_f64()).collect();
     assert!(times.is_sorted(), "time goes on: {times:?}");
     let pong = rows.until(json!({ "opcode": 10 })).await;
