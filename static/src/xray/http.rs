@@ -7,7 +7,21 @@ const HEAD_LIMIT: usize = 16 * 1024;
 const BLANK: &str = "●●●";
 
 /// What the name of a header or of a query parameter contains if its value is a secret.
-const SECRETS: [&str; 6] = ["token", "ticket", "password", "secret", "key", "code"];
+const SECRETS: [&str; 13] = [
+    "token",
+    "ticket",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "key",
+    "code",
+    "auth",
+    "session",
+    "jwt",
+    "sig",
+    "credential",
+];
 
 /// The head is longer than [`HEAD_LIMIT`].
 #[derive(Debug, PartialEq)]
@@ -30,29 +44,28 @@ impl Buffer {
         self.bytes.is_empty()
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Takes up to `limit` bytes from the beginning: those of a body.
-    pub fn take(&mut self, limit: u64) -> Vec<u8> {
-        let length = usize::try_from(limit).unwrap_or(usize::MAX).min(self.bytes.len());
+    /// Takes what is left after the last head.
+    pub fn take_all(&mut self) -> Vec<u8> {
+        self.take(self.bytes.len())
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
         if length > 0 {
             self.searched = 0;
         }
         self.bytes.drain(..length).collect()
     }
 
-    /// Takes everything.
-    pub fn take_all(&mut self) -> Vec<u8> {
-        self.take(u64::MAX)
-    }
-
     /// Takes the next head, if it is complete.
     pub fn take_head(&mut self) -> Result<Option<Head>, TooLong> {
         // Servers ignore line ends before a request.
         let blank = self.bytes.iter().take_while(|byte| b"\r\n".contains(byte)).count();
-        self.take(blank as u64);
+        self.take(blank);
 
         let end = (self.searched..self.bytes.len()).find_map(|at| {
             let rest = &self.bytes[at..];
@@ -60,9 +73,7 @@ impl Buffer {
             ends.iter().find(|end| rest.starts_with(end)).map(|end| at + end.len())
         });
         match end {
-            Some(end) if end <= HEAD_LIMIT => {
-                Ok(Some(Head::parse(&self.take(end as u64))))
-            }
+            Some(end) if end <= HEAD_LIMIT => Ok(Some(Head::parse(&self.take(end)))),
             None if self.bytes.len() <= HEAD_LIMIT => {
                 // The end may have begun: two of its three bytes may be there.
                 self.searched = self.bytes.len().saturating_sub(2);
@@ -97,19 +108,24 @@ impl Head {
             .map(|(_, value)| value.trim())
     }
 
-    /// Whether this asks for a WebSocket.
+    /// Whether this asks for a WebSocket. Only a GET can: other methods have answers of
+    /// other kinds.
     pub fn is_upgrade(&self) -> bool {
-        self.values("upgrade").any(|value| value.to_lowercase().contains("websocket"))
+        let is_get = self.lines.first().is_some_and(|line| line.starts_with("GET "));
+        let mut protocols = self.values("upgrade").flat_map(|value| value.split(','));
+        is_get && protocols.any(|one| one.trim().eq_ignore_ascii_case("websocket"))
     }
 
-    /// How long the body is, if the head says so.
+    /// How long the body of a response is, if the head says so.
     pub fn content_length(&self) -> Option<u64> {
         self.values("content-length").next()?.parse().ok()
     }
 
-    /// Whether only the body itself tells where it ends.
-    pub fn is_chunked(&self) -> bool {
-        self.values("transfer-encoding").next().is_some()
+    /// Whether a body follows this request, or may follow: a length that we cannot read
+    /// counts, too.
+    pub fn has_body(&self) -> bool {
+        self.values("content-length").any(|length| length != "0")
+            || self.values("transfer-encoding").next().is_some()
     }
 
     /// The status of a response.
@@ -118,15 +134,15 @@ impl Head {
         first.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()
     }
 
-    /// What a request asks for, without the secrets of its query.
+    /// What a request asks for, without the secrets of its URL.
     pub fn path(&self) -> String {
         let first = self.lines.first().map_or("", String::as_str);
-        blank_query(first.split(' ').nth(1).unwrap_or_default())
+        blank_urls(first.split(' ').nth(1).unwrap_or_default())
     }
 
-    /// The first line, without the secrets of its query.
+    /// The first line, without the secrets of its URL.
     pub fn first_line(&self) -> String {
-        blank_query(self.lines.first().map_or("", String::as_str))
+        blank_urls(self.lines.first().map_or("", String::as_str))
     }
 
     /// All lines, without secrets.
@@ -145,56 +161,91 @@ fn blank_header(line: &str) -> String {
         return BLANK.into();
     };
     let value = value.trim();
-    let known = name.trim().to_lowercase();
+    let known = name.trim().to_ascii_lowercase();
     let shown = match known.as_str() {
         // The scheme, such as `Bearer`, is none.
         "authorization" | "proxy-authorization" => match value.split_once(' ') {
             Some((scheme, _)) => format!("{scheme} {BLANK}"),
             None => BLANK.into(),
         },
-        "cookie" => blank_pairs(value, |_| true),
+        "cookie" => blank_pairs(value),
         // What follows the first pair says where and how long the cookie is kept.
         "set-cookie" => match value.split_once(';') {
-            Some((cookie, rest)) => format!("{};{rest}", blank_pairs(cookie, |_| true)),
-            None => blank_pairs(value, |_| true),
+            Some((cookie, rest)) => format!("{};{rest}", blank_pairs(cookie)),
+            None => blank_pairs(value),
         },
         "sec-websocket-protocol" => {
             value.split(',').map(blank_bearer).collect::<Vec<_>>().join(",")
         }
-        // It only shows that the server has read the handshake.
-        "sec-websocket-key" => value.into(),
+        // The one only shows that the server has read the handshake, and the others only say
+        // how to prove who one is.
+        "sec-websocket-key" | "www-authenticate" | "proxy-authenticate" => value.into(),
         known if is_secret(known) => BLANK.into(),
         // `Referer` and `Location` have URLs in them, and others may.
-        _ => blank_query(value),
+        _ => blank_urls(value),
     };
     format!("{name}: {shown}")
 }
 
 /// A subprotocol. `bearer.` followed by a token is how a browser sends one.
 fn blank_bearer(protocol: &str) -> String {
-    let begin = protocol.to_lowercase().find("bearer.").map(|at| at + "bearer.".len());
+    let begin =
+        protocol.to_ascii_lowercase().find("bearer.").map(|at| at + "bearer.".len());
     match begin.and_then(|begin| protocol.get(..begin)) {
         Some(kept) => format!("{kept}{BLANK}"),
         None => protocol.into(),
     }
 }
 
-/// A URL, or a line with one, without the secrets of its query.
-fn blank_query(line: &str) -> String {
-    let Some((before, query)) = line.split_once('?') else { return line.into() };
-    // In a request line, the version follows.
-    let (query, after) = query.split_at(query.find(' ').unwrap_or(query.len()));
-    let pairs = query.split('&').map(|pair| blank_pairs(pair, is_secret));
-    format!("{before}?{}{after}", pairs.collect::<Vec<_>>().join("&"))
+/// A line without the secrets of its URLs: those of users, of queries and of fragments.
+fn blank_urls(line: &str) -> String {
+    let mut shown = String::new();
+    let (mut in_query, mut in_secret) = (false, false);
+    for piece in blank_users(line).split_inclusive(['?', '#', '&', ';', ' ']) {
+        let text = piece.trim_end_matches(['?', '#', '&', ';', ' ']);
+        let separator = &piece[text.len()..];
+        match text.split_once('=') {
+            _ if in_secret => {} // A `?` or a `#` may be a part of it.
+            Some((name, _)) if in_query && is_secret(name) => {
+                shown.push_str(&format!("{name}={BLANK}"));
+                in_secret = true;
+            }
+            None if in_query && is_secret(text) => {
+                shown.push_str(BLANK);
+                in_secret = true;
+            }
+            _ => shown.push_str(text),
+        }
+        match separator {
+            "?" | "#" if in_secret => continue,
+            "?" | "#" => in_query = true,
+            " " => (in_query, in_secret) = (false, false), // The URL ends.
+            _ => in_secret = false,
+        }
+        shown.push_str(separator);
+    }
+    shown
 }
 
-/// `name=value; name=value`, without the values whose names `hides` picks.
-fn blank_pairs(pairs: &str, hides: impl Fn(&str) -> bool) -> String {
+/// `http://ana:password@host/` without the name and the password.
+fn blank_users(line: &str) -> String {
+    let mut parts = line.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['/', '?', '#', ' ']).unwrap_or(part.len());
+        let at = part[..end].rfind('@');
+        shown.push_str("://");
+        shown.push_str(if at.is_some() { BLANK } else { "" });
+        shown.push_str(&part[at.unwrap_or(0)..]);
+    }
+    shown
+}
+
+/// `name=value; name=value`, without the values.
+fn blank_pairs(pairs: &str) -> String {
     let blank = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if hides(name) => format!("{name}={BLANK}"),
-        Some(_) => pair.into(),
-        None if hides(pair) => BLANK.into(),
-        None => pair.into(),
+        Some((name, _)) => format!("{name}={BLANK}"),
+        None => BLANK.into(),
     };
     pairs.split(';').map(blank).collect::<Vec<_>>().join(";")
 }
@@ -235,6 +286,41 @@ mod tests {
             );
             assert!(head.is_upgrade(), "it asks for a WebSocket, in whatever case");
             assert!(buffer.is_empty(), "nothing is left");
+        }
+    }
+
+    #[test]
+    fn only_a_get_for_the_protocol_websocket_is_an_upgrade() {
+        let is_upgrade = |request: String| {
+            let mut buffer = Buffer::default();
+            buffer.extend(request.as_bytes());
+            let head = buffer.take_head().expect("it is short").expect("it is complete");
+            head.is_upgrade()
+        };
+
+        for (from, to, expected) in [
+            ("GET", "HEAD", false),
+            ("GET", "POST", false),
+            ("WebSocket", "not-websocket", false),
+            ("WebSocket", "h2c, websocket", true),
+        ] {
+            let request = REQUEST.replace(from, to);
+            assert_eq!(is_upgrade(request), expected, "with {to} instead of {from}");
+        }
+    }
+
+    #[test]
+    fn a_request_has_a_body_if_its_head_says_so_in_whatever_way() {
+        for (header, expected) in [
+            ("Content-Length: 0", false),
+            ("Content-Length: 5", true),
+            ("Content-Length: +0", true),
+            ("Content-Length: x", true),
+            ("Transfer-Encoding: chunked", true),
+            ("Accept: */*", false),
+        ] {
+            let head = Head::parse(format!("GET / HTTP/1.1\r\n{header}\r\n").as_bytes());
+            assert_eq!(head.has_body(), expected, "with {header}");
         }
     }
 
@@ -288,6 +374,23 @@ mod tests {
             ),
             ("Location: /in?code=tea", "Location: /in?code=●●●"),
             ("X-Api-Key: tea", "X-Api-Key: ●●●"),
+            ("X-Auth: tea", "X-Auth: ●●●"),
+            ("X-Session-Id: tea", "X-Session-Id: ●●●"),
+            ("Location: /in#access_token=tea&b=c", "Location: /in#access_token=●●●&b=c"),
+            ("Location: /in?b=c#id_token=tea", "Location: /in?b=c#id_token=●●●"),
+            ("Location: /?next=/in?code=tea", "Location: /?next=/in?code=●●●"),
+            ("Location: http://ana:tea@a.example/", "Location: http://●●●@a.example/"),
+            ("Referer: http://a.example/?jwt=tea", "Referer: http://a.example/?jwt=●●●"),
+            ("Referer: http://a.example/?pwd=tea", "Referer: http://a.example/?pwd=●●●"),
+            (
+                "Link: </a?b=c>; rel=x, </d?token=tea>; rel=y",
+                "Link: </a?b=c>; rel=x, </d?token=●●●; rel=y",
+            ),
+            // In lower case, `İ` is longer: a place in the one is none in the other.
+            (
+                "Sec-WebSocket-Protocol: İİbearer.tea",
+                "Sec-WebSocket-Protocol: İİbearer.●●●",
+            ),
             (" a line that goes on: tea", "●●●"),
             ("no name, and tea", "●●●"),
         ] {
@@ -298,6 +401,7 @@ mod tests {
             "Sec-WebSocket-Protocol: chat, v2.chat",
             "Accept-Encoding: gzip, deflate, br",
             "Host: 127.0.0.1:8000",
+            "WWW-Authenticate: Bearer realm=\"chat\"",
             "Referer: http://127.0.0.1:8000/chat.html?room=rust",
         ] {
             assert_eq!(blank_header(line), line, "there is no secret in it");
@@ -315,7 +419,8 @@ mod tests {
             ),
             // `%74oken` is `token`.
             ("/ws?%74oken=tea", "/ws?%74oken=●●●"),
-            ("/ws?token=tea?token=tea", "/ws?token=●●●"),
+            ("/ws?token=tea?token=tea#tea", "/ws?token=●●●"),
+            ("http://ana:tea@a/ws?a=b@c", "http://●●●@a/ws?a=b@c"),
             ("/ws/7?after=3&limit", "/ws/7?after=3&limit"),
         ] {
             let mut buffer = Buffer::default();

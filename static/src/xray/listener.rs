@@ -1,7 +1,6 @@
 //! A listener whose connections pass what they read and write on to a [`Tap`].
 
 use std::{
-    borrow::Cow,
     io::{self, ErrorKind, IoSlice},
     net::SocketAddr,
     ops::Deref,
@@ -57,16 +56,17 @@ impl Connection {
         }
     }
 
-    /// Looks at what a write has given. `written` are the bytes, if so many were accepted:
-    /// the kernel may accept less than it is offered.
-    fn wrote<'a>(
-        &mut self,
-        result: &io::Result<usize>,
-        written: impl FnOnce(usize) -> Cow<'a, [u8]>,
-    ) {
-        match result {
-            Ok(accepted) => self.tell(|tap| tap.sent(&written(*accepted))),
-            Err(error) => self.failed(error),
+    /// Passes on what was written of the parts: the kernel may accept less than it is
+    /// offered.
+    fn wrote(&mut self, result: &io::Result<usize>, parts: &[IoSlice<'_>]) {
+        let mut left = match result {
+            Ok(accepted) => *accepted,
+            Err(error) => return self.failed(error),
+        };
+        for part in parts {
+            let written = &part[..part.len().min(left)];
+            self.tell(|tap| tap.sent(written));
+            left -= written.len();
         }
     }
 
@@ -119,7 +119,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
-        self.wrote(&result, |accepted| Cow::Borrowed(&bytes[..accepted]));
+        self.wrote(&result, &[IoSlice::new(bytes)]);
         Poll::Ready(result)
     }
 
@@ -130,11 +130,7 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let result =
             ready!(Pin::new(&mut self.stream).poll_write_vectored(context, parts));
-        self.wrote(&result, |accepted| {
-            let mut written = parts.iter().map(Deref::deref).collect::<Vec<_>>().concat();
-            written.truncate(accepted);
-            Cow::Owned(written)
-        });
+        self.wrote(&result, parts);
         Poll::Ready(result)
     }
 

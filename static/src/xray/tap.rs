@@ -6,7 +6,7 @@ use std::{mem, net::SocketAddr, time::Duration};
 
 use super::{
     cookie::{self, Mark},
-    frames::{Frame, Frames, Pings},
+    frames::{Frames, Pings},
     http::{Buffer, Head},
     hub::{Hub, Token},
     row::{Event, Row, Side},
@@ -35,7 +35,8 @@ pub struct Tap {
     sent: u64,
     earlier: Vec<String>,
     shown: Option<Shown>,
-    client_ended: bool,
+    /// Whether the client has ended the connection, and whether the server has.
+    ended: [bool; 2],
     /// Who ended the connection first, as far as we know.
     first: Option<Side>,
     stage: Stage,
@@ -61,34 +62,70 @@ enum Stage {
     Done,
 }
 
+/// Plain HTTP. What is asked for has no body, or the tap ends.
 #[derive(Default)]
 struct Requests {
     buffer: Buffer,
-    /// How much of the last request's body is still to come.
-    body: u64,
     /// When the first byte of the next head was read.
     began: Option<Duration>,
     /// Whether the last request has no answer, not even the beginning of one.
     unanswered: bool,
 }
 
+/// The handshake, as far as it came.
 struct Asked {
     at: Duration,
-    /// How long the body of the request is. Usually it has none.
-    body: u64,
-    /// What the client has sent after its request, and when.
-    early: Vec<(Duration, Vec<u8>)>,
+    /// What the client has sent after its request, and when that began.
+    early: Vec<u8>,
+    early_at: Duration,
     answer: Buffer,
-    /// The head of a rejection, when it was written, and the length of its body.
-    rejection: Option<(Head, Duration, u64)>,
+    rejection: Option<Rejection>,
+}
+
+/// An answer that is not 101, as far as it was written.
+struct Rejection {
+    head: Head,
+    at: Duration,
+    /// The beginning of its body.
+    body: Vec<u8>,
+    /// How much of its body was written, and how much is still to come.
+    written: u64,
+    missing: u64,
+}
+
+impl Rejection {
+    fn take(&mut self, bytes: &[u8]) {
+        let own = usize::try_from(self.missing).unwrap_or(usize::MAX).min(bytes.len());
+        // The body may be a large file, of which we show nothing more than the beginning.
+        let shown = own.min(BODY_PREVIEW - self.body.len());
+        self.body.extend_from_slice(&bytes[..shown]);
+        self.written += own as u64;
+        self.missing -= own as u64;
+    }
 }
 
 #[derive(Default)]
 struct Open {
-    client: Frames,
-    server: Frames,
-    client_pings: Pings,
-    server_pings: Pings,
+    client: Direction,
+    server: Direction,
+}
+
+/// What one side sends.
+#[derive(Default)]
+struct Direction {
+    frames: Frames,
+    /// Its pings that wait for a pong of the other side.
+    pings: Pings,
+}
+
+impl Open {
+    /// What this side sends, and what the other one sends.
+    fn directions(&mut self, side: Side) -> (&mut Direction, &mut Direction) {
+        match side {
+            Side::Client => (&mut self.client, &mut self.server),
+            Side::Server => (&mut self.server, &mut self.client),
+        }
+    }
 }
 
 impl Tap {
@@ -101,7 +138,7 @@ impl Tap {
             sent: 0,
             earlier: Vec::new(),
             shown: None,
-            client_ended: false,
+            ended: [false; 2],
             first: None,
             stage: Stage::Requests(Requests::default()),
         }
@@ -112,10 +149,41 @@ impl Tap {
         matches!(self.stage, Stage::Done)
     }
 
+    /// How many bytes of an answer it keeps.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        match &self.stage {
+            Stage::Asked(Asked { answer, rejection, .. }) => {
+                answer.len() + rejection.as_ref().map_or(0, |one| one.body.capacity())
+            }
+            _ => 0,
+        }
+    }
+
     /// Follows what was read.
     pub fn received(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         self.received += bytes.len() as u64;
-        self.take(bytes, self.hub.now());
+        let now = self.hub.now();
+        match &mut self.stage {
+            Stage::Requests(requests) => {
+                requests.buffer.extend(bytes);
+                self.read_requests(now);
+            }
+            Stage::Asked(asked) => {
+                if asked.early.is_empty() {
+                    asked.early_at = now;
+                }
+                if asked.early.len() + bytes.len() > EARLY_LIMIT {
+                    return self.give_up();
+                }
+                asked.early.extend_from_slice(bytes);
+            }
+            Stage::Open(_) => self.read_frames(Side::Client, bytes, now),
+            Stage::Unknown | Stage::Done => {}
+        }
     }
 
     /// Follows what was written.
@@ -128,17 +196,13 @@ impl Tap {
         match &mut self.stage {
             Stage::Requests(requests) => requests.unanswered = false,
             Stage::Asked(asked) => {
-                asked.answer.extend(bytes);
+                match &mut asked.rejection {
+                    Some(rejection) => rejection.take(bytes),
+                    None => asked.answer.extend(bytes),
+                }
                 self.read_answer(now);
             }
-            Stage::Open(open) => {
-                let mut frames = open.server.feed(bytes, now);
-                for frame in &mut frames {
-                    open.server_pings.note(frame);
-                    open.client_pings.answer(frame);
-                }
-                self.push_frames(Side::Server, frames);
-            }
+            Stage::Open(_) => self.read_frames(Side::Server, bytes, now),
             Stage::Unknown | Stage::Done => {}
         }
     }
@@ -154,9 +218,8 @@ impl Tap {
     }
 
     fn end(&mut self, side: Side, event: Event) {
-        // However often one asks, it is told once.
-        let is_news = side == Side::Server || !mem::replace(&mut self.client_ended, true);
-        if is_news {
+        // A stream may report its end again and again.
+        if !mem::replace(&mut self.ended[side as usize], true) {
             self.first.get_or_insert(side);
             let now = self.hub.now();
             self.push_unfinished(side, now);
@@ -164,39 +227,9 @@ impl Tap {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], now: Duration) {
-        if bytes.is_empty() {
-            return;
-        }
-        match &mut self.stage {
-            Stage::Requests(requests) => {
-                requests.buffer.extend(bytes);
-                self.read_requests(now);
-            }
-            Stage::Asked(asked) => {
-                let length: usize =
-                    asked.early.iter().map(|(_, bytes)| bytes.len()).sum();
-                asked.early.push((now, bytes.to_vec()));
-                if length + bytes.len() > EARLY_LIMIT {
-                    self.give_up();
-                }
-            }
-            Stage::Open(open) => {
-                let mut frames = open.client.feed(bytes, now);
-                for frame in &mut frames {
-                    open.client_pings.note(frame);
-                    open.server_pings.answer(frame);
-                }
-                self.push_frames(Side::Client, frames);
-            }
-            Stage::Unknown | Stage::Done => {}
-        }
-    }
-
     /// Looks at the requests that are complete, up to one that asks for a WebSocket.
     fn read_requests(&mut self, now: Duration) {
         while let Stage::Requests(requests) = &mut self.stage {
-            requests.body -= requests.buffer.take(requests.body).len() as u64;
             if !requests.buffer.is_empty() {
                 requests.began.get_or_insert(now);
             }
@@ -206,14 +239,14 @@ impl Tap {
                 Err(_) => return self.give_up(),
             };
             let began = requests.began.take().unwrap_or(now);
-            requests.body = head.content_length().unwrap_or(0);
+            // Its answer could be taken for that of a later request.
             let waits = mem::replace(&mut requests.unanswered, true);
-            if head.is_chunked() {
-                return self.give_up(); // Where it ends is not in its head.
+            // A body must not be taken for the next head, nor for frames.
+            if waits || head.has_body() {
+                return self.give_up();
             }
             if head.is_upgrade() {
-                // The answers of earlier requests would be taken for that of this one.
-                return if waits { self.give_up() } else { self.ask(head, began, now) };
+                return self.ask(head, began, now);
             }
             self.earlier.push(head.first_line());
             if self.earlier.len() > EARLIER {
@@ -226,9 +259,9 @@ impl Tap {
     fn ask(&mut self, head: Head, began: Duration, now: Duration) {
         let Stage::Requests(requests) = &mut self.stage else { return };
         let early = requests.buffer.take_all();
-        let body = requests.body;
         let path = head.path();
-        let is_own = path.split('?').next() == Some(OWN_PATH);
+        // Requests may name the server, too, and a router may serve it below a prefix.
+        let is_own = path.split('?').next().is_some_and(|path| path.ends_with(OWN_PATH));
         let mark = cookie::mark(head.values("cookie")).filter(|_| !is_own);
         let Some(Mark { token, label }) = mark else { return self.give_up() };
         if self.shown.is_some_and(|shown| shown.token != token) {
@@ -245,16 +278,16 @@ impl Tap {
         self.push(began, event);
 
         let (answer, rejection) = (Buffer::default(), None);
-        let early = Vec::from([(now, early)]);
-        self.stage = Stage::Asked(Asked { at: now, body, early, answer, rejection });
+        self.stage =
+            Stage::Asked(Asked { at: now, early, early_at: now, answer, rejection });
     }
 
     /// Looks at the answer to an upgrade, as far as it was written.
     fn read_answer(&mut self, now: Duration) {
         while let Stage::Asked(asked) = &mut self.stage {
-            if let Some((_, _, length)) = asked.rejection {
+            if let Some(rejection) = &asked.rejection {
                 // hyper may write the head and the body by themselves.
-                if asked.answer.len() as u64 >= length {
+                if rejection.missing == 0 {
                     self.reject();
                 }
                 return;
@@ -268,9 +301,20 @@ impl Tap {
                 None => return self.give_up(),
                 Some(101) => return self.open(head, now),
                 Some(100..200) => {} // The answer is still to come.
-                Some(_) => {
-                    let length = head.content_length();
-                    asked.rejection = Some((head, now, length.unwrap_or(0)));
+                Some(status) => {
+                    let length = match status {
+                        204 | 304 => Some(0), // They have none, whatever the head says.
+                        _ => head.content_length(),
+                    };
+                    let mut rejection = Rejection {
+                        head,
+                        at: now,
+                        body: Vec::new(),
+                        written: 0,
+                        missing: length.unwrap_or(0),
+                    };
+                    rejection.take(&asked.answer.take_all());
+                    asked.rejection = Some(rejection);
                     if length.is_none() {
                         self.reject();
                         return self.give_up(); // Where it ends is not in its head.
@@ -284,31 +328,53 @@ impl Tap {
     fn open(&mut self, head: Head, now: Duration) {
         let stage = mem::replace(&mut self.stage, Stage::Open(Box::default()));
         let Stage::Asked(mut asked) = stage else { return };
-        self.push_response(&head, asked.at, now, None);
+        let event = Event::Response {
+            bytes: head.bytes,
+            status: 101,
+            took: now - asked.at,
+            head: head.blanked(),
+            body: None,
+        };
+        self.push(now, event);
 
-        for (at, bytes) in asked.early {
-            self.take(&bytes, at);
-        }
-        let rest = asked.answer.take_all();
-        self.sent -= rest.len() as u64; // It is counted once more.
-        self.sent(&rest);
+        self.read_frames(Side::Client, &asked.early, asked.early_at);
+        self.read_frames(Side::Server, &asked.answer.take_all(), now);
     }
 
     /// The answer is a rejection, and as complete as it will be. The client may ask again.
     fn reject(&mut self) {
-        let body = match &self.stage {
-            Stage::Asked(asked) => asked.body,
-            _ => return,
+        let requests = Stage::Requests(Requests::default());
+        let Stage::Asked(asked) = mem::replace(&mut self.stage, requests) else { return };
+        let Some(Rejection { head, at, body, written, .. }) = asked.rejection else {
+            return;
         };
-        let requests = Requests { body, ..Requests::default() };
-        let stage = mem::replace(&mut self.stage, Stage::Requests(requests));
-        let Stage::Asked(mut asked) = stage else { return };
-        let Some((head, at, length)) = asked.rejection else { return };
-        let body = asked.answer.take(length);
-        self.push_response(&head, asked.at, at, Some(&body));
+        let status = head.status().unwrap_or_default();
+        // Why only of errors? They explain themselves to the client. Any other answer may be
+        // what only a signed-in page of this server may read.
+        let body = (status >= 400).then(|| String::from_utf8_lossy(&body).into_owned());
+        let event = Event::Response {
+            bytes: head.bytes + written,
+            status,
+            took: at - asked.at,
+            head: head.blanked(),
+            body,
+        };
+        self.push(at, event);
+        if !asked.early.is_empty() {
+            self.give_up(); // It did not wait for this answer.
+        }
+    }
 
-        for (at, bytes) in asked.early {
-            self.take(&bytes, at);
+    fn read_frames(&mut self, side: Side, bytes: &[u8], now: Duration) {
+        let Stage::Open(open) = &mut self.stage else { return };
+        let (own, other) = open.directions(side);
+        let mut frames = own.frames.feed(bytes, now);
+        for frame in &mut frames {
+            own.pings.note(frame);
+            other.pings.answer(frame);
+        }
+        for frame in frames {
+            self.push(frame.at, Event::Frame(side, frame));
         }
     }
 
@@ -317,40 +383,12 @@ impl Tap {
         self.stage = if self.shown.is_some() { Stage::Unknown } else { Stage::Done };
     }
 
-    fn push_response(
-        &self,
-        head: &Head,
-        asked: Duration,
-        at: Duration,
-        body: Option<&[u8]>,
-    ) {
-        let length = body.map_or(0, <[u8]>::len);
-        let shown = body.map(|body| &body[..length.min(BODY_PREVIEW)]);
-        let event = Event::Response {
-            bytes: head.bytes + length as u64,
-            status: head.status().unwrap_or_default(),
-            took: at - asked,
-            head: head.blanked(),
-            body: shown.map(|body| String::from_utf8_lossy(body).into_owned()),
-        };
-        self.push(at, event);
-    }
-
-    fn push_frames(&self, side: Side, frames: Vec<Frame>) {
-        for frame in frames {
-            self.push(frame.at, Event::Frame(side, frame));
-        }
-    }
-
     /// A frame of this side that will not be completed any more.
     fn push_unfinished(&mut self, side: Side, now: Duration) {
         let Stage::Open(open) = &mut self.stage else { return };
-        let frames = match side {
-            Side::Client => &mut open.client,
-            Side::Server => &mut open.server,
-        };
-        let frame = frames.finish(now);
-        self.push_frames(side, frame.into_iter().collect());
+        if let Some(frame) = open.directions(side).0.frames.finish(now) {
+            self.push(frame.at, Event::Frame(side, frame));
+        }
     }
 
     fn push(&self, at: Duration, event: Event) {

@@ -2,11 +2,7 @@
 
 use std::{future::Future, io::IoSlice, time::Duration};
 
-use axum::{
-    extract::ConnectInfo,
-    routing::{get, post},
-    serve::Listener,
-};
+use axum::{extract::ConnectInfo, routing::get, serve::Listener};
 use futures_util::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
@@ -58,7 +54,9 @@ async fn serve() -> Server {
             .route("/long", any(|| async { (StatusCode::BAD_REQUEST, "a".repeat(5000)) }))
             .route(
                 "/in",
-                post(|_: String| async { [("set-cookie", "session=tea; Path=/")] }),
+                any(|| async {
+                    (StatusCode::CONFLICT, [("set-cookie", "session=tea; Path=/")])
+                }),
             )
             .route(
                 "/who",
@@ -454,8 +452,7 @@ async fn requests_before_the_handshake_are_told_by_their_first_line() {
     let mut rows = server.rows(0xaa);
     let mut ana = server.connect().await;
 
-    ana.send("POST /in?token=tea HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\ntea")
-        .await;
+    ana.send("POST /in?token=tea HTTP/1.1\r\nHost: a\r\nCookie: a=b\r\n\r\n").await;
     ana.head().await;
     ana.send("GET /who HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let (_, who) = ana.answer().await;
@@ -463,7 +460,7 @@ async fn requests_before_the_handshake_are_told_by_their_first_line() {
     let open = rows.until(json!({ "what": "open" })).await;
 
     let lines = json!(["POST /in?token=●●● HTTP/1.1", "GET /who HTTP/1.1"]);
-    assert_eq!(open["earlier"], lines, "never a header, and never a body");
+    assert_eq!(open["earlier"], lines, "never a header");
     let peer = ana.stream.local_addr().expect("it is connected").to_string();
     assert_eq!(who, peer, "handlers still learn who asks");
 }
@@ -478,7 +475,7 @@ async fn no_secret_is_in_any_row() {
          Referer: http://example.com/?token=darjeeling\r\nOrigin: http://example.com\r\n"
     );
     let mut ana = server.connect().await;
-    ana.send("POST /in?password=darjeeling HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\ndarjeeling").await;
+    ana.send("POST /in?password=darjeeling HTTP/1.1\r\nHost: a\r\n\r\n").await;
     ana.head().await;
 
     ana.send(upgrade("/no?token=darjeeling", &secrets)).await;
@@ -496,6 +493,8 @@ async fn no_secret_is_in_any_row() {
         "there is something to look at: {:?}",
         rows.seen
     );
+    let all = json!(rows.seen).to_string();
+    assert!(all.contains("session=●●●; Path=/"), "a cookie was set: {all}");
     for row in &rows.seen {
         let row = row.to_string();
         for secret in ["darjeeling", "000000aa", "=tea"] {
@@ -570,8 +569,10 @@ async fn what_the_kernel_does_not_accept_is_not_told() {
     let answer = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
     soon(connection.write_all(answer)).await.expect("there is room for it");
 
-    let (header, payload) = ([0x82, 127, 0, 0, 0, 0, 4, 0, 0, 0], vec![b'a'; 64 << 20]);
-    let parts = [IoSlice::new(&header), IoSlice::new(&payload)];
+    let (header, payload) = ([0x82, 127, 0, 0, 0, 0, 64, 0, 0, 0], vec![0; 1 << 30]);
+    // So many that nobody could copy them all: only what is on its way may be looked at.
+    let mut parts = vec![IoSlice::new(&payload); 1000];
+    parts[0] = IoSlice::new(&header);
     let written =
         soon(connection.write_vectored(&parts)).await.expect("there is some room");
     drop(connection);
@@ -795,7 +796,11 @@ fn what_nobody_may_see_or_nobody_can_follow_makes_no_rows() {
     for (why, bytes) in [
         ("it has no cookie", upgrade("/ws", "")),
         ("it is a viewer", upgrade("/lab/xray?again", ANA)),
+        ("it has a path in another form", upgrade("http://a/lab/xray", ANA)),
+        ("it has a path below a prefix", upgrade("/nested/lab/xray", ANA)),
         ("only the body says where it ends", chunked("/in") + &upgrade("/ws", ANA)),
+        ("it has a body", upgrade("/ws", &format!("{ANA}Content-Length: 4\r\n"))),
+        ("its length is none", upgrade("/ws", &format!("{ANA}Content-Length: +0\r\n"))),
         ("there are two answers to come", format!("{plain}{}", upgrade("/ws", ANA))),
         ("its head does not end", "a".repeat(20_000) + &upgrade("/ws", ANA)),
     ] {
@@ -825,6 +830,79 @@ async fn a_client_that_does_not_wait_for_the_answer_is_followed_for_a_while() {
 }
 
 #[tokio::test]
+async fn the_answer_of_an_earlier_request_is_not_that_of_the_upgrade() {
+    let mut told = Told::new();
+
+    told.tap.received(b"GET / HTTP/1.1\r\n\r\nGET /me HTTP/1.1\r\n\r\n");
+    told.tap.sent(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\ntea");
+
+    assert!(told.tap.is_done(), "nobody knows which answer is that of which request");
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_wait_for_a_rejection_ends_the_rows() {
+    let mut told = Told::new();
+
+    told.tap.received(upgrade("/no", ANA).as_bytes());
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    told.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    let rows = told.end().await;
+
+    assert_eq!(rows.of("request").len(), 1, "the second one may be anything");
+    assert_eq!(rows.of("response").len(), 1, "and so may its answer");
+}
+
+#[tokio::test]
+async fn a_body_is_shown_of_errors_alone() {
+    for (status, body) in [(200, Value::Null), (302, Value::Null), (400, json!("ana"))] {
+        let mut told = Told::new();
+
+        told.tap.received(upgrade("/me", ANA).as_bytes());
+        let head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: 3\r\n\r\n");
+        told.tap.sent(head.as_bytes());
+        told.tap.sent(b"ana");
+        let rows = told.end().await;
+
+        let response = rows.of("response")[0];
+        assert_eq!(response["body"], body, "what is no error may be private: {response}");
+        assert_eq!(response["bytes"], head.len() + 3, "all of it is counted");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_is_complete_whatever_length_it_announces() {
+    for (method, status) in [("GET", 304), ("GET", 204), ("HEAD", 405)] {
+        let mut told = Told::new();
+
+        told.tap.received(upgrade("/ws", ANA).replacen("GET", method, 1).as_bytes());
+        let head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: 90\r\n\r\n");
+        told.tap.sent(head.as_bytes());
+        told.tap.received(upgrade("/ws", ANA).as_bytes());
+        told.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        let rows = told.end().await;
+
+        let last = rows.of("response").pop().expect("there is one");
+        assert_eq!(last["status"], 101, "after {status} to {method}: {:?}", rows.seen);
+    }
+}
+
+#[test]
+fn a_tap_keeps_little_of_a_long_answer() {
+    let mut told = Told::new();
+    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    told.tap.sent(b"HTTP/1.1 404 Not Found\r\ncontent-length: 99999999\r\n\r\n");
+
+    for _ in 0..100 {
+        told.tap.sent(&[b'a'; 10_000]);
+    }
+
+    assert!(told.tap.kept() < 10_000, "it keeps {} bytes", told.tap.kept());
+}
+
+#[tokio::test]
 async fn an_end_is_told_once_however_often_it_is_read() {
     let mut told = Told::new();
     told.tap.received(upgrade("/ws", ANA).as_bytes());
@@ -832,10 +910,12 @@ async fn an_end_is_told_once_however_often_it_is_read() {
     told.tap.finished(Side::Client);
     told.tap.finished(Side::Client);
     told.tap.reset(Side::Client);
+    told.tap.finished(Side::Server);
+    told.tap.finished(Side::Server);
     let rows = told.end().await;
 
     let whats: Vec<_> = rows.of("tcp").iter().map(|row| row["what"].clone()).collect();
-    assert_eq!(whats, ["open", "FIN", "gone"], "the client can end only once");
+    assert_eq!(whats, ["open", "FIN", "FIN", "gone"], "each side can end only once");
 }
 
 #[tokio::test]
