@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{FILES, Program, head};
+use crate::{FILES, Program, head, lab};
 
 /// Where `mdbook serve` shows the book.
 const BOOK_PORT: u16 = 3000;
@@ -62,18 +62,10 @@ pub fn router<S: Clone + Send + Sync + 'static>(running: Program) -> Router<S> {
 async fn open(State(chapter): State<&'static str>, headers: HeaderMap) -> Redirect {
     let path = format!("/{chapter}.html");
     // `mdbook serve` listens on this computer alone, so it is of no use to a neighbour.
-    let url = if is_local(&headers) { book_with(&path, BOOK_PORT).await } else { None };
+    let is_local = lab::is_local(lab::host(&headers));
+    let url = if is_local { book_with(&path, BOOK_PORT).await } else { None };
     // Not a permanent one: the book may be there the next time.
     Redirect::temporary(url.as_deref().unwrap_or("/chapter.md"))
-}
-
-/// Whether the browser runs on this computer, as far as the name says that it has for us.
-fn is_local(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.unwrap_or_default();
-    ["localhost", "127.0.0.1", "[::1]"]
-        .iter()
-        .any(|name| host.strip_prefix(name).is_some_and(|rest| !rest.contains('.')))
 }
 
 /// The URL of a page of the book, if somebody serves it on this port.
@@ -149,23 +141,6 @@ mod tests {
         let url = book_with("/lessons/07-rooms.html", port).await;
 
         assert_eq!(url, None, "nobody listens there");
-    }
-
-    #[test]
-    fn a_neighbour_is_not_sent_to_a_book_that_only_this_computer_can_reach() {
-        for (host, expected) in [
-            ("127.0.0.1:8000", true),
-            ("localhost:8000", true),
-            ("[::1]:8000", true),
-            ("localhost", true),
-            ("192.168.1.7:8000", false),
-            ("localhost.example.com", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().expect("this is a host"));
-
-            assert_eq!(is_local(&headers), expected, "the page is at {host}");
-        }
     }
 
     #[tokio::test]

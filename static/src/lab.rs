@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -14,9 +14,9 @@ use axum::{
     Router,
     extract::State,
     http::{
-        HeaderMap, StatusCode, Uri,
+        HeaderMap, HeaderValue, StatusCode, Uri,
         header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HOST, ORIGIN},
-        uri::PathAndQuery,
+        uri::{Authority, PathAndQuery},
     },
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -73,7 +73,7 @@ async fn describe(
     State(lab): State<Lab>,
     headers: HeaderMap,
 ) -> Result<Response, Forbidden> {
-    let origin = allowed_origin(&headers, &lab.origins)?;
+    let origin = allowed_origin(&headers, &lab.origins, on_loopback())?;
     let json = format!(r#"{{{},"xray":{}}}"#, lab.about, xray_is_on());
     let answer = ([(CONTENT_TYPE, "application/json")], json);
     Ok(shared(&origin, answer))
@@ -114,7 +114,7 @@ async fn upgrade(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Forbidden> {
-    let origin = allowed_origin(&headers, &lab.origins)?;
+    let origin = allowed_origin(&headers, &lab.origins, on_loopback())?;
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
     // However often it is repeated: a request to ourselves must not lead to another one.
     let path = path.trim_start_matches("/lab/upgrade");
@@ -141,7 +141,7 @@ async fn login(
     headers: HeaderMap,
     body: String,
 ) -> Result<Response, Forbidden> {
-    let origin = allowed_origin(&headers, &lab.origins)?;
+    let origin = allowed_origin(&headers, &lab.origins, on_loopback())?;
     let request = format!(
         "POST /login HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -184,27 +184,61 @@ pub type Forbidden = (StatusCode, &'static str);
 
 /// The origin of the page that asks, if the request names one.
 ///
-/// A browser names it whenever a page asks another origin than its own.
+/// A browser names it whenever a script of another origin wants to read the answer, and for
+/// every WebSocket. Images and such have none, but say `cross-site` or `same-site`.
+///
+/// With `on_loopback`, the server has to be called by a name that can only be this computer.
+/// Why? Eve's page may be at a name of hers that she points to 127.0.0.1 once the page is
+/// loaded (DNS rebinding). Then it is of the same origin as our pages.
 pub fn allowed_origin(
     headers: &HeaderMap,
     listed: &[String],
+    on_loopback: bool,
 ) -> Result<Option<String>, Forbidden> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(None) };
-    let origin = origin.to_str().unwrap_or_default();
-    if is_allowed(origin, host(headers), listed) {
-        Ok(Some(origin.into()))
-    } else {
-        let sentence = "Pages of this origin may not ask. The list of allowed origins has those that may.";
-        Err((StatusCode::FORBIDDEN, sentence))
+    const STRANGER: Forbidden = (
+        StatusCode::FORBIDDEN,
+        "Pages of this origin may not ask. The list of allowed origins has those that may.",
+    );
+    const WRONG_HOST: Forbidden = (
+        StatusCode::FORBIDDEN,
+        "This computer may be called localhost, 127.0.0.1 or [::1], or as in the list of \
+         allowed origins.",
+    );
+
+    let host = host(headers);
+    let is_listed = |origin: &str| listed.iter().any(|one| one == origin);
+    let is_known = !on_loopback
+        || is_local(host)
+        || ["http", "https"]
+            .iter()
+            .any(|scheme| is_listed(&format!("{scheme}://{host}")));
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let is_elsewhere = matches!(site, Some(b"cross-site" | b"same-site"));
+
+    match headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default()) {
+        Some(origin) if is_listed(origin) => Ok(Some(origin.into())),
+        _ if !is_known => Err(WRONG_HOST),
+        // Origins are compared whole: scheme, host and port. Ours is `http`, because we speak
+        // nothing else. Behind a proxy that speaks HTTPS it has to be listed.
+        Some(origin) if origin.strip_prefix("http://") == Some(host) => {
+            Ok(Some(origin.into()))
+        }
+        None if !is_elsewhere => Ok(None),
+        _ => Err(STRANGER),
     }
 }
 
-/// Whether pages of this origin may ask a server that they call `host`.
-///
-/// Origins are compared whole: scheme, host and port. Ours is `http`, because we speak
-/// nothing else. Behind a proxy that speaks HTTPS it has to be listed.
-fn is_allowed(origin: &str, host: &str, listed: &[String]) -> bool {
-    origin.strip_prefix("http://") == Some(host) || listed.iter().any(|one| one == origin)
+/// Whether this program listens to this computer alone, as far as we know.
+fn on_loopback() -> bool {
+    ADDR.get().is_some_and(|addr| addr.ip().is_loopback())
+}
+
+/// Whether a server with this name, as `Host` has it, can only be on this computer.
+pub fn is_local(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host();
+    let ip = name.trim_matches(['[', ']']).parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The configured origins, which are separated by commas, and those of the book.
@@ -220,7 +254,8 @@ pub fn listed(configured: &str, with_book: bool) -> Vec<String> {
         .collect()
 }
 
-fn host(headers: &HeaderMap) -> &str {
+/// What the client calls us.
+pub fn host(headers: &HeaderMap) -> &str {
     headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1")
 }
 
@@ -281,7 +316,9 @@ mod tests {
     #[test]
     fn an_origin_is_compared_with_its_scheme_its_host_and_its_port() {
         let listed = ["https://chat.example.com".into(), "http://127.0.0.1:3000".into()];
-        let may_ask = |origin| is_allowed(origin, "127.0.0.1:8000", &listed);
+        let may_ask = |origin| {
+            allowed_origin(&headers("127.0.0.1:8000", origin), &listed, true).is_ok()
+        };
 
         assert!(may_ask("http://127.0.0.1:8000"), "our own page may ask");
         assert!(may_ask("http://127.0.0.1:3000"), "a listed origin may ask");
@@ -298,6 +335,64 @@ mod tests {
             ("", "an empty header"),
         ] {
             assert!(!may_ask(origin), "{origin:?} should not be allowed: {why}");
+        }
+    }
+
+    /// What a page sends.
+    fn headers(host: &str, origin: &str) -> HeaderMap {
+        [(HOST, host), (ORIGIN, origin)]
+            .map(|(name, value)| (name, value.parse().expect("it is visible")))
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn on_loopback_the_server_has_a_name_that_only_this_computer_has() {
+        let listed = ["https://chat.example.com".into()];
+        for (host, origin, may_ask) in [
+            ("localhost:8000", "http://localhost:8000", true),
+            ("LOCALHOST", "http://LOCALHOST", true),
+            ("127.0.0.1:8000", "http://127.0.0.1:8000", true),
+            ("[::1]:8000", "http://[::1]:8000", true),
+            ("evil.example:8000", "http://evil.example:8000", false),
+            ("localhost.evil.example", "http://localhost.evil.example", false),
+            ("127.0.0.1.evil.example", "http://127.0.0.1.evil.example", false),
+            ("localhost@evil.example", "http://localhost@evil.example", false),
+            ("localhostile:8000", "http://localhostile:8000", false),
+            ("192.168.1.7:8000", "http://192.168.1.7:8000", false),
+            ("chat.example.com", "https://chat.example.com", true),
+            ("a-proxy", "https://chat.example.com", true),
+        ] {
+            let mut headers = headers(host, origin);
+            let answer = allowed_origin(&headers, &listed, true);
+            assert_eq!(answer.is_ok(), may_ask, "{origin} asks {host}");
+
+            // A page's requests to its own origin have no `Origin`.
+            headers.remove(ORIGIN);
+            let may_ask = may_ask && host != "a-proxy";
+            let answer = allowed_origin(&headers, &listed, true);
+            assert_eq!(answer.is_ok(), may_ask, "a page of {host} asks it");
+        }
+        let neighbour = headers("192.168.1.7:8000", "http://192.168.1.7:8000");
+        let answer = allowed_origin(&neighbour, &listed, false);
+        assert!(answer.is_ok(), "neighbours may call us by our addresses, if they can");
+    }
+
+    #[test]
+    fn images_of_other_sites_may_not_ask_either() {
+        for (site, may_ask) in [
+            ("same-origin", true),
+            ("none", true), // Somebody has typed the address.
+            ("same-site", false),
+            ("cross-site", false),
+        ] {
+            let mut headers = headers("localhost:8000", "http://localhost:8000");
+            headers.remove(ORIGIN);
+            headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+
+            let answer = allowed_origin(&headers, &[], true);
+
+            assert_eq!(answer.is_ok(), may_ask, "a page of {site} has an image");
         }
     }
 
@@ -326,11 +421,8 @@ mod tests {
 
     #[test]
     fn the_page_of_a_listed_origin_may_read_the_answer_and_no_other() {
-        let asks = |origin: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, "127.0.0.1:8000".parse().expect("a host"));
-            headers.insert(ORIGIN, origin.parse().expect("an origin"));
-            allowed_origin(&headers, &listed("", true))
+        let asks = |origin| {
+            allowed_origin(&headers("127.0.0.1:8000", origin), &listed("", true), true)
         };
 
         let book = asks("http://127.0.0.1:3000").expect("the book may ask");

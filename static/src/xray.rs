@@ -26,7 +26,8 @@ use axum::{
     extract::{
         State,
         ws::{
-            Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection,
+            CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code,
+            rejection::WebSocketUpgradeRejection,
         },
     },
     http::{HeaderMap, StatusCode, header::COOKIE},
@@ -123,7 +124,7 @@ impl Viewing {
         if !self.xray.is_on() {
             return Err((StatusCode::NOT_FOUND, "Nothing is served at /lab/xray."));
         }
-        lab::allowed_origin(headers, &self.origins)?;
+        lab::allowed_origin(headers, &self.origins, true)?;
 
         let cookies = headers.get_all(COOKIE).iter();
         let cookies: Vec<_> =
@@ -135,7 +136,7 @@ impl Viewing {
         ))?;
         self.xray.hub.watch(mark.token).ok_or((
             StatusCode::SERVICE_UNAVAILABLE,
-            "There are as many viewers as there may be. Close another one first.",
+            "Other browsers have as many viewers as there may be. Close one first.",
         ))
     }
 }
@@ -162,6 +163,13 @@ async fn show(mut socket: WebSocket, mut viewer: Viewer) {
                 let Some(Ok(_)) = received else { break }; // It left.
             }
             rows = viewer.rows() => {
+                let Some(rows) = rows else {
+                    // 1008: connecting again would take the place of the next one.
+                    let (code, reason) = (close_code::POLICY, "Too many viewers.".into());
+                    let close = Message::Close(Some(CloseFrame { code, reason }));
+                    let _ = socket.send(close).await; // Or it has gone already.
+                    break;
+                };
                 let rows: Vec<_> = rows.iter().map(|row| row.json()).collect();
                 // If the viewer does not read, this waits, and its queue has an end.
                 let message = Message::text(format!("[{}]", rows.join(",")));

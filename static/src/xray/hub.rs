@@ -20,8 +20,12 @@ const HISTORY: Bounds = Bounds { rows: 1000, bytes: 2 * 1024 * 1024 };
 /// how much it was.
 const QUEUE: Bounds = Bounds { rows: 2048, bytes: 4 * 1024 * 1024 };
 
-/// How many viewers there may be. Each of them has a queue.
+/// How many viewers a browser may have. Each of them has a queue. One more takes the place
+/// of the oldest, which may be a tab that nobody looks at.
 const VIEWERS: usize = 8;
+
+/// How many viewers all browsers may have together.
+const ALL_VIEWERS: usize = 64;
 
 /// Of how many browsers rows are kept. Those of the browser that was quiet for longest are
 /// forgotten.
@@ -111,11 +115,18 @@ impl Hub {
         }
     }
 
-    /// A viewer, which gets what is kept first. There is none if there are too many.
+    /// A viewer, which gets what is kept first. There is none if other browsers have taken
+    /// all places.
     pub fn watch(&self, token: Token) -> Option<Viewer> {
         let mut shared = self.lock();
-        if shared.queues.len() == VIEWERS {
-            return None;
+        let mut own = shared.queues.iter().filter(|queue| queue.token == token);
+        // The first one is the oldest.
+        let (oldest, count) = (own.next().map(|queue| queue.viewer), 1 + own.count());
+        let is_full = shared.queues.len() == ALL_VIEWERS;
+        match oldest {
+            Some(oldest) if is_full || count == VIEWERS => shared.remove(oldest),
+            None if is_full => return None,
+            _ => {}
         }
         shared.viewers += 1;
         let (viewer, wake) = (shared.viewers, Arc::new(Notify::new()));
@@ -139,6 +150,13 @@ impl Hub {
 }
 
 impl Shared {
+    /// Ends a viewer, if it is still there.
+    fn remove(&mut self, viewer: u64) {
+        if let Some(index) = self.queues.iter().position(|one| one.viewer == viewer) {
+            self.queues.remove(index).wake.notify_one();
+        }
+    }
+
     /// What is kept of a browser.
     fn history(&mut self, token: Token) -> &mut History {
         let known = self.histories.iter().position(|history| history.token == token);
@@ -229,36 +247,36 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Waits until there are rows, and takes them all.
+    /// Waits until there are rows, and takes them all. There are no more if another viewer
+    /// has taken its place.
     ///
     /// Cancel safe: what has not been returned is still there.
-    pub async fn rows(&mut self) -> Vec<Arc<Row>> {
+    pub async fn rows(&mut self) -> Option<Vec<Arc<Row>>> {
         loop {
-            let rows = self.take();
+            let rows = self.take()?;
             if !rows.is_empty() {
-                return rows;
+                return Some(rows);
             }
             self.wake.notified().await;
         }
     }
 
-    fn take(&mut self) -> Vec<Arc<Row>> {
+    fn take(&mut self) -> Option<Vec<Arc<Row>>> {
         let now = self.hub.now();
         let mut shared = self.hub.lock();
-        let queue = shared.queues.iter_mut().find(|queue| queue.viewer == self.viewer);
-        let Some(queue) = queue else { return Vec::new() };
+        let queue = shared.queues.iter_mut().find(|queue| queue.viewer == self.viewer)?;
         let mut rows = Vec::from(mem::take(&mut queue.rows).rows);
         let missed = mem::take(&mut queue.missed);
         if missed > 0 {
             rows.push(gap(queue.last_missed, now, missed));
         }
-        rows
+        Some(rows)
     }
 }
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.hub.lock().queues.retain(|queue| queue.viewer != self.viewer);
+        self.hub.lock().remove(self.viewer);
     }
 }
 
@@ -272,6 +290,10 @@ mod tests {
     fn row(connection: u64) -> Row {
         let event = Event::Fin(Side::Client);
         Row { number: 0, at: Duration::ZERO, connection, event }
+    }
+
+    async fn take(viewer: &mut Viewer) -> Vec<Arc<Row>> {
+        viewer.rows().await.expect("it has its place")
     }
 
     /// The connections of rows, or how many rows a gap has.
@@ -289,9 +311,9 @@ mod tests {
         hub.push(ANA, row(1));
 
         let mut viewer = hub.watch(ANA).expect("it is the first one");
-        let first = viewer.rows().await;
+        let first = take(&mut viewer).await;
         hub.push(ANA, row(2));
-        let then = viewer.rows().await;
+        let then = take(&mut viewer).await;
 
         assert_eq!(shown(&first), [Ok(1)], "this was before the viewer");
         assert_eq!(shown(&then), [Ok(2)], "nothing is told twice");
@@ -306,9 +328,9 @@ mod tests {
         hub.push(Token(2), row(2));
         let mut late = hub.watch(Token(2)).expect("it is the second one");
 
-        assert_eq!(shown(&eve.rows().await), [Ok(2)], "row 1 is not for Eve");
+        assert_eq!(shown(&take(&mut eve).await), [Ok(2)], "row 1 is not for Eve");
         assert_eq!(
-            shown(&late.rows().await),
+            shown(&take(&mut late).await),
             [Ok(2)],
             "and neither is what is kept of it"
         );
@@ -321,7 +343,7 @@ mod tests {
             hub.push(ANA, row(connection));
         }
 
-        let rows = shown(&hub.watch(ANA).expect("it is the first one").rows().await);
+        let rows = shown(&take(&mut hub.watch(ANA).expect("it is the first one")).await);
 
         assert_eq!(rows.len(), HISTORY.rows + 1, "the latest, and the gap before them");
         assert_eq!(rows[..2], [Err(7), Ok(8)], "seven are forgotten");
@@ -337,7 +359,7 @@ mod tests {
             hub.push(ANA, Row { event, ..row(connection) });
         }
 
-        let rows = shown(&hub.watch(ANA).expect("it is the first one").rows().await);
+        let rows = shown(&take(&mut hub.watch(ANA).expect("it is the first one")).await);
 
         assert_eq!(rows, [Err(6), Ok(7), Ok(8), Ok(9)], "more would have too many bytes");
     }
@@ -354,7 +376,7 @@ mod tests {
 
         let last = 2 * (QUEUE.rows as u64 + 5);
         for (viewer, gap) in [(&mut reads_late, last), (&mut comes_late, last - 2000)] {
-            let rows = viewer.rows().await;
+            let rows = take(viewer).await;
             let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
             assert!(
                 numbers.is_sorted_by(|a, b| a < b),
@@ -375,7 +397,7 @@ mod tests {
         for connection in 1..=QUEUE.rows as u64 + 812 {
             hub.push(ANA, row(connection));
         }
-        let late = shown(&viewer.rows().await);
+        let late = shown(&take(&mut viewer).await);
         hub.push(ANA, row(5000));
 
         assert_eq!(late.len(), QUEUE.rows + 1, "what there was room for, and the gap");
@@ -384,19 +406,50 @@ mod tests {
             Some(&Err(812)),
             "the gap comes where the rows are missing"
         );
-        assert_eq!(shown(&viewer.rows().await), [Ok(5000)], "then it goes on");
+        assert_eq!(shown(&take(&mut viewer).await), [Ok(5000)], "then it goes on");
+    }
+
+    #[tokio::test]
+    async fn one_viewer_too_many_takes_the_place_of_the_oldest_of_its_browser() {
+        let hub = Hub::new();
+        let watch = |token| hub.watch(token).expect("there is room");
+        let mut eve = watch(Token(2));
+        let mut viewers: Vec<_> = (0..=VIEWERS).map(|_| watch(ANA)).collect();
+        hub.push(ANA, row(1));
+        hub.push(Token(2), row(2));
+
+        assert!(viewers[0].rows().await.is_none(), "the oldest one has ended");
+        assert_eq!(shown(&take(&mut viewers[1]).await), [Ok(1)], "the next one has not");
+        assert_eq!(shown(&take(&mut eve).await), [Ok(2)], "and no other browser's");
+        assert_eq!(hub.lock().queues.len(), VIEWERS + 1, "there are no more than before");
+        viewers.remove(0);
+        assert_eq!(hub.lock().queues.len(), VIEWERS + 1, "it had no place any more");
     }
 
     #[test]
-    fn there_are_so_many_viewers_and_then_no_more() {
+    fn a_browser_finds_a_place_if_there_is_one_or_if_it_has_one() {
         let hub = Hub::new();
-        let mut viewers: Vec<_> = (0..VIEWERS).map(|_| hub.watch(ANA)).collect();
+        let watch = |browser: usize| hub.watch(Token(browser as u128));
+        let mut viewers: Vec<_> = (0..ALL_VIEWERS).map(watch).collect();
         assert!(viewers.iter().all(Option::is_some), "there is room for them");
 
-        assert!(hub.watch(ANA).is_none(), "there is no room for one more");
+        assert!(watch(ALL_VIEWERS).is_none(), "there is no room for another browser");
+        assert!(watch(7).is_some(), "a browser may take its own place");
         viewers.pop();
 
-        assert!(hub.watch(ANA).is_some(), "who leaves makes room");
+        assert!(watch(ALL_VIEWERS).is_some(), "who leaves makes room");
+    }
+
+    #[tokio::test]
+    async fn a_viewer_that_waits_learns_that_its_place_is_taken() {
+        let hub = Hub::new();
+        let mut oldest = hub.watch(ANA).expect("it is the first one");
+        let waits = tokio::spawn(async move { oldest.rows().await.is_none() });
+        tokio::task::yield_now().await;
+
+        let _viewers: Vec<_> = (0..VIEWERS).map(|_| hub.watch(ANA)).collect();
+
+        assert!(waits.await.is_ok_and(|ended| ended), "it must not wait for ever");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_tungstenite::{
-    client_async,
+    WebSocketStream, client_async,
     tungstenite::{self, client::IntoClientRequest},
 };
 use tungstenite::protocol::{
@@ -98,6 +98,16 @@ impl Server {
         client
     }
 
+    /// Ana's page, which looks at her connections.
+    async fn watch(&self) -> WebSocketStream<TcpStream> {
+        let url = format!("ws://{}/lab/xray", self.addr);
+        let mut request = url.into_client_request().expect("a URL");
+        let cookie = ANA.trim_start_matches("Cookie: ").trim_end();
+        request.headers_mut().insert("cookie", cookie.parse().expect("a header"));
+        let stream = TcpStream::connect(self.addr).await.expect("it listens");
+        soon(client_async(request, stream)).await.expect("it is let in").0
+    }
+
     /// What the rows of a token say.
     fn rows(&self, token: u128) -> Rows {
         let viewer =
@@ -157,7 +167,9 @@ impl Rows {
                 return row.clone();
             }
             let rows = timeout(TIMEOUT, self.viewer.rows()).await;
-            let Ok(rows) = rows else { panic!("no row has {part}: {:#?}", self.seen) };
+            let Ok(Some(rows)) = rows else {
+                panic!("no row has {part}: {:#?}", self.seen)
+            };
             let rows = rows.iter().map(|row| row.json());
             self.seen.extend(rows.map(|row| {
                 serde_json::from_str(&row).unwrap_or_else(|e| panic!("{e}: {row}"))
@@ -177,7 +189,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 fn upgrade(path: &str, headers: &str) -> String {
     format!(
-        "GET {path} HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\nHost: localhost:8000\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
     )
@@ -611,7 +623,8 @@ async fn pages_of_strangers_may_not_look() {
 
     for (origin, status) in [
         ("http://evil.example", "403"),
-        ("http://example.com", "101"), // As it is in `Host`.
+        ("http://localhost:8000", "101"), // As it is in `Host`.
+        ("http://localhost:8001", "403"),
         ("http://localhost:3000", "101"),
         ("https://chat.example.com", "101"),
     ] {
@@ -622,20 +635,48 @@ async fn pages_of_strangers_may_not_look() {
 }
 
 #[tokio::test]
-async fn a_ninth_viewer_is_refused_with_a_sentence() {
+async fn a_name_that_stands_for_this_computer_by_deceit_shows_nothing() {
     let server = serve().await;
-    let viewers: Vec<_> = (0..8).map(|_| server.rows(0xaa)).collect();
+
+    // The page is at evil.example, whose address became 127.0.0.1 after it was loaded.
+    let mut client = server.connect().await;
+    let request = upgrade("/lab/xray", &format!("{ANA}Origin: http://evil.example\r\n"));
+    client.send(request.replace("localhost:8000", "evil.example")).await;
+    let (head, sentence) = client.answer().await;
+
+    assert!(head.starts_with("HTTP/1.1 403 "), "this is DNS rebinding: {head}");
+    assert!(sentence.contains("localhost"), "it says which names are fine: {sentence}");
+}
+
+#[tokio::test]
+async fn without_a_place_there_is_a_sentence() {
+    let server = serve().await;
+    let viewers: Vec<_> = (100..164).map(|token| server.rows(token)).collect();
 
     let (status, sentence) = ask(&server, ANA).await;
     drop(viewers);
     let (then, _) = ask(&server, ANA).await;
 
     assert_eq!(status, "503", "each viewer has a queue");
-    assert!(
-        sentence.contains("Close another one first."),
-        "it says what to do: {sentence}"
-    );
+    assert!(sentence.contains("Close one first."), "it says what to do: {sentence}");
     assert_eq!(then, "101", "now there is room");
+}
+
+#[tokio::test]
+async fn a_viewer_whose_place_is_taken_gets_1008() {
+    let server = serve().await;
+    let mut oldest = server.watch().await;
+
+    let _others: Vec<_> = (0..8).map(|_| server.rows(0xaa)).collect();
+
+    loop {
+        let message = soon(oldest.next()).await.expect("a Close").expect("no error");
+        if let tungstenite::Message::Close(close) = message {
+            let code = close.map(|close| u16::from(close.code));
+            assert_eq!(code, Some(1008), "so the page does not connect again");
+            break;
+        }
+    }
 }
 
 #[tokio::test]
@@ -645,13 +686,7 @@ async fn a_viewer_gets_arrays_of_rows_and_nothing_about_itself() {
     ana.send(text("Hello")).await;
     ana.read(2 + 5).await;
 
-    let mut request =
-        format!("ws://{}/lab/xray", server.addr).into_client_request().expect("a URL");
-    let cookie = ANA.trim_start_matches("Cookie: ").trim_end().parse().expect("a header");
-    request.headers_mut().insert("cookie", cookie);
-    let stream = TcpStream::connect(server.addr).await.expect("it listens");
-    let (mut viewer, _) =
-        soon(client_async(request, stream)).await.expect("it is let in");
+    let mut viewer = server.watch().await;
     let mut rows: Vec<Value> = Vec::new();
     for until in [5, 7] {
         while rows.len() < until {
