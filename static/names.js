@@ -41,8 +41,8 @@ export function rememberName(name) {
 }
 
 /**
- * Fills a field with the room that the address names, as in `#room=rust`, now
- * and when somebody puts another one there.
+ * Fills a field with the room that the address names, as in `#room=rust`, now and when
+ * somebody puts another one there.
  */
 export function followAddress(field) {
   const read = () => {

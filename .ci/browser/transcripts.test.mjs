@@ -39,7 +39,7 @@ const duration = (text) =>
 
 /** Replays a transcript in a page of its own server: the line that is false, and why. */
 async function replayed(t, server, text, times = 1) {
-  const page = await openWindow(t, `${server.url}/lab.html`, { excused: REJECTIONS });
+  const page = await openWindow(t, server.url, { excused: REJECTIONS });
   return page.evaluate(async ([text, times]) => {
     const { parse, pause, replay } = await import("/transcript.js");
     const steps = parse(text);

@@ -22,8 +22,8 @@ use crate::{
 /// In which header an answer carries the version of the list.
 const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 
-/// The longest body, in bytes. A longer one is rejected with 413. 2,000 characters fit,
-/// even if each of them is escaped.
+/// The longest body, in bytes. A longer one is rejected with 413. A post of lesson 16 fits,
+/// even if each of its 2,000 characters is escaped.
 const MAX_BODY_SIZE: usize = 32 * 1024;
 
 const NO_SUCH_PATH: &str = "There is nothing at this path.";
@@ -31,6 +31,8 @@ const NO_SUCH_METHOD: &str = "This method is not allowed here.";
 
 /// What publishes the changes of `M`. It is an argument of the handlers, so an extractor,
 /// and moves to the thread of the database, which publishes when it has committed.
+///
+/// Why a trait, and why `M`? In lesson 16 it depends on the model who is told.
 pub trait Publish<M>: Send + 'static {
     fn publish(&self, event: &Event<impl Serialize>);
 }
@@ -42,7 +44,8 @@ impl<M> Publish<M> for State<Events> {
     }
 }
 
-/// The list of a model, and each of its rows. `P` publishes what has changed.
+/// The list of a model, and each of its rows, for a program that nests them at `/api/v1`.
+/// `P` publishes what has changed.
 pub fn model_routes<M, P, S>() -> Router<S>
 where
     M: Model,
@@ -51,12 +54,12 @@ where
     Auth: FromRef<S>,
     Database: FromRef<S>,
 {
-    let rows = get(list::<M>).post(create::<M, P>);
-    let row = get(find::<M>).patch(update::<M, P>).delete(delete::<M, P>);
+    let collection = get(list::<M>).post(create::<M, P>);
+    let item = get(find::<M>).patch(update::<M, P>).delete(delete::<M, P>);
 
     Router::new()
-        .merge(route(&format!("/{}", M::TABLE), rows))
-        .merge(route(&format!("/{}/{{id}}", M::TABLE), row))
+        .merge(route(&format!("/{}", M::TABLE), collection))
+        .merge(route(&format!("/{}/{{id}}", M::TABLE), item))
 }
 
 /// A route with and without a slash at its end: some clients write `/users/`.

@@ -6,7 +6,7 @@ use lesson_14_live_list::Version;
 use rusqlite::{Connection, ErrorCode::CannotOpen, TransactionBehavior::Immediate};
 use rusqlite_migration::{
     Error::{MigrationDefinition, RusqliteError},
-    M,
+    M as Migration,
     MigrationDefinitionError::DatabaseTooFarAhead,
     Migrations,
 };
@@ -17,7 +17,8 @@ use crate::error::ApiError;
 
 /// The steps that lead to today's tables, in their order. One that has been released is
 /// never edited: the database keeps the number of those that it has, and runs the others.
-pub const MIGRATIONS: &[M] = &[M::up(include_str!("../migrations/1_users.sql"))];
+pub const MIGRATIONS: &[Migration] =
+    &[Migration::up(include_str!("../migrations/1_users.sql"))];
 
 /// What SQLite calls a database without a file. It is empty, and ends with the program.
 pub const IN_MEMORY: &str = ":memory:";
@@ -25,8 +26,9 @@ pub const IN_MEMORY: &str = ":memory:";
 /// How long we wait for another program that writes to the same file. Then it is 503.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request waits for the connection. Then it is answered with 503.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request waits for the connection. Then it is answered with 503. Both waits
+/// together are shorter than the ten seconds after which our pages give up.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The one connection. All clones share it.
 #[derive(Clone)]
@@ -39,7 +41,7 @@ impl Database {
     /// Opens the file that `DATABASE` names, or else a database in memory.
     ///
     /// The error is a sentence for the person who started the program.
-    pub fn from_env(migrations: &[M]) -> Result<Self, String> {
+    pub fn from_env(migrations: &[Migration]) -> Result<Self, String> {
         let path = env::var_os("DATABASE").filter(|path| !path.is_empty());
         let path = path.unwrap_or_else(|| {
             warn!("DATABASE is not set: all data ends with this program");
@@ -51,7 +53,10 @@ impl Database {
     }
 
     /// Opens a file, or creates it. With [`IN_MEMORY`] there is none.
-    pub fn open(path: impl AsRef<Path>, migrations: &[M]) -> Result<Self, String> {
+    pub fn open(
+        path: impl AsRef<Path>,
+        migrations: &[Migration],
+    ) -> Result<Self, String> {
         let mut connection = Connection::open(path).map_err(explain)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
         let sql = "SELECT user_version = 0 AND EXISTS (SELECT 1 FROM sqlite_schema) \

@@ -16,7 +16,7 @@ use rusqlite::ErrorCode::{DatabaseBusy, DiskFull, ReadOnly};
 use serde::Serialize;
 use tracing::error;
 
-/// After how many seconds it is worth to try again what was answered with 503.
+/// After how many seconds it is worth trying again what was answered with 503.
 const RETRY_SECONDS: &str = "5";
 
 /// Why a request is rejected.
@@ -69,19 +69,23 @@ impl IntoResponse for ApiError {
 }
 
 /// What axum rejects it answers in plain text. We say the same in JSON.
-///
-/// Why a macro? The types have the same two methods, and no trait in common.
-macro_rules! from_rejections {
-    ($($rejection:ty),*) => {
-        $(impl From<$rejection> for ApiError {
-            fn from(rejection: $rejection) -> Self {
-                Self::new(rejection.status(), &rejection.body_text())
-            }
-        })*
-    };
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), &rejection.body_text())
+    }
 }
 
-from_rejections!(JsonRejection, PathRejection, QueryRejection);
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), &rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), &rejection.body_text())
+    }
+}
 
 impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> Self {

@@ -27,7 +27,7 @@ use std::{io, net::SocketAddr};
 use axum::{Router, extract::FromRef};
 use lesson_08_auth::{Auth, auth_routes};
 use lesson_15_database::{Database, MIGRATIONS};
-use rusqlite_migration::M;
+use rusqlite_migration::M as Migration;
 
 use crate::channels::Channels;
 
@@ -60,8 +60,8 @@ async fn main() -> io::Result<()> {
 }
 
 /// The steps of lesson 15, and then those of this lesson.
-fn migrations() -> Vec<M<'static>> {
-    [MIGRATIONS, &[M::up(include_str!("../migrations/2_posts.sql"))]].concat()
+fn migrations() -> Vec<Migration<'static>> {
+    [MIGRATIONS, &[Migration::up(include_str!("../migrations/2_posts.sql"))]].concat()
 }
 
 /// The whole application. The tests call this too, so they check exactly what

@@ -19,8 +19,8 @@ use crate::{
 /// changes.
 const CLIENT_ID: &str = "x-client-id";
 
-/// A model whose changes are published on a channel. A model without one does not compile
-/// as a route, so none can be forgotten.
+/// A model whose changes are published on a channel. The routes of a model without one do
+/// not compile, so none can be forgotten.
 pub trait LiveModel: Model {
     const CHANNEL: Channel;
 }

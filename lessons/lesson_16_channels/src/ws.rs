@@ -1,5 +1,7 @@
 //! The sockets of subscribers.
 
+use std::convert::Infallible;
+
 use axum::{
     extract::{
         FromRequestParts, Path, Query, State, rejection::PathRejection, ws::Message,
@@ -50,7 +52,7 @@ pub async fn ws_handler(
 
 async fn handle_socket(mut session: Session, mut subscription: Subscription) {
     let username = session.username.clone();
-    let disconnect = run(&mut session, &mut subscription).await;
+    let Err(disconnect) = run(&mut session, &mut subscription).await;
 
     drop(subscription); // Now, not later: the closing handshake can take a while.
     session.close(&disconnect).await;
@@ -58,22 +60,21 @@ async fn handle_socket(mut session: Session, mut subscription: Subscription) {
 }
 
 /// Carries messages both ways, until one of the two ends the connection.
-async fn run(session: &mut Session, subscription: &mut Subscription) -> Disconnect {
+async fn run(
+    session: &mut Session,
+    subscription: &mut Subscription,
+) -> Result<Infallible, Disconnect> {
     let mut batch = Vec::new();
     loop {
         select! {
-            received = session.recv() => match received {
-                Ok(message) => handle_message(subscription, &session.username, message),
-                Err(disconnect) => return disconnect,
-            },
+            received = session.recv() => {
+                handle_message(subscription, &session.username, received?);
+            }
             count = subscription.outbox.recv_many(&mut batch, BATCH_SIZE) => {
                 if count == 0 {
-                    return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
+                    return Err(Disconnect::TOO_SLOW); // The outbox was full, and was closed.
                 }
-                let messages = batch.drain(..).map(Message::Text);
-                if let Err(disconnect) = session.send_all(messages).await {
-                    return disconnect;
-                }
+                session.send_all(batch.drain(..).map(Message::Text)).await?;
             }
         }
     }

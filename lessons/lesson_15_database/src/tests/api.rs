@@ -178,6 +178,20 @@ async fn who_has_not_signed_in_gets_401() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slash_at_the_end_makes_no_difference() -> Check {
+    let server = serve(app());
+
+    let reply = asks(&server, "ben", "POST /users/", new_user("Dora")).await?;
+    assert_eq!(reply.status, 201, "FastAPI's clients write it: {}", reply.body);
+    let reply = asks(&server, "ben", "GET /users/1/", NONE).await?;
+    assert_eq!(reply.status, 200, "for a row, too: {}", reply.body);
+    let path = super::ws_path("ana").replace("/users?", "/users/?");
+    let mut ana = server.connect("ana", &path).await?;
+    ana.hears_any().await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_401_says_which_kind_of_token_is_missing() -> Check {
     let server = serve(app());
 

@@ -32,7 +32,7 @@ pub const MIGRATIONS: &[M] = &[
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a request waits for the connection.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often we look whether a change is possible, at most.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
