@@ -6,13 +6,15 @@
 
 import { make } from "./elements.js";
 import { recordSockets } from "./socket-recorder.js";
+import { withStorage } from "./storage.js";
+import { WireLog } from "./wire-log.js";
 import { mark } from "./xray.js";
-
-/** How many rows we keep until somebody opens the drawer. Then the view keeps them. */
-const KEPT = 1_000;
 
 /** Where this window remembers that the drawer is open. */
 const KEY = "wire";
+
+const NOT_LOADED =
+  "The wire view could not be loaded: no server answers. Start it, and open this again.";
 
 /** Adds a button to the bar, which opens the drawer and closes it. */
 export function addDrawer(bar) {
@@ -25,36 +27,53 @@ export function addDrawer(bar) {
 
   let view;
   let loading;
-  const early = [];
+  let stop; // Ends the viewer of X-ray: a server has places for a few.
+  let tries = 0;
+  const early = new WireLog(); // Until somebody opens the drawer. Then the view keeps them.
   if (hasXray) markSockets();
   else recordSockets(keep);
 
   function keep(row) {
     if (view) return view.add([row]);
-    early.push(row);
-    if (early.length > KEPT) early.shift();
+    early.add(row);
   }
 
   async function load() {
-    await import("./wire-view.js");
+    // A browser does not ask again for a module that it could not load.
+    tries += 1;
+    await import(tries === 1 ? "./wire-view.js" : `./wire-view.js?try=${tries}`);
     view = make("wire-view");
-    drawer.append(view);
-    if (hasXray) view.connect();
-    else view.add(early.splice(0));
+    drawer.replaceChildren(view);
+    if (!hasXray) view.add(early.entries.map(({ row }) => row));
+    early.clear();
+  }
+
+  async function show() {
+    try {
+      await (loading ??= load());
+    } catch {
+      loading = undefined;
+      drawer.replaceChildren(make("p", { role: "status" }, NOT_LOADED));
+      return;
+    }
+    if (hasXray && !drawer.hidden) stop ??= view.xray();
   }
 
   function open() {
     drawer.hidden = false;
     button.ariaExpanded = "true";
-    sessionStorage.setItem(KEY, "open");
-    loading ??= load();
+    withStorage((storage) => storage.setItem(KEY, "open"), "sessionStorage");
+    show();
   }
 
   function close() {
-    // The view stays, hidden: it has the rows, and the filters that somebody has chosen.
+    // The view stays, hidden: it has the rows, and the filters that somebody has chosen. The
+    // server remembers what comes meanwhile.
+    stop?.();
+    stop = undefined;
     drawer.hidden = true;
     button.ariaExpanded = "false";
-    sessionStorage.removeItem(KEY);
+    withStorage((storage) => storage.removeItem(KEY), "sessionStorage");
     button.focus();
   }
 
@@ -71,12 +90,12 @@ export function addDrawer(bar) {
     });
 
   // A page that is loaded again leaves the focus where it wants it.
-  if (sessionStorage.getItem(KEY)) open();
+  if (withStorage((storage) => storage.getItem(KEY), "sessionStorage")) open();
 }
 
 /**
- * Marks each socket of this page for X-ray, without a label: the lab of another tab may have
- * left its own in the cookie, which all tabs share.
+ * Marks each socket of this page for X-ray, with the name of who has signed in, if somebody
+ * has: the lab of another tab may have left its own in the cookie, which all tabs share.
  */
 function markSockets() {
   globalThis.WebSocket = class extends WebSocket {

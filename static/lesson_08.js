@@ -15,6 +15,7 @@ import {
 } from "./names.js";
 import { openRoom } from "./room.js";
 import { notSignedIn, whoAmI } from "./server.js";
+import { nameSockets } from "./xray.js";
 
 const form = document.querySelector("#sign-in");
 const fields = document.querySelector("#sign-in fieldset");
@@ -61,6 +62,7 @@ function enter(user) {
   const token = subprotocol.checked ? user.token : undefined; // Otherwise, the cookie.
   password.value = ""; // The token replaces it from now on.
   rememberName(user.username);
+  nameSockets(user.username); // The wire view calls us so.
   openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
     room: nameIn(room),
     me: user.username,

@@ -8,6 +8,7 @@ import { explain } from "./close-codes.js";
 import { make } from "./elements.js";
 import { PEOPLE } from "./people.js";
 import { login, signInAndChat } from "./sign-in.js";
+import { nameSockets } from "./xray.js";
 
 /** How many messages Ana sends. The buffers on the way to Ben hold some hundreds of them. */
 const COUNT = 2000;
@@ -46,15 +47,18 @@ async function run(seconds) {
   const ben = await token("ben");
   const worker = new Worker("lesson_12_worker.js");
   const done = followBen(worker);
+  const me = nameSockets("ben"); // The wire view calls the next sockets so.
   worker.postMessage({ path: ROOM, token: ben });
   await joined(worker);
 
   worker.postMessage({ seconds });
+  nameSockets("ana");
   const socket = new WebSocket(ROOM, ["chat.v1", `bearer.${ana}`]);
   try {
     await sendAll(socket, seconds);
     await done;
   } finally {
+    nameSockets(me);
     socket.close(1000);
     worker.terminate();
   }

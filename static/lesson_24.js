@@ -23,6 +23,7 @@ import { notSignedIn, refusal, whoAmI } from "./server.js";
 import { withStorage } from "./storage.js";
 import { openTasks } from "./tasks.js";
 import { openUsers } from "./users.js";
+import { nameSockets } from "./xray.js";
 
 /** Where we remember who has signed in: the cookie itself is hidden from scripts. */
 const USER = "lesson_24_capstone_user";
@@ -120,6 +121,7 @@ function userIn(text) {
 function enter(user) {
   name = user.name;
   rememberName(name);
+  nameSockets(name);
   me.value = `You are ${name}.`;
   password.value = "";
   form.hidden = true;

@@ -14,6 +14,7 @@ import {
 } from "./names.js";
 import { openRoom } from "./room.js";
 import { notSignedIn, whoAmI } from "./server.js";
+import { nameSockets } from "./xray.js";
 
 /** Asks for a token, and for a cookie unless `credentials` is "omit". */
 export function login(username, password, credentials = "same-origin") {
@@ -73,6 +74,7 @@ export function signInForm(formIn, onSignedIn, ...more) {
     if (!user) return password.focus();
     password.value = ""; // The cookie replaces it from now on.
     rememberName(user.username);
+    nameSockets(user.username);
     onSignedIn(user);
   });
 

@@ -11,6 +11,11 @@ const OWN = "/lab/xray";
 
 let last = 0; // The number of the connection that was opened last, in whatever window.
 
+/** What makes rows of events. It knows where the clients of this page connect. */
+export function rowsOfPage() {
+  return new Rows(document.querySelector('meta[name="websocket"]')?.content);
+}
+
 /**
  * Replaces `WebSocket` in a window by a class that reports what its sockets do: `onRow`
  * gets a row of the wire view for each event. Sockets that exist already go on unseen.
@@ -22,7 +27,7 @@ let last = 0; // The number of the connection that was opened last, in whatever 
  */
 export function recordSockets(
   onRow,
-  { window = globalThis, label, rows = new Rows() } = {},
+  { window = globalThis, label, rows = rowsOfPage() } = {},
 ) {
   const { WebSocket } = window;
 
@@ -65,10 +70,11 @@ export function recordSockets(
     }
 
     async #message(event, data) {
+      const t = performance.now(); // Reading a Blob takes a while.
       if (data instanceof Blob) data = await data.arrayBuffer();
       if (ArrayBuffer.isView(data))
         data = data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
-      this.#report({ event, data });
+      this.#report({ t, event, data });
     }
   }
 

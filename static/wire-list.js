@@ -102,8 +102,9 @@ export class WireList {
     });
   }
 
+  /** The entry that is chosen, unless a filter hides it. */
   get chosen() {
-    return this.#chosen;
+    return this.#entries.includes(this.#chosen) ? this.#chosen : undefined;
   }
 
   /** How many rows fit into sight. */

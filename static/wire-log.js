@@ -5,7 +5,7 @@
 /** How many rows we keep. With one more, the oldest fifth goes, all at once. */
 const LIMIT = 10_000;
 
-/** How many characters the payloads of all rows may have, as X-ray sends them. */
+/** How many characters the payloads of all rows may have, or bytes if they were recorded. */
 const CHARACTERS = 32 * 1024 * 1024;
 
 /** Keeps rows as entries: `{ row, open, era }`. `open` are the connections after it. */
@@ -116,4 +116,8 @@ function insert(entries, entry) {
   return entries[place + 1];
 }
 
-const size = ({ raw, text = "" }) => (raw?.data?.length ?? 0) + text.length;
+/** The bytes of a row of X-ray are made when somebody asks. A recorded one has them. */
+function size({ raw, data, text = "" }) {
+  const payload = raw ? raw.data : data;
+  return (payload?.length ?? 0) + text.length;
+}

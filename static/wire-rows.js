@@ -42,9 +42,17 @@ const SECRET = /([?&][^=&]*(?:token|ticket|password|secret|key|code)[^=&]*=)[^&]
 /** Turns what happens on connections into rows. It remembers whose connection is which. */
 export class Rows {
   #connections = new Map();
-  #names = new Map(); // How many open connections have a name.
-  #clients = 0;
-  #texts = new Map(); // When the server sent a text for the first time.
+  #names = new Map(); // Which numbers are taken, of the open connections with a name.
+  #texts = new Map(); // When the server sent a text for the first time, and to whom.
+  #pattern;
+
+  /**
+   * `pattern` is where clients connect, as the page says it: /ws/chat/rust/{name}. Paths
+   * without {name} have no name in them, and with {token} clients have signed in.
+   */
+  constructor(pattern = "") {
+    this.#pattern = pattern;
+  }
 
   /** The row for a row of X-ray. */
   fromXray(raw) {
@@ -67,30 +75,40 @@ export class Rows {
     return withClient(row);
   }
 
-  #about({ connection, what }) {
+  #about({ connection, what, kind }) {
     // A number that comes again is another connection: the server has been restarted.
-    if (what === "open" || !this.#connections.has(connection))
-      this.#connections.set(connection, { messages: {}, connection });
+    if (what === "open" || !this.#connections.has(connection)) {
+      const about = { messages: {}, connection };
+      this.#connections.set(connection, about);
+      // Of others, the beginning came before our time, and so nothing says who they are.
+      if (what !== "open" && kind !== "request") this.#name(about, "", "");
+    }
     return this.#connections.get(connection);
   }
 
   /** Gives a connection the name of its client. Two at a time are told apart. */
   #name(about, label, path) {
-    const base = capital(label || nameIn(path) || "");
-    const name = base || `Client ${(this.#clients += 1)}`;
-    const count = (this.#names.get(name) ?? 0) + 1;
-    this.#names.set(name, count);
-    about.base = name;
-    about.client = count > 1 ? `${name} ${count}` : name;
+    const base = capital(label || nameIn(path, this.#pattern) || "client");
+    if (!this.#names.has(base)) this.#names.set(base, new Set());
+    const taken = this.#names.get(base);
+    let number = 1;
+    while (taken.has(number)) number += 1;
+    taken.add(number);
+    about.base = base;
+    about.number = number;
+    about.client = number > 1 ? `${base} ${number}` : base;
   }
 
   #end(about) {
     if (about.isOver) return;
     about.isOver = true;
-    const count = this.#names.get(about.base) - 1;
-    if (count > 0) this.#names.set(about.base, count);
-    else this.#names.delete(about.base);
+    this.#names.get(about.base)?.delete(about.number);
     this.#connections.delete(about.connection);
+  }
+
+  /** Whether a cookie may say who this is, on a page whose clients sign in. */
+  #mayHaveCookie(head) {
+    return this.#pattern.includes("{token}") && (!head || head.some(isCookie));
   }
 
   // What X-ray reports.
@@ -115,6 +133,7 @@ export class Rows {
     about.request = row;
     about.path = raw.path;
     this.#name(about, raw.label, raw.path);
+    about.hasCookie = this.#mayHaveCookie(raw.head);
     return { kind: "request", group: "HTTP", bytes: raw.bytes, text: raw.head[0] };
   }
 
@@ -159,7 +178,7 @@ export class Rows {
       group: message.kind,
       message,
       text: text ?? hex(data),
-      isCopy: isText && raw.from === "server" && this.#isCopy(text, row.t),
+      isCopy: isText && raw.from === "server" && this.#isCopy(text, row),
     };
   }
 
@@ -169,6 +188,7 @@ export class Rows {
     about.path = path.replace(SECRET, `$1${BLANK}`);
     about.request = row;
     this.#name(about, label, about.path);
+    about.hasCookie = Boolean(label) && this.#mayHaveCookie();
     const text = `GET ${about.path}`;
     return { from: "client", kind: "request", group: "HTTP", text, isBegin: true };
   }
@@ -190,7 +210,7 @@ export class Rows {
 
   _received(event, _about, row) {
     const fields = payload(event);
-    const isCopy = fields.kind === "text" && this.#isCopy(fields.text, row.t);
+    const isCopy = fields.kind === "text" && this.#isCopy(fields.text, row);
     return { from: "server", ...fields, isCopy };
   }
 
@@ -233,11 +253,12 @@ export class Rows {
     return { kind: "close", code, reason, meaning: sentence, text, isFault };
   }
 
-  #isCopy(text, t) {
+  /** A copy is for another client: one that gets a text twice is told it twice. */
+  #isCopy(text, { t, connection }) {
     const first = this.#texts.get(text);
-    if (first !== undefined && t - first < BROADCAST) return true;
+    if (first && t - first.t < BROADCAST && connection !== first.connection) return true;
     if (this.#texts.size >= BROADCASTS) this.#texts.clear();
-    this.#texts.set(text, t);
+    this.#texts.set(text, { t, connection });
     return false;
   }
 }
@@ -255,10 +276,15 @@ function withClient(row) {
   });
 }
 
-/** The name in a path such as /ws/ana and /ws/chat/rust/ana. Who has a token, has none. */
-function nameIn(path) {
-  const [, name = ""] = /^\/ws\/(?:chat\/[^/?]+\/)?([^/?]+)$/.exec(path) ?? [];
-  const decoded = decode(name);
+/** A cookie other than X-ray's own: “Cookie: session=●●●; xray=●●●”. */
+const isCookie = (line) => /^cookie:(?:.*;)?\s*(?!xray=)[^=;\s]+=/i.test(line);
+
+/** The name in a path such as /ws/chat/rust/ana, if the page's has {name} in that place. */
+function nameIn(path, pattern) {
+  const parts = path.split("?")[0].split("/");
+  const places = pattern.split("?")[0].split("/");
+  if (parts.length !== places.length) return undefined;
+  const decoded = decode(parts[places.indexOf("{name}")] ?? "");
   return /^\p{Alphabetic}[\p{Alphabetic}\p{M}\p{N}_-]*$/u.test(decoded)
     ? decoded
     : undefined;

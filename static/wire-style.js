@@ -40,6 +40,7 @@ export const STYLE = `
     white-space: nowrap; }
   button { cursor: pointer; }
   button:hover { border-color: currentcolor; }
+  .toolbar .clients { flex-wrap: wrap; }
   .clients button { font-weight: 600; color: var(--hue); }
   [aria-pressed="true"] { color: var(--wire-paper) !important; background: var(--wire-ink); }
   .clients [aria-pressed="true"] { background: var(--hue); }
@@ -189,13 +190,12 @@ export const STYLE = `
     :host([large]) .open .kind { visibility: hidden; }
   }
   @container wire (width < 1000px) {
-    .view { grid: auto minmax(0, 1fr) minmax(0, 1.3fr) auto / minmax(0, 1fr); --bytes: 0px;
+    .view { grid: auto minmax(0, 1fr) minmax(0, 1.3fr) auto / minmax(0, 1fr);
       grid-template-areas: "toolbar" "rows" "panel" "footer"; }
     .view:not(.open) { grid-template-rows: auto minmax(0, 1fr) 0 auto; }
     .panel { width: auto; border-inline-start: 0; border-block-start: 2px solid var(--wire-accent); }
     .toolbar .filters { flex-wrap: wrap; }
     .keys { display: none; }
-    .bytes { visibility: hidden; }
   }
   @container wire (width < 640px) {
     .view { --row: 46px; }
@@ -211,7 +211,7 @@ export const STYLE = `
     .row .who { grid-column: 1; position: static; width: auto; height: auto; font-weight: 600;
       line-height: 1.2; color: var(--hue); clip-path: none; }
     .row .kind { grid-column: 2; }
-    .row .bytes { grid-column: 3; visibility: visible; text-align: start; }
+    .row .bytes { grid-column: 3; text-align: start; }
     .row .bytes b { display: inline; font-weight: 400; }
     .row .time { grid-column: 4; }
     .row .says { grid-area: 2 / 1 / 3 / 5; line-height: 1.2; }

@@ -73,11 +73,16 @@ class Transcript {
   }
 
   /** The path, with a placeholder for the token. A line before it signs in. */
-  #path({ path, request }, owner) {
+  #path({ path, request, hasCookie }, owner) {
     const head = request.raw?.head ?? [];
     const hasToken = head.some((line) => /^authorization:|bearer\.●/i.test(line));
     const inQuery = path.includes(BLANK);
-    if (!inQuery && !hasToken) return path;
+    if (!inQuery && !hasToken && !hasCookie) return path;
+    // Another replay has another cookie, or none: it needs a person, and a password.
+    if (!inQuery && !hasToken && !PASSWORDS[owner]) {
+      this.#remark(`A cookie says who ${owner} is, and a transcript has none.`);
+      return path;
+    }
 
     if (!this.#signedIn.has(owner)) {
       this.#signedIn.add(owner);
@@ -143,7 +148,7 @@ class Transcript {
   }
 
   /** Says once that somebody was there before the first row. */
-  #mention({ about, group, client = "Somebody" }) {
+  #mention({ about, group, client }) {
     if (group === "tcp" || this.#unknown.has(about)) return;
     this.#unknown.add(about);
     this.#remark(

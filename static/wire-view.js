@@ -7,16 +7,17 @@
 //
 //   view.add(rows)             rows of X-ray, or of wire-rows.js
 //   view.connect({ server })   follows X-ray or, without it, the sockets of this page
+//   view.xray({ server })      follows X-ray, for who knows that it is there
 //   view.record(window)        the sockets of another window, if there is no X-ray
 //   view.clear(), view.transcript(), view.large
 //   "rowopen"                  the event when somebody opens a row, with the row as detail
 
 import { make } from "./elements.js";
-import { recordSockets } from "./socket-recorder.js";
+import { recordSockets, rowsOfPage } from "./socket-recorder.js";
 import { detail } from "./wire-detail.js";
 import { Lanes, WireList } from "./wire-list.js";
 import { WireLog } from "./wire-log.js";
-import { Rows, hex, note, number } from "./wire-rows.js";
+import { hex, note, number } from "./wire-rows.js";
 import { STYLE } from "./wire-style.js";
 import { Toolbar } from "./wire-toolbar.js";
 import { transcriptOf } from "./wire-transcript.js";
@@ -31,7 +32,8 @@ class WireView extends HTMLElement {
   static observedAttributes = ["lanes", "large"];
 
   #log = new WireLog();
-  #rows = new Rows();
+  #rows = rowsOfPage();
+  #seen = {}; // Of X-ray, so that whoever connects again is shown no row twice.
   #lanes = new Lanes();
   #list;
   #gone = 0;
@@ -122,12 +124,16 @@ class WireView extends HTMLElement {
   /** Adds rows: those of X-ray, or those that wire-rows.js has made. */
   add(rows) {
     let isNew = false;
+    let isNamed = false;
     for (const given of rows) {
       const isRow = "group" in given;
       const row = isRow ? given : this.#rows.fromXray(given);
       this.#gone += this.#log.add(row);
       isNew = this.#lanes.add(row.client) || isNew;
+      isNamed ||= row.kind === "request";
     }
+    // A filter for a client could not pick what came before the request: it had no name.
+    if (isNamed) this.#filter();
     if (isNew) this.#drawLanes();
     this.#plan();
   }
@@ -135,6 +141,7 @@ class WireView extends HTMLElement {
   /** Forgets all rows. Who is connected keeps a lane. */
   clear() {
     this.#log.clear();
+    this.#list.choose(undefined);
     this.#lanes.reset(new Set([...this.#wanted, ...this.#log.open]));
     this.#toolbar.forgetClients();
     this.#close();
@@ -154,12 +161,19 @@ class WireView extends HTMLElement {
   async connect({ server = "" } = {}) {
     this.#isXray = await hasXray(server);
     if (!this.#isXray) return this.record(window);
+    return this.xray({ server });
+  }
 
+  /** The same for a page that knows of X-ray. What has been shown is not shown again. */
+  xray({ server = "" } = {}) {
+    this.#isXray = true;
     return watchXray({
       server,
+      seen: this.#seen,
       onRows: (rows) => this.add(rows),
       onState: (state) => {
         if (state === "lost") this.#say("The server is gone. We go on asking for it.");
+        if (state === "replaced") this.#say("Too many windows look on. This one ended.");
         if (state === "open") this.#say("");
         if (state === "restarted") this.#restart();
       },
@@ -177,7 +191,7 @@ class WireView extends HTMLElement {
 
   /** Another server answers now: its clock and its connections begin anew. */
   #restart() {
-    this.#rows = new Rows();
+    this.#rows = rowsOfPage();
     this.#log.forget();
     this.add([note(0, "The server has been restarted")]);
   }

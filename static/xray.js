@@ -6,14 +6,29 @@
 
 import { reconnect } from "./reconnect.js";
 
-/** How many rows we remember, so that none is shown twice: as many as a server keeps. */
-const HISTORY = 1_000;
+/** The code for a viewer whose place a newer one has got. It does not come back. */
+const REPLACED = 1008;
+
+let own = ""; // Who has signed in on this page.
+
+/**
+ * Gives the connections that this page opens from now on the name of who has signed in.
+ * Returns the name that they had.
+ */
+export function nameSockets(name) {
+  const before = own;
+  own = name;
+  if (hasCookie()) mark(); // For those that a worker opens.
+  return before;
+}
+
+const hasCookie = () => /(?:^|; )xray=/.test(document.cookie);
 
 /**
  * Puts the cookie for X-ray on this page. The `label` becomes the name of the connections
  * that are opened from now on. A token that is there stays: all tabs have the same.
  */
-export function mark(label = "") {
+export function mark(label = own) {
   const [, token = newToken()] =
     /(?:^|; )xray=([\da-f]{32})\./.exec(document.cookie) ?? [];
   const name = label.replace(/[^\p{L}\p{N}_-]/gu, "").slice(0, 20);
@@ -25,7 +40,7 @@ export function mark(label = "") {
 
 /** The label that a connection gets if it is opened now. */
 export function labelNow() {
-  return /(?:^|; )xray=[\da-f]{32}\.([^;]*)/.exec(document.cookie)?.[1] ?? "";
+  return own || (/(?:^|; )xray=[\da-f]{32}\.([^;]*)/.exec(document.cookie)?.[1] ?? "");
 }
 
 function newToken() {
@@ -45,44 +60,46 @@ export async function hasXray(server = "") {
 
 /**
  * Follows the rows of X-ray. `onRows` gets a list of them. `onState` gets "connecting",
- * "open", "lost", and "restarted" when the rows that follow are those of a new server,
+ * "open", "lost", "replaced" by another viewer, and "restarted" when the rows that follow are those of a new server,
  * whose clock and whose connections begin anew. Returns a function that ends it.
+ *
+ * `seen` is what the last one saw, for a viewer that goes on: it gets no row again.
  */
-export function watchXray({ server = "", onRows, onState = () => {} }) {
-  const seen = new Set();
+export function watchXray({ server = "", onRows, onState = () => {}, seen = {} }) {
   let socket;
+  seen.row ??= 0;
   const again = reconnect({ connect, onWait() {}, onGiveUp() {} });
 
   function connect() {
     onState("connecting");
-    if (!/(?:^|; )xray=/.test(document.cookie)) mark();
+    if (!hasCookie()) mark();
     socket = new WebSocket(`${server}/lab/xray`);
     again.follow(socket);
-    let isFirst = seen.size > 0; // Of a connection that is not our first one.
+    let isFirst = true; // Of the messages of this connection.
 
     socket.addEventListener("open", () => onState("open"));
 
     socket.addEventListener("message", ({ data }) => {
       const rows = JSON.parse(data);
-      const fresh = rows.filter((row) => !seen.has(key(row)));
-      if (isFirst && fresh.length === rows.length) {
-        seen.clear();
-        onState("restarted");
-      }
+      const program = rows[0].kind === "program" ? rows.shift().id : seen.program;
+      // Numbers rise, and the history ends with the highest: a lower one is a new server's.
+      const isNew = program !== seen.program || (isFirst && rows.at(-1)?.row < seen.row);
+      if (isNew) begin(program);
       isFirst = false;
-      for (const row of rows) remember(key(row));
-      if (fresh.length > 0) onRows(fresh);
+      const fresh = rows.filter(({ row }) => row > seen.row);
+      if (fresh.length === 0) return;
+      seen.row = fresh.at(-1).row;
+      onRows(fresh);
     });
 
-    socket.addEventListener("close", () => onState("lost"), { once: true });
+    const told = ({ code }) => onState(code === REPLACED ? "replaced" : "lost");
+    socket.addEventListener("close", told, { once: true });
   }
 
-  function remember(key) {
-    seen.delete(key);
-    seen.add(key);
-    if (seen.size <= HISTORY) return;
-    const [oldest] = seen;
-    seen.delete(oldest);
+  /** A server tells first which program it is. The rows of each have numbers that rise. */
+  function begin(program) {
+    if (seen.row > 0) onState("restarted");
+    Object.assign(seen, { program, row: 0 });
   }
 
   connect();
@@ -91,9 +108,6 @@ export function watchXray({ server = "", onRows, onState = () => {} }) {
     if (socket.readyState === WebSocket.OPEN) socket.close(1000);
   };
 }
-
-/** A server's clock has microseconds, so this names a row of one server. */
-const key = ({ t, connection, from, kind }) => `${t} ${connection} ${from} ${kind}`;
 
 let last = Promise.resolve();
 

@@ -239,6 +239,109 @@ describe("the drawer", LIMITS, () => {
     assert.ok(field.y + field.height <= low.y, "the end of the page can be seen above it");
   });
 
+  test("on a phone, it does not cover the field, wherever the page is scrolled to", async (t) => {
+    const page = await lesson.open(t, { viewport: { width: 390, height: 844 } });
+    await connected(page);
+    for (let i = 0; i < 12; i += 1) await say(page, `message ${i}`);
+    await sees(page, "#log .received", "message 11", "the page is longer than a phone");
+    await press(page, "Wire");
+
+    for (const part of [0, 0.5, 1]) {
+      await page.evaluate((part) => {
+        const { scrollHeight, clientHeight } = document.documentElement;
+        scrollTo(0, part * (scrollHeight - clientHeight));
+      }, part);
+      const [drawer, field] = await Promise.all(
+        ["#wire", "#talk"].map((part) => page.locator(part).boundingBox()),
+      );
+      const bottom = field.y + field.height;
+      assert.ok(bottom <= drawer.y + 1, `at ${part}: ${bottom} is under the drawer, from ${drawer.y} on`);
+    }
+  });
+
+  test("can be opened again if the view could not be loaded", async (t) => {
+    const page = await lesson.open(t, { excused: [/ERR_FAILED/] });
+    await connected(page);
+    await page.route("**/wire-view.js*", (route) => route.abort());
+    await press(page, "Wire");
+    await sees(page, "#wire", "could not be loaded", "an empty drawer says nothing");
+    await page.unroute("**/wire-view.js*");
+
+    await press(page, "Wire");
+    await press(page, "Wire");
+
+    await shows(page, "GET /ws", "the server answers again");
+  });
+
+  test("leaves its place at the server when it is closed, and misses nothing", async (t) => {
+    const page = await lesson.open(t);
+    await connected(page);
+    const viewers = [];
+    page.on("websocket", (socket) => {
+      if (!socket.url().endsWith("/lab/xray")) return;
+      const viewer = { isClosed: false };
+      socket.on("close", () => (viewer.isClosed = true));
+      viewers.push(viewer);
+    });
+    const closed = () => viewers.map(({ isClosed }) => isClosed);
+    await press(page, "Wire");
+    await shows(page, "GET /ws", "it shows what happened");
+
+    await press(page, "Wire");
+    const deadline = Date.now() + 5_000;
+    while (closed().includes(false) && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(closed(), [true], "a server has places for eight windows");
+    await say(page, "meanwhile");
+    await sees(page, "#log .received", "Echo: meanwhile", "it came back");
+    await press(page, "Wire");
+
+    await shows(page, "Echo: meanwhile", "the server remembers it");
+    assert.equal((await rows(page)).match(/GET \/ws/g).length, 1, "and no row comes twice");
+    assert.deepEqual(closed(), [true, false], "there is one viewer");
+  });
+
+  test("works in a browser that lets no page remember anything", async (t) => {
+    const page = await lesson.open(t, {
+      prepare: (page) =>
+        page.addInitScript(() => {
+          const get = () => {
+            throw new DOMException("Access is denied", "SecurityError");
+          };
+          Object.defineProperty(globalThis, "sessionStorage", { get });
+        }),
+    });
+
+    await press(page, "Wire");
+
+    await shows(page, "GET /ws", "it shows what happened");
+    await press(page, "Wire");
+    assert.equal(await page.locator("#wire").isVisible(), false, "and it closes");
+  });
+
+  for (const [name, file, begin] of [
+    ["lesson_08_auth", "lesson_08.html", start],
+    ["lesson_08_auth", "lesson_08.html", (name) => start(name, 0, { ADDR: "0.0.0.0:0" })],
+    ["lesson_09_heartbeat", "lesson_09.html", start],
+  ])
+    test(`knows who has signed in, in ${name}, ${begin === start ? "with" : "without"} X-ray`, async (t) => {
+      const server = await begin(name);
+      t.after(() => server.stop());
+      const page = await openWindow(t, `${server.url}/${file}`, { excused: [NO_SERVER] });
+      await fill(page, "Name", "ana");
+      await fill(page, "Password", "ana-likes-tea");
+      await press(page, "Sign in");
+      await say(page, "It is me.");
+      await press(page, "Wire");
+      await shows(page, "It is me.", "it shows what happened");
+
+      const lanes = await page.locator("wire-view .names .lanes b").allTextContents();
+      assert.deepEqual(lanes, ["Ana", "server"], "the page knows her, and so does the drawer");
+      const text = await page.evaluate(() => document.querySelector("wire-view").transcript());
+      const steps = "ana signs in ana-likes-tea\nana connects /ws/chat/rust?token={ana.token}\n";
+      assert.ok(text.startsWith(steps), `in another browser, no cookie signs in:\n${text}`);
+    });
+
   test("the lab has none, because it shows the wire itself", async (t) => {
     const page = await openWindow(t, `${lesson.server.url}/lab.html`);
 

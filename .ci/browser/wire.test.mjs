@@ -1,7 +1,9 @@
 // The wire view: what it makes of rows, how one moves in it, and how much it bears.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect as connectTcp } from "node:net";
 import { after, before, describe, test } from "node:test";
 
 import { openWindow, serious, useBrowser } from "./browser.mjs";
@@ -15,21 +17,25 @@ import { transcriptOf } from "../../static/wire-transcript.js";
 const LIMITS = { timeout: 480_000 };
 
 /** Rows of the wire view, from rows of X-ray. */
-function rowsOf(...raw) {
-  const rows = new Rows();
+const rowsOf = (...raw) => rowsOn("", ...raw);
+
+/** The same, on a page whose clients connect to such a path. */
+function rowsOn(pattern, ...raw) {
+  const rows = new Rows(pattern);
   return raw.flat().map((row) => rows.fromXray(row));
 }
 
 describe("rows", () => {
   test("a client has the label of its request, or the name in its path, or a number", () => {
     const talk = new Conversation();
-    const rows = rowsOf(
+    const rows = rowsOn(
+      "/ws/chat/rust/{name}",
       talk.connect("ana", "/ws/chat/rust/somebody"),
       talk.connect(undefined, "/ws/chat/rust/ben"),
-      talk.connect(undefined, "/ws/cem"),
+      talk.connect(undefined, "/ws/chat/wasm/cem"),
       talk.connect(undefined, "/ws/chat/rust/J%C3%BCrgen"),
       talk.connect(undefined, "/ws/chat/rust"),
-      talk.connect(undefined, "/ws/7"),
+      talk.connect(undefined, "/ws/chat/rust/7"),
       talk.connect(undefined, "/ws"),
     );
 
@@ -38,9 +44,11 @@ describe("rows", () => {
       .map(({ client }) => client);
     assert.deepEqual(
       clients,
-      ["Ana", "Ben", "Cem", "Jürgen", "Client 1", "Client 2", "Client 3"],
+      ["Ana", "Ben", "Cem", "Jürgen", "Client", "Client 2", "Client 3"],
       "a room is no name, and neither is a number",
     );
+    const [, task] = rowsOn("/ws/tasks?token={token}", talk.connect(undefined, "/ws/tasks"));
+    assert.equal(task.client, "Client", "the page's paths have no name in them");
     assert.equal(rows[0].client, "Ana", "the row before the request knows it afterwards");
   });
 
@@ -52,7 +60,9 @@ describe("rows", () => {
       talk.gone(2),
       talk.connect("ana", "/ws"),
       talk.gone(1),
+      talk.connect("ana", "/ws"),
       talk.gone(3),
+      talk.gone(4),
       talk.connect("ana", "/ws"),
     );
 
@@ -61,8 +71,30 @@ describe("rows", () => {
       .map(({ client }) => client);
     assert.deepEqual(
       clients,
-      ["Ana", "Ana 2", "Ana 2", "Ana"],
+      ["Ana", "Ana 2", "Ana 2", "Ana", "Ana"],
       "a name that is free is used",
+    );
+  });
+
+  test("twenty connections without a name, one after another, are one client", () => {
+    const talk = new Conversation();
+    const raw = [];
+    for (let i = 1; i <= 20; i += 1)
+      raw.push(...talk.connect(undefined, "/ws"), ...talk.gone(i));
+
+    const clients = new Set(rowsOf(raw).map(({ client }) => client));
+
+    assert.deepEqual([...clients], ["Client"], "each other name would be one more lane");
+  });
+
+  test("a connection whose beginning nobody saw is a client, too", () => {
+    const talk = new Conversation();
+    const rows = rowsOf(talk.connect("ana", "/ws"), talk.hears(7, "Hi"), talk.gone(7));
+
+    assert.deepEqual(
+      rows.slice(3).map(({ client }) => client),
+      ["Client", "Client"],
+      "X-ray keeps 1,000 rows, and its request may not be one of them",
     );
   });
 
@@ -82,6 +114,12 @@ describe("rows", () => {
       "what a client sends is no copy",
     );
     assert.deepEqual(later.map(isCopy), [false, false], "later, it is said again");
+    const echoes = rowsOf(talk.hears(1, "x"), talk.hears(1, "x"), talk.hears(2, "x"));
+    assert.deepEqual(
+      echoes.map(isCopy),
+      [false, false, true],
+      "who gets a text twice was told it twice",
+    );
   });
 
   test("a Close has its code, its reason, and what the code means", () => {
@@ -219,6 +257,14 @@ describe("the log", () => {
     );
   });
 
+  test("binary messages that were recorded count, too", () => {
+    const log = new WireLog();
+    const data = new Uint8Array(1024 * 1024);
+    for (let t = 0; t < 100; t += 1) log.add(row(t, { data }));
+
+    assert.ok(log.entries.length <= 32, `${log.entries.length} MB are too many`);
+  });
+
   test("a frame that took long stands where it began", () => {
     const log = new WireLog();
     for (const t of [1, 2, 5, 6, 3]) log.add(row(t));
@@ -293,6 +339,41 @@ describe("transcripts of sessions", () => {
       "Ana signs in once, and both of her connections use the token",
     );
     assert.doesNotThrow(() => parse(text), "one signs in, and two use the token");
+  });
+
+  test("who comes with a cookie signs in, and gets a token instead of it", () => {
+    const PATTERN = "/ws/chat/rust?token={token}";
+    const connect = (label, path, pattern, ...cookies) => {
+      const talk = new Conversation();
+      const [opened, request, answer] = talk.connect(label, path);
+      const head = request.head.with(6, `Cookie: ${cookies.join("; ")}`);
+      return transcriptOf(rowsOn(pattern, opened, { ...request, head }, answer));
+    };
+    const path = "/ws/chat/rust";
+    const session = "lesson_08_auth=●●●";
+    const ours = "xray=●●●";
+
+    assert.equal(
+      connect("ana", path, PATTERN, session, ours),
+      "ana signs in ana-likes-tea\nana connects /ws/chat/rust?token={ana.token}\n",
+      "another browser has another cookie",
+    );
+    assert.equal(
+      connect("ana", path, PATTERN, ours, session),
+      connect("ana", path, PATTERN, session, ours),
+      "in whatever order they are",
+    );
+    assert.equal(connect("ana", path, PATTERN, ours), "ana connects /ws/chat/rust\n");
+    assert.equal(
+      connect("ana", path, "/ws", session, ours),
+      "ana connects /ws/chat/rust\n",
+      "cookies are for all ports, also for programs where nobody signs in",
+    );
+    assert.match(
+      connect(undefined, path, PATTERN, session, ours),
+      /^# A cookie says who client is.*\nclient connects \/ws\/chat\/rust\n$/,
+      "without a name there is no password",
+    );
   });
 
   test("a connection without a Close vanishes, or is lost, and so does a closed tab", () => {
@@ -493,6 +574,21 @@ describe("the wire view", LIMITS, () => {
     });
   }
 
+  for (const width of [1440, 900, 656, 390])
+    test(`in ${width} pixels, each row has its bytes`, async (t) => {
+      const page = await wire(t, server, { viewport: { width, height: 844 } });
+      await add(page, threePeople());
+      await choose(page, "Hello, everybody!");
+      const bytes = chosen(page).locator(".bytes");
+      const text = '{"type":"chat","content":"Hello, everybody!"}';
+
+      assert.ok(await bytes.isVisible(), "the size is one of the things one looks for");
+      assert.match(await bytes.innerText(), new RegExp(`^${text.length}\\b`));
+      const { width: room } = await bytes.boundingBox();
+      const needed = await bytes.evaluate(({ scrollWidth }) => scrollWidth);
+      assert.ok(room > 10 && needed <= Math.ceil(room), `${needed} in ${room} pixels`);
+    });
+
   test("on a phone, lanes fold into names", async (t) => {
     const page = await wire(t, server, { viewport: { width: 390, height: 844 } });
     await add(page, threePeople());
@@ -582,6 +678,76 @@ describe("the wire view", LIMITS, () => {
       () => document.querySelector("wire-view").shadowRoot.activeElement?.className,
     );
     assert.equal(focus, "list", "the keyboard goes on in the list");
+  });
+
+  test("ten clients at a time fit into a drawer, and each filter can be pressed", async (t) => {
+    const page = await wire(t, server, { viewport: { width: 656, height: 720 } });
+    const talk = new Conversation();
+    await add(
+      page,
+      Array.from({ length: 20 }, () => talk.connect("somebody", "/ws")).flat(),
+    );
+
+    const isOut = ({ x, width }) => x < 0 || x + width > 656;
+    const boxes = await page
+      .locator("wire-view .clients button")
+      .evaluateAll((chips) => chips.map((chip) => chip.getBoundingClientRect().toJSON()));
+    assert.equal(boxes.length, 20, "each client has a filter");
+    assert.deepEqual(boxes.filter(isOut), [], "no mouse gets to what is out of sight");
+  });
+
+  test("the switch for large type makes it large, and the usual size again", async (t) => {
+    const page = await wire(t, server);
+    await add(page, threePeople());
+    const size = () =>
+      list(page).evaluate((list) => getComputedStyle(list.querySelector(".row")).fontSize);
+    const pressed = () => button(page, "Large type").getAttribute("aria-pressed");
+
+    await button(page, "Large type").click();
+    assert.deepEqual([await size(), await pressed()], ["21px", "true"]);
+    const rows = await inSight(page);
+    assert.equal(rows.at(-1), threePeople().length, "the newest row is still the last");
+    await button(page, "Large type").click();
+    assert.deepEqual([await size(), await pressed()], ["14px", "false"]);
+  });
+
+  test("in JSON, values stand out from what holds them together", async (t) => {
+    const page = await wire(t, server);
+    const talk = new Conversation();
+    const text = '{"type":"chat","n":[-1.5e3,true,null],"s":"a \\" :"}';
+    await add(page, [...talk.connect("ana", "/ws"), ...talk.hears(1, text)]);
+
+    const row = rowThat(page, '"chat"').locator(".says");
+    assert.equal(await row.textContent(), text, "nothing is lost");
+    const values = await row.locator("em").allTextContents();
+    assert.deepEqual(values, ['"chat"', "-1.5e3", "true", "null", '"a \\" :"']);
+    const [ink, quiet] = await row.evaluate((says) =>
+      [says.querySelector("em"), says.querySelector(".json")].map(
+        (part) => getComputedStyle(part).color,
+      ),
+    );
+    assert.notEqual(ink, quiet, "keys and brackets are quiet");
+  });
+
+  test("for who wants less motion, nothing moves by itself", async (t) => {
+    const page = await wire(t, server, { reducedMotion: "reduce" });
+    await add(page, threePeople());
+    await choose(page, "Hello, everybody!");
+    await page.keyboard.press("Enter");
+
+    const moving = await page.evaluate(() => {
+      const { shadowRoot } = document.querySelector("wire-view");
+      return [...document.querySelectorAll("*"), ...shadowRoot.querySelectorAll("*")]
+        .map((part) => [part, getComputedStyle(part)])
+        .filter(
+          ([, { transitionDuration, animationName, scrollBehavior }]) =>
+            parseFloat(transitionDuration) > 0 ||
+            animationName !== "none" ||
+            scrollBehavior === "smooth",
+        )
+        .map(([{ outerHTML }]) => outerHTML.slice(0, 80));
+    });
+    assert.deepEqual(moving, [], "no transition, no animation, no smooth scrolling");
   });
 
   test("JSON is folded out, and can be folded by the keyboard", async (t) => {
@@ -1226,6 +1392,92 @@ describe("X-ray and the recorder", LIMITS, () => {
       !rows.states.includes("restarted"),
       `it is the same server: ${rows.states}`,
     );
+  });
+
+  test("rows are told apart by their numbers, and programs by their ids", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const page = await wire(t, server);
+
+    const seen = await page.evaluate(async () => {
+      const { watchXray } = await import("/xray.js");
+      const { WebSocket } = globalThis;
+      let socket;
+      globalThis.WebSocket = class extends EventTarget {
+        static CONNECTING = WebSocket.CONNECTING;
+        static OPEN = WebSocket.OPEN;
+        readyState = WebSocket.OPEN;
+        constructor() {
+          super();
+          socket = this;
+          this.dispatchEvent(new Event("open"));
+        }
+        close() {}
+      };
+      // All frames of one read have the same time, and maybe they come in two batches.
+      const frame = (row) => ({ row, t: 7, connection: 1, from: "client", kind: "frame" });
+      const send = (...rows) =>
+        socket.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(rows) }));
+      const program = (id) => ({ kind: "program", id });
+
+      const seen = [];
+      const memory = {};
+      const watch = () =>
+        watchXray({
+          seen: memory,
+          onRows: (rows) => seen.push(...rows.map(({ row }) => row)),
+          onState: (state) => state === "restarted" && seen.push(state),
+        });
+      let stop = watch();
+      send(program("a"), frame(1), frame(2));
+      send(frame(4));
+      stop();
+      stop = watch();
+      send(program("a"), frame(2), frame(4), frame(5));
+      stop();
+      stop = watch();
+      send(program("b"), frame(1));
+      stop();
+      globalThis.WebSocket = WebSocket;
+      return seen;
+    });
+
+    assert.deepEqual(seen, [1, 2, 4, 5, "restarted", 1]);
+  });
+
+  test("a flood in one write loses no row without a count of it", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const page = await wire(t, server);
+    await follow(page);
+    const cookie = await page.evaluate(() => document.cookie);
+    const FRAMES = 2_000;
+
+    const socket = connectTcp(server.port, "127.0.0.1");
+    t.after(() => socket.destroy());
+    socket.write(
+      `GET /ws HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nConnection: Upgrade\r\n` +
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+        `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: ${cookie}\r\n\r\n`,
+    );
+    await once(socket, "data");
+    socket.resume();
+    const frame = Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x78]); // “x”, with a mask of zeros.
+    socket.write(Buffer.concat(Array(FRAMES).fill(frame)));
+
+    const total = 3 + 2 * FRAMES; // The connection, both heads, and the echoes, too.
+    const counted = () =>
+      page.evaluate(() => {
+        const view = document.querySelector("wire-view");
+        const number = (words) => Number(words.replaceAll(",", ""));
+        const [, rows] = /of ([\d,]+) rows/.exec(view.shadowRoot.textContent);
+        const gaps = [...view.transcript().matchAll(/^# Here ([\d,]+) rows are left out/gm)];
+        return gaps.reduce((sum, [, left]) => sum + number(left) - 1, number(rows));
+      });
+    const deadline = Date.now() + 20_000;
+    while ((await counted()) < total && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(await counted(), total, "each row is shown, or counted");
   });
 
   test("the recorder gives the window its own class back", async (t) => {
