@@ -13,6 +13,9 @@ import { connecting, watchXray } from "../static/xray.js";
 
 const START = "cargo run -p lesson_01_echo";
 
+/** Where the book is served, as the programs of the course know it. */
+const BOOK = "http://127.0.0.1:3000";
+
 /** What we send, so that there is a frame to show. */
 const WORDS = "Hello";
 
@@ -61,12 +64,25 @@ class WsHandshake extends HTMLElement {
     }
   }
 
+  /** Is there no server, or does it not answer this page? Either way a browser says nothing. */
+  async #noAnswer() {
+    try {
+      await fetch(this.server, { mode: "no-cors", credentials: "omit" });
+    } catch {
+      return `No server of the course answers at ${this.server}. Start one: ${START}`;
+    }
+    const what = `A server answers at ${this.server}, but not to the pages of ${location.origin}.`;
+    return new URL(BOOK).port === location.port
+      ? `${what} Is it a program of the course, in a debug build? ${START}`
+      : `${what} Programs of the course answer the book at ${BOOK}. Open it there.`;
+  }
+
   /** Connects, shows what came over the wire, and gives a sentence about it. */
   async #handshake() {
     if (!["localhost", "127.0.0.1"].includes(location.hostname))
-      return "This works at http://127.0.0.1:3000, which `mdbook serve book` opens.";
+      return `This works at ${BOOK}, where \`mdbook serve book\` shows it.`;
     const about = await describe(this.server);
-    if (!about) return `No server of the course answers at ${this.server}. Start one: ${START}`;
+    if (!about) return this.#noAnswer();
     if (!about.xray)
       return `${about.package} listens there, without X-ray. That needs a debug build that listens on this computer alone: ${START}`;
 

@@ -7,6 +7,16 @@ import { make } from "./elements.js";
 const isOfProgram = document.querySelector('meta[name="package"]');
 if (isOfProgram) addDrawer(document.querySelector("#bar"));
 
+// The address of a page may say what is on it, such as a room. So the link that skips the
+// bar moves the focus, and leaves the address alone.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  const main = document.querySelector("main");
+  main.tabIndex = -1; // For this moment alone, or each click on the page would be a focus.
+  main.addEventListener("blur", () => main.removeAttribute("tabindex"), { once: true });
+  main.focus();
+});
+
 for (const command of document.querySelectorAll("pre")) addCopy(command);
 
 /** Adds a button that copies a command. */

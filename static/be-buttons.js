@@ -12,9 +12,20 @@ export function offerPeople(form) {
   form.querySelector("fieldset").prepend(row);
 }
 
+/** The button of a sign-in form that brings back who was there last. */
+export function wayBack(form) {
+  const name = form.elements.username.value;
+  const own = [...form.querySelectorAll("#be button")].find(
+    ({ textContent }) => textContent === label(name),
+  );
+  return own ?? form.querySelector("fieldset > button");
+}
+
+const label = (name) => `Be ${name}`;
+
 /** A click fills in the fields and sends the form, as somebody who types would do. */
 function beButton(form, name) {
-  const button = make("button", { type: "button", textContent: `Be ${name}` });
+  const button = make("button", { type: "button", textContent: label(name) });
   button.addEventListener("click", () => {
     form.elements.username.value = name;
     form.elements.password.value = PEOPLE[name];

@@ -5,6 +5,7 @@
 // never sent to a server: it survives a reload, and a teacher can share it.
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { takeFocus } from "./elements.js";
 import { PEOPLE } from "./people.js";
 import { askServer, refusal } from "./server.js";
 import { Client, askRejection, signIn } from "./transcript.js";
@@ -94,14 +95,18 @@ function panel(name, index) {
     let where = `/${path.value.replace(/^\//, "")}`;
     if (where.includes("{token}")) {
       const { status, token } = await signIn(location.origin, name, PEOPLE[name]);
-      if (!token) return show(`Signing in was answered with status ${status}.`);
+      if (!token) return end(`Signing in was answered with status ${status}.`);
       where = where.replace("{token}", token);
     }
-    await open(name, (onFrame) => {
-      client = new Client(location.origin + where, onFrame);
-      listen(client.socket, where);
-      return client;
-    });
+    try {
+      await open(name, (onFrame) => {
+        client = new Client(location.origin + where, onFrame);
+        listen(client.socket, where);
+        return client;
+      });
+    } catch (error) {
+      end(error.message); // No WebSocket can have such an address.
+    }
   }
 
   function listen(socket, where) {
@@ -110,11 +115,11 @@ function panel(name, index) {
     socket.addEventListener("open", () => {
       opened = true;
       show("Connected.");
-      text.focus();
+      takeFocus(text, section);
     });
 
     socket.addEventListener("close", async (event) => {
-      show(explain(event));
+      end(explain(event));
       const words = await explainFully(event, opened, where);
       if (socket === client?.socket) show(words);
     });
@@ -139,11 +144,17 @@ function panel(name, index) {
     vanish() {
       client.vanish();
       client = undefined;
-      show("Closed. The browser sent 1001, and did not wait for the server's Close.");
+      end("Closed. The browser sent 1001, and did not wait for the server's Close.");
     },
   };
   for (const button of section.querySelectorAll("li button"))
     button.addEventListener("click", actions[button.name]);
+
+  /** Says why there is no connection. Unless somebody edits the address, Connect is next. */
+  function end(sentence) {
+    show(sentence);
+    if (document.activeElement !== path) takeFocus(connectButton, section);
+  }
 
   function show(sentence) {
     state.value = sentence;

@@ -4,6 +4,7 @@
 // There is one listener for each.
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { takeFocus } from "./elements.js";
 import { write } from "./log.js";
 import { askServer } from "./server.js";
 
@@ -23,7 +24,7 @@ function connect() {
 
   socket.addEventListener("open", () => {
     show("Connected.");
-    form.elements.text.focus();
+    takeFocus(form.elements.text);
   });
 
   socket.addEventListener("message", ({ data }) => {
@@ -33,7 +34,7 @@ function connect() {
   // Why no listener for "error"? A "close" always follows it, and says more.
   socket.addEventListener("close", async (event) => {
     show(explain(event));
-    again.focus();
+    takeFocus(again);
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer();

@@ -4,6 +4,7 @@
 // in words, and whether the closing handshake was complete (`wasClean`).
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { takeFocus } from "./elements.js";
 import { write } from "./log.js";
 import { askServer } from "./server.js";
 
@@ -25,7 +26,7 @@ function connect() {
 
   socket.addEventListener("open", () => {
     show("Connected.");
-    form.elements.text.focus();
+    takeFocus(form.elements.text);
   });
 
   socket.addEventListener("message", ({ data }) => {
@@ -34,7 +35,7 @@ function connect() {
 
   socket.addEventListener("close", async (event) => {
     show(explain(event));
-    again.focus();
+    takeFocus(again);
     showClose(event.code, event.reason || "none given", event.wasClean);
     if (event.code !== ABNORMAL_CLOSURE) return;
 

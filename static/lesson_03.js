@@ -4,6 +4,7 @@
 // we receive comes from the server itself, or from another window.
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { takeFocus } from "./elements.js";
 import { write } from "./log.js";
 import { askServer } from "./server.js";
 
@@ -20,7 +21,7 @@ function connect() {
 
   socket.addEventListener("open", () => {
     show("Connected.");
-    form.elements.text.focus();
+    takeFocus(form.elements.text);
   });
 
   socket.addEventListener("message", ({ data }) => {
@@ -29,7 +30,7 @@ function connect() {
 
   socket.addEventListener("close", async (event) => {
     show(explain(event));
-    again.focus();
+    takeFocus(again);
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer();

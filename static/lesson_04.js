@@ -4,6 +4,7 @@
 // "close" comes with code 1006, as it does when a connection is lost.
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { takeFocus } from "./elements.js";
 import { write } from "./log.js";
 import { askServer } from "./server.js";
 
@@ -32,7 +33,7 @@ function connect(path) {
   socket.addEventListener("open", () => {
     opened = true;
     show("Connected.");
-    form.elements.text.focus();
+    takeFocus(form.elements.text);
   });
 
   socket.addEventListener("message", ({ data }) => {
@@ -41,7 +42,7 @@ function connect(path) {
 
   socket.addEventListener("close", async (event) => {
     show(explain(event));
-    back.focus(); // The way back is the form.
+    takeFocus(back); // The way back is the form.
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer(opened);

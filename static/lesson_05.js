@@ -5,6 +5,7 @@
 // and then closes it with a code and a reason that we can read.
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
+import { takeFocus } from "./elements.js";
 import { write } from "./log.js";
 import { askServer } from "./server.js";
 
@@ -37,7 +38,7 @@ function connect(path) {
   socket.addEventListener("open", () => {
     opened = true;
     show("Connected.");
-    form.elements.text.focus();
+    takeFocus(form.elements.text);
   });
 
   socket.addEventListener("message", ({ data }) => {
@@ -46,7 +47,7 @@ function connect(path) {
 
   socket.addEventListener("close", async (event) => {
     show(explain(event));
-    back.focus(); // The way back is the form.
+    takeFocus(back); // The way back is the form.
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer(opened);

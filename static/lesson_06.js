@@ -5,6 +5,7 @@
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { keepDrafts } from "./drafts.js";
+import { takeFocus } from "./elements.js";
 import { write } from "./log.js";
 import { USERNAME_LIMIT, limitLength, nameIn } from "./names.js";
 import { askServer } from "./server.js";
@@ -41,7 +42,7 @@ function connect(path) {
   socket.addEventListener("open", () => {
     opened = true;
     show("Connected.");
-    form.elements.text.focus();
+    takeFocus(form.elements.text);
   });
 
   socket.addEventListener("message", ({ data }) => {
@@ -54,7 +55,7 @@ function connect(path) {
   socket.addEventListener("close", async (event) => {
     show(explain(event));
     drafts.lost();
-    back.focus(); // The way back is the form.
+    takeFocus(back); // The way back is the form.
     if (event.code !== ABNORMAL_CLOSURE) return;
 
     const { sentence } = await askServer(opened);

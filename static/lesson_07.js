@@ -2,6 +2,7 @@
 //
 // The conversation itself is in room.js, which the pages that follow use as well.
 
+import { takeFocus } from "./elements.js";
 import {
   ROOM_NAME_LIMIT,
   USERNAME_LIMIT,
@@ -35,7 +36,7 @@ form.addEventListener("submit", (event) => {
     },
     onLeft: () => {
       form.hidden = false;
-      join.focus();
+      takeFocus(join);
       listRooms();
     },
   });

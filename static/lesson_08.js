@@ -4,7 +4,8 @@
 // The server also puts it in a cookie, which no script can read. The browser sends that
 // along with every socket to this host, so most pages need no more.
 
-import { offerPeople } from "./be-buttons.js";
+import { offerPeople, wayBack } from "./be-buttons.js";
+import { takeFocus } from "./elements.js";
 import {
   ROOM_NAME_LIMIT,
   followAddress,
@@ -76,12 +77,12 @@ function enter(user) {
     onLeft: () => {
       answer.value = "";
       form.hidden = false;
-      form.querySelector("button").focus();
+      takeFocus(wayBack(form));
     },
     onSignedOut: (sentence) => {
       answer.value = sentence;
       form.hidden = false;
-      password.focus();
+      takeFocus(password);
     },
   });
 }

@@ -5,7 +5,7 @@
 // ask for comes back as an event, like those that others ask for.
 
 import { NOT_AUTHENTICATED, explain } from "./close-codes.js";
-import { make } from "./elements.js";
+import { make, takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
 import { reconnect } from "./reconnect.js";
@@ -66,7 +66,7 @@ let replica;
 let socket;
 let me;
 
-const tries = reconnect({ connect, onWait: count, onGiveUp: () => {} });
+const tries = reconnect({ connect, onWait: count, onGiveUp: giveUp });
 
 const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) => {
   me = username;
@@ -158,6 +158,12 @@ async function lost(event) {
 function count(milliseconds) {
   const left = Math.ceil(milliseconds / 1000);
   countdown.textContent = `It may be old. We connect again in ${left} s.`;
+}
+
+/** Another try would end in the same way. So a person decides when to try. */
+function giveUp() {
+  countdown.textContent = "It may be old. Begin again, when you want to.";
+  takeFocus(again.querySelector("button"), talk);
 }
 
 function signOut(sentence) {

@@ -5,7 +5,7 @@
 // a lost connection, or in a second window, it shows the same.
 
 import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
-import { make } from "./elements.js";
+import { make, takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { reconnect } from "./reconnect.js";
 import { whoAmI } from "./server.js";
@@ -37,7 +37,7 @@ const tries = reconnect({
   onWait: () => {},
   onGiveUp: () => {
     again.hidden = false;
-    again.focus();
+    takeFocus(again, start);
   },
 });
 

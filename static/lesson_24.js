@@ -7,6 +7,7 @@
 
 import { offerPeople } from "./be-buttons.js";
 import { explain } from "./close-codes.js";
+import { takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
 import {
@@ -167,7 +168,7 @@ function enterRoom() {
     onLeft: () => {
       countdown.hidden = true;
       tries.stop();
-      if (!isBusy()) back.focus();
+      takeFocus(back, container);
     },
     onSignedOut: leave,
   });
@@ -176,12 +177,6 @@ function enterRoom() {
     tries.stop();
     countdown.hidden = true;
   };
-}
-
-/** Whether somebody is about to do something in another part of the page. */
-function isBusy() {
-  const active = document.activeElement;
-  return active !== document.body && !container.contains(active);
 }
 
 function count(milliseconds) {

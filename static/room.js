@@ -5,7 +5,7 @@
 
 import { ABNORMAL_CLOSURE, NAME_TAKEN, NOT_AUTHENTICATED, explain } from "./close-codes.js";
 import { keepDrafts } from "./drafts.js";
-import { make } from "./elements.js";
+import { make, takeFocus } from "./elements.js";
 import { write } from "./log.js";
 import { showInAddress } from "./names.js";
 import { hueOf, makeProjector } from "./projector.js";
@@ -47,6 +47,7 @@ export function openRoom(container, path, options) {
     last.connect();
     return last;
   }
+  last?.end(); // What it still receives comes too late.
 
   const state = make("output", { id: "state" });
   const again = make("button", { type: "button", textContent: "Connect again" });
@@ -94,7 +95,7 @@ export function openRoom(container, path, options) {
       if (isLeaving || mine !== socket) return mine.close(1000);
 
       show(`Connected as ${me}.`);
-      takeFocus(text);
+      takeFocus(text, container);
       projector.update();
       if (lastSeq === undefined) return;
 
@@ -129,7 +130,7 @@ export function openRoom(container, path, options) {
       goOut();
     } else {
       again.hidden = false;
-      takeFocus(again);
+      takeFocus(again, container);
     }
     if (event.code !== ABNORMAL_CLOSURE) return;
 
@@ -229,9 +230,7 @@ export function openRoom(container, path, options) {
         break;
       case "history":
         if (message.messages.length === 0) break;
-        log.replaceChildren(); // It repeats what we had before we connected again.
-        message.messages.forEach(drawChat);
-        write("notice", "All this was said before you came.");
+        drawHistory(message.messages);
         break;
       case "pong":
         break; // It shows that the server is there. People need not see it.
@@ -254,6 +253,16 @@ export function openRoom(container, path, options) {
 
     entry.dataset.seq = chat.seq;
     lastSeq = chat.seq;
+  }
+
+  /** It repeats what we had before we connected again, but not what nobody has heard. */
+  function drawHistory(messages) {
+    const unheard = log.querySelectorAll("li:has(button)");
+    log.replaceChildren();
+    messages.forEach(drawChat);
+    write("notice", "All this was said before you came.");
+    log.append(...unheard);
+    log.scrollTop = log.scrollHeight;
   }
 
   /** What was said while we were away. Some of it may have come before this answer. */
@@ -303,12 +312,6 @@ export function openRoom(container, path, options) {
   function show(sentence) {
     state.value = sentence;
     talk.disabled = socket.readyState !== WebSocket.OPEN;
-  }
-
-  /** Gives an element the keyboard, unless somebody uses another part of the page. */
-  function takeFocus(element) {
-    const { activeElement: active, body } = document;
-    if (active === body || container.contains(active)) element.focus();
   }
 
   const conversation = { key, connect, end };

@@ -2,8 +2,8 @@
 //
 // Lesson 08 shows how it works, step by step.
 
-import { offerPeople } from "./be-buttons.js";
-import { make } from "./elements.js";
+import { offerPeople, wayBack } from "./be-buttons.js";
+import { make, takeFocus } from "./elements.js";
 import {
   ROOM_NAME_LIMIT,
   followAddress,
@@ -93,17 +93,19 @@ export function signInForm(formIn, onSignedIn, ...more) {
   function show(sentence) {
     answer.value = sentence;
     form.hidden = false;
-    form.querySelector("button").focus();
   }
 
   return {
-    show,
+    show: (sentence) => {
+      show(sentence);
+      takeFocus(wayBack(form));
+    },
     hide: () => {
       form.hidden = true;
     },
     askAgain: (sentence) => {
       show(sentence);
-      password.focus();
+      takeFocus(password);
     },
   };
 }

@@ -4,7 +4,7 @@
 // remembers nothing: after a reload, or in a second window, it shows the same.
 
 import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
-import { make } from "./elements.js";
+import { make, takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { reconnect } from "./reconnect.js";
 import { refusal, whoAmI } from "./server.js";
@@ -26,6 +26,7 @@ const tries = reconnect({
   onWait: () => {},
   onGiveUp: () => {
     again.hidden = false;
+    takeFocus(again);
   },
 });
 

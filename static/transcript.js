@@ -200,12 +200,27 @@ function readTime(line) {
 /**
  * Runs steps against a server, until one of them is false. `onStep` is called with each
  * step and, if it is false, with what came instead. `open` is called with the name of who
- * connects, and a function that does it. Resolves to whether all are true.
+ * connects, and a function that does it. Resolves to whether all are true. When `signal`
+ * aborts, it ends at once, and rejects.
  */
-export async function replay(steps, server, onStep, open = (_, connect) => connect()) {
+export async function replay(
+  steps,
+  server,
+  onStep,
+  open = (_, connect) => connect(),
+  signal = new AbortController().signal,
+) {
+  const aborted = new Promise((_, reject) =>
+    signal.addEventListener("abort", () => reject(signal.reason)),
+  );
+  aborted.catch(() => {}); // Nobody may be waiting for it.
   const context = {
     server,
-    open,
+    async open(who, connect) {
+      const client = await open(who, connect);
+      if (signal.aborted) client.vanish(); // It comes too late.
+      return client;
+    },
     room: `replay-${crypto.getRandomValues(new Uint32Array(1))[0]}-`,
     ignored: { messages: [], fields: [] },
     clients: new Map(),
@@ -213,7 +228,8 @@ export async function replay(steps, server, onStep, open = (_, connect) => conne
   };
   try {
     for (const step of steps) {
-      const came = await RUN[step.act](context, step);
+      signal.throwIfAborted();
+      const came = await Promise.race([RUN[step.act](context, step), aborted]);
       onStep(step, came);
       if (came) return false;
       await pause(PAUSE);
@@ -323,7 +339,12 @@ export class Client {
     this.frame.hidden = true;
     document.body.append(this.frame);
     onFrame?.(this.frame.contentWindow);
-    this.socket = new this.frame.contentWindow.WebSocket(url);
+    try {
+      this.socket = new this.frame.contentWindow.WebSocket(url);
+    } catch (error) {
+      this.frame.remove();
+      throw error;
+    }
     this.socket.binaryType = "arraybuffer";
     this.socket.addEventListener("close", () => setTimeout(() => this.frame.remove()));
   }

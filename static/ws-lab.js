@@ -32,6 +32,8 @@ class WsLab extends HTMLElement {
   #button = document.createElement("button");
   #output = document.createElement("output");
   #text = "";
+  /** What can stop the replay that is under way, if there is one. */
+  #running;
 
   /** How somebody is connected, if this page wants to know: see `replay`. */
   open;
@@ -44,8 +46,11 @@ class WsLab extends HTMLElement {
     const bar = document.createElement("p");
     bar.append(this.#button, this.#output);
     this.#button.type = "button";
-    this.#button.textContent = "Replay";
-    this.#button.addEventListener("click", () => this.replay());
+    this.#button.addEventListener("click", () => {
+      if (!this.#running) return this.replay();
+      this.#stop();
+      this.#show("Stopped.");
+    });
     this.attachShadow({ mode: "open" }).append(style, this.#list, bar);
 
     this.text = (this.querySelector("code") ?? this).textContent.replace(/^\n/, "");
@@ -57,6 +62,7 @@ class WsLab extends HTMLElement {
 
   /** The transcript. When it changes, no line has a verdict any more. */
   set text(text) {
+    this.#stop(); // Its verdicts would be about another text.
     this.#text = text;
     this.#output.value = "";
     const lines = text.trimEnd().split("\n");
@@ -75,32 +81,50 @@ class WsLab extends HTMLElement {
   /** Runs the transcript, and shows for each line whether it is true. */
   async replay() {
     this.text = this.#text; // It removes the old verdicts.
-    this.#button.disabled = true;
+    this.#running = new AbortController();
+    const { signal } = this.#running;
+    this.#button.textContent = "Stop";
     this.#show("Replaying …");
     try {
-      const steps = parse(this.#text);
-      const problem = await this.#wrongServer();
-      if (problem) return this.#show(problem);
+      const sentence = await this.#run(signal);
+      if (signal.aborted) return;
+      this.#stop();
+      this.#show(sentence);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
 
-      let last;
-      const onStep = ({ line }, came) => {
-        last = line;
-        this.#mark(line, came ? "false" : "true", came && `What came instead: ${came}`);
-      };
-      const good = await replay(steps, this.server, onStep, this.open);
-      this.#show(
-        good
-          ? `All ${steps.length} lines are true.`
-          : `Line ${last} is false. Some transcripts need a server that has just ` +
-              "been started, and no other clients.",
-      );
+  /** Gives a sentence about how it ended. */
+  async #run(signal) {
+    let steps;
+    try {
+      steps = parse(this.#text);
     } catch (error) {
       if (!(error instanceof ParseError)) throw error;
       this.#mark(error.line, "false", error.message);
-      this.#show(`This cannot be read: ${error.message}.`);
-    } finally {
-      this.#button.disabled = false;
+      return `This cannot be read: ${error.message}.`;
     }
+    const problem = await this.#wrongServer();
+    if (problem) return problem;
+
+    let last;
+    const onStep = ({ line }, came) => {
+      last = line;
+      this.#mark(line, came ? "false" : "true", came && `What came instead: ${came}`);
+    };
+    const good = await replay(steps, this.server, onStep, this.open, signal);
+    return good
+      ? `All ${steps.length} lines are true.`
+      : `Line ${last} is false. Some transcripts need a server that has just ` +
+          "been started, and no other clients.";
+  }
+
+  /** Ends the replay that is under way, if there is one. */
+  #stop() {
+    this.#running?.abort();
+    this.#running = undefined;
+    this.#button.textContent = "Replay";
   }
 
   /** Says what to do if the right program does not listen. */

@@ -235,6 +235,20 @@ test("the handshake page says what to run", { timeout: 60_000 }, async (t) => {
   assert.equal(defaults, "http://127.0.0.1:8000", "the reader's server is on the page's host");
 });
 
+test("the handshake page says so if the book is served where no server answers it", { timeout: 60_000 }, async (t) => {
+  const lesson = await start("lesson_01_echo");
+  t.after(() => lesson.stop());
+  const other = await serveBook();
+  t.after(() => other.close());
+  const page = await openWindow(t, other.at(HANDSHAKE), { excused: [/CORS|403|ERR_FAILED/] });
+
+  const element = await showHandshake(page, lesson.url);
+
+  const sentence = await element.locator("output").innerText();
+  assert.match(sentence, /^A server answers at .*, but not to the pages of /);
+  assert.match(sentence, /answer the book at http:\/\/127\.0\.0\.1:3000\. Open it there\.$/);
+});
+
 test("without scripts the handshake page still has its text", { timeout: 60_000 }, async (t) => {
   const page = await openWindow(t, at(HANDSHAKE), { javaScriptEnabled: false });
   await page.getByText("This part needs a browser that runs scripts.").waitFor();

@@ -34,7 +34,8 @@ const chat = (from, content) => ({
 
 /**
  * Opens `file` at a host that does not exist. `routes` gives the answers of paths which
- * are no files; `greet` is called with each socket that the page opens.
+ * are no files; `greet` is called with each socket that the page opens, which is open when
+ * what it returns is fulfilled.
  */
 async function open(t, file, { routes = {}, greet = () => {}, ...options } = {}) {
   const received = [];
@@ -52,7 +53,7 @@ async function open(t, file, { routes = {}, greet = () => {}, ...options } = {})
       await page.routeWebSocket("**/ws/**", (socket) => {
         sockets.push(socket);
         socket.onMessage((text) => received.push(JSON.parse(text)));
-        greet(socket);
+        return greet(socket);
       });
     },
   });
@@ -547,6 +548,27 @@ describe("the chat room", LIMITS, () => {
     assert.equal((await lines(page, "received")).length, 1, "what was said is still there");
   });
 
+  for (const file of ["lesson_08.html", "lesson_09.html"]) {
+    for (const [name, button] of [
+      ["ben", "Be ben"],
+      ["dora", "Sign in"],
+    ]) {
+      test(`on ${file}, the way back of ${name} after Leave is “${button}”`, async (t) => {
+        const json = { token: "a.b.c", username: name, expires_in: 900 };
+        const { page } = await open(t, file, { routes: { "/login": { json } } });
+        await fill(page, "Name", name);
+        await fill(page, "Password", "secret");
+        await press(page, "Sign in");
+        await sees(page, "#state", `Connected as ${name}.`, "the page is in the room");
+
+        await press(page, "Leave");
+
+        await sees(page, "#state", "Code 1000", "the connection is closed");
+        await hasKeyboard(page, button);
+      });
+    }
+  }
+
   test("who does not want to connect again can leave a room without a connection", async (t) => {
     const { page, sockets } = await join(t);
     await sockets.at(-1).close({ code: 1001, reason: "restarting" });
@@ -558,6 +580,36 @@ describe("the chat room", LIMITS, () => {
     await fill(page, "Your name", "ben");
     await press(page, "Join");
     await sees(page, "#state", "Connected as ben.", "under another name");
+  });
+
+  test("who leaves while the page connects is not thrown out of the next room", async (t) => {
+    let opens;
+    let isClosed = false;
+    const slow = new Promise((resolve) => (opens = resolve));
+    const { page } = await open(t, "chat.html", {
+      greet(socket) {
+        if (!socket.url().includes("/rust/")) return undefined;
+        socket.onClose(async () => {
+          await socket.close({ code: 1000 });
+          isClosed = true;
+        });
+        return slow;
+      },
+    });
+    await fill(page, "Your name", "ana");
+    await press(page, "Join");
+    await sees(page, "#state", "Connecting …", "the network is slow");
+    await press(page, "Leave");
+    await fill(page, "Room", "garden");
+    await press(page, "Join");
+    await sees(page, "#state", "Connected as ana.", "Ana is in the garden");
+
+    opens();
+    await until(() => isClosed, () => "the first connection should be closed");
+    await page.waitForTimeout(200); // Its end would be drawn now.
+
+    assert.equal(await page.locator("#join").isVisible(), false, "the form does not come back");
+    assert.equal(await page.title(), "#garden – Chat", "and the room's name stays");
   });
 
   test("what the server refuses comes back to the field", async (t) => {
@@ -605,6 +657,23 @@ describe("the chat room", LIMITS, () => {
     await sees(page, "#state", "Connected as ana.", "Ana is back");
     assert.equal(await page.getByLabel("Say").inputValue(), "three ", "it may be lost");
     assert.deepEqual(await lines(page, "problem"), [], "and nothing else was");
+  });
+
+  test("what was said into a lost connection outlives the history", async (t) => {
+    const { page, send, sockets } = await join(t);
+    await say(page, "one");
+    await say(page, "two");
+    await sockets.at(-1).close({ code: 1001, reason: "restarting" });
+    await sees(page, "#log .problem", "two", "one is in the field, and two in the log");
+    await press(page, "Connect again");
+    await sees(page, "#state", "Connected as ana.", "Ana is back");
+
+    send({ type: "history", messages: [chat("ben", "hello")] });
+
+    await sees(page, "#log .received", "hello", "the history is there");
+    await sees(page, "#log .problem", "two", "and what nobody has heard is still there, too");
+    await press(page, "Put it back");
+    assert.equal(await page.getByLabel("Say").inputValue(), "two one", "nothing is lost");
   });
 
   test("an error without a message of ours puts nothing into the field", async (t) => {

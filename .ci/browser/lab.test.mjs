@@ -87,6 +87,25 @@ const verdicts = (page) =>
       ),
   );
 
+/** Presses Tab until the keyboard is in what `selector` picks. */
+async function tabTo(page, selector) {
+  const isThere = (selector) => document.activeElement.matches(selector);
+  for (let tries = 0; tries < 60; tries += 1) {
+    if (await page.evaluate(isThere, selector)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`Tab should lead to ${selector}`);
+}
+
+/** Waits until the keyboard is in what `selector` picks. */
+async function isIn(page, selector, why) {
+  const isThere = (selector) => document.activeElement.closest(selector) !== null;
+  await page.waitForFunction(isThere, selector).catch(async () => {
+    const active = await page.evaluate(() => document.activeElement.outerHTML.slice(0, 80));
+    assert.fail(`${why}: the keyboard should be in ${selector}, but it is in ${active}`);
+  });
+}
+
 async function replay(page, ending) {
   await page.getByRole("button", { name: "Replay" }).click();
   await page.locator("ws-lab output", { hasText: ending }).waitFor({ timeout: 20_000 });
@@ -230,9 +249,16 @@ describe("the lab", LIMITS, () => {
     await breakIt(page, "Ana", "A flood");
     await page.locator("wire-view .count", { hasText: /[234],\d\d\d rows/ }).waitFor();
 
-    const rows = await page.locator("wire-view [role=option]").count();
-    assert.ok(rows >= 20, `at least 20 messages should be in sight, not ${rows}`);
-    assert.ok(rows < 100, `and only those are in the document, not ${rows}`);
+    const rows = page.locator("wire-view [role=option]");
+    const inSight = await rows.evaluateAll((rows) => {
+      const list = rows[0].closest("[role=listbox]").getBoundingClientRect();
+      const [top, bottom] = [Math.max(list.top, 0), Math.min(list.bottom, innerHeight)];
+      const boxes = rows.filter((row) => row.checkVisibility()).map((row) => row.getBoundingClientRect());
+      return boxes.filter((box) => box.top >= top - 1 && box.bottom <= bottom + 1).length;
+    });
+    assert.ok(inSight >= 20, `at least 20 messages should be in sight, not ${inSight}`);
+    const all = await rows.count();
+    assert.ok(all < 100, `and only those are in the document, not ${all}`);
   });
 
   test("a session that was copied as a transcript can be replayed", async (t) => {
@@ -368,7 +394,7 @@ describe("the lab", LIMITS, () => {
   test("the keyboard alone connects, sends, closes and replays", async (t) => {
     const { page } = await lab(t, "lesson_01_echo", { hash: "#text=ana connects /ws" });
 
-    await client(page, "Ana").getByLabel("Address").focus();
+    await tabTo(page, "[aria-label=Ana] [name=path]");
     await page.keyboard.press("Enter");
     await sees(page, "#clients output", "Connected.", "Enter connects");
     await page.keyboard.press("Enter"); // The page has put us into the message.
@@ -377,10 +403,97 @@ describe("the lab", LIMITS, () => {
     await page.keyboard.type("bye");
     await page.keyboard.press("Enter");
     await sees(page, "#clients output", "Code 1000", "Enter closes");
-    await page.getByLabel("Or write one").focus();
+    await page.keyboard.press("Enter"); // The page has put us on the way back.
+    await client(page, "Ana").getByText("Connected.").waitFor();
+    await tabTo(page, "#transcript textarea");
     await page.keyboard.press("Tab");
+    for (let time = 0; time < 2; time += 1) {
+      await page.keyboard.press("Enter");
+      await page.locator("ws-lab output", { hasText: "All 1 lines are true." }).waitFor();
+      await page.keyboard.press("Enter"); // It stops one, or replays again.
+      await page.locator("ws-lab output", { hasText: /true|Stopped/ }).waitFor();
+    }
+  });
+
+  test("the link that skips the bar leaves all that is written where it is", async (t) => {
+    const { page } = await lab(t, "lesson_01_echo");
+    await client(page, "Ana").getByLabel("Message").fill("half a sentence");
+    await connect(page, "Ana");
+    await shows(page, "101 Switching Protocols", "there is a row");
+    const { hash } = new URL(page.url());
+
+    await page.locator(".skip").focus();
     await page.keyboard.press("Enter");
-    await page.locator("ws-lab output", { hasText: "All 1 lines are true." }).waitFor();
+    await page.waitForTimeout(200); // A reload would begin now.
+
+    const message = await client(page, "Ana").getByLabel("Message").inputValue();
+    assert.equal(message, "half a sentence", "the message is still there");
+    assert.equal(new URL(page.url()).hash, hash, "and so it is in the address");
+    await client(page, "Ana").getByText("Connected.").waitFor();
+    await shows(page, "101 Switching Protocols", "and what went over the connection");
+    await page.keyboard.press("Tab");
+    await isIn(page, "#clients", "the keyboard is behind the bar");
+  });
+
+  test("a connection that opens or ends leaves the keyboard in another client's field", async (t) => {
+    const { page, server } = await lab(t, "lesson_01_echo", { excused: [/ERR_CONNECTION/] });
+    await client(page, "Ben").getByLabel("Message").focus();
+    await page.evaluate(() => document.querySelector("[aria-label=Ana] button").click());
+    await client(page, "Ana").getByText("Connected.").waitFor();
+    await isIn(page, "[aria-label=Ben] [name=text]", "Ana's connection has opened");
+
+    await server.stop();
+
+    await client(page, "Ana").getByText("Code 1006").waitFor();
+    await isIn(page, "[aria-label=Ben] [name=text]", "Ana's connection has ended");
+  });
+
+  test("after each end the keyboard is on the one way back", async (t) => {
+    const { page } = await lab(t, "lesson_04_path_params", { excused: [/response code: 409/] });
+    const wayBack = (name) => `[aria-label=${name}] [name=connect] button`;
+    await connect(page, "Ana");
+    await breakIt(page, "Ana", "Close the tab");
+    await isIn(page, wayBack("Ana"), "the tab was closed");
+
+    await connect(page, "Ana");
+    await client(page, "Ben").getByLabel("Address").fill("/ws/1");
+    await press(page, "Ben", "Connect");
+    await client(page, "Ben").getByText("Rejected with status 409").waitFor();
+    await isIn(page, wayBack("Ben"), "Ben was rejected");
+  });
+
+  test("an address that no WebSocket can have is explained, and one can try another", async (t) => {
+    const { page } = await lab(t, "lesson_01_echo");
+
+    await client(page, "Ana").getByLabel("Address").fill("/ws#room=rust");
+    await press(page, "Ana", "Connect");
+
+    await sees(page, "#clients output", "fragment", "the browser's sentence is shown");
+    assert.equal(await page.locator("iframe").count(), 0, "nothing is left over");
+    await client(page, "Ana").getByLabel("Address").fill("/ws");
+    await connect(page, "Ana");
+  });
+
+  test("a replay can be stopped, and what is edited meanwhile gets no old verdict", async (t) => {
+    const { page } = await lab(t, "lesson_01_echo");
+    await openReplay(page);
+    const written = page.getByLabel("Or write one");
+    await written.fill("ana connects /ws\nana waits 1s\nana waits 1min");
+    const firstLine = page.locator("ws-lab li.true").first();
+
+    await page.getByRole("button", { name: "Replay" }).click();
+    await firstLine.waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.locator("ws-lab output", { hasText: "Stopped." }).waitFor();
+    assert.equal(await page.locator("iframe").count(), 0, "nobody stays behind");
+
+    await page.getByRole("button", { name: "Replay" }).click();
+    await firstLine.waitFor();
+    await written.fill("# one\n\n# three");
+    await page.waitForTimeout(1_500); // Until the second line of the old one is true.
+    assert.deepEqual(await verdicts(page), [], "those lines have not run");
+    await written.fill("ana connects /ws");
+    await replay(page, "All 1 lines are true.");
   });
 
   for (const colorScheme of ["light", "dark"]) {

@@ -141,6 +141,34 @@ export function everyPage(lesson, options) {
     assert.doesNotMatch(await page.title(), /^1$/, "and no script of a stranger runs");
   });
 
+  test("the link that skips the bar leads into the page, and leaves its address alone", async (t) => {
+    const page = await openWindow(t, `${lesson.server.url}/${lesson.page}#room=tea`);
+    const address = page.url();
+
+    await page.locator(".skip").focus();
+    await page.keyboard.press("Enter");
+
+    const isInMain = () => document.activeElement.closest("main") !== null;
+    assert.ok(await page.evaluate(isInMain), "the keyboard should be in the page");
+    assert.equal(page.url(), address, "the address still says which room it is");
+  });
+
+  test("a connection that ends leaves the keyboard in the drawer", async (t) => {
+    const server = await start(lesson.name);
+    t.after(() => server.stop());
+    const page = await openWindow(t, `${server.url}/${lesson.page}`, { excused: [NO_SERVER] });
+    await enter(page, "ana");
+    await page.getByRole("button", { name: "Wire", exact: true }).click();
+    const where = () => document.activeElement.id;
+    await page.locator("wire-view .list").waitFor(); // It needs the server for its script.
+    assert.equal(await page.evaluate(where), "wire", "the drawer is open");
+
+    await server.stop();
+    await sees(page, "#state", "No server answers.", "the connection is lost");
+
+    assert.equal(await page.evaluate(where), "wire", "whoever reads there goes on reading");
+  });
+
   test("a socket that is closed politely ends cleanly, with 1000", async (t) => {
     const page = await lesson.open(t);
     await login?.(page);

@@ -217,6 +217,21 @@ describe("lesson 14, a live list", LIMITS, () => {
     await enter(page, "ana");
   });
 
+  test("when the page does not connect again, the keyboard is on the way back", async (t) => {
+    const page = await lesson.open(t, { prepare: withSockets });
+    await enter(page, "ana");
+    await fill(page, "New user", "Nina");
+
+    // After a 1000, another try is not wanted.
+    await page.evaluate(() => window.sockets.forEach((socket) => socket.close(1000)));
+
+    await sees(page, "#countdown", "Begin again", "it says what to do");
+    const isThere = () => document.activeElement.textContent === "Begin again";
+    assert.ok(await page.evaluate(isThere), "the keyboard should be on “Begin again”");
+    await page.keyboard.press("Enter");
+    await sees(page, "#state", "Connected as ana.", "the table is live again");
+  });
+
   test("a change that is not possible is told in the server's words", async (t) => {
     const [ana, ben] = await two(t);
     await ana.evaluate(() => {}); // Both have the table.
