@@ -147,16 +147,21 @@ async fn ws_handler(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Rejection> {
     let viewer = viewing.admit(&headers)?;
+    let program = viewing.xray.hub.program;
     Ok(match upgrade {
         Ok(upgrade) => upgrade
             .max_message_size(MESSAGE_LIMIT)
-            .on_upgrade(|socket| show(socket, viewer)),
+            .on_upgrade(move |socket| show(socket, viewer, program)),
         Err(rejection) => rejection.into_response(),
     })
 }
 
 /// Sends the rows of a viewer, until it leaves.
-async fn show(mut socket: WebSocket, mut viewer: Viewer) {
+async fn show(mut socket: WebSocket, mut viewer: Viewer, program: u64) {
+    let first = Message::text(format!("[{}]", row::program(program)));
+    if socket.send(first).await.is_err() {
+        return;
+    }
     loop {
         select! {
             received = socket.recv() => {

@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::VecDeque,
+    hash::{BuildHasher, RandomState},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -38,6 +39,8 @@ pub struct Token(pub u128);
 /// All rows go through here. This is only a handle: clone it freely.
 #[derive(Clone)]
 pub struct Hub {
+    /// A random number, which tells this run of the program from others.
+    pub program: u64,
     started: Instant,
     shared: Arc<Mutex<Shared>>,
 }
@@ -88,7 +91,9 @@ struct Bounds {
 
 impl Hub {
     pub fn new() -> Self {
-        Self { started: Instant::now(), shared: Arc::default() }
+        // The standard library has no other random numbers. These need not be secret.
+        let program = RandomState::new().hash_one(());
+        Self { program, started: Instant::now(), shared: Arc::default() }
     }
 
     /// The time since the program's start.

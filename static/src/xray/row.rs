@@ -10,6 +10,9 @@
 //! Each row has a number, `row`, which grows by one with each row that the program makes,
 //! for whichever browser. A gap has the number of the last row that it stands for. So a
 //! viewer gets rising numbers, and after it has connected again it knows which are new.
+//!
+//! Before all rows, a viewer gets one of the kind `program`. Its `id` is another one after
+//! each start of the program, when numbers and times begin anew.
 
 use std::{fmt::Display, net::SocketAddr, time::Duration};
 
@@ -77,6 +80,14 @@ impl Side {
             Self::Server => "server",
         }
     }
+}
+
+/// What a viewer gets first.
+pub fn program(id: u64) -> String {
+    let mut row = Object::default();
+    row.text("kind", "program");
+    row.text("id", &format!("{id:016x}"));
+    row.finish()
 }
 
 impl Row {

@@ -688,7 +688,7 @@ async fn a_viewer_gets_arrays_of_rows_and_nothing_about_itself() {
 
     let mut viewer = server.watch().await;
     let mut rows: Vec<Value> = Vec::new();
-    for until in [5, 7] {
+    for until in [6, 8] {
         while rows.len() < until {
             let message =
                 soon(viewer.next()).await.expect("rows come").expect("as messages");
@@ -700,6 +700,7 @@ async fn a_viewer_gets_arrays_of_rows_and_nothing_about_itself() {
         ana.send(text("Bye")).await;
     }
 
+    let id = rows.remove(0)["id"].as_str().map(str::to_owned).expect("it is the program");
     let kinds: Vec<_> = rows.iter().filter_map(|row| row["kind"].as_str()).collect();
     let expected = ["tcp", "request", "response", "frame", "frame", "frame", "frame"];
     assert_eq!(
@@ -710,6 +711,11 @@ async fn a_viewer_gets_arrays_of_rows_and_nothing_about_itself() {
         rows.iter().all(|row| row["connection"] == 1),
         "the viewer's own is not there"
     );
+    assert!(
+        id.len() == 16 && id.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        "it is a number in hex: {id}"
+    );
+    assert_ne!(Hub::new().program, Hub::new().program, "another start, another number");
 }
 
 #[tokio::test]
