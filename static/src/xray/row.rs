@@ -3,7 +3,7 @@
 //! | kind | what happened |
 //! |---|---|
 //! | `tcp` | a connection was opened, a side ended it (`FIN`, `RST`), it is gone |
-//! | `request`, `response` | the handshake; a rejection has its body |
+//! | `request`, `response` | the handshake; an answer from status 400 on has its body |
 //! | `frame` | a frame, with its header and the first bytes of its payload, in hex |
 //! | `gap` | so many rows are left out here |
 //!
