@@ -151,6 +151,7 @@ async fn ws_handler(
     Ok(match upgrade {
         Ok(upgrade) => upgrade
             .max_message_size(MESSAGE_LIMIT)
+            .max_frame_size(MESSAGE_LIMIT)
             .on_upgrade(move |socket| show(socket, viewer, program)),
         Err(rejection) => rejection.into_response(),
     })

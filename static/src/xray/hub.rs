@@ -96,7 +96,7 @@ impl Hub {
         Self { program, started: Instant::now(), shared: Arc::default() }
     }
 
-    /// The time since the program's start.
+    /// The time since the hub was made, which is when the program began to listen.
     pub fn now(&self) -> Duration {
         self.started.elapsed()
     }

@@ -357,66 +357,6 @@ async fn a_head_may_come_byte_by_byte_and_so_may_a_frame() {
 }
 
 #[tokio::test]
-async fn fragments_are_told_with_the_ping_between_them() {
-    let server = serve().await;
-    let mut rows = server.rows(0xaa);
-    let mut ana = server.upgrade(ANA).await;
-
-    let part = |text: &str, opcode, is_final| {
-        masked(Frame::message(text.to_owned(), OpCode::Data(opcode), is_final))
-    };
-    ana.send(part("Hel", Data::Text, false)).await;
-    ana.send(masked(Frame::ping(""))).await;
-    ana.send(part("lo", Data::Continue, true)).await;
-    rows.until(json!({ "from": "server", "data": hex(b"Hello") })).await;
-
-    let clients = rows.of("frame").into_iter().filter(|row| row["from"] == "client");
-    let seen: Vec<_> = clients
-        .map(|row| {
-            (
-                row["opcode"].clone(),
-                row["fin"].clone(),
-                row["message"].clone(),
-                row["part"].clone(),
-            )
-        })
-        .collect();
-    let expected = [
-        (json!(1), json!(false), json!(1), json!(1)),
-        (json!(9), json!(true), Value::Null, Value::Null),
-        (json!(0), json!(true), json!(1), json!(2)),
-    ];
-    assert_eq!(
-        seen, expected,
-        "two parts of one message, and a ping that belongs to none"
-    );
-}
-
-#[tokio::test]
-async fn all_three_kinds_of_length_are_told() {
-    let server = serve().await;
-    let mut rows = server.rows(0xaa);
-    let mut ana = server.upgrade(ANA).await;
-
-    for (length, header, echoed) in [
-        (125, "82fde0f7b1bb", "827d"),
-        (126, "82fe007ee0f7b1bb", "827e007e"),
-        (65_536, "82ff0000000000010000e0f7b1bb", "827f0000000000010000"),
-    ] {
-        ana.send(binary(length)).await;
-        ana.read(echoed.len() / 2 + length).await;
-
-        let sent = rows.until(json!({ "from": "client", "len": length })).await;
-        let back = rows.until(json!({ "from": "server", "len": length })).await;
-        assert_eq!(sent["header"], header, "the client sent this");
-        assert_eq!(back["header"], echoed, "the server sent that");
-        let data = sent["data"].as_str().unwrap_or_default();
-        assert_eq!(data, "61".repeat(length.min(4096)), "at most the first 4,096 bytes");
-        assert_eq!(sent["got"], Value::Null, "all of it came");
-    }
-}
-
-#[tokio::test]
 async fn a_rejection_is_told_with_its_sentence_and_the_client_may_ask_again() {
     let server = serve().await;
     let mut rows = server.rows(0xaa);
