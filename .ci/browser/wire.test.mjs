@@ -875,6 +875,32 @@ describe("the wire view", LIMITS, () => {
     await page.getByText("No row is of this kind.").waitFor();
   });
 
+  test("a filter for a client also shows how its next connection began", async (t) => {
+    const page = await wire(t, server);
+    const talk = new Conversation();
+    await add(page, [...talk.connect("ana", "/ws"), ...talk.gone(1)]);
+    await button(page, "Ana").click();
+
+    const [opened, ...rest] = talk.connect("ana", "/ws");
+    await add(page, [opened]);
+    await add(page, rest);
+
+    await page.getByText("7 of 7 rows").waitFor();
+  });
+
+  test("a row that was cleared cannot be opened", async (t) => {
+    const page = await wire(t, server);
+    await add(page, threePeople());
+    await choose(page, "Hello, everybody!");
+    await button(page, "Clear").click();
+
+    await list(page).focus();
+    await page.keyboard.press("Enter");
+    await frames(page, 2);
+
+    assert.equal(await panel(page).isVisible(), false, "nobody sees which row it is");
+  });
+
   test("Pause keeps the list as it is, and counts what comes", async (t) => {
     const page = await wire(t, server);
     const talk = new Conversation();
@@ -1478,6 +1504,26 @@ describe("X-ray and the recorder", LIMITS, () => {
     while ((await counted()) < total && Date.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 100));
     assert.equal(await counted(), total, "each row is shown, or counted");
+  });
+
+  test("the recorder puts a Blob where it was sent, though reading it takes a while", async (t) => {
+    const server = await start("lesson_01_echo");
+    t.after(() => server.stop());
+    const page = await wire(t, server, WITHOUT);
+    await follow(page);
+    await connect(page, "ana", "/ws");
+
+    await page.evaluate(() => {
+      const { ana } = globalThis.sockets;
+      ana.send(new Blob([new Uint8Array([1, 2, 3])]));
+      ana.send("the second");
+    });
+    await rowThat(page, "Echo: the second").waitFor();
+    await rowThat(page, "01 02 03").waitFor();
+
+    const text = await page.evaluate(() => document.querySelector("wire-view").transcript());
+    const sent = text.split("\n").filter((line) => line.includes(" sends "));
+    assert.deepEqual(sent, ["ana sends bytes 01 02 03", 'ana sends "the second"']);
   });
 
   test("the recorder gives the window its own class back", async (t) => {
