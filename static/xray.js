@@ -67,7 +67,6 @@ export async function hasXray(server = "") {
  */
 export function watchXray({ server = "", onRows, onState = () => {}, seen = {} }) {
   let socket;
-  seen.row ??= 0;
   const again = reconnect({ connect, onWait() {}, onGiveUp() {} });
 
   function connect() {
@@ -75,17 +74,12 @@ export function watchXray({ server = "", onRows, onState = () => {}, seen = {} }
     if (!hasCookie()) mark();
     socket = new WebSocket(`${server}/lab/xray`);
     again.follow(socket);
-    let isFirst = true; // Of the messages of this connection.
 
     socket.addEventListener("open", () => onState("open"));
 
     socket.addEventListener("message", ({ data }) => {
       const rows = JSON.parse(data);
-      const program = rows[0].kind === "program" ? rows.shift().id : seen.program;
-      // Numbers rise, and the history ends with the highest: a lower one is a new server's.
-      const isNew = program !== seen.program || (isFirst && rows.at(-1)?.row < seen.row);
-      if (isNew) begin(program);
-      isFirst = false;
+      if (rows[0].kind === "program") begin(rows.shift().id);
       const fresh = rows.filter(({ row }) => row > seen.row);
       if (fresh.length === 0) return;
       seen.row = fresh.at(-1).row;
@@ -98,7 +92,8 @@ export function watchXray({ server = "", onRows, onState = () => {}, seen = {} }
 
   /** A server tells first which program it is. The rows of each have numbers that rise. */
   function begin(program) {
-    if (seen.row > 0) onState("restarted");
+    if (program === seen.program) return;
+    if (seen.program) onState("restarted");
     Object.assign(seen, { program, row: 0 });
   }
 
