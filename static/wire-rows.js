@@ -37,7 +37,11 @@ const CLOSED_TAB = "Going away: somebody has closed the tab, or left the page.";
 export const BLANK = "●●●";
 
 /** The words that stand for a secret in a query, as X-ray knows them. */
-const SECRET = /([?&][^=&]*(?:token|ticket|password|secret|key|code)[^=&]*=)[^&]*/gi;
+const SECRET = new RegExp(
+  "([?&][^=&]*(?:token|ticket|password|passwd|pwd|secret|key|code|auth|session|jwt|sig|" +
+    "credential)[^=&]*=)[^&]*",
+  "gi",
+);
 
 /** Turns what happens on connections into rows. It remembers whose connection is which. */
 export class Rows {
