@@ -28,8 +28,8 @@ pub struct Frame {
     pub len: u64,
     /// How much of the payload was sent: less only if the connection ended before.
     pub got: u64,
-    /// The first bytes of the payload, unmasked.
-    pub data: Vec<u8>,
+    /// The first bytes of the payload, as they were sent.
+    pub sent: Vec<u8>,
     /// In how many reads it came, or in how many writes it left.
     pub reads: u64,
     /// The time from its first byte to its last one.
@@ -53,6 +53,15 @@ impl Frame {
 
     pub fn opcode(&self) -> u8 {
         self.first() & 0x0f
+    }
+
+    /// The first bytes of the payload, unmasked.
+    ///
+    /// Why only when somebody asks? Most frames are forgotten before anybody sees them, and
+    /// a debug build takes its time for each byte.
+    pub fn data(&self) -> Vec<u8> {
+        let mask = self.mask.unwrap_or_default();
+        self.sent.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
     }
 
     fn is_control(&self) -> bool {
@@ -85,11 +94,8 @@ impl Frame {
     fn fill<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let missing = usize::try_from(self.len - self.got).unwrap_or(usize::MAX);
         let (own, rest) = bytes.split_at(missing.min(bytes.len()));
-        let room = PREVIEW - self.data.len();
-        let mask = self.mask.unwrap_or_default();
-        let begin = self.data.len();
-        let preview = own.iter().take(room).enumerate();
-        self.data.extend(preview.map(|(i, byte)| byte ^ mask[(begin + i) & 3]));
+        let room = PREVIEW - self.sent.len();
+        self.sent.extend_from_slice(&own[..own.len().min(room)]);
         self.got += own.len() as u64;
         rest
     }
@@ -164,7 +170,7 @@ impl Pings {
     /// Remembers a ping. Any other frame is left as it is.
     pub fn note(&mut self, frame: &Frame) {
         if frame.opcode() == PING {
-            self.0.push_back((frame.at, frame.data.clone()));
+            self.0.push_back((frame.at, frame.data()));
             if self.0.len() > OPEN_PINGS {
                 self.0.pop_front();
             }
@@ -179,7 +185,8 @@ impl Pings {
         if frame.opcode() != PONG {
             return;
         }
-        let index = self.0.iter().position(|(_, data)| *data == frame.data);
+        let sent = frame.data();
+        let index = self.0.iter().position(|(_, data)| *data == sent);
         let answered = index.and_then(|index| self.0.drain(..=index).next_back());
         frame.rtt = answered.map(|(at, _)| frame.at.saturating_sub(at));
     }
@@ -252,11 +259,12 @@ mod tests {
                 );
                 let preview = &payload[..payload.len().min(PREVIEW)];
                 assert_eq!(
-                    frame.data, preview,
+                    frame.data(),
+                    preview,
                     "the payload is unmasked, in pieces of {size}"
                 );
                 assert_eq!(
-                    (ping.opcode(), &ping.data[..]),
+                    (ping.opcode(), &ping.data()[..]),
                     (PING, &b"end"[..]),
                     "the next one is whole"
                 );
@@ -305,7 +313,7 @@ mod tests {
             .collect();
         let expected = [(true, 0b101, 3), (false, 0b011, 15), (true, 0, TEXT)];
         assert_eq!(seen, expected, "whatever the peer thinks of them");
-        assert_eq!(frames[2].data, b"a", "and what follows is understood");
+        assert_eq!(frames[2].data(), b"a", "and what follows is understood");
     }
 
     #[test]
@@ -355,7 +363,7 @@ mod tests {
 
         let frame = frames.finish(ms(0)).expect("it has begun");
         assert_eq!((frame.len, frame.got), (u64::MAX, 100_000), "it is shown as it is");
-        assert_eq!(frame.data.len(), PREVIEW, "only the beginning is kept");
+        assert_eq!(frame.data().len(), PREVIEW, "only the beginning is kept");
     }
 
     #[test]

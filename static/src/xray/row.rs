@@ -101,7 +101,7 @@ impl Row {
                 Event::Response { head, body, .. } => {
                     length(head) + body.as_ref().map_or(0, String::len)
                 }
-                Event::Frame(_, frame) => frame.data.len(),
+                Event::Frame(_, frame) => frame.sent.len(),
                 _ => 0,
             }
     }
@@ -184,7 +184,7 @@ impl Object {
         }
         self.value("len", frame.len);
         self.text("header", &hex(&frame.header));
-        self.text("data", &hex(&frame.data));
+        self.text("data", &hex(&frame.data()));
         if let Some((message, part)) = frame.message {
             self.value("message", message);
             self.value("part", part);
