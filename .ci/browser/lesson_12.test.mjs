@@ -60,7 +60,7 @@ describe("lesson 12, slow clients", LIMITS, () => {
   });
 
   test("notify: who reads nothing at all is disconnected nevertheless", async (t) => {
-    const received = await benReceives(t, "notify", 22);
+    const received = await benReceives(t, "notify", 17);
 
     assert.match(received.at(-1), /Code 4008, “too slow”/, "ten seconds for each write");
   });
