@@ -56,7 +56,8 @@ fn push(links: &mut String, link: &str) {
 /// at any path.
 fn link(to: &str, text: &str, name: &str) -> String {
     let current = if to == name { " aria-current=\"page\"" } else { "" };
-    format!("<a href=\"/{to}\"{current}>{text}</a>")
+    let path = if to == "index.html" { "" } else { to }; // It is served at `/`.
+    format!("<a href=\"/{path}\"{current}>{text}</a>")
 }
 
 /// What a page says that one should try.

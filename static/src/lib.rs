@@ -303,8 +303,8 @@ fn fill(running: Program, template: &str, values: &[(&str, &str)]) -> String {
 
     let mut text = frame::framed(running, template, text);
     // Ours first: what a stranger writes into a path stays as it is.
-    for (name, value) in own.iter().chain(values) {
-        text = text.replace(&format!("{{{{{name}}}}}"), &frame::escaped(value));
+    for (gap, value) in own.iter().chain(values) {
+        text = text.replace(&format!("{{{{{gap}}}}}"), &frame::escaped(value));
     }
     text
 }
