@@ -1,7 +1,7 @@
 // The panel of the wire view: everything that is known about one row.
 
 import { make } from "./elements.js";
-import { bytesOf, duration, hex, number, shortMeaning } from "./wire-rows.js";
+import { bytesOf, duration, hex, number, pairs, shortMeaning } from "./wire-rows.js";
 
 /** What RFC 6455 adds to a key before it is hashed. */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -265,9 +265,7 @@ function header(raw) {
     boxes.push(box("second", 16, hex(bytes.slice(2, 2 + extended)), words));
   }
   if (raw.mask) boxes.push(box("key", 16, hex(bytesOf(raw.mask)), "the masking key"));
-  const named = [...bytes.slice(0, 2)].map((byte) =>
-    make("span", {}, byte.toString(16).padStart(2, "0")),
-  );
+  const named = pairs(bytes.slice(0, 2)).map((pair) => make("span", {}, pair));
   return section(
     `The header: ${bytes.length} bytes`,
     make("div", { className: "bits", ariaHidden: "true" }, ...named, ...boxes),
@@ -337,8 +335,6 @@ const MASKED =
   "along: it keeps proxies from taking a payload for a request.";
 
 const PLAIN = "A server does not mask its frames.";
-
-const pairs = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0"));
 
 function cells(name, texts, className = "") {
   const all = texts.map((text) => make("td", {}, text));

@@ -336,13 +336,15 @@ export function bytesOf(hex = "") {
   return bytes;
 }
 
+/** Each byte as two hexadecimal digits. */
+export const pairs = (bytes) =>
+  [...bytes].map((byte) => byte.toString(16).padStart(2, "0"));
+
 /** Bytes as people read them: 00 7f ff. */
 export function hex(bytes, most = 64) {
-  const pairs = [...bytes.slice(0, most)].map((byte) =>
-    byte.toString(16).padStart(2, "0"),
-  );
-  if (bytes.length > most) pairs.push("…");
-  return pairs.join(" ");
+  const shown = pairs(bytes.slice(0, most));
+  if (bytes.length > most) shown.push("…");
+  return shown.join(" ");
 }
 
 const NUMBER = new Intl.NumberFormat("en");

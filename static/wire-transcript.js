@@ -2,7 +2,7 @@
 // language that transcript.js reads.
 
 import { PEOPLE as PASSWORDS } from "./people.js";
-import { BLANK } from "./wire-rows.js";
+import { BLANK, pairs } from "./wire-rows.js";
 
 /** A moment as JSON has it. No two replays have the same. */
 const MOMENT = /^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"$/;
@@ -109,10 +109,7 @@ class Transcript {
 
   #words(group, frames, isReceived) {
     const bytes = frames.flatMap(({ data }) => [...(data ?? [])]);
-    if (group === "binary")
-      return ["bytes", ...bytes.map((byte) => byte.toString(16).padStart(2, "0"))].join(
-        " ",
-      );
+    if (group === "binary") return ["bytes", ...pairs(bytes)].join(" ");
     const isOne = frames.length === 1;
     const text = isOne ? frames[0].text : new TextDecoder().decode(new Uint8Array(bytes));
     if (!isPlainJson(text)) return JSON.stringify(text);
