@@ -28,6 +28,7 @@ const talk = document.querySelector("#talk");
 const add = document.querySelector("#add");
 const again = document.querySelector("#again");
 const dialog = document.querySelector("#rename");
+const rename = document.querySelector("#rename form");
 const { order, seconds } = again.elements;
 
 /** A copy of the list. Its rows are those that the server had at its version. */
@@ -65,6 +66,9 @@ class Replica {
 let replica;
 let socket;
 let me;
+
+/** Whom the dialog is about: a new object each time, so that two can be told apart. */
+let renamed;
 
 const tries = reconnect({ connect, onWait: count, onGiveUp: giveUp });
 
@@ -168,6 +172,7 @@ function giveUp() {
 
 function signOut(sentence) {
   end();
+  dialog.close();
   live.hidden = true;
   form.askAgain(sentence);
 }
@@ -267,15 +272,26 @@ add.addEventListener("submit", async (event) => {
 });
 
 function askForName(id, name) {
-  const { text } = dialog.querySelector("form").elements;
-  dialog.dataset.id = id;
+  const { text, answer } = rename.elements;
+  renamed = { id };
   text.value = name;
+  answer.value = ""; // It was about another name.
   dialog.showModal();
   text.select();
 }
 
 dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close());
 
-dialog.addEventListener("submit", ({ target }) => {
-  change("PATCH", dialog.dataset.id, { name: target.elements.text.value });
+rename.addEventListener("submit", async (event) => {
+  event.preventDefault(); // The form stays until the server has accepted what is in it.
+
+  const user = renamed;
+  const { text, answer } = rename.elements;
+  const asked = ask("PATCH", `${USERS}/${user.id}`, { name: text.value });
+  const error = await asked.then(() => null, (reason) => reason);
+  if (user !== renamed || !dialog.open) return; // Nobody waits for this answer any more.
+
+  if (!error) return dialog.close();
+  answer.value = error.message;
+  text.focus();
 });

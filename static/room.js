@@ -222,8 +222,7 @@ export function openRoom(container, path, options) {
         projector.update();
         break;
       case "online_users":
-        people.replaceChildren(...message.users.map(person));
-        people.hidden = false;
+        drawPeople(message.users);
         break;
       case "typing":
         drawTypist(message.username, message.is_typing);
@@ -297,16 +296,28 @@ export function openRoom(container, path, options) {
     typists.textContent = names && `${names} ${verb} typing …`;
   }
 
+  /** Who is still here keeps the entry, and so the keyboard, if it is there. */
+  function drawPeople(names) {
+    for (const entry of [...people.children])
+      if (!names.includes(entry.dataset.name)) entry.remove();
+    names.forEach((name, i) => {
+      const entry = people.children[i];
+      if (entry?.dataset.name !== name) people.insertBefore(person(name), entry);
+    });
+    while (people.childElementCount > names.length) people.lastChild.remove();
+    people.hidden = false;
+  }
+
   /** A name in the list. A click on it begins a private message. */
   function person(name) {
-    if (name === me) return make("li", {}, `${name} (you)`);
-
     const choose = make("button", { type: "button", textContent: name });
     choose.addEventListener("click", () => {
       text.value = `/pm ${name} `;
       text.focus();
     });
-    return make("li", {}, choose);
+    const entry = make("li", {}, name === me ? `${name} (you)` : choose);
+    entry.dataset.name = name;
+    return entry;
   }
 
   function show(sentence) {

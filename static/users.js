@@ -15,6 +15,9 @@ const reply = document.querySelector("#users-reply");
 const dialog = document.querySelector("#rename");
 const rename = document.querySelector("#rename form");
 
+/** Whom the dialog is about: a new object each time, so that two can be told apart. */
+let renamed;
+
 /**
  * Follows the users, and calls `onSignedOut` with a sentence when only a new sign-in can
  * help. Returns a function that ends it.
@@ -22,11 +25,15 @@ const rename = document.querySelector("#rename form");
 export function openUsers(onSignedOut) {
   body.replaceChildren();
   reply.value = "";
-  return follow("users", (users) => {
+  const stop = follow("users", (users) => {
     drawState(users);
     draw(users);
     if (users.state === "signed out") onSignedOut(users.problem);
   });
+  return () => {
+    dialog.close();
+    stop();
+  };
 }
 
 function drawState({ state: now, news, problem }) {
@@ -50,7 +57,9 @@ function newRow({ id }) {
   const remove = make("button", { type: "button", textContent: "Delete" });
   const row = make("tr", {}, make("td", {}), make("td", {}, edit, remove));
   edit.addEventListener("click", () => askForName(row));
-  remove.addEventListener("click", () => change("DELETE", `/users/${id}`));
+  remove.addEventListener("click", async () => {
+    reply.value = await change("DELETE", `/users/${id}`);
+  });
   return row;
 }
 
@@ -63,35 +72,44 @@ function fill(row, { name, email, owner, is_active }) {
     button.ariaLabel = `${button.textContent} ${name}`;
 }
 
-/** Asks for a change. If it worked, the events show it. If not, we show the reason. */
+/** Asks for a change. If it worked, the events show it. If not, this gives the reason. */
 async function change(method, path, body) {
   try {
     await ask(method, path, body);
-    reply.value = "";
-    return true;
+    return "";
   } catch (error) {
-    reply.value = error instanceof ApiError ? error.message : "No server answers.";
-    return false;
+    return error instanceof ApiError ? error.message : "No server answers.";
   }
 }
 
 function askForName({ dataset: { id, name } }) {
-  const { text } = rename.elements;
-  rename.dataset.id = id;
+  const { text, answer } = rename.elements;
+  renamed = { id };
   text.value = name;
+  answer.value = ""; // It was about another name.
   dialog.showModal();
   text.select();
 }
 
 dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close());
 
-rename.addEventListener("submit", () => {
-  change("PATCH", `/users/${rename.dataset.id}`, { name: rename.elements.text.value });
+rename.addEventListener("submit", async (event) => {
+  event.preventDefault(); // The form stays until the server has accepted what is in it.
+
+  const user = renamed;
+  const { text, answer } = rename.elements;
+  const problem = await change("PATCH", `/users/${user.id}`, { name: text.value });
+  if (user !== renamed || !dialog.open) return; // Nobody waits for this answer any more.
+
+  if (!problem) return dialog.close();
+  answer.value = problem;
+  text.focus();
 });
 
 add.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { name, email } = add.elements;
   const user = { name: name.value, email: email.value };
-  if (await change("POST", "/users", user)) add.reset();
+  reply.value = await change("POST", "/users", user);
+  if (!reply.value) add.reset();
 });

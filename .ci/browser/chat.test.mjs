@@ -148,6 +148,26 @@ describe("the chat room", LIMITS, () => {
     );
   });
 
+  test("the keyboard stays on a name in the list when others come and go", async (t) => {
+    const { page, send } = await join(t);
+    const shown = () => page.locator("#people li").allTextContents();
+    send({ type: "online_users", users: ["ana", "ben", "dora"] });
+    await page.getByRole("button", { name: "dora", exact: true }).focus();
+
+    send({ type: "online_users", users: ["ana", "ben", "cem", "dora"] });
+    await sees(page, "#people", "cem", "Cem has joined");
+    send({ type: "online_users", users: ["ana", "cem", "dora", "eve"] });
+    await sees(page, "#people", "eve", "Ben has left, and Eve has joined");
+
+    const focused = await page.evaluate(() => document.activeElement.textContent);
+    assert.equal(focused, "dora", "whoever was on a name goes on there");
+    assert.deepEqual(await shown(), ["ana (you)", "cem", "dora", "eve"], "in their order");
+    send({ type: "online_users", users: ["eve", "ana", "ana"] });
+    await page.locator("#people li", { hasText: "dora" }).waitFor({ state: "detached" });
+    const all = ["eve", "ana (you)", "ana (you)"];
+    assert.deepEqual(await shown(), all, "the page shows what the server sends, right or not");
+  });
+
   test("the page shows who is typing, and stops when they stop, leave or speak", async (t) => {
     const { page, send } = await join(t);
 

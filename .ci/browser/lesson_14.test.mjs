@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 
 import {
   fill,
+  hasFocus,
   isInView,
   lines,
   overflow,
@@ -208,12 +209,15 @@ describe("lesson 14, a live list", LIMITS, () => {
     const excused = [answered(401), rejected(401)];
     const page = await lesson.open(t, { prepare: withSockets, excused });
     await enter(page, "ana");
+    await add(page, "Olaf");
+    await pressFor(page, "Olaf", "Rename");
 
     await page.context().clearCookies();
     await page.evaluate(() => window.sockets.forEach((socket) => socket.close(4000)));
 
     await sees(page, "#answer", "Sign in", "it says what to do");
     assert.equal(await page.locator("#live").isVisible(), false, "the table is not shown");
+    assert.equal(await page.getByRole("dialog").count(), 0, "nor what lies above the page");
     await enter(page, "ana");
   });
 
@@ -247,8 +251,75 @@ describe("lesson 14, a live list", LIMITS, () => {
     await fill(page, "New name", "Kimberly");
     await page.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
 
+    await sees(page, "#rename .problem", "There is no user", "somebody was faster");
+    assert.equal(await page.getByLabel("New name").inputValue(), "Kimberly", "it stays");
+  });
+
+  test("a change without a form is told where somebody sees it", async (t) => {
+    const viewport = { width: 1280, height: 500 };
+    const page = await lesson.open(t, { excused: [answered(404)], viewport });
+    const ben = await lesson.open(t);
+    await enter(ben, "ben");
+    await add(ben, "Lou");
+    await enter(page, "cem");
+    await page.route("**/api/v1/users/*", async (route) => {
+      await pressFor(ben, "Lou", "Delete");
+      await gone(row(ben, "Lou"));
+      await route.continue();
+    });
+
+    await pressFor(page, "Lou", "Deactivate");
+
     await sees(page, "#log .problem", "There is no user", "somebody was faster");
     await isInView(page, "#log .problem", "the table is long, and the log is below it");
+  });
+
+  test("a new name that is not accepted stays in its field, with the sentence", async (t) => {
+    const page = await lesson.open(t, { excused: [/ERR_INTERNET_DISCONNECTED/] });
+    await enter(page, "ana");
+    await add(page, "Max");
+    await pressFor(page, "Max", "Rename");
+    await page.context().setOffline(true);
+    await fill(page, "New name", "Maximilian");
+    await page.keyboard.press("Tab");
+
+    await page.keyboard.press("Enter");
+
+    await sees(page, "#rename .problem", "No server answers.", "not in words of the browser");
+    assert.equal(await page.getByLabel("New name").inputValue(), "Maximilian", "it stays");
+    await hasFocus(page, "text", "the keyboard is there");
+    await page.context().setOffline(false);
+    await page.keyboard.press("Enter");
+    await sees(page, "#users td", "Maximilian", "now it is accepted");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+
+    await pressFor(page, "Maximilian", "Rename");
+    const words = await page.locator("#rename .problem").textContent();
+    assert.equal(words, "", "the sentence was about the last try");
+  });
+
+  test("an answer that nobody waits for any more does not touch the form", async (t) => {
+    const page = await lesson.open(t);
+    await enter(page, "ana");
+    await add(page, "Nora");
+    let answer;
+    await page.route("**/api/v1/users/*", async (route) => {
+      const response = await route.fetch();
+      await new Promise((resolve) => (answer = resolve));
+      await route.fulfill({ response });
+    });
+    await rename(page, "Nora", "Eleonora");
+    await sees(page, "#users td", "Eleonora", "the event is faster than the answer");
+    await press(page, "Cancel");
+    await pressFor(page, "Eleonora", "Rename");
+    await fill(page, "New name", "half a na");
+
+    const came = page.waitForResponse("**/api/v1/users/*");
+    answer();
+    await (await came).finished();
+    await page.evaluate(() => new Promise(requestAnimationFrame)); // The page has seen it.
+
+    assert.ok(await page.getByRole("dialog").isVisible(), "the form is still open");
   });
 
   test("a change that nobody answers is told in words for people", async (t) => {

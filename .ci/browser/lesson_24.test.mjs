@@ -230,11 +230,19 @@ describe("lesson 24, the capstone", LIMITS, () => {
     await press(ben, "Rename Gus");
     await fill(ben, "New name", "Gustav");
     await ben.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
-    await sees(ben, "#users-reply", "Only its owner may change", "403 again");
+    await sees(ben, "#rename .problem", "Only its owner may change", "403 again");
+    assert.equal(await ben.getByLabel("New name").inputValue(), "Gustav", "it stays");
     assert.equal(await page.getByText("Gustav").count(), 0, "the row is as it was");
+    await press(ben, "Cancel");
+    await press(ben, "Rename Fay");
+    assert.equal(await ben.locator("#rename .problem").textContent(), "", "that was Gus");
+    await fill(ben, "New name", "Fabienne");
+    await ben.keyboard.press("Enter");
+    await sees(ben, "#users td", "Fabienne", "this row is his own");
+    assert.equal(await ben.getByRole("dialog").count(), 0, "and the form is gone");
 
-    await press(page, "Delete Fay"); // Ana is an operator.
-    await ben.getByRole("button", { name: "Delete Fay" }).waitFor({ state: "detached" });
+    await press(page, "Delete Fabienne"); // Ana is an operator.
+    await ben.getByRole("button", { name: "Delete Fabienne" }).waitFor({ state: "detached" });
   });
 
   test("markup in a name is shown as the text it is", async (t) => {
@@ -357,6 +365,8 @@ describe("lesson 24, the capstone", LIMITS, () => {
       });
       await press(page, "Leave");
       await sees(page, "#state", "Code 1000", "Ana has left the room");
+      await addUser(page, "Olaf");
+      await press(page, "Rename Olaf");
       await page.route(path, (route) => route.abort());
 
       await server.end();
@@ -364,6 +374,7 @@ describe("lesson 24, the capstone", LIMITS, () => {
       t.after(() => next.stop());
 
       await sees(page, "#answer", NOT_VALID, "the page asks for the password");
+      assert.equal(await page.getByRole("dialog").count(), 0, "nothing lies above it");
     });
   }
 
