@@ -7,8 +7,11 @@ import { BLANK, pairs } from "./wire-rows.js";
 /** A moment as JSON has it. No two replays have the same. */
 const MOMENT = /^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"$/;
 
-/** After so many milliseconds without a step, a replay would have given up waiting. */
-const PATIENCE = 5_000;
+/**
+ * After so long a silence, in milliseconds, a step of its own waits. A replay gives up after
+ * ten seconds without a message, and may be slower than the session was.
+ */
+const LONG_SILENCE = 5_000;
 
 /** The transcript of rows, as a text. */
 export function transcriptOf(rows) {
@@ -154,7 +157,7 @@ class Transcript {
   }
 
   #line(t, name, verb, words = "") {
-    if (t - this.#last > PATIENCE && /^(receives|is closed)$/.test(verb))
+    if (t - this.#last > LONG_SILENCE && /^(receives|is closed)$/.test(verb))
       this.#steps.push(`${name} waits ${Math.floor((t - this.#last) / 1000)}s`);
     this.#last = t;
     this.#steps.push(`${name} ${verb} ${words}`.trimEnd());
