@@ -9,6 +9,7 @@ import { takeFocus } from "./elements.js";
 import { PEOPLE } from "./people.js";
 import { askServer, refusal } from "./server.js";
 import { Client, askRejection, signIn } from "./transcript.js";
+import { capital } from "./wire-rows.js";
 import "./wire-view.js";
 import "./ws-lab.js";
 import { connecting } from "./xray.js";
@@ -57,7 +58,7 @@ async function ask() {
 async function open(name, create) {
   let client;
   await connecting(name, () => {
-    client = create((page) => view.record(page, capitalized(name)));
+    client = create((page) => view.record(page, name));
     return client.socket;
   });
   return client;
@@ -71,7 +72,7 @@ function panel(name, index) {
     [...section.querySelectorAll("input")].map((field) => [field.name, field]),
   );
   const state = section.querySelector("output");
-  const who = capitalized(name);
+  const who = capital(name);
   let client;
 
   section.querySelector("h2").textContent = who;
@@ -224,8 +225,4 @@ function offerTranscripts() {
   text.value = kept.get("text") ?? "";
   replay.open = kept.has("transcript") || kept.has("text");
   load();
-}
-
-function capitalized(name) {
-  return name[0].toUpperCase() + name.slice(1);
 }

@@ -1,7 +1,15 @@
 // The panel of the wire view: everything that is known about one row.
 
 import { make } from "./elements.js";
-import { bytesOf, duration, hex, number, pairs, shortMeaning } from "./wire-rows.js";
+import {
+  OPCODES,
+  bytesOf,
+  duration,
+  hex,
+  number,
+  pairs,
+  shortMeaning,
+} from "./wire-rows.js";
 
 /** What RFC 6455 adds to a key before it is hashed. */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -272,15 +280,6 @@ function header(raw) {
     make("p", { className: "hidden" }, spoken(raw, bits)),
   );
 }
-
-const OPCODES = {
-  0: "continue",
-  1: "text",
-  2: "binary",
-  8: "close",
-  9: "ping",
-  10: "pong",
-};
 
 function box(className, columns, bits, words) {
   const element = make(

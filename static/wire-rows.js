@@ -14,7 +14,8 @@
 
 import { meaning } from "./close-codes.js";
 
-const KINDS = {
+/** What RFC 6455 calls the frames with each opcode. All others are reserved. */
+export const OPCODES = {
   0: "continuation",
   1: "text",
   2: "binary",
@@ -150,7 +151,7 @@ export class Rows {
 
   _frame(raw, about, row) {
     const { opcode, fin, len } = raw;
-    const kind = KINDS[opcode] ?? "reserved";
+    const kind = OPCODES[opcode] ?? "reserved";
     const data = bytesOf(raw.data);
     const isCut = data.length < len;
     const fields = { kind, bytes: len, isCut };
@@ -318,7 +319,7 @@ export function shortMeaning(code) {
 
 const leftOut = (rows) => `${number(rows)} rows are left out: they came too fast`;
 
-const capital = (name) => name.charAt(0).toUpperCase() + name.slice(1);
+export const capital = (name) => name.charAt(0).toUpperCase() + name.slice(1);
 
 /** The text of bytes, or nothing if they are not UTF-8. `isPart`: it may be cut anywhere. */
 export function textOf(bytes, isPart = false) {

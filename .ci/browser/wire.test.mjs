@@ -805,6 +805,23 @@ describe("the wire view", LIMITS, () => {
     assert.equal(reads.join(""), '{"type":"chat","', "and the fourth can be read");
   });
 
+  test("an opcode is called as in RFC 6455", async (t) => {
+    const page = await wire(t, server);
+    const talk = new Conversation();
+    const rows = [
+      talk.connect("ana", "/ws"),
+      talk.frame(1, "client", 1, "Hel", { fin: false }),
+      talk.frame(1, "client", 0, "lo, Ben", { part: 2 }),
+    ];
+    await add(page, rows.flat());
+
+    await choose(page, "lo, Ben");
+    await page.keyboard.press("Enter");
+
+    const boxes = await panel(page).locator(".bits div").allInnerTexts();
+    assert.equal(boxes[2].replace(/\s+/g, " "), "0000 continuation", "the row says so, too");
+  });
+
   for (const [len, box] of [
     [200, "00 c8 length 200, in 2 bytes"],
     [70_000, "00 00 00 00 00 01 11 70 length 70,000, in 8 bytes"],
