@@ -76,16 +76,21 @@ pub async fn listen() -> NoDelayListener {
     let wanted = env::var("ADDR").unwrap_or_else(|_| DEFAULT_ADDR.into());
     let addr = parse_addr(&wanted).unwrap_or_else(|sentence| quit(sentence));
 
-    open(addr, Some("ADDR")).await
+    with_xray(bind(addr, Some("ADDR")).await)
 }
 
 /// The same, at an address that a program has from its own configuration.
 pub async fn listen_on(addr: SocketAddr) -> NoDelayListener {
-    open(addr, None).await
+    with_xray(bind(addr, None).await)
+}
+
+/// The same, for a program without the lab. Nobody could look at its connections there.
+pub async fn listen_without_lab(addr: SocketAddr) -> NoDelayListener {
+    without_xray(bind(addr, None).await)
 }
 
 /// `variable` is the one of the environment that has the address, if we know it.
-async fn open(addr: SocketAddr, variable: Option<&str>) -> NoDelayListener {
+async fn bind(addr: SocketAddr, variable: Option<&str>) -> TcpListener {
     let listener = TcpListener::bind(addr)
         .await
         .unwrap_or_else(|error| quit(explain(addr, &error, variable)));
@@ -93,13 +98,26 @@ async fn open(addr: SocketAddr, variable: Option<&str>) -> NoDelayListener {
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);
     let _ = lab::ADDR.set(addr); // Of several listeners, the lab asks the first.
+    print(io::stdout(), welcome(addr, &neighbours::urls(addr)));
+
+    listener
+}
+
+/// The same listener. A debug build shows a browser what its connections send and receive.
+fn with_xray(listener: TcpListener) -> NoDelayListener {
     #[cfg(debug_assertions)]
     let listener = xray::tap(listener);
-    print(io::stdout(), welcome(addr, &neighbours::urls(addr)));
     #[cfg(debug_assertions)]
-    if xray::is_on() {
+    if let (true, Ok(addr)) = (xray::is_on(), listener.local_addr()) {
         print(io::stdout(), xray::welcome(addr));
     }
+
+    without_delay(listener)
+}
+
+fn without_xray(listener: TcpListener) -> NoDelayListener {
+    #[cfg(debug_assertions)]
+    let listener = xray::TappedListener { listener, hub: None };
 
     without_delay(listener)
 }

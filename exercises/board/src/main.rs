@@ -72,7 +72,7 @@ async fn main() -> io::Result<()> {
         ))
     });
     // This also prints where to look.
-    let listener = pages::listen_on(addr).await;
+    let listener = pages::listen_without_lab(addr).await;
     let addresses = Addresses::of(axum::serve::Listener::local_addr(&listener)?);
     // Whether somebody reads it or not, the board goes on.
     let _ = writeln!(io::stdout(), "{}", addresses.welcome());
