@@ -6,6 +6,7 @@
 // A script sees nothing of a handshake. The server's X-ray does, and reports it to us.
 
 import { make } from "../static/elements.js";
+import { describeServer } from "../static/lab-json.js";
 import { detail } from "../static/wire-detail.js";
 import { Rows } from "../static/wire-rows.js";
 import { STYLE } from "../static/wire-style.js";
@@ -81,7 +82,7 @@ class WsHandshake extends HTMLElement {
   async #handshake() {
     if (!["localhost", "127.0.0.1"].includes(location.hostname))
       return `This works at ${BOOK}, where \`mdbook serve book\` shows it.`;
-    const about = await describe(this.server);
+    const about = await describeServer(this.server);
     if (!about) return this.#noAnswer();
     if (!about.xray)
       return `${about.package} listens there, without X-ray. That needs a debug build that listens on this computer alone: ${START}`;
@@ -122,16 +123,6 @@ class WsHandshake extends HTMLElement {
     } finally {
       stop();
     }
-  }
-}
-
-/** What the server says about itself, or nothing if it is none of the course. */
-async function describe(server) {
-  try {
-    const answer = await fetch(`${server}/lab.json`, { credentials: "omit" });
-    return answer.ok ? await answer.json() : undefined;
-  } catch {
-    return undefined;
   }
 }
 

@@ -6,6 +6,7 @@
 
 import { ABNORMAL_CLOSURE, explain } from "./close-codes.js";
 import { takeFocus } from "./elements.js";
+import { describeServer } from "./lab-json.js";
 import { PEOPLE } from "./people.js";
 import { askServer, refusal } from "./server.js";
 import { Client, askRejection, signIn } from "./transcript.js";
@@ -35,20 +36,12 @@ player.setAttribute("server", location.origin);
 player.open = open;
 
 const kept = new URLSearchParams(location.hash.slice(1));
-const about = await ask();
+const about = (await describeServer()) ?? { path: "/ws", messages: [], transcripts: [] };
 await view.connect();
 const panels = NAMES.map(panel);
 offerMessages();
 offerTranscripts();
 addEventListener("hashchange", () => location.reload()); // Somebody pasted a link.
-
-async function ask() {
-  try {
-    return await (await fetch("/lab.json")).json();
-  } catch {
-    return { path: "/ws", messages: [], transcripts: [] }; // No server of the course.
-  }
-}
 
 /**
  * Makes a client, which calls the wire view's recorder, and waits until it is connected.

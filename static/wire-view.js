@@ -13,6 +13,7 @@
 //   "rowopen"                  the event when somebody opens a row, with the row as detail
 
 import { make } from "./elements.js";
+import { describeServer } from "./lab-json.js";
 import { recordSockets, rowsOfPage } from "./socket-recorder.js";
 import { detail } from "./wire-detail.js";
 import { Lanes, WireList } from "./wire-list.js";
@@ -21,7 +22,7 @@ import { hex, note, number } from "./wire-rows.js";
 import { STYLE } from "./wire-style.js";
 import { Toolbar } from "./wire-toolbar.js";
 import { transcriptOf } from "./wire-transcript.js";
-import { hasXray, watchXray } from "./xray.js";
+import { watchXray } from "./xray.js";
 
 /** How often a screen reader is told, at most, that rows have come, in milliseconds. */
 const NEWS = 15_000;
@@ -159,9 +160,8 @@ class WireView extends HTMLElement {
    * this page do with sockets that they open from now on. Resolves to what ends it.
    */
   async connect({ server = "" } = {}) {
-    this.#isXray = await hasXray(server);
-    if (!this.#isXray) return this.record(window);
-    return this.xray({ server });
+    const about = await describeServer(server);
+    return about?.xray ? this.xray({ server }) : this.record(window);
   }
 
   /** The same for a page that knows of X-ray. What has been shown is not shown again. */

@@ -5,6 +5,7 @@
 // It may be on a page of the book. Without a `server` attribute it connects to the
 // reader's own server. Without this script, the text inside is shown as it is.
 
+import { describeServer } from "./lab-json.js";
 import { ParseError, parse, replay } from "./transcript.js";
 
 const DEFAULT_SERVER = "http://127.0.0.1:8000";
@@ -131,19 +132,18 @@ class WsLab extends HTMLElement {
   async #wrongServer() {
     const wanted = this.getAttribute("package");
     const start = wanted ? `Start one: cargo run -p ${wanted}` : "";
-    try {
-      const answer = await fetch(`${this.server}/lab.json`, { credentials: "omit" });
-      const { package: running } = await answer.json();
-      if (!wanted || running === wanted) return;
-      if (wanted === "exercises" && running === "solutions") return;
-      return `${running} listens there. Stop it. ${start}`;
-    } catch {
+    const about = await describeServer(this.server);
+    if (!about) {
       // It is no program of the course, but perhaps the reader's own, which we may not ask.
       return fetch(this.server, { mode: "no-cors" }).then(
         () => undefined,
         () => `No server answers at ${this.server}. ${start}`,
       );
     }
+    const { package: running } = about;
+    if (!wanted || running === wanted) return;
+    if (wanted === "exercises" && running === "solutions") return;
+    return `${running} listens there. Stop it. ${start}`;
   }
 
   #mark(line, verdict, words) {

@@ -48,16 +48,6 @@ function newToken() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Whether the server has X-ray. A server without the lab has none. */
-export async function hasXray(server = "") {
-  try {
-    const answer = await fetch(`${server}/lab.json`, { credentials: "omit" });
-    return answer.ok && (await answer.json()).xray === true;
-  } catch {
-    return false;
-  }
-}
-
 /**
  * Follows the rows of X-ray. `onRows` gets a list of them. `onState` gets "connecting",
  * "open", "lost", "replaced" by another viewer, and "restarted" when the rows that follow are those of a new server,

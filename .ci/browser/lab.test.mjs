@@ -227,6 +227,7 @@ describe("the lab", LIMITS, () => {
 
   test("the three clients have a lane each, also when all connect at once", async (t) => {
     const { page } = await lab(t, "lesson_08_auth"); // No path here says who it is.
+    await client(page, "Cem").waitFor();
 
     await page.evaluate(() => {
       for (const name of ["Ana", "Ben", "Cem"])
