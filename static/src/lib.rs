@@ -117,7 +117,7 @@ fn with_xray(listener: TcpListener) -> NoDelayListener {
 
 fn without_xray(listener: TcpListener) -> NoDelayListener {
     #[cfg(debug_assertions)]
-    let listener = xray::TappedListener { listener, hub: None };
+    let listener = xray::TappedListener::untapped(listener);
 
     without_delay(listener)
 }

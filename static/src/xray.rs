@@ -17,7 +17,7 @@ mod tap;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -40,28 +40,33 @@ use self::hub::{Hub, Viewer};
 pub use self::listener::TappedListener;
 use crate::lab;
 
-/// Viewers get one message in this time at most, with all rows that have come meanwhile.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Where viewers connect. Their own connections are not shown: they would make rows about
+/// their own rows.
+const PATH: &str = "/lab/xray";
 
-/// Viewers have nothing to say. So this is the longest message we accept, in bytes.
-const MESSAGE_LIMIT: usize = 1024;
+/// Viewers get one message in this time at most, with the rows that have come meanwhile.
+const MESSAGE_INTERVAL: Duration = Duration::from_millis(25);
+
+/// Viewers send nothing. So this is the longest message that we accept, in bytes.
+const MAX_MESSAGE_SIZE: usize = 1024;
 
 /// What the listeners of the program share with its router.
-static XRAY: LazyLock<Xray> = LazyLock::new(Xray::new);
+static HUB: LazyLock<Hub> = LazyLock::new(Hub::new);
 
-/// Passes on what the connections of a listener read and write, if it is on loopback.
+/// Reports what the connections of a listener read and write, if it is on loopback.
 pub fn tap(listener: TcpListener) -> TappedListener {
-    XRAY.tap(listener)
+    TappedListener::new(listener, &HUB)
 }
 
-/// Whether there are connections to look at.
+/// Whether viewers are let in.
 pub fn is_on() -> bool {
-    XRAY.is_on()
+    HUB.is_on()
 }
 
-/// Serves the viewers. `origins` are those whose pages may ask, beside our own and local ones.
+/// Serves the viewers. `origins` are those whose pages may connect, beside our own and local
+/// ones.
 pub fn router<S: Clone + Send + Sync + 'static>(origins: &str) -> Router<S> {
-    XRAY.router(origins)
+    router_of(HUB.clone(), origins)
 }
 
 /// What the program prints at its start.
@@ -72,56 +77,26 @@ pub fn welcome(addr: SocketAddr) -> String {
     )
 }
 
-/// This is only a handle: clone it freely.
-#[derive(Clone)]
-struct Xray {
-    hub: Hub,
-    /// Whether all listeners are on loopback. There may be none yet.
-    on_loopback: Arc<Mutex<Option<bool>>>,
+fn router_of<S: Clone + Send + Sync + 'static>(hub: Hub, origins: &str) -> Router<S> {
+    let origins = lab::listed(origins, true).into();
+    Router::new().route(PATH, any(ws_handler)).with_state(ViewerState { hub, origins })
 }
 
-impl Xray {
-    fn new() -> Self {
-        Self { hub: Hub::new(), on_loopback: Arc::default() }
-    }
-
-    fn tap(&self, listener: TcpListener) -> TappedListener {
-        let addr = listener.local_addr();
-        let is_loopback = addr.is_ok_and(|addr| addr.ip().is_loopback());
-        let mut on_loopback =
-            self.on_loopback.lock().unwrap_or_else(PoisonError::into_inner);
-        // A single listener that others can reach is enough to end it.
-        *on_loopback = Some(on_loopback.unwrap_or(true) && is_loopback);
-
-        TappedListener { listener, hub: is_loopback.then(|| self.hub.clone()) }
-    }
-
-    fn is_on(&self) -> bool {
-        let on_loopback = self.on_loopback.lock().unwrap_or_else(PoisonError::into_inner);
-        *on_loopback == Some(true)
-    }
-
-    fn router<S: Clone + Send + Sync + 'static>(&self, origins: &str) -> Router<S> {
-        let origins = lab::listed(origins, true).into();
-        Router::new()
-            .route("/lab/xray", any(ws_handler))
-            .with_state(Viewing { xray: self.clone(), origins })
-    }
-}
-
-/// What somebody gets who may not look.
+/// What a viewer gets that is not let in.
 type Rejection = (StatusCode, &'static str);
 
+/// What the handler of the viewers needs.
 #[derive(Clone)]
-struct Viewing {
-    xray: Xray,
-    /// The origins whose pages may look, beside our own.
+struct ViewerState {
+    hub: Hub,
+    /// The origins whose pages may connect, beside our own.
     origins: Arc<[String]>,
 }
 
-impl Viewing {
+impl ViewerState {
+    /// A viewer for the token of a request, if there may be one.
     fn admit(&self, headers: &HeaderMap) -> Result<Viewer, Rejection> {
-        if !self.xray.is_on() {
+        if !self.hub.is_on() {
             return Err((StatusCode::NOT_FOUND, "Nothing is served at /lab/xray."));
         }
         lab::allowed_origin(headers, &self.origins, true)?;
@@ -134,7 +109,7 @@ impl Viewing {
             "X-ray shows the connections that have the same cookie as you. Set it first: \
              xray=<32 hexadecimal digits>.",
         ))?;
-        self.xray.hub.watch(mark.token).ok_or((
+        self.hub.subscribe(mark.token).ok_or((
             StatusCode::SERVICE_UNAVAILABLE,
             "Other browsers have as many viewers as there may be. Close one first.",
         ))
@@ -142,23 +117,22 @@ impl Viewing {
 }
 
 async fn ws_handler(
-    State(viewing): State<Viewing>,
+    State(state): State<ViewerState>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Rejection> {
-    let viewer = viewing.admit(&headers)?;
-    let program = viewing.xray.hub.program;
+    let viewer = state.admit(&headers)?;
     Ok(match upgrade {
         Ok(upgrade) => upgrade
-            .max_message_size(MESSAGE_LIMIT)
-            .max_frame_size(MESSAGE_LIMIT)
-            .on_upgrade(move |socket| show(socket, viewer, program)),
+            .max_message_size(MAX_MESSAGE_SIZE)
+            .max_frame_size(MAX_MESSAGE_SIZE)
+            .on_upgrade(move |socket| handle_socket(socket, viewer, state.hub.program)),
         Err(rejection) => rejection.into_response(),
     })
 }
 
-/// Sends the rows of a viewer, until it leaves.
-async fn show(mut socket: WebSocket, mut viewer: Viewer, program: u64) {
+/// Sends rows to a viewer, until it leaves or ends.
+async fn handle_socket(mut socket: WebSocket, mut viewer: Viewer, program: u64) {
     let first = Message::text(format!("[{}]", row::program(program)));
     if socket.send(first).await.is_err() {
         return;
@@ -168,21 +142,20 @@ async fn show(mut socket: WebSocket, mut viewer: Viewer, program: u64) {
             received = socket.recv() => {
                 let Some(Ok(_)) = received else { break }; // It left.
             }
-            rows = viewer.rows() => {
+            rows = viewer.message() => {
                 let Some(rows) = rows else {
                     // 1008: connecting again would take the place of the next one.
-                    let (code, reason) = (close_code::POLICY, "Too many viewers.".into());
+                    let reason = "Too many viewers, or X-ray is off.".into();
+                    let code = close_code::POLICY;
                     let close = Message::Close(Some(CloseFrame { code, reason }));
                     let _ = socket.send(close).await; // Or it has gone already.
                     break;
                 };
-                let rows: Vec<_> = rows.iter().map(|row| row.json()).collect();
-                // If the viewer does not read, this waits, and its queue has an end.
-                let message = Message::text(format!("[{}]", rows.join(",")));
-                if socket.send(message).await.is_err() {
+                // If the viewer does not read, this waits, and its queue becomes full.
+                if socket.send(Message::text(rows)).await.is_err() {
                     break;
                 }
-                sleep(PAUSE).await;
+                sleep(MESSAGE_INTERVAL).await;
             }
         }
     }

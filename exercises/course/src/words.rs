@@ -55,19 +55,6 @@ pub const PAGES: &[Row] = &[
     ("every program of the course", "the program"),
     ("wherever the course has been moved to", "wherever both have been moved to"),
     (" The first lessons have no library for that.", ""),
-    // What only the tests ask, which stay here.
-    (
-        "    #[cfg(test)]\n    pub fn len(&self) -> usize {\n        self.bytes.len()\n    }\n\n",
-        "",
-    ),
-    (
-        "    /// How many bytes of an answer it keeps.\n    #[cfg(test)]\n    pub fn kept(&self) \
-         -> usize {\n        match &self.stage {\n            Stage::Asked(Asked { answer, \
-         rejection, .. }) => {\n                answer.len() + \
-         rejection.as_ref().map_or(0, |one| one.body.capacity())\n            }\n            \
-         _ => 0,\n        }\n    }\n\n",
-        "",
-    ),
     // What the bar says of the course.
     ("mod course;\n", ""),
     (", course, head", ", head"),

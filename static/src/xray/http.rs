@@ -24,7 +24,7 @@ const SECRETS: [&str; 13] = [
 ];
 
 /// The head is longer than [`HEAD_LIMIT`].
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct TooLong;
 
 /// Collects what was read, or written, until a head is complete.
@@ -42,11 +42,6 @@ impl Buffer {
 
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
-    }
-
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.bytes.len()
     }
 
     /// Takes what is left after the last head.

@@ -1,28 +1,34 @@
-//! Who sees what: the latest rows of each browser, and the viewers that wait for more.
+//! Who sees what: the latest rows of each browser, and the queues of its viewers.
 
 use std::{
-    cmp::Reverse,
     collections::VecDeque,
     hash::{BuildHasher, RandomState},
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 use super::row::{Event, Row};
 
-/// How many rows a viewer finds that comes later, and how many bytes they may have. The
-/// oldest ones are forgotten.
-const HISTORY: Bounds = Bounds { rows: 1000, bytes: 2 * 1024 * 1024 };
+/// How many rows a viewer gets that comes later. The oldest ones are forgotten.
+const HISTORY: usize = 1000;
 
-/// How many rows may wait for a viewer. What comes then is left out, and the viewer is told
-/// how much it was.
-const QUEUE: Bounds = Bounds { rows: 2048, bytes: 4 * 1024 * 1024 };
+/// How many rows may wait for a viewer. What comes then is left out, and a row says how many
+/// rows that were.
+///
+/// A row has one head or the beginning of one payload, so a number of rows is a limit for the
+/// memory, too. All viewers of a browser, and its history, share the same rows.
+const QUEUE: usize = 2048;
 
-/// How many viewers a browser may have. Each of them has a queue. One more takes the place
-/// of the oldest, which may be a tab that nobody looks at.
+/// When a message of rows is long enough to be sent, in bytes.
+///
+/// While a task writes JSON, its thread does nothing else, and debug builds are slow: this
+/// much takes them some ten milliseconds.
+const MESSAGE_SIZE: usize = 128 * 1024;
+
+/// How many viewers a browser may have. One more takes the place of the oldest, which may be
+/// in a tab that nobody looks at.
 const VIEWERS: usize = 8;
 
 /// How many viewers all browsers may have together.
@@ -32,14 +38,14 @@ const ALL_VIEWERS: usize = 64;
 /// forgotten.
 const BROWSERS: usize = 8;
 
-/// What a browser shows with its connections and with its viewers. Nobody else knows it.
+/// What a browser sends with its connections and with its viewers. Nobody else knows it.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Token(pub u128);
 
 /// All rows go through here. This is only a handle: clone it freely.
 #[derive(Clone)]
 pub struct Hub {
-    /// A random number, which tells this run of the program from others.
+    /// A random number, which differs from one run of the program to the next.
     pub program: u64,
     started: Instant,
     shared: Arc<Mutex<Shared>>,
@@ -50,43 +56,35 @@ struct Shared {
     /// How many rows there have been, for all browsers together.
     rows: u64,
     connections: u64,
-    viewers: u64,
+    /// Whether all listeners are on loopback. There may be none yet.
+    on_loopback: Option<bool>,
     histories: Vec<History>,
+    /// The oldest viewer is the first one.
     queues: Vec<Queue>,
 }
 
 /// The latest rows of a browser.
 struct History {
     token: Token,
-    rows: Rows,
-    forgotten: u64,
-    /// The number of the last one that is forgotten.
-    last_forgotten: u64,
-}
-
-/// What waits for a viewer.
-struct Queue {
-    viewer: u64,
-    token: Token,
-    rows: Rows,
-    /// How many rows came while this was full.
-    missed: u64,
-    /// The number of the last one of them.
-    last_missed: u64,
-    wake: Arc<Notify>,
-}
-
-/// Rows, and how many bytes they take.
-#[derive(Default)]
-struct Rows {
     rows: VecDeque<Arc<Row>>,
-    bytes: usize,
+    forgotten: LeftOut,
 }
 
-#[derive(Clone, Copy)]
-struct Bounds {
-    rows: usize,
-    bytes: usize,
+/// What waits for a viewer. Without it, the viewer ends.
+struct Queue {
+    token: Token,
+    rows: mpsc::Sender<Arc<Row>>,
+    /// What came while there was no room.
+    missed: LeftOut,
+}
+
+/// Rows that a viewer does not get.
+#[derive(Default)]
+struct LeftOut {
+    rows: u64,
+    /// The number and the time of the last one.
+    number: u64,
+    at: Duration,
 }
 
 impl Hub {
@@ -101,6 +99,22 @@ impl Hub {
         self.started.elapsed()
     }
 
+    /// Takes note of a listener. A single one that others can reach turns X-ray off: what is
+    /// kept is forgotten, and all viewers end.
+    pub fn add_listener(&self, is_loopback: bool) {
+        let mut shared = self.lock();
+        let is_on = is_loopback && shared.on_loopback != Some(false);
+        shared.on_loopback = Some(is_on);
+        if !is_on {
+            shared.histories.clear();
+            shared.queues.clear();
+        }
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.lock().on_loopback == Some(true)
+    }
+
     /// The number of the next connection that is shown.
     pub fn next_connection(&self) -> u64 {
         let mut shared = self.lock();
@@ -111,40 +125,37 @@ impl Hub {
     /// Keeps a row, and queues it for the viewers of its browser.
     pub fn push(&self, token: Token, mut row: Row) {
         let mut shared = self.lock();
+        if shared.on_loopback == Some(false) {
+            return; // It is off.
+        }
         shared.rows += 1;
         row.number = shared.rows;
         let row = Arc::new(row);
         shared.history(token).push(&row);
-        for queue in shared.queues.iter_mut().filter(|queue| queue.token == token) {
+        for queue in shared.queues_of(token) {
             queue.push(&row);
         }
     }
 
     /// A viewer, which gets what is kept first. There is none if other browsers have taken
     /// all places.
-    pub fn watch(&self, token: Token) -> Option<Viewer> {
+    pub fn subscribe(&self, token: Token) -> Option<Viewer> {
         let mut shared = self.lock();
-        let mut own = shared.queues.iter().filter(|queue| queue.token == token);
-        // The first one is the oldest.
-        let (oldest, count) = (own.next().map(|queue| queue.viewer), 1 + own.count());
-        let is_full = shared.queues.len() == ALL_VIEWERS;
-        match oldest {
-            Some(oldest) if is_full || count == VIEWERS => shared.remove(oldest),
-            None if is_full => return None,
-            _ => {}
+        shared.queues.retain(|queue| !queue.rows.is_closed()); // These viewers have left.
+        let count = shared.queues_of(token).count();
+        if count == VIEWERS || shared.queues.len() == ALL_VIEWERS {
+            let oldest = shared.queues.iter().position(|queue| queue.token == token)?;
+            shared.queues.remove(oldest);
         }
-        shared.viewers += 1;
-        let (viewer, wake) = (shared.viewers, Arc::new(Notify::new()));
-        let mut rows = Rows::default();
+
+        let (sender, rows) = mpsc::channel(QUEUE);
+        let mut queue = Queue { token, rows: sender, missed: LeftOut::default() };
         if let Some(history) = shared.histories.iter().find(|one| one.token == token) {
-            history.replay(&mut rows);
-            wake.notify_one();
+            history.replay(&mut queue);
         }
-        let queue =
-            Queue { viewer, token, rows, missed: 0, last_missed: 0, wake: wake.clone() };
         shared.queues.push(queue);
 
-        Some(Viewer { viewer, hub: self.clone(), wake })
+        Some(Viewer { token, hub: self.clone(), rows })
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -155,11 +166,8 @@ impl Hub {
 }
 
 impl Shared {
-    /// Ends a viewer, if it is still there.
-    fn remove(&mut self, viewer: u64) {
-        if let Some(index) = self.queues.iter().position(|one| one.viewer == viewer) {
-            self.queues.remove(index).wake.notify_one();
-        }
+    fn queues_of(&mut self, token: Token) -> impl Iterator<Item = &mut Queue> {
+        self.queues.iter_mut().filter(move |queue| queue.token == token)
     }
 
     /// What is kept of a browser.
@@ -167,147 +175,145 @@ impl Shared {
         let known = self.histories.iter().position(|history| history.token == token);
         let index = known.unwrap_or_else(|| {
             if self.histories.len() == BROWSERS {
-                self.histories.sort_by_key(|history| Reverse(history.rows.latest()));
-                self.histories.pop();
+                self.forget_quietest();
             }
-            self.histories.push(History {
-                token,
-                rows: Rows::default(),
-                forgotten: 0,
-                last_forgotten: 0,
-            });
+            let (rows, forgotten) = (VecDeque::new(), LeftOut::default());
+            self.histories.push(History { token, rows, forgotten });
             self.histories.len() - 1
         });
         &mut self.histories[index]
+    }
+
+    fn forget_quietest(&mut self) {
+        let latest = |(_, history): &(usize, &History)| {
+            history.rows.back().map_or(0, |row| row.number)
+        };
+        if let Some((index, _)) = self.histories.iter().enumerate().min_by_key(latest) {
+            self.histories.swap_remove(index);
+        }
     }
 }
 
 impl History {
     fn push(&mut self, row: &Arc<Row>) {
-        self.rows.push(row);
-        while self.rows.exceed(HISTORY) {
-            self.last_forgotten = self.rows.pop().map_or(0, |row| row.number);
-            self.forgotten += 1;
+        self.rows.push_back(row.clone());
+        if self.rows.len() > HISTORY
+            && let Some(oldest) = self.rows.pop_front()
+        {
+            self.forgotten.add(&oldest);
         }
     }
 
-    fn replay(&self, to: &mut Rows) {
-        if self.forgotten > 0 {
-            let at = self.rows.rows.front().map_or(Duration::ZERO, |row| row.at);
-            to.push(&gap(self.last_forgotten, at, self.forgotten));
+    fn replay(&self, queue: &mut Queue) {
+        if self.forgotten.rows > 0 {
+            queue.push(&self.forgotten.gap());
         }
-        for row in &self.rows.rows {
-            to.push(row);
+        for row in &self.rows {
+            queue.push(row);
         }
     }
 }
 
 impl Queue {
     fn push(&mut self, row: &Arc<Row>) {
-        // Once a row is left out, so are the next ones: the gap comes at the end.
-        if self.missed > 0 || self.rows.is_full(QUEUE) {
-            self.missed += 1;
-            self.last_missed = row.number;
-        } else {
-            self.rows.push(row);
+        self.push_gap();
+        // As long as there is no room for the gap, what comes belongs to it.
+        if self.missed.rows > 0 || self.rows.try_send(row.clone()).is_err() {
+            self.missed.add(row);
         }
-        self.wake.notify_one();
+    }
+
+    /// Queues the row that stands for those that were missed, if there is room.
+    fn push_gap(&mut self) {
+        if self.missed.rows > 0
+            && let Ok(room) = self.rows.try_reserve()
+        {
+            room.send(self.missed.gap());
+            self.missed = LeftOut::default();
+        }
     }
 }
 
-impl Rows {
-    fn push(&mut self, row: &Arc<Row>) {
-        self.bytes += row.size();
-        self.rows.push_back(row.clone());
+impl LeftOut {
+    fn add(&mut self, row: &Row) {
+        (self.number, self.at) = (row.number, row.at);
+        self.rows += 1;
     }
 
-    fn pop(&mut self) -> Option<Arc<Row>> {
-        let row = self.rows.pop_front();
-        self.bytes -= row.as_ref().map_or(0, |row| row.size());
-        row
-    }
-
-    fn exceed(&self, bounds: Bounds) -> bool {
-        self.rows.len() > bounds.rows || self.bytes > bounds.bytes
-    }
-
-    fn is_full(&self, bounds: Bounds) -> bool {
-        self.rows.len() >= bounds.rows || self.bytes >= bounds.bytes
-    }
-
-    fn latest(&self) -> Duration {
-        self.rows.back().map_or(Duration::ZERO, |row| row.at)
+    /// The row that stands for them.
+    fn gap(&self) -> Arc<Row> {
+        let &Self { rows, number, at } = self;
+        Arc::new(Row { number, at, connection: 0, event: Event::Gap(rows) })
     }
 }
 
-fn gap(number: u64, at: Duration, rows: u64) -> Arc<Row> {
-    Arc::new(Row { number, at, connection: 0, event: Event::Gap(rows) })
-}
-
-/// Somebody who looks at the connections of a browser. When it is dropped, its place is free.
+/// The receiving half of a queue. When it is dropped, its place is free.
 pub struct Viewer {
-    viewer: u64,
+    token: Token,
     hub: Hub,
-    wake: Arc<Notify>,
+    rows: mpsc::Receiver<Arc<Row>>,
 }
 
 impl Viewer {
-    /// Waits until there are rows, and takes them all. There are no more if another viewer
-    /// has taken its place.
+    /// Waits until there are rows, and writes them as a JSON array: all of them, or as many as
+    /// a message should have. There are no more if another viewer has taken its place, or
+    /// if X-ray is off.
     ///
-    /// Cancel safe: what has not been returned is still there.
-    pub async fn rows(&mut self) -> Option<Vec<Arc<Row>>> {
-        loop {
-            let rows = self.take()?;
-            if !rows.is_empty() {
-                return Some(rows);
-            }
-            self.wake.notified().await;
+    /// Cancel safe: it waits for the first row alone.
+    pub async fn message(&mut self) -> Option<String> {
+        let mut json = format!("[{}", self.rows.recv().await?.json());
+        while json.len() < MESSAGE_SIZE
+            && let Ok(row) = self.rows.try_recv()
+        {
+            json.push(',');
+            json.push_str(&row.json());
         }
-    }
-
-    fn take(&mut self) -> Option<Vec<Arc<Row>>> {
-        let now = self.hub.now();
-        let mut shared = self.hub.lock();
-        let queue = shared.queues.iter_mut().find(|queue| queue.viewer == self.viewer)?;
-        let mut rows = Vec::from(mem::take(&mut queue.rows).rows);
-        let missed = mem::take(&mut queue.missed);
-        if missed > 0 {
-            rows.push(gap(queue.last_missed, now, missed));
+        json.push(']');
+        // Now there is room for a gap. Otherwise it would wait until the next row comes.
+        for queue in self.hub.lock().queues_of(self.token) {
+            queue.push_gap();
         }
-        Some(rows)
-    }
-}
-
-impl Drop for Viewer {
-    fn drop(&mut self) {
-        self.hub.lock().remove(self.viewer);
+        Some(json)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
+    use futures_util::FutureExt;
+    use serde_json::Value;
     use tokio::time::timeout;
 
     use super::*;
-    use crate::xray::row::Side;
+    use crate::xray::{
+        frames::Frames,
+        row::{End, Side},
+    };
 
     const ANA: Token = Token(1);
 
     fn row(connection: u64) -> Row {
-        let event = Event::Fin(Side::Client);
+        let event = Event::End(Side::Client, End::Fin);
         Row { number: 0, at: Duration::ZERO, connection, event }
     }
 
-    async fn take(viewer: &mut Viewer) -> Vec<Arc<Row>> {
-        viewer.rows().await.expect("it has its place")
+    /// All rows that wait for a viewer.
+    fn take(viewer: &mut Viewer) -> Vec<Value> {
+        let messages = iter::from_fn(|| viewer.message().now_or_never().flatten());
+        messages
+            .flat_map(|json| {
+                serde_json::from_str::<Vec<Value>>(&json).expect("this is an array")
+            })
+            .collect()
     }
 
     /// The connections of rows, or how many rows a gap has.
-    fn shown(rows: &[Arc<Row>]) -> Vec<Result<u64, u64>> {
-        let of = |row: &Arc<Row>| match row.event {
-            Event::Gap(rows) => Err(rows),
-            _ => Ok(row.connection),
+    fn shown(rows: &[Value]) -> Vec<Result<u64, u64>> {
+        let number = |value: &Value| value.as_u64().expect("it is a number");
+        let of = |row: &Value| match row["kind"].as_str() {
+            Some("gap") => Err(number(&row["rows"])),
+            _ => Ok(number(&row["connection"])),
         };
         rows.iter().map(of).collect()
     }
@@ -317,10 +323,10 @@ mod tests {
         let hub = Hub::new();
         hub.push(ANA, row(1));
 
-        let mut viewer = hub.watch(ANA).expect("it is the first one");
-        let first = take(&mut viewer).await;
+        let mut viewer = hub.subscribe(ANA).expect("it is the first one");
+        let first = take(&mut viewer);
         hub.push(ANA, row(2));
-        let then = take(&mut viewer).await;
+        let then = take(&mut viewer);
 
         assert_eq!(shown(&first), [Ok(1)], "this was before the viewer");
         assert_eq!(shown(&then), [Ok(2)], "nothing is told twice");
@@ -329,69 +335,51 @@ mod tests {
     #[tokio::test]
     async fn another_token_sees_nothing() {
         let hub = Hub::new();
-        let mut eve = hub.watch(Token(2)).expect("it is the first one");
+        let mut eve = hub.subscribe(Token(2)).expect("it is the first one");
 
         hub.push(ANA, row(1));
         hub.push(Token(2), row(2));
-        let mut late = hub.watch(Token(2)).expect("it is the second one");
+        let mut late = hub.subscribe(Token(2)).expect("it is the second one");
 
-        assert_eq!(shown(&take(&mut eve).await), [Ok(2)], "row 1 is not for Eve");
-        assert_eq!(
-            shown(&take(&mut late).await),
-            [Ok(2)],
-            "and neither is what is kept of it"
-        );
+        assert_eq!(shown(&take(&mut eve)), [Ok(2)], "row 1 is not for Eve");
+        assert_eq!(shown(&take(&mut late)), [Ok(2)], "and neither is what is kept of it");
     }
 
     #[tokio::test]
     async fn the_oldest_rows_are_forgotten_and_a_viewer_is_told_how_many() {
         let hub = Hub::new();
-        for connection in 1..=HISTORY.rows as u64 + 7 {
+        for connection in 1..=HISTORY as u64 + 7 {
             hub.push(ANA, row(connection));
         }
 
-        let rows = shown(&take(&mut hub.watch(ANA).expect("it is the first one")).await);
+        let rows = shown(&take(&mut hub.subscribe(ANA).expect("it is the first one")));
 
-        assert_eq!(rows.len(), HISTORY.rows + 1, "the latest, and the gap before them");
+        assert_eq!(rows.len(), HISTORY + 1, "the latest, and the gap before them");
         assert_eq!(rows[..2], [Err(7), Ok(8)], "seven are forgotten");
-    }
-
-    #[tokio::test]
-    async fn long_rows_are_forgotten_sooner() {
-        let hub = Hub::new();
-        let earlier = vec!["a".repeat(HISTORY.bytes / 4)];
-        let peer = ([127, 0, 0, 1], 1).into();
-        for connection in 1..=9 {
-            let event = Event::Open { peer, earlier: earlier.clone() };
-            hub.push(ANA, Row { event, ..row(connection) });
-        }
-
-        let rows = shown(&take(&mut hub.watch(ANA).expect("it is the first one")).await);
-
-        assert_eq!(rows, [Err(6), Ok(7), Ok(8), Ok(9)], "more would have too many bytes");
     }
 
     #[tokio::test]
     async fn numbers_of_rows_rise_and_a_gap_has_that_of_the_last_row_left_out() {
         let hub = Hub::new();
-        let mut reads_late = hub.watch(ANA).expect("it is the first one");
-        for connection in 1..=QUEUE.rows as u64 + 5 {
+        let mut reads_late = hub.subscribe(ANA).expect("it is the first one");
+        for connection in 1..=QUEUE as u64 + 5 {
             hub.push(Token(2), row(connection)); // Others' rows have numbers, too.
             hub.push(ANA, row(connection));
         }
-        let mut comes_late = hub.watch(ANA).expect("it is the second one");
+        let mut comes_late = hub.subscribe(ANA).expect("it is the second one");
 
-        let last = 2 * (QUEUE.rows as u64 + 5);
+        let last = 2 * (QUEUE as u64 + 5);
         for (viewer, gap) in [(&mut reads_late, last), (&mut comes_late, last - 2000)] {
-            let rows = take(viewer).await;
-            let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
+            let rows = take(viewer);
+            let numbers: Vec<_> =
+                rows.iter().filter_map(|row| row["row"].as_u64()).collect();
             assert!(
                 numbers.is_sorted_by(|a, b| a < b),
                 "who remembers the highest one knows what is new: {numbers:?}"
             );
             assert_eq!(numbers.last(), Some(&last), "this was the last row");
-            let is_gap = |row: &&Arc<Row>| matches!(row.event, Event::Gap(_));
-            let number = rows.iter().find(is_gap).map(|row| row.number);
+            let found = rows.iter().find(|row| row["kind"] == "gap");
+            let number = found.and_then(|row| row["row"].as_u64());
             assert_eq!(number, Some(gap), "whoever saw this row has missed nothing");
         }
     }
@@ -399,35 +387,72 @@ mod tests {
     #[tokio::test]
     async fn a_viewer_that_does_not_read_gets_one_gap() {
         let hub = Hub::new();
-        let mut viewer = hub.watch(ANA).expect("it is the first one");
+        let mut viewer = hub.subscribe(ANA).expect("it is the first one");
 
-        for connection in 1..=QUEUE.rows as u64 + 812 {
+        for connection in 1..=QUEUE as u64 + 812 {
             hub.push(ANA, row(connection));
         }
-        let late = shown(&take(&mut viewer).await);
+        let late = shown(&take(&mut viewer));
         hub.push(ANA, row(5000));
 
-        assert_eq!(late.len(), QUEUE.rows + 1, "what there was room for, and the gap");
+        assert_eq!(late.len(), QUEUE + 1, "what there was room for, and the gap");
         assert_eq!(
             late.last(),
             Some(&Err(812)),
             "the gap comes where the rows are missing"
         );
-        assert_eq!(shown(&take(&mut viewer).await), [Ok(5000)], "then it goes on");
+        assert_eq!(shown(&take(&mut viewer)), [Ok(5000)], "then it goes on");
+    }
+
+    #[tokio::test]
+    async fn many_rows_are_several_messages() {
+        let hub = Hub::new();
+        let mut viewer = hub.subscribe(ANA).expect("it is the first one");
+        let payload = [&[0x82, 126, 16, 0][..], &[7; 4096]].concat();
+        for _ in 0..1000 {
+            let frame = Frames::default().feed(&payload, Duration::ZERO).remove(0);
+            hub.push(ANA, Row { event: Event::Frame(Side::Server, frame), ..row(1) });
+        }
+
+        let first = viewer.message().await.expect("it has its place");
+        let rest = take(&mut viewer);
+
+        assert!(first.len() >= MESSAGE_SIZE, "as many as a message should have");
+        assert!(first.len() < MESSAGE_SIZE + 10_000, "and no more: {}", first.len());
+        let first: Vec<Value> = serde_json::from_str(&first).expect("this is an array");
+        assert_eq!(first.len() + rest.len(), 1000, "none is left out");
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_others_can_reach_ends_all_rows() {
+        let hub = Hub::new();
+        hub.add_listener(true);
+        let mut viewer = hub.subscribe(ANA).expect("it is the first one");
+        hub.push(ANA, row(1));
+        let before = take(&mut viewer);
+
+        hub.add_listener(false);
+        hub.push(ANA, row(2));
+        let mut late = hub.subscribe(ANA).expect("it is the first one");
+        hub.push(ANA, row(3));
+
+        assert_eq!(shown(&before), [Ok(1)], "this was when nobody else could reach us");
+        assert!(viewer.message().await.is_none(), "now viewers end");
+        assert_eq!(take(&mut late), [0; 0], "nothing is kept, and nothing comes");
     }
 
     #[tokio::test]
     async fn one_viewer_too_many_takes_the_place_of_the_oldest_of_its_browser() {
         let hub = Hub::new();
-        let watch = |token| hub.watch(token).expect("there is room");
+        let watch = |token| hub.subscribe(token).expect("there is room");
         let mut eve = watch(Token(2));
         let mut viewers: Vec<_> = (0..=VIEWERS).map(|_| watch(ANA)).collect();
         hub.push(ANA, row(1));
         hub.push(Token(2), row(2));
 
-        assert!(viewers[0].rows().await.is_none(), "the oldest one has ended");
-        assert_eq!(shown(&take(&mut viewers[1]).await), [Ok(1)], "the next one has not");
-        assert_eq!(shown(&take(&mut eve).await), [Ok(2)], "and no other browser's");
+        assert!(viewers[0].message().await.is_none(), "the oldest one has ended");
+        assert_eq!(shown(&take(&mut viewers[1])), [Ok(1)], "the next one has not");
+        assert_eq!(shown(&take(&mut eve)), [Ok(2)], "and no other browser's");
         assert_eq!(hub.lock().queues.len(), VIEWERS + 1, "there are no more than before");
         viewers.remove(0);
         assert_eq!(hub.lock().queues.len(), VIEWERS + 1, "it had no place any more");
@@ -436,7 +461,7 @@ mod tests {
     #[test]
     fn a_browser_finds_a_place_if_there_is_one_or_if_it_has_one() {
         let hub = Hub::new();
-        let watch = |browser: usize| hub.watch(Token(browser as u128));
+        let watch = |browser: usize| hub.subscribe(Token(browser as u128));
         let mut viewers: Vec<_> = (0..ALL_VIEWERS).map(watch).collect();
         assert!(viewers.iter().all(Option::is_some), "there is room for them");
 
@@ -450,11 +475,11 @@ mod tests {
     #[tokio::test]
     async fn a_viewer_that_waits_learns_that_its_place_is_taken() {
         let hub = Hub::new();
-        let mut oldest = hub.watch(ANA).expect("it is the first one");
-        let waits = tokio::spawn(async move { oldest.rows().await.is_none() });
+        let mut oldest = hub.subscribe(ANA).expect("it is the first one");
+        let waits = tokio::spawn(async move { oldest.message().await.is_none() });
         tokio::task::yield_now().await;
 
-        let _viewers: Vec<_> = (0..VIEWERS).map(|_| hub.watch(ANA)).collect();
+        let _viewers: Vec<_> = (0..VIEWERS).map(|_| hub.subscribe(ANA)).collect();
 
         let ended = timeout(Duration::from_secs(10), waits).await;
         assert!(matches!(ended, Ok(Ok(true))), "it must not wait for ever");

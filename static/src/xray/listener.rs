@@ -14,12 +14,30 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::{hub::Hub, row::Side, tap::Tap};
+use super::{
+    hub::Hub,
+    row::{End, Side},
+    tap::Tap,
+};
 
 /// A TCP listener. Its connections have taps if it has a hub.
 pub struct TappedListener {
-    pub listener: TcpListener,
-    pub hub: Option<Hub>,
+    listener: TcpListener,
+    hub: Option<Hub>,
+}
+
+impl TappedListener {
+    /// A listener whose connections have taps, if it is on loopback.
+    pub fn new(listener: TcpListener, hub: &Hub) -> Self {
+        let is_loopback = listener.local_addr().is_ok_and(|addr| addr.ip().is_loopback());
+        hub.add_listener(is_loopback);
+        Self { listener, hub: is_loopback.then(|| hub.clone()) }
+    }
+
+    /// A listener whose connections have no taps.
+    pub fn untapped(listener: TcpListener) -> Self {
+        Self { listener, hub: None }
+    }
 }
 
 impl Listener for TappedListener {
@@ -46,10 +64,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Lets the tap know what happened, if there is one.
-    fn tell(&mut self, what: impl FnOnce(&mut Tap)) {
+    /// Calls the tap, if there is one.
+    fn with_tap(&mut self, call: impl FnOnce(&mut Tap)) {
         if let Some(tap) = &mut self.tap {
-            what(tap);
+            call(tap);
             if tap.is_done() {
                 self.tap = None;
             }
@@ -65,7 +83,7 @@ impl Connection {
         };
         for part in parts {
             let written = &part[..part.len().min(left)];
-            self.tell(|tap| tap.sent(written));
+            self.with_tap(|tap| tap.sent(written));
             left -= written.len();
         }
     }
@@ -78,7 +96,7 @@ impl Connection {
         ]
         .contains(&error.kind());
         if is_reset {
-            self.tell(|tap| tap.reset(Side::Client));
+            self.with_tap(|tap| tap.end(Side::Client, End::Rst));
         }
     }
 }
@@ -103,9 +121,9 @@ impl AsyncRead for Connection {
         match &result {
             // Nothing to read, although there was room for it: the client sends no more.
             Ok(()) if read.is_empty() && had_room => {
-                self.tell(|tap| tap.finished(Side::Client));
+                self.with_tap(|tap| tap.end(Side::Client, End::Fin));
             }
-            Ok(()) => self.tell(|tap| tap.received(read)),
+            Ok(()) => self.with_tap(|tap| tap.received(read)),
             Err(error) => self.failed(error),
         }
         Poll::Ready(result)
@@ -152,7 +170,7 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<()>> {
         let result = ready!(Pin::new(&mut self.stream).poll_shutdown(context));
         if result.is_ok() {
-            self.tell(|tap| tap.finished(Side::Server));
+            self.with_tap(|tap| tap.end(Side::Server, End::Fin));
         }
         Poll::Ready(result)
     }

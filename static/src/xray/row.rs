@@ -19,9 +19,6 @@ use std::{fmt::Display, net::SocketAddr, time::Duration};
 use super::frames::Frame;
 use crate::json::quoted;
 
-/// What a row takes in memory beside its texts and payload, about.
-const OVERHEAD: usize = 256;
-
 /// One thing that happened. Times count from the start of the program.
 pub struct Row {
     /// The hub gives it, when the row is pushed.
@@ -52,10 +49,7 @@ pub enum Event {
         body: Option<String>,
     },
     Frame(Side, Frame),
-    /// This side sends nothing more.
-    Fin(Side),
-    /// This side has broken the connection off.
-    Rst(Side),
+    End(Side, End),
     /// We have dropped the connection. `first` is who ended it.
     Gone {
         first: Side,
@@ -82,6 +76,15 @@ impl Side {
     }
 }
 
+/// How a side ends a connection.
+#[derive(Clone, Copy)]
+pub enum End {
+    /// It sends nothing more.
+    Fin,
+    /// It has broken the connection off.
+    Rst,
+}
+
 /// What a viewer gets first.
 pub fn program(id: u64) -> String {
     let mut row = Object::default();
@@ -91,21 +94,6 @@ pub fn program(id: u64) -> String {
 }
 
 impl Row {
-    /// About how many bytes it takes.
-    pub fn size(&self) -> usize {
-        let length = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
-        OVERHEAD
-            + match &self.event {
-                Event::Open { earlier, .. } => length(earlier),
-                Event::Request { head, .. } => length(head),
-                Event::Response { head, body, .. } => {
-                    length(head) + body.as_ref().map_or(0, String::len)
-                }
-                Event::Frame(_, frame) => frame.sent.len(),
-                _ => 0,
-            }
-    }
-
     pub fn json(&self) -> String {
         let mut row = Object::default();
         row.value("row", self.number);
@@ -141,8 +129,8 @@ impl Row {
                 }
             }
             Event::Frame(side, frame) => row.frame(*side, frame),
-            Event::Fin(side) => row.tcp(*side, "FIN"),
-            Event::Rst(side) => row.tcp(*side, "RST"),
+            Event::End(side, End::Fin) => row.tcp(*side, "FIN"),
+            Event::End(side, End::Rst) => row.tcp(*side, "RST"),
             Event::Gone { first, received, sent, lasted } => {
                 row.tcp(Side::Server, "gone");
                 row.text("first", first.name());
@@ -180,11 +168,11 @@ impl Object {
         self.value("rsv", frame.reserved());
         self.value("opcode", frame.opcode());
         if let Some(mask) = frame.mask {
-            self.text("mask", &hex(&mask));
+            self.hex("mask", &mask);
         }
         self.value("len", frame.len);
-        self.text("header", &hex(&frame.header));
-        self.text("data", &hex(&frame.data()));
+        self.hex("header", &frame.header);
+        self.hex("data", &frame.data());
         if let Some((message, part)) = frame.message {
             self.value("message", message);
             self.value("part", part);
@@ -199,6 +187,21 @@ impl Object {
         if frame.got < frame.len {
             self.value("got", frame.got);
         }
+    }
+
+    /// Each byte as two digits.
+    ///
+    /// Why not with `format!` or with iterators? A flood has millions of bytes, for which a
+    /// debug build would take six times as long.
+    fn hex(&mut self, name: &str, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = Vec::with_capacity(2 * bytes.len());
+        for byte in bytes {
+            digits.push(DIGITS[usize::from(byte >> 4)]);
+            digits.push(DIGITS[usize::from(byte & 0x0f)]);
+        }
+        let digits = String::from_utf8(digits).expect("digits are ASCII");
+        self.value(name, format!("\"{digits}\""));
     }
 
     fn text(&mut self, name: &str, text: &str) {
@@ -224,12 +227,4 @@ impl Object {
 
 fn milliseconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64() * 1000.0)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let digits =
-        |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    bytes.iter().flat_map(digits).collect()
 }

@@ -5,15 +5,18 @@
 use std::{mem, net::SocketAddr, time::Duration};
 
 use super::{
+    PATH,
     cookie::{self, Mark},
     frames::{Frames, Pings},
-    http::{Buffer, Head},
+    http::{Buffer, Head, TooLong},
     hub::{Hub, Token},
-    row::{Event, Row, Side},
+    row::{End, Event, Row, Side},
 };
 
-/// How many requests before the handshake are kept.
+/// How many requests before the handshake are kept, and how much of the first line of each,
+/// in characters.
 const EARLIER: usize = 20;
+const EARLIER_LINE: usize = 200;
 
 /// How much of a rejection's body is shown, in bytes.
 const BODY_PREVIEW: usize = 1024;
@@ -21,10 +24,6 @@ const BODY_PREVIEW: usize = 1024;
 /// How much a client may send before its upgrade is answered, in bytes. It has to wait for
 /// the answer, so this is more than enough.
 const EARLY_LIMIT: usize = 16 * 1024;
-
-/// The connections of this path show the others. If they were shown, too, they would make
-/// rows about their own rows.
-const OWN_PATH: &str = "/lab/xray";
 
 /// Follows a connection. Its rows begin with a handshake that has the cookie.
 pub struct Tap {
@@ -50,10 +49,10 @@ struct Shown {
 }
 
 enum Stage {
-    /// Plain HTTP, until somebody asks for a WebSocket.
+    /// Plain HTTP, until a request asks for a WebSocket.
     Requests(Requests),
     /// The upgrade is not answered yet.
-    Asked(Asked),
+    Handshake(Handshake),
     /// The WebSocket.
     Open(Box<Open>),
     /// It is shown, but what is sent cannot be understood any more.
@@ -62,7 +61,7 @@ enum Stage {
     Done,
 }
 
-/// Plain HTTP. What is asked for has no body, or the tap ends.
+/// Plain HTTP. The requests have no bodies, or the tap ends.
 #[derive(Default)]
 struct Requests {
     buffer: Buffer,
@@ -73,7 +72,7 @@ struct Requests {
 }
 
 /// The handshake, as far as it came.
-struct Asked {
+struct Handshake {
     at: Duration,
     /// What the client has sent after its request, and when that began.
     early: Vec<u8>,
@@ -149,17 +148,6 @@ impl Tap {
         matches!(self.stage, Stage::Done)
     }
 
-    /// How many bytes of an answer it keeps.
-    #[cfg(test)]
-    pub fn kept(&self) -> usize {
-        match &self.stage {
-            Stage::Asked(Asked { answer, rejection, .. }) => {
-                answer.len() + rejection.as_ref().map_or(0, |one| one.body.capacity())
-            }
-            _ => 0,
-        }
-    }
-
     /// Follows what was read.
     pub fn received(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
@@ -172,14 +160,14 @@ impl Tap {
                 requests.buffer.extend(bytes);
                 self.read_requests(now);
             }
-            Stage::Asked(asked) => {
-                if asked.early.is_empty() {
-                    asked.early_at = now;
+            Stage::Handshake(handshake) => {
+                if handshake.early.is_empty() {
+                    handshake.early_at = now;
                 }
-                if asked.early.len() + bytes.len() > EARLY_LIMIT {
+                if handshake.early.len() + bytes.len() > EARLY_LIMIT {
                     return self.give_up();
                 }
-                asked.early.extend_from_slice(bytes);
+                handshake.early.extend_from_slice(bytes);
             }
             Stage::Open(_) => self.read_frames(Side::Client, bytes, now),
             Stage::Unknown | Stage::Done => {}
@@ -195,10 +183,10 @@ impl Tap {
         let now = self.hub.now();
         match &mut self.stage {
             Stage::Requests(requests) => requests.unanswered = false,
-            Stage::Asked(asked) => {
-                match &mut asked.rejection {
+            Stage::Handshake(handshake) => {
+                match &mut handshake.rejection {
                     Some(rejection) => rejection.take(bytes),
-                    None => asked.answer.extend(bytes),
+                    None => handshake.answer.extend(bytes),
                 }
                 self.read_answer(now);
             }
@@ -207,27 +195,17 @@ impl Tap {
         }
     }
 
-    /// A side sends nothing more.
-    pub fn finished(&mut self, side: Side) {
-        self.end(side, Event::Fin(side));
-    }
-
-    /// A side has broken the connection off.
-    pub fn reset(&mut self, side: Side) {
-        self.end(side, Event::Rst(side));
-    }
-
-    fn end(&mut self, side: Side, event: Event) {
-        // A stream may report its end again and again.
+    /// Follows how a side ends the connection. A stream may report its end again and again.
+    pub fn end(&mut self, side: Side, how: End) {
         if !mem::replace(&mut self.ended[side as usize], true) {
             self.first.get_or_insert(side);
             let now = self.hub.now();
             self.push_unfinished(side, now);
-            self.push(now, event);
+            self.push(now, Event::End(side, how));
         }
     }
 
-    /// Looks at the requests that are complete, up to one that asks for a WebSocket.
+    /// Reads the requests that are complete, up to one that asks for a WebSocket.
     fn read_requests(&mut self, now: Duration) {
         while let Stage::Requests(requests) = &mut self.stage {
             if !requests.buffer.is_empty() {
@@ -236,7 +214,7 @@ impl Tap {
             let head = match requests.buffer.take_head() {
                 Ok(Some(head)) => head,
                 Ok(None) => return,
-                Err(_) => return self.give_up(),
+                Err(TooLong) => return self.give_up(),
             };
             let began = requests.began.take().unwrap_or(now);
             // Its answer could be taken for that of a later request.
@@ -246,22 +224,22 @@ impl Tap {
                 return self.give_up();
             }
             if head.is_upgrade() {
-                return self.ask(head, began, now);
+                return self.begin_handshake(head, began, now);
             }
-            self.earlier.push(head.first_line());
+            self.earlier.push(head.first_line().chars().take(EARLIER_LINE).collect());
             if self.earlier.len() > EARLIER {
                 self.earlier.remove(0);
             }
         }
     }
 
-    /// Somebody asks for a WebSocket. Without the cookie, nobody will see it.
-    fn ask(&mut self, head: Head, began: Duration, now: Duration) {
+    /// A request asks for a WebSocket. Without the cookie, no viewer will get its rows.
+    fn begin_handshake(&mut self, head: Head, began: Duration, now: Duration) {
         let Stage::Requests(requests) = &mut self.stage else { return };
         let early = requests.buffer.take_all();
         let path = head.path();
         // Requests may name the server, too, and a router may serve it below a prefix.
-        let is_own = path.split('?').next().is_some_and(|path| path.ends_with(OWN_PATH));
+        let is_own = path.split('?').next().is_some_and(|path| path.ends_with(PATH));
         let mark = cookie::mark(head.values("cookie")).filter(|_| !is_own);
         let Some(Mark { token, label }) = mark else { return self.give_up() };
         if self.shown.is_some_and(|shown| shown.token != token) {
@@ -278,24 +256,29 @@ impl Tap {
         self.push(began, event);
 
         let (answer, rejection) = (Buffer::default(), None);
-        self.stage =
-            Stage::Asked(Asked { at: now, early, early_at: now, answer, rejection });
+        self.stage = Stage::Handshake(Handshake {
+            at: now,
+            early,
+            early_at: now,
+            answer,
+            rejection,
+        });
     }
 
-    /// Looks at the answer to an upgrade, as far as it was written.
+    /// Reads the answer to an upgrade, as far as it was written.
     fn read_answer(&mut self, now: Duration) {
-        while let Stage::Asked(asked) = &mut self.stage {
-            if let Some(rejection) = &asked.rejection {
+        while let Stage::Handshake(handshake) = &mut self.stage {
+            if let Some(rejection) = &handshake.rejection {
                 // hyper may write the head and the body by themselves.
                 if rejection.missing == 0 {
                     self.reject();
                 }
                 return;
             }
-            let head = match asked.answer.take_head() {
+            let head = match handshake.answer.take_head() {
                 Ok(Some(head)) => head,
                 Ok(None) => return,
-                Err(_) => return self.give_up(),
+                Err(TooLong) => return self.give_up(),
             };
             match head.status() {
                 None => return self.give_up(),
@@ -313,8 +296,8 @@ impl Tap {
                         written: 0,
                         missing: length.unwrap_or(0),
                     };
-                    rejection.take(&asked.answer.take_all());
-                    asked.rejection = Some(rejection);
+                    rejection.take(&handshake.answer.take_all());
+                    handshake.rejection = Some(rejection);
                     if length.is_none() {
                         self.reject();
                         return self.give_up(); // Where it ends is not in its head.
@@ -327,25 +310,27 @@ impl Tap {
     /// The answer is 101: from now on both sides send frames.
     fn open(&mut self, head: Head, now: Duration) {
         let stage = mem::replace(&mut self.stage, Stage::Open(Box::default()));
-        let Stage::Asked(mut asked) = stage else { return };
+        let Stage::Handshake(mut handshake) = stage else { return };
         let event = Event::Response {
             bytes: head.bytes,
             status: 101,
-            took: now - asked.at,
+            took: now - handshake.at,
             head: head.blanked(),
             body: None,
         };
         self.push(now, event);
 
-        self.read_frames(Side::Client, &asked.early, asked.early_at);
-        self.read_frames(Side::Server, &asked.answer.take_all(), now);
+        self.read_frames(Side::Client, &handshake.early, handshake.early_at);
+        self.read_frames(Side::Server, &handshake.answer.take_all(), now);
     }
 
     /// The answer is a rejection, and as complete as it will be. The client may ask again.
     fn reject(&mut self) {
         let requests = Stage::Requests(Requests::default());
-        let Stage::Asked(asked) = mem::replace(&mut self.stage, requests) else { return };
-        let Some(Rejection { head, at, body, written, .. }) = asked.rejection else {
+        let Stage::Handshake(handshake) = mem::replace(&mut self.stage, requests) else {
+            return;
+        };
+        let Some(Rejection { head, at, body, written, .. }) = handshake.rejection else {
             return;
         };
         let status = head.status().unwrap_or_default();
@@ -355,12 +340,12 @@ impl Tap {
         let event = Event::Response {
             bytes: head.bytes + written,
             status,
-            took: at - asked.at,
+            took: at - handshake.at,
             head: head.blanked(),
             body,
         };
         self.push(at, event);
-        if !asked.early.is_empty() {
+        if !handshake.early.is_empty() {
             self.give_up(); // It did not wait for this answer.
         }
     }
@@ -403,7 +388,7 @@ impl Drop for Tap {
     /// RST and not a FIN, and we are not told.
     fn drop(&mut self) {
         let now = self.hub.now();
-        if matches!(&self.stage, Stage::Asked(Asked { rejection: Some(_), .. })) {
+        if matches!(&self.stage, Stage::Handshake(Handshake { rejection: Some(_), .. })) {
             self.reject();
         }
         self.push_unfinished(Side::Client, now);
@@ -415,5 +400,33 @@ impl Drop for Tap {
             lasted: now - self.accepted,
         };
         self.push(now, event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_body_only_the_beginning_is_kept() {
+        let mut tap = Tap::new(Hub::new(), ([127, 0, 0, 1], 50_000).into());
+        tap.received(
+            b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\
+              Cookie: xray=000000000000000000000000000000aa\r\n\r\n",
+        );
+        tap.sent(b"HTTP/1.1 404 Not Found\r\ncontent-length: 99999999\r\n\r\n");
+
+        for _ in 0..100 {
+            tap.sent(&[b'a'; 10_000]);
+        }
+
+        let Stage::Handshake(Handshake { answer, rejection: Some(rejection), .. }) =
+            &tap.stage
+        else {
+            panic!("the answer is not complete yet")
+        };
+        assert_eq!(rejection.written, 1_000_000, "all of it is counted");
+        assert_eq!(rejection.body.len(), BODY_PREVIEW, "the rest is not kept");
+        assert!(answer.is_empty(), "in no place");
     }
 }

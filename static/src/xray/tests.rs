@@ -22,7 +22,12 @@ use tungstenite::protocol::{
     },
 };
 
-use super::{hub::Token, row::Side, tap::Tap, *};
+use super::{
+    hub::Token,
+    row::{End, Side},
+    tap::Tap,
+    *,
+};
 use crate::without_delay;
 
 /// How long anything may take.
@@ -34,15 +39,15 @@ const EVE: &str = "Cookie: xray=000000000000000000000000000000ee.eve\r\n";
 const MASK: [u8; 4] = [0xe0, 0xf7, 0xb1, 0xbb];
 
 struct Server {
-    xray: Xray,
+    hub: Hub,
     addr: SocketAddr,
 }
 
 /// Serves an echo, a rejection, and the viewers.
 async fn serve() -> Server {
-    let xray = Xray::new();
-    let listener = xray.tap(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
-    let listener = without_delay(listener);
+    let hub = Hub::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = without_delay(TappedListener::new(listener, &hub));
     let addr = Listener::local_addr(&listener).expect("it has an address");
     let app =
         Router::new()
@@ -64,11 +69,11 @@ async fn serve() -> Server {
                     who.to_string()
                 }),
             )
-            .merge(xray.router("https://chat.example.com"));
+            .merge(router_of(hub.clone(), "https://chat.example.com"));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(axum::serve(listener, app).into_future());
 
-    Server { xray, addr }
+    Server { hub, addr }
 }
 
 async fn echo(mut socket: WebSocket) {
@@ -111,7 +116,7 @@ impl Server {
     /// What the rows of a token say.
     fn rows(&self, token: u128) -> Rows {
         let viewer =
-            self.xray.hub.watch(Token(token)).expect("there is room for a viewer");
+            self.hub.subscribe(Token(token)).expect("there is room for a viewer");
         Rows { viewer, seen: Vec::new() }
     }
 }
@@ -166,14 +171,13 @@ impl Rows {
             if let Some(row) = self.seen.iter().find(fits) {
                 return row.clone();
             }
-            let rows = timeout(TIMEOUT, self.viewer.rows()).await;
-            let Ok(Some(rows)) = rows else {
+            let message = timeout(TIMEOUT, self.viewer.message()).await;
+            let Ok(Some(rows)) = message else {
                 panic!("no row has {part}: {:#?}", self.seen)
             };
-            let rows = rows.iter().map(|row| row.json());
-            self.seen.extend(rows.map(|row| {
-                serde_json::from_str(&row).unwrap_or_else(|e| panic!("{e}: {row}"))
-            }));
+            let rows: Vec<_> = serde_json::from_str(&rows)
+                .unwrap_or_else(|error| panic!("{error}: {rows}"));
+            self.seen.extend(rows);
         }
     }
 
@@ -334,29 +338,6 @@ async fn only_the_own_token_shows_a_connection() {
 }
 
 #[tokio::test]
-async fn a_head_may_come_byte_by_byte_and_so_may_a_frame() {
-    let server = serve().await;
-    let mut rows = server.rows(0xaa);
-    let mut ana = server.connect().await;
-
-    for byte in upgrade("/ws", ANA).bytes() {
-        ana.send([byte]).await;
-        tokio::task::yield_now().await;
-    }
-    ana.head().await;
-    for byte in text("Hello") {
-        ana.send([byte]).await;
-        tokio::task::yield_now().await;
-    }
-    ana.read(2 + 5).await;
-
-    let frame = rows.until(json!({ "kind": "frame" })).await;
-    assert_eq!(frame["data"], hex(b"Hello"), "the frame is put together: {frame}");
-    let reads = frame["reads"].as_u64().unwrap_or(1);
-    assert!(reads > 1, "it came in several reads: {frame}");
-}
-
-#[tokio::test]
 async fn a_rejection_is_told_with_its_sentence_and_the_client_may_ask_again() {
     let server = serve().await;
     let mut rows = server.rows(0xaa);
@@ -508,11 +489,11 @@ async fn a_client_that_hangs_up_sends_a_fin_and_one_that_breaks_off_a_rst() {
 
 #[tokio::test]
 async fn what_the_kernel_does_not_accept_is_not_told() {
-    let xray = Xray::new();
-    let mut listener =
-        xray.tap(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+    let hub = Hub::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let mut listener = TappedListener::new(listener, &hub);
     let addr = Listener::local_addr(&listener).expect("it has an address");
-    let server = Server { xray, addr };
+    let server = Server { hub, addr };
     let (mut rows, mut ana) = (server.rows(0xaa), server.connect().await);
     ana.send(upgrade("/ws", ANA)).await;
     let (mut connection, _) = listener.accept().await;
@@ -661,20 +642,15 @@ async fn a_viewer_gets_arrays_of_rows_and_nothing_about_itself() {
 #[tokio::test]
 async fn who_listens_to_other_computers_shows_nothing() {
     for order in [["127.0.0.1:0", "0.0.0.0:0"], ["0.0.0.0:0", "127.0.0.1:0"]] {
-        let xray = Xray::new();
-        assert!(!xray.is_on(), "nothing listens yet");
+        let hub = Hub::new();
+        assert!(!hub.is_on(), "nothing listens yet");
         for addr in order {
             let listener = TcpListener::bind(addr).await.expect("a free port");
-            let is_tapped = xray.tap(listener).hub.is_some();
-            assert_eq!(
-                is_tapped,
-                addr.starts_with("127."),
-                "{addr} may be tapped or not"
-            );
+            TappedListener::new(listener, &hub);
         }
 
-        assert!(!xray.is_on(), "one listener that others can reach is enough");
-        let server = serve_viewers(xray).await;
+        assert!(!hub.is_on(), "one listener that others can reach is enough");
+        let server = serve_viewers(hub).await;
         assert_eq!(
             ask(&server, ANA).await,
             ("404".into(), "Nothing is served at /lab/xray.".into()),
@@ -684,24 +660,24 @@ async fn who_listens_to_other_computers_shows_nothing() {
 }
 
 /// Serves the viewers alone, over a listener that has nothing to do with it.
-async fn serve_viewers(xray: Xray) -> Server {
+async fn serve_viewers(hub: Hub) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let addr = listener.local_addr().expect("it has an address");
-    let app: Router = xray.router("");
+    let app: Router = router_of(hub.clone(), "");
     tokio::spawn(axum::serve(listener, app).into_future());
-    Server { xray, addr }
+    Server { hub, addr }
 }
 
 /// A connection whose bytes come as the test says.
-struct Told {
+struct Tapped {
     tap: Tap,
     rows: Rows,
 }
 
-impl Told {
+impl Tapped {
     fn new() -> Self {
         let hub = Hub::new();
-        let viewer = hub.watch(Token(0xaa)).expect("it is the first one");
+        let viewer = hub.subscribe(Token(0xaa)).expect("it is the first one");
         let tap = Tap::new(hub, ([127, 0, 0, 1], 50_000).into());
         Self { tap, rows: Rows { viewer, seen: Vec::new() } }
     }
@@ -717,13 +693,13 @@ impl Told {
 
 #[tokio::test]
 async fn the_body_of_a_rejection_may_be_written_after_its_head() {
-    let mut told = Told::new();
+    let mut tapped = Tapped::new();
 
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 4\r\n\r\n");
-    told.tap.sent(b"No");
-    told.tap.sent(b"t!");
-    let mut rows = told.end().await;
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    tapped.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 4\r\n\r\n");
+    tapped.tap.sent(b"No");
+    tapped.tap.sent(b"t!");
+    let mut rows = tapped.end().await;
 
     let response = rows.until(json!({ "kind": "response" })).await;
     assert_eq!(response["body"], "Not!", "the row waits for the whole body");
@@ -731,11 +707,11 @@ async fn the_body_of_a_rejection_may_be_written_after_its_head() {
 
 #[tokio::test]
 async fn a_rejection_that_breaks_off_is_told_as_far_as_it_goes() {
-    let mut told = Told::new();
+    let mut tapped = Tapped::new();
 
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 400\r\n\r\nNo");
-    let mut rows = told.end().await;
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    tapped.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 400\r\n\r\nNo");
+    let mut rows = tapped.end().await;
 
     let response = rows.until(json!({ "kind": "response" })).await;
     assert_eq!(response["body"], "No", "nothing more came");
@@ -743,13 +719,14 @@ async fn a_rejection_that_breaks_off_is_told_as_far_as_it_goes() {
 
 #[tokio::test]
 async fn a_rejection_without_a_length_is_told_and_nothing_after_it() {
-    let mut told = Told::new();
+    let mut tapped = Tapped::new();
 
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    tapped
+        .tap
         .sent(b"HTTP/1.1 400 Bad Request\r\ntransfer-encoding: chunked\r\n\r\n2\r\nNo");
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    let rows = told.end().await;
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    let rows = tapped.end().await;
 
     assert_eq!(rows.of("response")[0]["status"], 400, "its head is there");
     assert_eq!(rows.of("request").len(), 1, "where its body ends, we do not know");
@@ -757,11 +734,11 @@ async fn a_rejection_without_a_length_is_told_and_nothing_after_it() {
 
 #[tokio::test]
 async fn an_interim_response_is_not_the_answer() {
-    let mut told = Told::new();
+    let mut tapped = Tapped::new();
 
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap.sent(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x02hi");
-    let mut rows = told.end().await;
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    tapped.tap.sent(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x02hi");
+    let mut rows = tapped.end().await;
 
     assert_eq!(rows.of("response").len(), 1, "100 only says that the client may go on");
     assert_eq!(rows.of("response")[0]["status"], 101, "this is the answer");
@@ -785,26 +762,26 @@ fn what_nobody_may_see_or_nobody_can_follow_makes_no_rows() {
         ("there are two answers to come", format!("{plain}{}", upgrade("/ws", ANA))),
         ("its head does not end", "a".repeat(20_000) + &upgrade("/ws", ANA)),
     ] {
-        let mut told = Told::new();
+        let mut tapped = Tapped::new();
 
-        told.tap.received(bytes.as_bytes());
+        tapped.tap.received(bytes.as_bytes());
 
-        assert!(told.tap.is_done(), "{why}, so the tap is not needed any more");
-        told.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
-        drop(told.tap);
-        let rows = told.rows.viewer.rows().now_or_never();
+        assert!(tapped.tap.is_done(), "{why}, so the tap is not needed any more");
+        tapped.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        drop(tapped.tap);
+        let rows = tapped.rows.viewer.message().now_or_never();
         assert!(rows.is_none(), "{why}, so there is no row");
     }
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_wait_for_the_answer_is_followed_for_a_while() {
-    let mut told = Told::new();
+    let mut tapped = Tapped::new();
 
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap.received(&[0; 20_000]);
-    told.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
-    let rows = told.end().await;
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    tapped.tap.received(&[0; 20_000]);
+    tapped.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    let rows = tapped.end().await;
 
     assert_eq!(rows.of("response").len(), 0, "this would be too much to remember");
     assert_eq!(rows.of("request").len(), 1, "what was told is told");
@@ -812,26 +789,26 @@ async fn a_client_that_does_not_wait_for_the_answer_is_followed_for_a_while() {
 
 #[tokio::test]
 async fn the_answer_of_an_earlier_request_is_not_that_of_the_upgrade() {
-    let mut told = Told::new();
+    let mut tapped = Tapped::new();
 
-    told.tap.received(b"GET / HTTP/1.1\r\n\r\nGET /me HTTP/1.1\r\n\r\n");
-    told.tap.sent(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\ntea");
+    tapped.tap.received(b"GET / HTTP/1.1\r\n\r\nGET /me HTTP/1.1\r\n\r\n");
+    tapped.tap.sent(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    tapped.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\ntea");
 
-    assert!(told.tap.is_done(), "nobody knows which answer is that of which request");
+    assert!(tapped.tap.is_done(), "nobody knows which answer is that of which request");
 }
 
 #[tokio::test]
 async fn a_request_that_does_not_wait_for_a_rejection_ends_the_rows() {
-    let mut told = Told::new();
+    let mut tapped = Tapped::new();
 
-    told.tap.received(upgrade("/no", ANA).as_bytes());
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-    told.tap.received(upgrade("/me", ANA).as_bytes()); // What comes is not its answer.
-    told.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
-    let rows = told.end().await;
+    tapped.tap.received(upgrade("/no", ANA).as_bytes());
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    tapped.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    tapped.tap.received(upgrade("/me", ANA).as_bytes()); // What comes is not its answer.
+    tapped.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    let rows = tapped.end().await;
 
     assert_eq!(rows.of("request").len(), 1, "the second one may be anything");
     assert_eq!(rows.of("response").len(), 1, "and so may its answer");
@@ -840,13 +817,13 @@ async fn a_request_that_does_not_wait_for_a_rejection_ends_the_rows() {
 #[tokio::test]
 async fn a_body_is_shown_of_errors_alone() {
     for (status, body) in [(200, Value::Null), (302, Value::Null), (400, json!("ana"))] {
-        let mut told = Told::new();
+        let mut tapped = Tapped::new();
 
-        told.tap.received(upgrade("/me", ANA).as_bytes());
+        tapped.tap.received(upgrade("/me", ANA).as_bytes());
         let head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: 3\r\n\r\n");
-        told.tap.sent(head.as_bytes());
-        told.tap.sent(b"ana");
-        let rows = told.end().await;
+        tapped.tap.sent(head.as_bytes());
+        tapped.tap.sent(b"ana");
+        let rows = tapped.end().await;
 
         let response = rows.of("response")[0];
         assert_eq!(response["body"], body, "what is no error may be private: {response}");
@@ -857,44 +834,31 @@ async fn a_body_is_shown_of_errors_alone() {
 #[tokio::test]
 async fn an_answer_without_a_body_is_complete_whatever_length_it_announces() {
     for (method, status) in [("GET", 304), ("GET", 204), ("HEAD", 405)] {
-        let mut told = Told::new();
+        let mut tapped = Tapped::new();
 
-        told.tap.received(upgrade("/ws", ANA).replacen("GET", method, 1).as_bytes());
+        tapped.tap.received(upgrade("/ws", ANA).replacen("GET", method, 1).as_bytes());
         let head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: 90\r\n\r\n");
-        told.tap.sent(head.as_bytes());
-        told.tap.received(upgrade("/ws", ANA).as_bytes());
-        told.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
-        let rows = told.end().await;
+        tapped.tap.sent(head.as_bytes());
+        tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+        tapped.tap.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+        let rows = tapped.end().await;
 
         let last = rows.of("response").pop().expect("there is one");
         assert_eq!(last["status"], 101, "after {status} to {method}: {:?}", rows.seen);
     }
 }
 
-#[test]
-fn a_tap_keeps_little_of_a_long_answer() {
-    let mut told = Told::new();
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap.sent(b"HTTP/1.1 404 Not Found\r\ncontent-length: 99999999\r\n\r\n");
-
-    for _ in 0..100 {
-        told.tap.sent(&[b'a'; 10_000]);
-    }
-
-    assert!(told.tap.kept() < 10_000, "it keeps {} bytes", told.tap.kept());
-}
-
 #[tokio::test]
 async fn an_end_is_told_once_however_often_it_is_read() {
-    let mut told = Told::new();
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
+    let mut tapped = Tapped::new();
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
 
-    told.tap.finished(Side::Client);
-    told.tap.finished(Side::Client);
-    told.tap.reset(Side::Client);
-    told.tap.finished(Side::Server);
-    told.tap.finished(Side::Server);
-    let rows = told.end().await;
+    tapped.tap.end(Side::Client, End::Fin);
+    tapped.tap.end(Side::Client, End::Fin);
+    tapped.tap.end(Side::Client, End::Rst);
+    tapped.tap.end(Side::Server, End::Fin);
+    tapped.tap.end(Side::Server, End::Fin);
+    let rows = tapped.end().await;
 
     let whats: Vec<_> = rows.of("tcp").iter().map(|row| row["what"].clone()).collect();
     assert_eq!(whats, ["open", "FIN", "FIN", "gone"], "each side can end only once");
@@ -902,12 +866,12 @@ async fn an_end_is_told_once_however_often_it_is_read() {
 
 #[tokio::test]
 async fn another_attempt_with_another_cookie_is_not_shown() {
-    let mut told = Told::new();
+    let mut tapped = Tapped::new();
 
-    told.tap.received(upgrade("/ws", ANA).as_bytes());
-    told.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-    told.tap.received(upgrade("/ws", EVE).as_bytes());
-    let rows = told.end().await;
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    tapped.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    tapped.tap.received(upgrade("/ws", EVE).as_bytes());
+    let rows = tapped.end().await;
 
     assert_eq!(rows.of("request").len(), 1, "Ana's token does not show what Eve does");
 }
