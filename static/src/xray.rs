@@ -7,6 +7,7 @@
 //! connections whose handshake had the same token, and no others. This exists in debug
 //! builds alone, and only while all listeners of the program are on loopback.
 
+mod answer;
 mod cookie;
 mod frames;
 mod http;
@@ -36,8 +37,11 @@ use axum::{
 };
 use tokio::{net::TcpListener, select, time::sleep};
 
-use self::hub::{Hub, Viewer};
 pub use self::listener::TappedListener;
+use self::{
+    cookie::XrayCookie,
+    hub::{Hub, Viewer},
+};
 use crate::lab;
 
 /// Where viewers connect. Their own connections are not shown: they would make rows about
@@ -104,12 +108,12 @@ impl ViewerState {
         let cookies = headers.get_all(COOKIE).iter();
         let cookies: Vec<_> =
             cookies.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        let mark = cookie::mark(cookies.iter().map(|cookie| &**cookie)).ok_or((
+        let cookie = XrayCookie::find(cookies.iter().map(|cookie| &**cookie)).ok_or((
             StatusCode::BAD_REQUEST,
             "X-ray shows the connections that have the same cookie as you. Set it first: \
              xray=<32 hexadecimal digits>.",
         ))?;
-        self.hub.subscribe(mark.token).ok_or((
+        self.hub.subscribe(cookie.token).ok_or((
             StatusCode::SERVICE_UNAVAILABLE,
             "Other browsers have as many viewers as there may be. Close one first.",
         ))

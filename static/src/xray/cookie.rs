@@ -13,46 +13,49 @@ const LABEL_LIMIT: usize = 20;
 const DIGITS: usize = 32;
 
 /// What the cookie says.
-pub struct Mark {
+pub struct XrayCookie {
     pub token: Token,
     pub label: Option<String>,
 }
 
-/// The mark of a request, from its `Cookie` headers.
-pub fn mark<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Mark> {
-    headers
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().strip_prefix("xray="))
-        .find_map(parse)
-}
-
-fn parse(value: &str) -> Option<Mark> {
-    let (digits, label) = value.split_once('.').unwrap_or((value, ""));
-    let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if digits.len() != DIGITS || !are_digits {
-        return None;
+impl XrayCookie {
+    /// The cookie in the values of `Cookie` headers, if it is there and has a token.
+    pub fn find<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
+        headers
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().strip_prefix("xray="))
+            .find_map(Self::parse)
     }
-    let token = Token(u128::from_str_radix(digits, 16).ok()?);
-    let is_label = (1..=LABEL_LIMIT).contains(&label.chars().count())
-        && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    Some(Mark { token, label: is_label.then(|| label.to_owned()) })
+
+    fn parse(value: &str) -> Option<Self> {
+        let (digits, label) = value.split_once('.').unwrap_or((value, ""));
+        let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if digits.len() != DIGITS || !are_digits {
+            return None;
+        }
+        let token = Token(u128::from_str_radix(digits, 16).ok()?);
+        let is_label = (1..=LABEL_LIMIT).contains(&label.chars().count())
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+        Some(Self { token, label: is_label.then(|| label.to_owned()) })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const DIGITS: &str = "0123456789abcdef0123456789ABCDEF";
+    const TOKEN: &str = "0123456789abcdef0123456789ABCDEF";
 
     fn label(cookie: &str) -> Option<Option<String>> {
-        mark([cookie].into_iter()).map(|mark| mark.label)
+        XrayCookie::find([cookie].into_iter()).map(|cookie| cookie.label)
     }
 
     #[test]
     fn a_token_and_a_label_are_understood_among_other_cookies() {
-        let mark = mark([&*format!("a=b; xray={DIGITS}.Ana_2; c=d")].into_iter());
+        let cookie =
+            XrayCookie::find([&*format!("a=b; xray={TOKEN}.Ana_2; c=d")].into_iter());
 
-        let Mark { token, label } = mark.expect("the cookie is there");
+        let XrayCookie { token, label } = cookie.expect("the cookie is there");
         assert!(
             token == Token(0x0123456789abcdef0123456789abcdef),
             "the token is a number"
@@ -64,7 +67,7 @@ mod tests {
     fn a_label_may_be_missing_and_a_bad_one_is_ignored() {
         let long = "a".repeat(LABEL_LIMIT + 1);
         for bad in ["", ".", ".<b>", ".a b", &format!(".{long}")] {
-            assert_eq!(label(&format!("xray={DIGITS}{bad}")), Some(None), "of {bad:?}");
+            assert_eq!(label(&format!("xray={TOKEN}{bad}")), Some(None), "of {bad:?}");
         }
     }
 
@@ -74,11 +77,11 @@ mod tests {
             "".to_owned(),
             "xray=".into(),
             "xray=ana".into(),
-            format!("xray={}", &DIGITS[1..]),
-            format!("xray={DIGITS}0"),
-            format!("xray=+{}", &DIGITS[1..]),
-            format!("other={DIGITS}"),
-            format!("Xray={DIGITS}"),
+            format!("xray={}", &TOKEN[1..]),
+            format!("xray={TOKEN}0"),
+            format!("xray=+{}", &TOKEN[1..]),
+            format!("other={TOKEN}"),
+            format!("Xray={TOKEN}"),
         ] {
             assert_eq!(label(&bad), None, "{bad:?} is none");
         }

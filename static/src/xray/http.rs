@@ -23,9 +23,9 @@ const SECRETS: [&str; 13] = [
     "credential",
 ];
 
-/// The head is longer than [`HEAD_LIMIT`].
+/// What is no head that we can follow: it is longer than [`HEAD_LIMIT`], for example.
 #[derive(Debug)]
-pub struct TooLong;
+pub struct Unreadable;
 
 /// Collects what was read, or written, until a head is complete.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl Buffer {
     }
 
     /// Takes the next head, if it is complete.
-    pub fn take_head(&mut self) -> Result<Option<Head>, TooLong> {
+    pub fn take_head(&mut self) -> Result<Option<Head>, Unreadable> {
         // Servers ignore line ends before a request.
         let blank = self.bytes.iter().take_while(|byte| b"\r\n".contains(byte)).count();
         self.take(blank);
@@ -74,7 +74,7 @@ impl Buffer {
                 self.searched = self.bytes.len().saturating_sub(2);
                 Ok(None)
             }
-            _ => Err(TooLong),
+            _ => Err(Unreadable),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::{mem, net::SocketAddr, time::Duration};
 
 use super::{
     PATH,
-    cookie::{self, Mark},
+    answer::{Answer, Response},
+    cookie::XrayCookie,
     frames::{Frames, Pings},
-    http::{Buffer, Head, TooLong},
+    http::{Buffer, Head, Unreadable},
     hub::{Hub, Token},
     row::{End, Event, Row, Side},
 };
@@ -17,9 +18,6 @@ use super::{
 /// in characters.
 const EARLIER: usize = 20;
 const EARLIER_LINE: usize = 200;
-
-/// How much of a rejection's body is shown, in bytes.
-const BODY_PREVIEW: usize = 1024;
 
 /// How much a client may send before its upgrade is answered, in bytes. It has to wait for
 /// the answer, so this is more than enough.
@@ -32,7 +30,6 @@ pub struct Tap {
     accepted: Duration,
     received: u64,
     sent: u64,
-    earlier: Vec<String>,
     shown: Option<Shown>,
     /// Whether the client has ended the connection, and whether the server has.
     ended: [bool; 2],
@@ -41,13 +38,14 @@ pub struct Tap {
     stage: Stage,
 }
 
-/// A connection whose rows somebody may see.
+/// A connection whose rows go to the viewers of a browser.
 #[derive(Clone, Copy)]
 struct Shown {
     token: Token,
     connection: u64,
 }
 
+/// What the next bytes are.
 enum Stage {
     /// Plain HTTP, until a request asks for a WebSocket.
     Requests(Requests),
@@ -57,7 +55,7 @@ enum Stage {
     Open(Box<Open>),
     /// It is shown, but what is sent cannot be understood any more.
     Unknown,
-    /// Nobody may look at this connection.
+    /// The connection is not shown, and never will be.
     Done,
 }
 
@@ -69,40 +67,20 @@ struct Requests {
     began: Option<Duration>,
     /// Whether the last request has no answer, not even the beginning of one.
     unanswered: bool,
+    /// The first lines of the latest ones.
+    earlier: Vec<String>,
 }
 
-/// The handshake, as far as it came.
+/// A request for a WebSocket that waits for its answer.
 struct Handshake {
     at: Duration,
     /// What the client has sent after its request, and when that began.
     early: Vec<u8>,
     early_at: Duration,
-    answer: Buffer,
-    rejection: Option<Rejection>,
+    answer: Answer,
 }
 
-/// An answer that is not 101, as far as it was written.
-struct Rejection {
-    head: Head,
-    at: Duration,
-    /// The beginning of its body.
-    body: Vec<u8>,
-    /// How much of its body was written, and how much is still to come.
-    written: u64,
-    missing: u64,
-}
-
-impl Rejection {
-    fn take(&mut self, bytes: &[u8]) {
-        let own = usize::try_from(self.missing).unwrap_or(usize::MAX).min(bytes.len());
-        // The body may be a large file, of which we show nothing more than the beginning.
-        let shown = own.min(BODY_PREVIEW - self.body.len());
-        self.body.extend_from_slice(&bytes[..shown]);
-        self.written += own as u64;
-        self.missing -= own as u64;
-    }
-}
-
+/// The frames of both sides.
 #[derive(Default)]
 struct Open {
     client: Direction,
@@ -115,6 +93,31 @@ struct Direction {
     frames: Frames,
     /// Its pings that wait for a pong of the other side.
     pings: Pings,
+}
+
+impl Requests {
+    /// The next request whose head is complete, and when it began.
+    fn next(&mut self, now: Duration) -> Result<Option<(Head, Duration)>, Unreadable> {
+        if !self.buffer.is_empty() {
+            self.began.get_or_insert(now);
+        }
+        let Some(head) = self.buffer.take_head()? else { return Ok(None) };
+        // The answer of the one before could be taken for that of this one.
+        let is_pipelined = mem::replace(&mut self.unanswered, true);
+        // A body must not be taken for the next head, nor for frames.
+        if is_pipelined || head.has_body() {
+            return Err(Unreadable);
+        }
+        Ok(Some((head, self.began.take().unwrap_or(now))))
+    }
+
+    /// Keeps the first line of a request that asks for no WebSocket.
+    fn keep(&mut self, head: &Head) {
+        if self.earlier.len() == EARLIER {
+            self.earlier.remove(0);
+        }
+        self.earlier.push(head.first_line().chars().take(EARLIER_LINE).collect());
+    }
 }
 
 impl Open {
@@ -135,7 +138,6 @@ impl Tap {
             peer,
             received: 0,
             sent: 0,
-            earlier: Vec::new(),
             shown: None,
             ended: [false; 2],
             first: None,
@@ -183,13 +185,11 @@ impl Tap {
         let now = self.hub.now();
         match &mut self.stage {
             Stage::Requests(requests) => requests.unanswered = false,
-            Stage::Handshake(handshake) => {
-                match &mut handshake.rejection {
-                    Some(rejection) => rejection.take(bytes),
-                    None => handshake.answer.extend(bytes),
-                }
-                self.read_answer(now);
-            }
+            Stage::Handshake(handshake) => match handshake.answer.feed(bytes, now) {
+                Ok(Some(response)) => self.finish_handshake(response),
+                Ok(None) => {}
+                Err(Unreadable) => self.give_up(),
+            },
             Stage::Open(_) => self.read_frames(Side::Server, bytes, now),
             Stage::Unknown | Stage::Done => {}
         }
@@ -208,145 +208,66 @@ impl Tap {
     /// Reads the requests that are complete, up to one that asks for a WebSocket.
     fn read_requests(&mut self, now: Duration) {
         while let Stage::Requests(requests) = &mut self.stage {
-            if !requests.buffer.is_empty() {
-                requests.began.get_or_insert(now);
-            }
-            let head = match requests.buffer.take_head() {
-                Ok(Some(head)) => head,
+            match requests.next(now) {
+                Ok(Some((head, began))) if head.is_upgrade() => {
+                    let requests = mem::take(requests);
+                    self.begin_handshake(requests, &head, began, now);
+                }
+                Ok(Some((head, _))) => requests.keep(&head),
                 Ok(None) => return,
-                Err(TooLong) => return self.give_up(),
-            };
-            let began = requests.began.take().unwrap_or(now);
-            // Its answer could be taken for that of a later request.
-            let waits = mem::replace(&mut requests.unanswered, true);
-            // A body must not be taken for the next head, nor for frames.
-            if waits || head.has_body() {
-                return self.give_up();
-            }
-            if head.is_upgrade() {
-                return self.begin_handshake(head, began, now);
-            }
-            self.earlier.push(head.first_line().chars().take(EARLIER_LINE).collect());
-            if self.earlier.len() > EARLIER {
-                self.earlier.remove(0);
+                Err(Unreadable) => self.give_up(),
             }
         }
     }
 
-    /// A request asks for a WebSocket. Without the cookie, no viewer will get its rows.
-    fn begin_handshake(&mut self, head: Head, began: Duration, now: Duration) {
-        let Stage::Requests(requests) = &mut self.stage else { return };
-        let early = requests.buffer.take_all();
+    /// A request asks for a WebSocket. Without the cookie, its connection is not shown.
+    fn begin_handshake(
+        &mut self,
+        mut requests: Requests,
+        head: &Head,
+        began: Duration,
+        now: Duration,
+    ) {
         let path = head.path();
         // Requests may name the server, too, and a router may serve it below a prefix.
         let is_own = path.split('?').next().is_some_and(|path| path.ends_with(PATH));
-        let mark = cookie::mark(head.values("cookie")).filter(|_| !is_own);
-        let Some(Mark { token, label }) = mark else { return self.give_up() };
-        if self.shown.is_some_and(|shown| shown.token != token) {
-            return self.give_up(); // An earlier attempt was somebody else's.
+        let cookie = XrayCookie::find(head.values("cookie")).filter(|_| !is_own);
+        let Some(XrayCookie { token, label }) = cookie else { return self.give_up() };
+        match self.shown {
+            // An earlier attempt was somebody else's.
+            Some(shown) if shown.token != token => return self.give_up(),
+            Some(_) => {}
+            None => {
+                self.shown =
+                    Some(Shown { token, connection: self.hub.next_connection() });
+                let (peer, earlier) = (self.peer, requests.earlier);
+                self.push(self.accepted, Event::Open { peer, earlier });
+            }
         }
+        let (bytes, head) = (head.bytes, head.blanked());
+        self.push(began, Event::Request { bytes, label, path, head });
 
-        if self.shown.is_none() {
-            self.shown = Some(Shown { token, connection: self.hub.next_connection() });
-            let earlier = mem::take(&mut self.earlier);
-            self.push(self.accepted, Event::Open { peer: self.peer, earlier });
-        }
-        let event =
-            Event::Request { bytes: head.bytes, label, path, head: head.blanked() };
-        self.push(began, event);
-
-        let (answer, rejection) = (Buffer::default(), None);
         self.stage = Stage::Handshake(Handshake {
             at: now,
-            early,
+            early: requests.buffer.take_all(),
             early_at: now,
-            answer,
-            rejection,
+            answer: Answer::default(),
         });
     }
 
-    /// Reads the answer to an upgrade, as far as it was written.
-    fn read_answer(&mut self, now: Duration) {
-        while let Stage::Handshake(handshake) = &mut self.stage {
-            if let Some(rejection) = &handshake.rejection {
-                // hyper may write the head and the body by themselves.
-                if rejection.missing == 0 {
-                    self.reject();
-                }
-                return;
-            }
-            let head = match handshake.answer.take_head() {
-                Ok(Some(head)) => head,
-                Ok(None) => return,
-                Err(TooLong) => return self.give_up(),
-            };
-            match head.status() {
-                None => return self.give_up(),
-                Some(101) => return self.open(head, now),
-                Some(100..200) => {} // The answer is still to come.
-                Some(status) => {
-                    let length = match status {
-                        204 | 304 => Some(0), // They have none, whatever the head says.
-                        _ => head.content_length(),
-                    };
-                    let mut rejection = Rejection {
-                        head,
-                        at: now,
-                        body: Vec::new(),
-                        written: 0,
-                        missing: length.unwrap_or(0),
-                    };
-                    rejection.take(&handshake.answer.take_all());
-                    handshake.rejection = Some(rejection);
-                    if length.is_none() {
-                        self.reject();
-                        return self.give_up(); // Where it ends is not in its head.
-                    }
-                }
-            }
-        }
-    }
-
-    /// The answer is 101: from now on both sides send frames.
-    fn open(&mut self, head: Head, now: Duration) {
-        let stage = mem::replace(&mut self.stage, Stage::Open(Box::default()));
+    /// The upgrade is answered.
+    fn finish_handshake(&mut self, response: Response) {
+        let stage = mem::replace(&mut self.stage, Stage::Unknown);
         let Stage::Handshake(mut handshake) = stage else { return };
-        let event = Event::Response {
-            bytes: head.bytes,
-            status: 101,
-            took: now - handshake.at,
-            head: head.blanked(),
-            body: None,
-        };
-        self.push(now, event);
+        let Response { at, status, has_end, .. } = response;
+        self.push(at, response.event(at - handshake.at));
 
-        self.read_frames(Side::Client, &handshake.early, handshake.early_at);
-        self.read_frames(Side::Server, &handshake.answer.take_all(), now);
-    }
-
-    /// The answer is a rejection, and as complete as it will be. The client may ask again.
-    fn reject(&mut self) {
-        let requests = Stage::Requests(Requests::default());
-        let Stage::Handshake(handshake) = mem::replace(&mut self.stage, requests) else {
-            return;
-        };
-        let Some(Rejection { head, at, body, written, .. }) = handshake.rejection else {
-            return;
-        };
-        let status = head.status().unwrap_or_default();
-        // Why only of errors? They explain themselves to the client. Any other answer may be
-        // what only a signed-in page of this server may read.
-        let body = (status >= 400).then(|| String::from_utf8_lossy(&body).into_owned());
-        let event = Event::Response {
-            bytes: head.bytes + written,
-            status,
-            took: at - handshake.at,
-            head: head.blanked(),
-            body,
-        };
-        self.push(at, event);
-        if !handshake.early.is_empty() {
-            self.give_up(); // It did not wait for this answer.
+        if status == 101 {
+            self.stage = Stage::Open(Box::default());
+            self.read_frames(Side::Client, &handshake.early, handshake.early_at);
+            self.read_frames(Side::Server, &handshake.answer.take_rest(), at);
+        } else if has_end && handshake.early.is_empty() {
+            self.stage = Stage::Requests(Requests::default()); // The client may ask again.
         }
     }
 
@@ -385,11 +306,13 @@ impl Tap {
 
 impl Drop for Tap {
     /// The connection is gone. Why not "closed"? If something is unread, the kernel sends a
-    /// RST and not a FIN, and we are not told.
+    /// RST and not a FIN, and we do not learn which.
     fn drop(&mut self) {
         let now = self.hub.now();
-        if matches!(&self.stage, Stage::Handshake(Handshake { rejection: Some(_), .. })) {
-            self.reject();
+        if let Stage::Handshake(handshake) = &mut self.stage
+            && let Some(response) = handshake.answer.take_unfinished()
+        {
+            self.finish_handshake(response);
         }
         self.push_unfinished(Side::Client, now);
         self.push_unfinished(Side::Server, now);
@@ -400,33 +323,5 @@ impl Drop for Tap {
             lasted: now - self.accepted,
         };
         self.push(now, event);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_long_body_only_the_beginning_is_kept() {
-        let mut tap = Tap::new(Hub::new(), ([127, 0, 0, 1], 50_000).into());
-        tap.received(
-            b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\
-              Cookie: xray=000000000000000000000000000000aa\r\n\r\n",
-        );
-        tap.sent(b"HTTP/1.1 404 Not Found\r\ncontent-length: 99999999\r\n\r\n");
-
-        for _ in 0..100 {
-            tap.sent(&[b'a'; 10_000]);
-        }
-
-        let Stage::Handshake(Handshake { answer, rejection: Some(rejection), .. }) =
-            &tap.stage
-        else {
-            panic!("the answer is not complete yet")
-        };
-        assert_eq!(rejection.written, 1_000_000, "all of it is counted");
-        assert_eq!(rejection.body.len(), BODY_PREVIEW, "the rest is not kept");
-        assert!(answer.is_empty(), "in no place");
     }
 }
