@@ -1,6 +1,6 @@
 //! The heads of HTTP requests and responses, and what of them may be shown.
 
-/// The longest head that is looked at, in bytes. A connection with a longer one is not shown.
+/// The longest head that is read, in bytes. A connection with a longer one is not shown.
 const HEAD_LIMIT: usize = 16 * 1024;
 
 /// What stands where a secret stood.
@@ -400,6 +400,33 @@ mod tests {
             "Referer: http://127.0.0.1:8000/chat.html?room=rust",
         ] {
             assert_eq!(blank_header(line), line, "there is no secret in it");
+        }
+    }
+
+    /// A page blanks the paths that its script knows, as X-ray does those that it reports.
+    #[test]
+    fn the_wire_view_has_the_same_names_of_secrets() {
+        let script = include_str!("../../wire-rows.js");
+        let expression =
+            script.split_once("const SECRET = ").expect("it has the names").1;
+        let expression = expression.split_once(';').expect("the expression ends").0;
+        // The pattern is cut into several strings.
+        let pattern: String = expression.split('"').skip(1).step_by(2).collect();
+        let names = pattern.split_once("(?:").expect("the names are alternatives").1;
+        let names = names.split_once(')').expect("the last one has an end").0;
+        let names: Vec<_> = names.split('|').collect();
+
+        for secret in SECRETS {
+            assert!(
+                names.contains(&secret),
+                "SECRET in static/wire-rows.js should have {secret}, as SECRETS in http.rs has"
+            );
+        }
+        for name in names {
+            assert!(
+                SECRETS.contains(&name),
+                "SECRETS in http.rs should have {name}, as SECRET in static/wire-rows.js has"
+            );
         }
     }
 
