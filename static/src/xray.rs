@@ -1,6 +1,6 @@
 //! X-ray: what a page's script cannot see of its own WebSockets.
 //!
-//! The listener passes on what its connections read and write. A viewer, which is a page
+//! The listener reports what its connections read and write. A viewer, which is a page
 //! with a WebSocket at `/lab/xray`, gets a row for each handshake, each frame and each end.
 //!
 //! Who sees what? A page makes a random token and keeps it in a cookie. Its viewer gets the
@@ -62,7 +62,7 @@ pub fn tap(listener: TcpListener) -> TappedListener {
     TappedListener::new(listener, &HUB)
 }
 
-/// Whether viewers are let in.
+/// Whether viewers are accepted.
 pub fn is_on() -> bool {
     HUB.is_on()
 }
@@ -86,7 +86,7 @@ fn router_of<S: Clone + Send + Sync + 'static>(hub: Hub, origins: &str) -> Route
     Router::new().route(PATH, any(ws_handler)).with_state(ViewerState { hub, origins })
 }
 
-/// What a viewer gets that is not let in.
+/// What a viewer gets that is not accepted.
 type Rejection = (StatusCode, &'static str);
 
 /// What the handler of the viewers needs.

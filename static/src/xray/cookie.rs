@@ -1,4 +1,4 @@
-//! The cookie with which a browser says which connections are its own.
+//! The cookie that marks the connections of a browser.
 //!
 //! `xray=0123456789abcdef0123456789abcdef.ana`: a random token, and the name of the client
 //! on the page. The page's script makes it. The server keeps no list of tokens: a viewer
@@ -12,7 +12,7 @@ const LABEL_LIMIT: usize = 20;
 /// How many hexadecimal digits a token has.
 const DIGITS: usize = 32;
 
-/// What the cookie says.
+/// What is in the cookie.
 pub struct XrayCookie {
     pub token: Token,
     pub label: Option<String>,

@@ -57,8 +57,8 @@ impl Frame {
 
     /// The first bytes of the payload, unmasked.
     ///
-    /// Why only when somebody asks? Most frames are forgotten before anybody sees them, and
-    /// a debug build takes its time for each byte.
+    /// Why not at once? Most frames are forgotten before a viewer comes, and a debug build
+    /// takes its time for each byte.
     pub fn data(&self) -> Vec<u8> {
         let mask = self.mask.unwrap_or_default();
         self.sent.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
@@ -177,7 +177,7 @@ impl Pings {
         }
     }
 
-    /// Tells a pong of the other side how long ago its ping was.
+    /// Adds to a pong of the other side how long ago its ping was.
     ///
     /// Whoever has several pings to answer may answer the last one alone, so the earlier
     /// ones are answered, too.
@@ -255,7 +255,7 @@ mod tests {
                 assert_eq!(
                     (frame.len, frame.got),
                     (length, length),
-                    "it says how long it is"
+                    "its length is that of the payload"
                 );
                 let preview = &payload[..payload.len().min(PREVIEW)];
                 assert_eq!(
@@ -348,13 +348,13 @@ mod tests {
 
         assert_eq!((frame.len, frame.got), (70_000, 4082), "the rest did not come");
         assert_eq!((frame.at, frame.took), (ms(1), ms(8)), "we waited so long");
-        assert!(frames.finish(ms(9)).is_none(), "it is told once");
+        assert!(frames.finish(ms(9)).is_none(), "it is reported once");
         frames.feed(&bytes[..13], ms(9));
-        assert!(frames.finish(ms(9)).is_none(), "half a header says nothing");
+        assert!(frames.finish(ms(9)).is_none(), "half a header is no frame yet");
     }
 
     #[test]
-    fn a_length_that_is_a_lie_costs_nothing() {
+    fn a_frame_that_announces_a_huge_length_takes_no_memory_for_it() {
         let mut frames = Frames::default();
         let endless = [&[0x82, 127][..], &[0xff; 8]].concat();
 
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pong_tells_how_long_ago_its_ping_was() {
+    fn a_pong_has_the_time_since_its_ping() {
         let mut frames = Frames::default();
         let mut at = |sent: Sent, time| frames.feed(&masked(sent), ms(time)).remove(0);
         let mut pings = Pings::default();
@@ -382,13 +382,13 @@ mod tests {
 
         assert_eq!(rtt(Sent::pong("b"), 10), Some(ms(7)), "this is the pong of b");
         assert_eq!(rtt(Sent::pong("a"), 11), None, "a was answered by that, too");
-        assert_eq!(rtt(Sent::pong("x"), 12), None, "nobody asked for this one");
+        assert_eq!(rtt(Sent::pong("x"), 12), None, "no ping had this payload");
         assert_eq!(rtt(Sent::ping("c"), 13), None, "a ping is no answer");
         assert_eq!(rtt(Sent::pong("c"), 14), Some(ms(10)), "c still waited");
     }
 
     #[test]
-    fn pings_that_nobody_answers_are_forgotten() {
+    fn pings_without_a_pong_are_forgotten() {
         let mut pings = Pings::default();
         for payload in 0..100_u8 {
             let bytes = masked(Sent::ping(vec![payload]));

@@ -28,7 +28,7 @@ const QUEUE: usize = 2048;
 const MESSAGE_SIZE: usize = 128 * 1024;
 
 /// How many viewers a browser may have. One more takes the place of the oldest, which may be
-/// in a tab that nobody looks at.
+/// in a tab that nobody sees.
 const VIEWERS: usize = 8;
 
 /// How many viewers all browsers may have together.
@@ -329,7 +329,7 @@ mod tests {
         let then = take(&mut viewer);
 
         assert_eq!(shown(&first), [Ok(1)], "this was before the viewer");
-        assert_eq!(shown(&then), [Ok(2)], "nothing is told twice");
+        assert_eq!(shown(&then), [Ok(2)], "no row comes twice");
     }
 
     #[tokio::test]
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_rows_are_forgotten_and_a_viewer_is_told_how_many() {
+    async fn the_oldest_rows_are_forgotten_and_a_gap_counts_them() {
         let hub = Hub::new();
         for connection in 1..=HISTORY as u64 + 7 {
             hub.push(ANA, row(connection));
@@ -444,9 +444,9 @@ mod tests {
     #[tokio::test]
     async fn one_viewer_too_many_takes_the_place_of_the_oldest_of_its_browser() {
         let hub = Hub::new();
-        let watch = |token| hub.subscribe(token).expect("there is room");
-        let mut eve = watch(Token(2));
-        let mut viewers: Vec<_> = (0..=VIEWERS).map(|_| watch(ANA)).collect();
+        let subscribe = |token| hub.subscribe(token).expect("there is room");
+        let mut eve = subscribe(Token(2));
+        let mut viewers: Vec<_> = (0..=VIEWERS).map(|_| subscribe(ANA)).collect();
         hub.push(ANA, row(1));
         hub.push(Token(2), row(2));
 
@@ -461,19 +461,19 @@ mod tests {
     #[test]
     fn a_browser_finds_a_place_if_there_is_one_or_if_it_has_one() {
         let hub = Hub::new();
-        let watch = |browser: usize| hub.subscribe(Token(browser as u128));
-        let mut viewers: Vec<_> = (0..ALL_VIEWERS).map(watch).collect();
+        let subscribe = |browser: usize| hub.subscribe(Token(browser as u128));
+        let mut viewers: Vec<_> = (0..ALL_VIEWERS).map(subscribe).collect();
         assert!(viewers.iter().all(Option::is_some), "there is room for them");
 
-        assert!(watch(ALL_VIEWERS).is_none(), "there is no room for another browser");
-        assert!(watch(7).is_some(), "a browser may take its own place");
+        assert!(subscribe(ALL_VIEWERS).is_none(), "there is no room for another browser");
+        assert!(subscribe(7).is_some(), "a browser may take its own place");
         viewers.pop();
 
-        assert!(watch(ALL_VIEWERS).is_some(), "who leaves makes room");
+        assert!(subscribe(ALL_VIEWERS).is_some(), "who leaves makes room");
     }
 
     #[tokio::test]
-    async fn a_viewer_that_waits_learns_that_its_place_is_taken() {
+    async fn a_viewer_that_waits_ends_when_its_place_is_taken() {
         let hub = Hub::new();
         let mut oldest = hub.subscribe(ANA).expect("it is the first one");
         let waits = tokio::spawn(async move { oldest.message().await.is_none() });

@@ -1,4 +1,4 @@
-//! A listener whose connections pass what they read and write on to a [`Tap`].
+//! A listener whose connections report what they read and write to a [`Tap`].
 
 use std::{
     io::{self, ErrorKind, IoSlice},
@@ -59,7 +59,7 @@ impl Listener for TappedListener {
 /// A TCP connection. It behaves as its stream does.
 pub struct Connection {
     stream: TcpStream,
-    /// Gone as soon as it is clear that nobody may look at this connection.
+    /// Gone as soon as it is clear that this connection is not shown.
     tap: Option<Box<Tap>>,
 }
 
@@ -74,7 +74,7 @@ impl Connection {
         }
     }
 
-    /// Passes on what was written of the parts: the kernel may accept less than it is
+    /// Reports what was written of the parts: the kernel may accept less than it is
     /// offered.
     fn wrote(&mut self, result: &io::Result<usize>, parts: &[IoSlice<'_>]) {
         let mut left = match result {

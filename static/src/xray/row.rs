@@ -1,4 +1,4 @@
-//! What viewers are told, as JSON.
+//! What viewers get, as JSON.
 //!
 //! | kind | what happened |
 //! |---|---|
@@ -9,7 +9,7 @@
 //!
 //! Each row has a number, `row`, which grows by one with each row that the program makes,
 //! for whichever browser. A gap has the number of the last row that it stands for. So a
-//! viewer gets rising numbers, and after it has connected again it knows which are new.
+//! viewer gets rising numbers, and after it has connected again it can skip those that it had.
 //!
 //! Before all rows, a viewer gets one of the kind `program`. Its `id` is another one after
 //! each start of the program, when numbers and times begin anew.
@@ -29,7 +29,7 @@ pub struct Row {
 }
 
 pub enum Event {
-    /// `earlier` are the first lines of what was asked before the handshake.
+    /// `earlier` are the first lines of the requests before the handshake.
     Open {
         peer: SocketAddr,
         earlier: Vec<String>,

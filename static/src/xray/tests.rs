@@ -103,17 +103,17 @@ impl Server {
         client
     }
 
-    /// Ana's page, which looks at her connections.
-    async fn watch(&self) -> WebSocketStream<TcpStream> {
+    /// The viewer of Ana's page.
+    async fn viewer(&self) -> WebSocketStream<TcpStream> {
         let url = format!("ws://{}/lab/xray", self.addr);
         let mut request = url.into_client_request().expect("a URL");
         let cookie = ANA.trim_start_matches("Cookie: ").trim_end();
         request.headers_mut().insert("cookie", cookie.parse().expect("a header"));
         let stream = TcpStream::connect(self.addr).await.expect("it listens");
-        soon(client_async(request, stream)).await.expect("it is let in").0
+        soon(client_async(request, stream)).await.expect("it is accepted").0
     }
 
-    /// What the rows of a token say.
+    /// The rows of a token.
     fn rows(&self, token: u128) -> Rows {
         let viewer =
             self.hub.subscribe(Token(token)).expect("there is room for a viewer");
@@ -199,7 +199,7 @@ fn upgrade(path: &str, headers: &str) -> String {
     )
 }
 
-/// A request whose body tells where it ends.
+/// A request whose length is not in its head.
 fn chunked(path: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
 }
@@ -225,10 +225,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_conversation_is_told_from_the_handshake_to_the_end() {
+async fn a_conversation_is_shown_from_the_handshake_to_the_end() {
     let server = serve().await;
     let mut rows = server.rows(0xaa);
-    let asked = upgrade("/ws", ANA).len();
+    let request = upgrade("/ws", ANA).len();
     let mut ana = server.upgrade(ANA).await;
     let peer = ana.stream.local_addr().expect("it is connected");
 
@@ -256,7 +256,7 @@ async fn a_conversation_is_told_from_the_handshake_to_the_end() {
     let expected = [
         json!({ "connection": 1, "from": "client", "kind": "tcp", "what": "open",
                 "peer": peer.to_string() }),
-        json!({ "connection": 1, "from": "client", "kind": "request", "bytes": asked,
+        json!({ "connection": 1, "from": "client", "kind": "request", "bytes": request,
                 "label": "ana", "path": "/ws" }),
         json!({ "connection": 1, "from": "server", "kind": "response", "bytes": 166,
                 "status": 101 }),
@@ -277,7 +277,7 @@ async fn a_conversation_is_told_from_the_handshake_to_the_end() {
         json!({ "connection": 1, "from": "server", "kind": "frame", "fin": true, "rsv": 0,
                 "opcode": 8, "len": 5, "header": "8805", "data": "03e8627965" }),
         json!({ "connection": 1, "from": "server", "kind": "tcp", "what": "gone",
-                "first": "server", "received": asked + 11 + 17 + 11, "sent": 166 + 7 + 13 + 7 }),
+                "first": "server", "received": request + 11 + 17 + 11, "sent": 166 + 7 + 13 + 7 }),
     ];
     assert_eq!(without_times, expected, "this is what Ana and the server did, in order");
 
@@ -338,7 +338,7 @@ async fn only_the_own_token_shows_a_connection() {
 }
 
 #[tokio::test]
-async fn a_rejection_is_told_with_its_sentence_and_the_client_may_ask_again() {
+async fn a_rejection_is_shown_with_its_body_and_the_client_may_try_again() {
     let server = serve().await;
     let mut rows = server.rows(0xaa);
     let mut ana = server.connect().await;
@@ -363,7 +363,7 @@ async fn a_rejection_is_told_with_its_sentence_and_the_client_may_ask_again() {
 }
 
 #[tokio::test]
-async fn frames_that_come_before_the_answer_are_told() {
+async fn frames_that_come_before_the_answer_are_shown() {
     let server = serve().await;
     let mut rows = server.rows(0xaa);
     let mut ana = server.connect().await;
@@ -380,7 +380,7 @@ async fn frames_that_come_before_the_answer_are_told() {
 }
 
 #[tokio::test]
-async fn requests_before_the_handshake_are_told_by_their_first_line() {
+async fn requests_before_the_handshake_are_shown_by_their_first_line() {
     let server = serve().await;
     let mut rows = server.rows(0xaa);
     let mut ana = server.connect().await;
@@ -395,7 +395,7 @@ async fn requests_before_the_handshake_are_told_by_their_first_line() {
     let lines = json!(["POST /in?token=●●● HTTP/1.1", "GET /who HTTP/1.1"]);
     assert_eq!(open["earlier"], lines, "never a header");
     let peer = ana.stream.local_addr().expect("it is connected").to_string();
-    assert_eq!(who, peer, "handlers still learn who asks");
+    assert_eq!(who, peer, "handlers still have the address of the client");
 }
 
 #[tokio::test]
@@ -423,7 +423,7 @@ async fn no_secret_is_in_any_row() {
     assert_eq!(
         rows.of("response").len(),
         3,
-        "there is something to look at: {:?}",
+        "all three requests were answered: {:?}",
         rows.seen
     );
     let all = json!(rows.seen).to_string();
@@ -437,7 +437,7 @@ async fn no_secret_is_in_any_row() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_never_completed_is_told_at_the_end() {
+async fn a_frame_that_is_never_completed_is_shown_at_the_end() {
     let server = serve().await;
     let mut rows = server.rows(0xaa);
     let mut ana = server.upgrade(ANA).await;
@@ -483,12 +483,12 @@ async fn a_client_that_hangs_up_sends_a_fin_and_one_that_breaks_off_a_rst() {
         (Some(2), Some("client"), Some("RST")),
         (Some(2), Some("server"), Some("gone")),
     ];
-    assert_eq!(ends, expected, "each is told once, and then we drop the connection");
+    assert_eq!(ends, expected, "each end is shown once, and then we drop the connection");
     assert_eq!(gone["first"], "client", "the client ended it");
 }
 
 #[tokio::test]
-async fn what_the_kernel_does_not_accept_is_not_told() {
+async fn what_the_kernel_does_not_accept_is_not_shown() {
     let hub = Hub::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let mut listener = TappedListener::new(listener, &hub);
@@ -503,7 +503,7 @@ async fn what_the_kernel_does_not_accept_is_not_told() {
     soon(connection.write_all(answer)).await.expect("there is room for it");
 
     let (header, payload) = ([0x82, 127, 0, 0, 0, 0, 64, 0, 0, 0], vec![0; 1 << 30]);
-    // So many that nobody could copy them all: only what is on its way may be looked at.
+    // So many that nobody could copy them all: only what is on its way may be read.
     let mut parts = vec![IoSlice::new(&payload); 1000];
     parts[0] = IoSlice::new(&header);
     let written =
@@ -517,8 +517,8 @@ async fn what_the_kernel_does_not_accept_is_not_told() {
     assert_eq!(gone["sent"], answer.len() + written, "and only this is counted");
 }
 
-/// What somebody gets who asks for `/lab/xray`.
-async fn ask(server: &Server, headers: &str) -> (String, String) {
+/// The status and the body for a request to `/lab/xray`.
+async fn request_viewer(server: &Server, headers: &str) -> (String, String) {
     let mut client = server.connect().await;
     client.send(upgrade("/lab/xray", headers)).await;
     let (head, body) = client.answer().await;
@@ -526,20 +526,20 @@ async fn ask(server: &Server, headers: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn who_has_no_cookie_is_told_to_set_one() {
+async fn a_viewer_without_the_cookie_gets_400_and_a_sentence() {
     let server = serve().await;
 
-    let (status, sentence) = ask(&server, "").await;
+    let (status, sentence) = request_viewer(&server, "").await;
 
     assert_eq!(status, "400", "there is nothing to show");
     assert!(
         sentence.contains("xray=<32 hexadecimal digits>"),
-        "it says what to do: {sentence}"
+        "the sentence helps: {sentence}"
     );
 }
 
 #[tokio::test]
-async fn pages_of_strangers_may_not_look() {
+async fn pages_of_other_origins_have_no_viewers() {
     let server = serve().await;
 
     for (origin, status) in [
@@ -549,14 +549,14 @@ async fn pages_of_strangers_may_not_look() {
         ("http://localhost:3000", "101"),
         ("https://chat.example.com", "101"),
     ] {
-        let answer = ask(&server, &format!("{ANA}Origin: {origin}\r\n")).await;
+        let answer = request_viewer(&server, &format!("{ANA}Origin: {origin}\r\n")).await;
 
-        assert_eq!(answer.0, status, "a page of {origin} asks: {}", answer.1);
+        assert_eq!(answer.0, status, "a page of {origin}: {}", answer.1);
     }
 }
 
 #[tokio::test]
-async fn a_name_that_stands_for_this_computer_by_deceit_shows_nothing() {
+async fn a_viewer_with_the_host_of_another_site_gets_403() {
     let server = serve().await;
 
     // The page is at evil.example, whose address became 127.0.0.1 after it was loaded.
@@ -566,27 +566,30 @@ async fn a_name_that_stands_for_this_computer_by_deceit_shows_nothing() {
     let (head, sentence) = client.answer().await;
 
     assert!(head.starts_with("HTTP/1.1 403 "), "this is DNS rebinding: {head}");
-    assert!(sentence.contains("localhost"), "it says which names are fine: {sentence}");
+    assert!(
+        sentence.contains("localhost"),
+        "the sentence has a name that is fine: {sentence}"
+    );
 }
 
 #[tokio::test]
-async fn without_a_place_there_is_a_sentence() {
+async fn one_viewer_too_many_of_all_browsers_gets_503() {
     let server = serve().await;
     let viewers: Vec<_> = (100..164).map(|token| server.rows(token)).collect();
 
-    let (status, sentence) = ask(&server, ANA).await;
+    let (status, sentence) = request_viewer(&server, ANA).await;
     drop(viewers);
-    let (then, _) = ask(&server, ANA).await;
+    let (then, _) = request_viewer(&server, ANA).await;
 
     assert_eq!(status, "503", "each viewer has a queue");
-    assert!(sentence.contains("Close one first."), "it says what to do: {sentence}");
+    assert!(sentence.contains("Close one first."), "the sentence helps: {sentence}");
     assert_eq!(then, "101", "now there is room");
 }
 
 #[tokio::test]
 async fn a_viewer_whose_place_is_taken_gets_1008() {
     let server = serve().await;
-    let mut oldest = server.watch().await;
+    let mut oldest = server.viewer().await;
 
     let _others: Vec<_> = (0..8).map(|_| server.rows(0xaa)).collect();
 
@@ -607,7 +610,7 @@ async fn a_viewer_gets_arrays_of_rows_and_nothing_about_itself() {
     ana.send(text("Hello")).await;
     ana.read(2 + 5).await;
 
-    let mut viewer = server.watch().await;
+    let mut viewer = server.viewer().await;
     let mut rows: Vec<Value> = Vec::new();
     for until in [6, 8] {
         while rows.len() < until {
@@ -640,7 +643,7 @@ async fn a_viewer_gets_arrays_of_rows_and_nothing_about_itself() {
 }
 
 #[tokio::test]
-async fn who_listens_to_other_computers_shows_nothing() {
+async fn with_a_listener_beyond_loopback_there_is_no_viewer() {
     for order in [["127.0.0.1:0", "0.0.0.0:0"], ["0.0.0.0:0", "127.0.0.1:0"]] {
         let hub = Hub::new();
         assert!(!hub.is_on(), "nothing listens yet");
@@ -652,7 +655,7 @@ async fn who_listens_to_other_computers_shows_nothing() {
         assert!(!hub.is_on(), "one listener that others can reach is enough");
         let server = serve_viewers(hub).await;
         assert_eq!(
-            ask(&server, ANA).await,
+            request_viewer(&server, ANA).await,
             ("404".into(), "Nothing is served at /lab/xray.".into()),
             "as if it did not exist"
         );
@@ -668,7 +671,7 @@ async fn serve_viewers(hub: Hub) -> Server {
     Server { hub, addr }
 }
 
-/// A connection whose bytes come as the test says.
+/// A tap whose bytes come from the test.
 struct Tapped {
     tap: Tap,
     rows: Rows,
@@ -706,7 +709,7 @@ async fn the_body_of_a_rejection_may_be_written_after_its_head() {
 }
 
 #[tokio::test]
-async fn a_rejection_that_breaks_off_is_told_as_far_as_it_goes() {
+async fn a_rejection_that_breaks_off_is_shown_as_far_as_it_came() {
     let mut tapped = Tapped::new();
 
     tapped.tap.received(upgrade("/ws", ANA).as_bytes());
@@ -718,7 +721,7 @@ async fn a_rejection_that_breaks_off_is_told_as_far_as_it_goes() {
 }
 
 #[tokio::test]
-async fn a_rejection_without_a_length_is_told_and_nothing_after_it() {
+async fn a_rejection_without_a_length_is_shown_and_nothing_after_it() {
     let mut tapped = Tapped::new();
 
     tapped.tap.received(upgrade("/ws", ANA).as_bytes());
@@ -756,7 +759,7 @@ fn what_nobody_may_see_or_nobody_can_follow_makes_no_rows() {
         ("it is a viewer", upgrade("/lab/xray?again", ANA)),
         ("it has a path in another form", upgrade("http://a/lab/xray", ANA)),
         ("it has a path below a prefix", upgrade("/nested/lab/xray", ANA)),
-        ("only the body says where it ends", chunked("/in") + &upgrade("/ws", ANA)),
+        ("its head has no length", chunked("/in") + &upgrade("/ws", ANA)),
         ("it has a body", upgrade("/ws", &format!("{ANA}Content-Length: 4\r\n"))),
         ("its length is none", upgrade("/ws", &format!("{ANA}Content-Length: +0\r\n"))),
         ("there are two answers to come", format!("{plain}{}", upgrade("/ws", ANA))),
@@ -784,7 +787,7 @@ async fn a_client_that_does_not_wait_for_the_answer_is_followed_for_a_while() {
     let rows = tapped.end().await;
 
     assert_eq!(rows.of("response").len(), 0, "this would be too much to remember");
-    assert_eq!(rows.of("request").len(), 1, "what was told is told");
+    assert_eq!(rows.of("request").len(), 1, "what was shown before stays");
 }
 
 #[tokio::test]
@@ -796,7 +799,7 @@ async fn the_answer_of_an_earlier_request_is_not_that_of_the_upgrade() {
     tapped.tap.received(upgrade("/ws", ANA).as_bytes());
     tapped.tap.sent(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\ntea");
 
-    assert!(tapped.tap.is_done(), "nobody knows which answer is that of which request");
+    assert!(tapped.tap.is_done(), "which answer is that of which request is unclear");
 }
 
 #[tokio::test]
@@ -849,7 +852,7 @@ async fn an_answer_without_a_body_is_complete_whatever_length_it_announces() {
 }
 
 #[tokio::test]
-async fn an_end_is_told_once_however_often_it_is_read() {
+async fn an_end_is_shown_once_however_often_it_is_read() {
     let mut tapped = Tapped::new();
     tapped.tap.received(upgrade("/ws", ANA).as_bytes());
 
