@@ -25,6 +25,9 @@ for (const arrow of document.querySelectorAll(".mobile-nav-chapters")) {
   arrow.ariaLabel = `${arrow.ariaLabel}: ${name.textContent}`;
 }
 
+// The bar above the text is a landmark of its own, which screen readers can skip.
+document.getElementById("mdbook-menu-bar").role = "banner";
+
 // The button that shows the list of chapters is a label, which the keyboard cannot reach.
 const toggle = document.getElementById("mdbook-sidebar-toggle");
 toggle.role = "button";

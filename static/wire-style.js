@@ -223,7 +223,8 @@ export const STYLE = `
       --accent: HighlightText; --edge: HighlightText; }
     .row[aria-selected="true"] :is(.who, .lanes *) { --hue: HighlightText;
       --edge: HighlightText; }
-    .bits div { border: 1px solid; }
+    .bits div, tr:is(.key, .plain) td { border: 1px solid; }
+    .bits .key, tr.key td { border-style: dashed; }
     .head .upgrade { font-weight: 700; }
     [aria-pressed="true"] { forced-color-adjust: none; color: HighlightText !important;
       background: Highlight !important; }

@@ -7,9 +7,10 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { openWindow, serious, useBrowser } from "../browser/browser.mjs";
+import { openWindow, useBrowser } from "../browser/browser.mjs";
+import { findings } from "../browser/everybody.mjs";
 import { start } from "../browser/server.mjs";
-import { PAGES, ROOT, serveBook } from "./book.mjs";
+import { MDBOOK, PAGES, ROOT, serveBook } from "./book.mjs";
 
 useBrowser();
 
@@ -218,7 +219,7 @@ test("the handshake page shows what lesson 01 really received and sent", { timeo
     keys.push(/^Sec-WebSocket-Key: (.+)$/m.exec(heads)?.[1]);
   }
   assert.notEqual(keys[0], keys[1], "each handshake has a key of its own");
-  assert.deepEqual(await serious(page), []);
+  assert.deepEqual(await findings(page, MDBOOK), []);
 });
 
 test("the handshake page says what to run", { timeout: 60_000 }, async (t) => {

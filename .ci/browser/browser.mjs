@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -13,8 +12,6 @@ export const TIMEOUT = 10_000;
 
 /** Prints where the browser is, and installs one if need be. */
 const FINDER = fileURLToPath(new URL("chromium", import.meta.url));
-
-const AXE = new URL("node_modules/axe-core/axe.min.js", import.meta.url);
 
 const FLAGS = [
   "--no-sandbox",
@@ -217,13 +214,4 @@ export function closePolitely(page, path) {
       }),
     [path, TIMEOUT],
   );
-}
-
-/** What axe-core finds, if it is serious. */
-export async function serious(page) {
-  await page.evaluate(readFileSync(AXE, "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  return violations
-    .filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }

@@ -14,9 +14,9 @@ import {
   press,
   say,
   sees,
-  serious,
   useBrowser,
 } from "./browser.mjs";
+import { findings } from "./everybody.mjs";
 import { explain } from "../../static/close-codes.js";
 
 const PAGES = new URL("../../static/", import.meta.url);
@@ -113,6 +113,28 @@ describe("the chat room", LIMITS, () => {
       "for ana alone",
       "a private message is marked as one",
     );
+  });
+
+  test("everybody can use the page, with all that the exercises bring", async (t) => {
+    const { page, send } = await open(t, "chat.html", { viewport: { width: 360, height: 740 } });
+    assert.deepEqual(await findings(page), [], "the form");
+    await fill(page, "Your name", "ana");
+    await press(page, "Join");
+    await sees(page, "#state", "Connected as ana.", "Ana joined");
+
+    send(chat("ana", "hello"));
+    send(chat("ben", "hello, Ana"));
+    send({ ...chat("ben", "psst"), type: "private", to: "ana" });
+    send({ type: "online_users", users: ["ana", "ben"] });
+    send({ type: "typing", username: "ben", is_typing: true });
+    await sees(page, "#typists", "ben is typing …", "all of it is on the page");
+
+    assert.deepEqual(await findings(page), [], "and the conversation");
+    await page.emulateMedia({ forcedColors: "active" });
+    const edges = await page
+      .locator("#log :is(.sent, .received)")
+      .evaluateAll((all) => all.map((line) => getComputedStyle(line).outline));
+    assert.equal(new Set(edges).size, 3, `ours, Ben's and what is private differ: ${edges}`);
   });
 
   test("the list of people follows the server, and a click on a name begins a private message", async (t) => {
@@ -758,7 +780,7 @@ describe("the chat room", LIMITS, () => {
       .locator("#log small")
       .evaluateAll((names) => names.map((name) => getComputedStyle(name).color));
     assert.notEqual(colors[0], colors[1], "each name has its colour");
-    assert.deepEqual(await serious(page), [], "a page for everybody");
+    assert.deepEqual(await findings(page), [], "a page for everybody");
     send(chat("ben", "news"));
     await sees(page, "#projector #log", "news", "it goes on");
 

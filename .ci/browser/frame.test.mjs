@@ -11,9 +11,9 @@ import {
   press,
   say,
   sees,
-  serious,
   useBrowser,
 } from "./browser.mjs";
+import { findings } from "./everybody.mjs";
 import { LIMITS, NO_SERVER, answered, connected, serve } from "./lesson.mjs";
 import { start } from "./server.mjs";
 
@@ -114,7 +114,7 @@ describe("the frame around a page", LIMITS, () => {
     [360, "light", "none"],
   ]) {
     const colours = forcedColors === "active" ? "forced colours" : colorScheme;
-    test(`fits into ${width} pixels, ${colours}, with all of it open, and axe finds nothing serious`, async (t) => {
+    test(`fits into ${width} pixels, ${colours}, with all of it open, for everybody`, async (t) => {
       const page = await lesson.open(t, {
         colorScheme,
         forcedColors,
@@ -127,7 +127,7 @@ describe("the frame around a page", LIMITS, () => {
 
       assert.equal(await overflow(page), 0, "nobody should have to scroll sideways");
       // The view has tests of its own.
-      assert.deepEqual(await serious(page), [], "a page for everybody");
+      assert.deepEqual(await findings(page), [], "a page for everybody");
       const [bar, first] = await page
         .locator("#bar > a, #bar > button")
         .evaluateAll((parts) => [parts.at(-1), parts[0]].map((part) => part.offsetTop));
@@ -366,7 +366,7 @@ describe("what is not here", LIMITS, () => {
     await press(page, "Copy");
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     assert.equal(copied, "cargo run -p lesson_07_rooms", "the command can be pasted");
-    assert.deepEqual(await serious(page), [], "a page for everybody");
+    assert.deepEqual(await findings(page), [], "a page for everybody");
     await page.locator("a.button").click();
     await page.waitForURL("**/lesson_01.html");
   });
@@ -379,6 +379,7 @@ describe("what is not here", LIMITS, () => {
     await sees(page, "header", "/ws/7/nonsense", "it says what was asked for");
     const font = await page.evaluate(() => getComputedStyle(document.body).maxWidth);
     assert.equal(font, "640px", "it has the stylesheet, though it is no neighbour of it");
+    assert.deepEqual(await findings(page), [], "a page for everybody");
     await page.locator("a.button").click();
     await page.waitForURL("**/lesson_01.html");
   });
@@ -407,6 +408,7 @@ describe("the landing page", LIMITS, () => {
 
     await sees(page, "main", "The lab", "it leads on");
     assert.equal(await page.locator("svg, #invitation").count(), 0, "nobody can come");
+    assert.deepEqual(await findings(page), [], "a page for everybody");
   });
 
   test("in a network, it has the addresses and a code for phones", async (t) => {
@@ -419,6 +421,6 @@ describe("the landing page", LIMITS, () => {
     const code = page.getByRole("img", { name: `QR code: ${found[1]}/lesson_01.html` });
     assert.ok(await code.isVisible(), "or point a phone at it");
     assert.equal(await overflow(page), 0, "nobody should have to scroll sideways");
-    assert.deepEqual(await serious(page), [], "a page for everybody");
+    assert.deepEqual(await findings(page), [], "a page for everybody");
   });
 });

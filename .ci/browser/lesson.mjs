@@ -12,6 +12,7 @@ import {
   say as saysInChat,
   sees,
 } from "./browser.mjs";
+import { findings } from "./everybody.mjs";
 import { start } from "./server.mjs";
 
 const HOSTILE = '<img src="x" onerror="document.title = 1">';
@@ -78,7 +79,10 @@ export function everyPage(lesson, options) {
         viewport: { width, height: 740 },
       });
       const isPhone = width < 400;
-      if (isPhone) assert.deepEqual(await lonely(page), [], "no button wraps alone");
+      if (isPhone) {
+        assert.deepEqual(await lonely(page), [], "no button wraps alone");
+        assert.deepEqual(await findings(page), [], "a page for everybody");
+      }
       await enter(page, "ana");
       if (isPhone) assert.deepEqual(await lonely(page), [], "nor one in the conversation");
       await say(page, "wordwithoutend".repeat(30));
@@ -89,6 +93,7 @@ export function everyPage(lesson, options) {
       );
 
       assert.equal(await overflow(page), 0, "nobody should have to scroll sideways");
+      assert.deepEqual(await findings(page), [], "a page for everybody, in a conversation");
       const brightness = Math.max(...background.match(/\d+/g).slice(0, 3).map(Number));
       assert.equal(
         brightness > 128,

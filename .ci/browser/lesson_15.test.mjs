@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 
-import { fill, openWindow, overflow, press, sees, serious, useBrowser } from "./browser.mjs";
+import { fill, openWindow, overflow, press, sees, useBrowser } from "./browser.mjs";
+import { findings } from "./everybody.mjs";
 import { everyHeartbeat } from "./heartbeat.mjs";
 import { LIMITS, answered, everyPage, serve } from "./lesson.mjs";
 import { start } from "./server.mjs";
@@ -85,7 +86,7 @@ describe("lesson 15, a list in a database", LIMITS, () => {
     await press(page, "Save");
     await sees(page, '[data-field=""]', "Another user has this e-mail address.", "Emil's");
     assert.equal(await page.getByLabel("Full name").inputValue(), "Fay", "it is still there");
-    assert.deepEqual(await serious(page), [], "it can be read out");
+    assert.deepEqual(await findings(page), [], "it can be read out");
 
     await press(page, "Cancel");
   });
