@@ -5,17 +5,15 @@
 // a lost connection, or in a second window, it shows the same.
 
 import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
-import { make, takeFocus } from "./elements.js";
+import { takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { reconnect } from "./reconnect.js";
 import { whoAmI } from "./server.js";
 import { signInForm } from "./sign-in.js";
+import { SAMPLE, TaskList } from "./task-list.js";
 
 /** How long an answer may take. On a lost connection there would never be one. */
 const TIMEOUT = 10_000;
-
-/** Something to count, for a start. */
-const SAMPLE = "Tea for Ana, jam for Ben, and figs for Cem. ".repeat(20);
 
 const work = document.querySelector("#work");
 const state = document.querySelector("#state");
@@ -26,8 +24,7 @@ const reply = document.querySelector("#reply");
 const list = document.querySelector("#tasks");
 const { text, seconds } = start.elements;
 
-/** The parts of each task on the page, by its number. */
-const drawn = new Map();
+const tasks = new TaskList(list, (id) => ask("DELETE", `/tasks/${id}`));
 
 let socket;
 let me;
@@ -45,7 +42,7 @@ const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) 
   me = username;
   form.hide();
   work.hidden = false;
-  drawAll([]);
+  tasks.drawAll([]);
   connect();
 });
 
@@ -65,7 +62,7 @@ function connect() {
 
   mine.addEventListener("message", ({ data }) => {
     const message = JSON.parse(data);
-    if (mine === socket && message.type === "tasks") drawAll(message.tasks);
+    if (mine === socket && message.type === "tasks") tasks.drawAll(message.tasks);
   });
 
   mine.addEventListener("close", (event) => lost(event, opened), { once: true });
@@ -95,68 +92,6 @@ function show(sentence) {
   talk.disabled = !isLive;
   // A number that does not change any more would be a lie.
   list.hidden = !isLive;
-}
-
-function drawAll(tasks) {
-  for (const [id, { item }] of drawn) {
-    if (tasks.some((task) => task.id === id)) continue;
-    item.remove();
-    drawn.delete(id);
-  }
-  tasks.forEach(draw);
-}
-
-function draw(task) {
-  if (!drawn.has(task.id)) drawn.set(task.id, add(task.id));
-  const { status, bar, left, cancel } = drawn.get(task.id);
-  const isOver = !["queued", "running"].includes(task.status);
-
-  // A screen reader reads `status` aloud when it changes. Not so the numbers, which
-  // change all the time: it asks the bar for them.
-  const sentence = `Task ${task.id} ${predicate(task)}`;
-  if (status.value !== sentence) status.value = sentence;
-  if (task.status === "running") bar.value = task.percent;
-  left.textContent = estimate(task);
-  bar.hidden = isOver;
-  cancel.hidden = isOver;
-}
-
-function add(id) {
-  const status = make("output", {});
-  // Without a value, a bar only says that something is going on.
-  const bar = make("progress", { max: 100, ariaLabel: `Task ${id}` });
-  const left = make("small", {});
-  const cancel = make("button", {
-    type: "button",
-    textContent: "Cancel",
-    ariaLabel: `Cancel task ${id}`,
-  });
-  const item = make("li", {}, status, bar, left, cancel);
-  cancel.addEventListener("click", () => ask("DELETE", `/tasks/${id}`));
-
-  list.prepend(item); // The newest comes first.
-  return { item, status, bar, left, cancel };
-}
-
-function predicate({ status, result }) {
-  switch (status) {
-    case "queued":
-      return "waits until another one has ended.";
-    case "running":
-      return "is running.";
-    case "finished":
-      return `has finished: ${result.words} words, ${result.distinct} different ones.`;
-    case "cancelled":
-      return "is cancelled.";
-    default:
-      return "has failed, and that is the server's fault.";
-  }
-}
-
-function estimate({ status, percent, seconds_left }) {
-  if (status !== "running") return "";
-  if (seconds_left === null) return `${percent} %`;
-  return `${percent} %, about ${seconds_left} s left`;
 }
 
 again.addEventListener("click", connect);

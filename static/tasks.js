@@ -4,15 +4,11 @@
 // remembers nothing: after a reload, or in a second window, it shows the same.
 
 import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
-import { make, takeFocus } from "./elements.js";
+import { takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { reconnect } from "./reconnect.js";
 import { refusal, whoAmI } from "./server.js";
-
-/** Something to count, for a start. */
-const SAMPLE =
-  "Tea for Ana, jam for Ben, and figs for Cem. Ana says that tea is best with jam, Ben " +
-  "says that jam is best with tea, and Cem says nothing, for his mouth is full of figs.";
+import { SAMPLE, TaskList } from "./task-list.js";
 
 const state = document.querySelector("#tasks-state");
 const again = document.querySelector("#tasks-again");
@@ -33,8 +29,9 @@ const tries = reconnect({
 let socket;
 let signedOut;
 
-/** The parts of each task on the page, by its number. */
-const drawn = new Map();
+const tasks = new TaskList(list, (id) => {
+  socket.send(JSON.stringify({ type: "cancel", id }));
+});
 
 /**
  * Shows the tasks, and calls `onSignedOut` with a sentence when only a new sign-in can
@@ -43,7 +40,7 @@ const drawn = new Map();
 export function openTasks(onSignedOut) {
   signedOut = onSignedOut;
   reply.value = "";
-  drawAll([]);
+  tasks.drawAll([]);
   connect();
 
   return () => {
@@ -99,20 +96,19 @@ function showClosed(why) {
 function receive(message) {
   switch (message.type) {
     case "tasks":
-      drawAll(message.tasks);
+      tasks.drawAll(message.tasks);
       break;
     case "progress":
-      draw(message);
+      tasks.draw(message);
       break;
     case "finished":
     case "cancelled":
     case "failed":
-      draw(message);
+      tasks.draw(message);
       reply.value = ""; // What was too much before may be possible now.
       break;
     case "forgotten":
-      drawn.get(message.id)?.item.remove();
-      drawn.delete(message.id);
+      tasks.remove(message.id);
       break;
     case "pong":
       break; // It shows that the server is there. People need not see it.
@@ -122,74 +118,6 @@ function receive(message) {
     default:
       reply.value = `This page does not know the type “${message.type}”.`;
   }
-}
-
-function drawAll(tasks) {
-  list.replaceChildren();
-  drawn.clear();
-  tasks.forEach(draw);
-}
-
-/** Draws the state of a task. Every message about it has all that there is to know. */
-function draw(task) {
-  if (!drawn.has(task.id)) drawn.set(task.id, add(task.id));
-  const { status, bar, left, cancel } = drawn.get(task.id);
-  const isOver = !["queued", "running"].includes(task.status);
-
-  // A screen reader reads `status` aloud when it changes. Not so the numbers, which
-  // change all the time: it asks the bar for them.
-  const sentence = `Task ${task.id} ${predicate(task)}`;
-  if (status.value !== sentence) status.value = sentence;
-  left.textContent = estimate(task);
-  if (task.status === "running") bar.value = task.percent;
-  bar.hidden = isOver;
-  cancel.hidden = isOver;
-}
-
-function add(id) {
-  const status = make("output", {});
-  // Without a value, a bar only says that something is going on.
-  const bar = make("progress", { max: 100, ariaLabel: `Task ${id}` });
-  const left = make("small", {});
-  const cancel = make("button", {
-    type: "button",
-    textContent: "Cancel",
-    ariaLabel: `Cancel task ${id}`,
-    disabled: !isLive(),
-  });
-  const item = make("li", {}, status, bar, left, cancel);
-  cancel.addEventListener("click", () => {
-    socket.send(JSON.stringify({ type: "cancel", id }));
-  });
-
-  list.prepend(item); // The newest comes first.
-  return { item, bar, left, status, cancel };
-}
-
-function predicate({ status, result, message }) {
-  switch (status) {
-    case "queued":
-      return "waits for its turn.";
-    case "running":
-      return "is running.";
-    case "finished": {
-      const words = result.most_frequent.map(([word, times]) => `${word} (${times})`);
-      return (
-        `has finished: ${result.words} words, ${result.distinct} different ones. ` +
-        `Most frequent: ${words.join(", ")}.`
-      );
-    }
-    case "cancelled":
-      return "is cancelled.";
-    default:
-      return `has failed: ${message}.`;
-  }
-}
-
-function estimate({ percent, seconds_left }) {
-  if (percent === undefined) return "";
-  if (seconds_left === undefined) return `${percent} %`;
-  return `${percent} %, about ${Math.ceil(seconds_left)} s left`;
 }
 
 start.addEventListener("submit", async (event) => {
@@ -206,13 +134,10 @@ start.addEventListener("submit", async (event) => {
 
 again.addEventListener("click", connect);
 
-const isLive = () => socket?.readyState === WebSocket.OPEN;
-
 function show(sentence) {
   state.value = sentence;
   // A number that does not change any more would be a lie.
-  list.hidden = !isLive();
-  for (const { cancel } of drawn.values()) cancel.disabled = !isLive();
+  list.hidden = socket.readyState !== WebSocket.OPEN;
 }
 
 text.value = SAMPLE;
