@@ -6,16 +6,13 @@
 // A script sees nothing of a handshake. The server's X-ray does, and reports it to us.
 
 import { make } from "../static/elements.js";
-import { describeServer } from "../static/lab-json.js";
+import { BOOK, describeServer, whyNoAnswer } from "../static/lab-json.js";
 import { detail } from "../static/wire-detail.js";
 import { Rows } from "../static/wire-rows.js";
 import { STYLE } from "../static/wire-style.js";
 import { connecting, watchXray } from "../static/xray.js";
 
 const START = "cargo run -p lesson_01_echo";
-
-/** Where the book is served, as the programs of the course know it. */
-const BOOK = "http://127.0.0.1:3000";
 
 /** What we send, so that there is a frame to show. */
 const WORDS = "Hello";
@@ -67,21 +64,17 @@ class WsHandshake extends HTMLElement {
 
   /** Is there no server, or does it not answer this page? Either way a browser says nothing. */
   async #noAnswer() {
-    try {
-      await fetch(this.server, { mode: "no-cors", credentials: "omit" });
-    } catch {
-      return `No server of the course answers at ${this.server}. Start one: ${START}`;
-    }
-    const what = `A server answers at ${this.server}, but not to the pages of ${location.origin}.`;
-    return new URL(BOOK).port === location.port
-      ? `${what} Is it a program of the course, in a debug build? ${START}`
-      : `${what} Programs of the course answer the book at ${BOOK}. Open it there.`;
+    const { answers, sentence } = await whyNoAnswer(this.server);
+    if (sentence) return sentence;
+    return answers
+      ? `A server answers at ${this.server}. Is it a program of the course, in a debug build? ${START}`
+      : `No server of the course answers at ${this.server}. Start one: ${START}`;
   }
 
   /** Connects, shows what came over the wire, and gives a sentence about it. */
   async #handshake() {
     if (!["localhost", "127.0.0.1"].includes(location.hostname))
-      return `This works at ${BOOK}, where \`mdbook serve book\` shows it.`;
+      return `This works at ${BOOK[0]}, where \`mdbook serve book\` shows it.`;
     const about = await describeServer(this.server);
     if (!about) return this.#noAnswer();
     if (!about.xray)

@@ -443,7 +443,7 @@ export async function signIn(server, username, password) {
     const { token } = answer.ok ? await answer.json() : {};
     return { status: answer.status, token };
   } catch {
-    return { status: "no server" };
+    return { status: "unknown" }; // It does not answer, or not to this page.
   }
 }
 

@@ -5,10 +5,13 @@
 // It may be on a page of the book. Without a `server` attribute it connects to the
 // reader's own server. Without this script, the text inside is shown as it is.
 
-import { describeServer } from "./lab-json.js";
+import { describeServer, whyNoAnswer } from "./lab-json.js";
 import { ParseError, parse, replay } from "./transcript.js";
 
 const DEFAULT_SERVER = "http://127.0.0.1:8000";
+
+const FRESH =
+  "Some transcripts need a server that has just been started, and no other clients.";
 
 const STYLE = `
   :host { display: block; margin-block: 1rem; }
@@ -19,9 +22,9 @@ const STYLE = `
   li > *, li::before { text-indent: 0; }
   li::before { position: absolute; inset-inline-start: 0.4em; }
   .true { background: light-dark(#e3f1e4, #1e3322); }
-  .true::before { content: "✓"; }
+  .true::before { content: "✓"; content: "✓" / "true:"; }
   .false { background: light-dark(#fbe3dd, #46231c); }
-  .false::before { content: "✗"; }
+  .false::before { content: "✗"; content: "✗" / "false:"; }
   small { display: block; font-size: 1em; font-weight: bold; }
   p { display: flex; flex-wrap: wrap; gap: 0.75rem; align-items: center; margin: 0; }
   button { min-height: 2.75rem; padding: 0.4em 1em; font: inherit; color: inherit;
@@ -106,7 +109,7 @@ class WsLab extends HTMLElement {
       this.#mark(error.line, "false", error.message);
       return `This cannot be read: ${error.message}.`;
     }
-    const problem = await this.#wrongServer();
+    const { problem, doubt } = await this.#ask();
     if (problem) return problem;
 
     let last;
@@ -117,8 +120,7 @@ class WsLab extends HTMLElement {
     const good = await replay(steps, this.server, onStep, this.open, signal);
     return good
       ? `All ${steps.length} lines are true.`
-      : `Line ${last} is false. Some transcripts need a server that has just ` +
-          "been started, and no other clients.";
+      : `Line ${last} is false. ${doubt || FRESH}`;
   }
 
   /** Ends the replay that is under way, if there is one. */
@@ -128,22 +130,24 @@ class WsLab extends HTMLElement {
     this.#button.textContent = "Replay";
   }
 
-  /** Says what to do if the right program does not listen. */
-  async #wrongServer() {
+  /**
+   * Asks who listens. A `problem` is what to do if it is not the right program. A `doubt` is
+   * why a line may be false, though the program may be right.
+   */
+  async #ask() {
     const wanted = this.getAttribute("package");
     const start = wanted ? `Start one: cargo run -p ${wanted}` : "";
     const about = await describeServer(this.server);
     if (!about) {
-      // It is no program of the course, but perhaps the reader's own, which we may not ask.
-      return fetch(this.server, { mode: "no-cors" }).then(
-        () => undefined,
-        () => `No server answers at ${this.server}. ${start}`,
-      );
+      // Perhaps it is the reader's own program, or it does not know the book at this address.
+      const { answers, sentence } = await whyNoAnswer(this.server);
+      if (answers) return { doubt: sentence };
+      return { problem: `No server answers at ${this.server}. ${start}` };
     }
     const { package: running } = about;
-    if (!wanted || running === wanted) return;
-    if (wanted === "exercises" && running === "solutions") return;
-    return `${running} listens there. Stop it. ${start}`;
+    if (!wanted || running === wanted) return {};
+    if (wanted === "exercises" && running === "solutions") return {};
+    return { problem: `${running} listens there. Stop it. ${start}` };
   }
 
   #mark(line, verdict, words) {

@@ -247,7 +247,28 @@ test("the handshake page says so if the book is served where no server answers i
 
   const sentence = await element.locator("output").innerText();
   assert.match(sentence, /^A server answers at .*, but not to the pages of /);
-  assert.match(sentence, /answer the book at http:\/\/127\.0\.0\.1:3000\. Open it there\.$/);
+  assert.match(sentence, /know the book at http:\/\/127\.0\.0\.1:3000 and .*\. Open it there/);
+});
+
+test("a transcript says so, too, if a line is false there", { timeout: 60_000 }, async (t) => {
+  const lesson = await start("lesson_08_auth");
+  t.after(() => lesson.stop());
+  const echo = await start("lesson_01_echo");
+  t.after(() => echo.stop());
+  const other = await serveBook();
+  t.after(() => other.close());
+  const excused = [/CORS|403|ERR_FAILED|HTTP Authentication failed/];
+  const page = await openWindow(t, other.at("lessons/08-auth.html"), { excused });
+
+  const wrong = await replay(page, 0, lesson.url);
+
+  assert.equal(wrong.length, 1, "a server with sign-in rejects what it does not know");
+  const said = await page.locator("ws-lab output").first().innerText();
+  assert.match(said, /^Line \d+ is false\. A server answers at .*, but not to the pages of /);
+  assert.match(said, /know the book at http:\/\/127\.0\.0\.1:3000 and .*: mdbook serve book$/);
+
+  await page.goto(other.at("lessons/01-echo.html"));
+  assert.deepEqual(await replay(page, 0, echo.url), [], "lesson 01 accepts every page");
 });
 
 test("without scripts the handshake page still has its text", { timeout: 60_000 }, async (t) => {

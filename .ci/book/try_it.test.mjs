@@ -4,6 +4,8 @@
 // In a block of the console, a line that begins with "$ " is a command, one that begins
 // with "> " is typed into the program, and the others are what it prints. JavaScript goes
 // into the console of a browser, Python into client.py. `cargo run` starts a lesson.
+//
+// The page about the wire view has a command, too, which is run in the same way.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -16,6 +18,7 @@ import { start } from "../browser/server.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PAGE = "book/src/reference/try-it.md";
+const WIRE = "book/src/reference/wire-view.md";
 const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}/target`;
 /** Where a reader's client.py and virtual environment would be. */
 const FOLDER = `${TARGET}/try_it`;
@@ -25,13 +28,13 @@ const INSTALLATION = 120_000;
 
 useBrowser();
 
-/** The fenced blocks of the page: their language, their text and the line they begin in. */
-function blocks() {
-  const page = readFileSync(`${ROOT}/${PAGE}`, "utf8");
+/** The fenced blocks of a page: their language, their text and the line they begin in. */
+function blocks(path) {
+  const page = readFileSync(`${ROOT}/${path}`, "utf8");
   return [...page.matchAll(/^```(\w+)\n(.*?)\n```$/gms)].map(([all, language, text]) => ({
     language,
     text,
-    where: `${PAGE}:${page.slice(0, page.indexOf(all)).split("\n").length}`,
+    where: `${path}:${page.slice(0, page.indexOf(all)).split("\n").length}`,
   }));
 }
 
@@ -137,7 +140,7 @@ test(`what ${PAGE} says is what happens`, { timeout: 300_000 }, async (t) => {
   let done = 0;
   const here = (text) => text.replaceAll("127.0.0.1:8000", `127.0.0.1:${lesson?.port}`);
 
-  for (const { language, text, where } of blocks()) {
+  for (const { language, text, where } of blocks(PAGE)) {
     if (language === "python") {
       writeFileSync(`${FOLDER}/client.py`, here(text));
     } else if (language === "javascript") {
@@ -174,4 +177,25 @@ test(`what ${PAGE} says is what happens`, { timeout: 300_000 }, async (t) => {
     done += 1;
   }
   assert.ok(done > 0, `${PAGE} shows nothing`);
+});
+
+test(`wscat gets a lane of its own, as ${WIRE} says`, { timeout: 60_000 }, async (t) => {
+  const lesson = await start("lesson_01_echo");
+  const page = await openWindow(t, `${lesson.url}/lesson_01.html`);
+  t.after(() => lesson.stop()); // After the window, which would ask what has happened.
+  await page.getByRole("button", { name: "Wire", exact: true }).click();
+  const [{ text, where }] = blocks(WIRE);
+  const [{ line, shown }] = commands(text);
+  const cookie = (await page.context().cookies()).find(({ name }) => name === "xray");
+  const [token] = cookie.value.split("."); // As a reader copies it.
+  const own = line
+    .replace("0123456789abcdef0123456789abcdef", token)
+    .replace("127.0.0.1:8000", `127.0.0.1:${lesson.port}`);
+  assert.ok(own.includes(token), `${where}: the cookie should have a number to replace`);
+
+  const screen = await terminal(t, { line: own, shown }, where);
+
+  assert.deepEqual(screen, shown, `${where}: the page should show what it prints`);
+  const lane = page.locator("wire-view .names .lanes b", { hasText: /^Me$/ });
+  await lane.waitFor().catch(() => assert.fail(`${where}: no lane has the name “Me”`));
 });
