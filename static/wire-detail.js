@@ -346,13 +346,19 @@ function cells(name, texts, className = "") {
 function says(text) {
   let value;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text, asSent);
   } catch {
     return pre(text);
   }
   return value instanceof Object
     ? make("div", { className: "json" }, json(value))
     : pre(text);
+}
+
+/** Keeps a number as it was sent. To a script, 1.0 is 1, and of 20 digits some are lost. */
+function asSent(_, value, { source } = {}) {
+  const canKeep = typeof value === "number" && source && JSON.rawJSON;
+  return canKeep ? JSON.rawJSON(source) : value;
 }
 
 function pre(text) {

@@ -2,6 +2,7 @@
 // message, and only those rows in the document that are in sight.
 
 import { make } from "./elements.js";
+import { jsonPieces } from "./json-pieces.js";
 import { bytesOf, duration, hex, number } from "./wire-rows.js";
 
 /** How many rows we have ready above and below what is in sight. */
@@ -354,14 +355,8 @@ function words({ kind, group, raw, text = "" }) {
   const shown = text.slice(0, SHOWN).replace(/[\r\n\t]/g, " ");
   if (kind !== "text" || group !== "text" || !/^\s*[{[]/.test(shown)) return [shown];
 
-  const parts = [];
-  const value = /("(?:[^"\\]|\\.)*"?)(\s*:)?|-?\d[\d.eE+-]*|\b(?:true|false|null)\b/g;
-  let end = 0;
-  for (const match of shown.matchAll(value)) {
-    if (match[2]) continue; // It is a key.
-    parts.push(shown.slice(end, match.index), make("em", {}, match[0]));
-    end = match.index + match[0].length;
-  }
-  parts.push(shown.slice(end));
+  const parts = jsonPieces(shown).map(({ kind, text }) =>
+    kind === "value" ? make("em", {}, text) : text,
+  );
   return [make("span", { className: "json" }, ...parts)];
 }

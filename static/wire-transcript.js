@@ -1,6 +1,7 @@
 // A session as a transcript: what clients did, and what the server answered, in the
 // language that transcript.js reads.
 
+import { jsonPieces } from "./json-pieces.js";
 import { PEOPLE as PASSWORDS } from "./people.js";
 import { BLANK, pairs } from "./wire-rows.js";
 
@@ -183,6 +184,6 @@ function isPlainJson(text) {
 
 /** JSON with a star for each moment in it. */
 const withStars = (json) =>
-  json.replace(/("(?:[^"\\]|\\.)*")(\s*:)?/g, (all, string, colon) =>
-    !colon && MOMENT.test(string) ? "*" : all,
-  );
+  jsonPieces(json)
+    .map(({ kind, text }) => (kind === "value" && MOMENT.test(text) ? "*" : text))
+    .join("");

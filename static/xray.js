@@ -50,8 +50,9 @@ function newToken() {
 
 /**
  * Follows the rows of X-ray. `onRows` gets a list of them. `onState` gets "connecting",
- * "open", "lost", "replaced" by another viewer, and "restarted" when the rows that follow are those of a new server,
- * whose clock and whose connections begin anew. Returns a function that ends it.
+ * "open", "lost", "replaced" by another viewer, and "restarted" when the rows that follow are
+ * those of a new server, whose clock and whose connections begin anew. Returns a function
+ * that ends it.
  *
  * `seen` is what the last one saw, for a viewer that goes on: it gets no row again.
  */

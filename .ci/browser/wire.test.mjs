@@ -730,6 +730,21 @@ describe("the wire view", LIMITS, () => {
     assert.notEqual(ink, quiet, "keys and brackets are quiet");
   });
 
+  test("a number is shown as it was sent, in the list and in the panel", async (t) => {
+    const page = await wire(t, server);
+    const talk = new Conversation();
+    const numbers = ["12345678901234567890", "1.0", "-1.5e3"];
+    const text = `{"numbers":[${numbers}]}`;
+    await add(page, [...talk.connect("ana", "/ws"), ...talk.hears(1, text)]);
+
+    const values = rowThat(page, '"numbers"').locator("em");
+    assert.deepEqual(await values.allTextContents(), numbers);
+    await choose(page, '"numbers"');
+    await page.keyboard.press("Enter");
+    const drawn = panel(page).locator(".json b");
+    assert.deepEqual(await drawn.allTextContents(), numbers, "a script would round the first");
+  });
+
   test("JSON is folded out, and can be folded by the keyboard", async (t) => {
     const page = await wire(t, server);
     const talk = new Conversation();
