@@ -81,7 +81,9 @@ function predicate({ status, result, message }) {
     case "cancelled":
       return "is cancelled.";
     default:
-      return message ? `has failed: ${message}.` : "has failed, and that is the server's fault.";
+      return message
+        ? `has failed: ${message}.`
+        : "has failed, and that is the server's fault.";
   }
 }
 
