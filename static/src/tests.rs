@@ -353,7 +353,8 @@ fn nothing_is_fetched_from_another_host() {
         // The name of SVG's vocabulary looks like an address. Nobody ever opens it.
         let text = text.replace("http://www.w3.org/2000/svg", "");
         // And these are the reader's own machine: a server, and the book.
-        let own = ["http://127.0.0.1:8000", "http://127.0.0.1:3000", "http://localhost:3000"];
+        let own =
+            ["http://127.0.0.1:8000", "http://127.0.0.1:3000", "http://localhost:3000"];
         let text = own.iter().fold(text, |text, url| text.replace(url, ""));
 
         for scheme in ["http:", "https:", "ws://", "wss://"] {
