@@ -13,7 +13,9 @@ let last = 0; // The number of the connection that was opened last, in whatever 
 
 /** What makes rows of events. It knows where the clients of this page connect. */
 export function rowsOfPage() {
-  return new Rows(document.querySelector('meta[name="websocket"]')?.content);
+  const metas = (name) => [...document.querySelectorAll(`meta[name="${name}"]`)];
+  const paths = (name) => metas(name).map(({ content }) => content);
+  return new Rows(paths("websocket")[0], paths("websocket-part"));
 }
 
 /**

@@ -50,13 +50,18 @@ export class Rows {
   #names = new Map(); // Which numbers are taken, of the open connections with a name.
   #texts = new Map(); // When the server sent a text for the first time, and to whom.
   #pattern;
+  #parts;
 
   /**
    * `pattern` is where clients connect, as the page says it: /ws/chat/rust/{name}. Paths
    * without {name} have no name in them, and with {token} clients have signed in.
+   *
+   * `parts` are the paths of more sockets, if parts of the page have their own. The last word
+   * of each tells it from the others: “Ana tasks”.
    */
-  constructor(pattern = "") {
+  constructor(pattern = "", parts = []) {
     this.#pattern = pattern;
+    this.#parts = parts;
   }
 
   /** The row for a row of X-ray. */
@@ -94,20 +99,23 @@ export class Rows {
   /** Gives a connection the name of its client. Two at a time are told apart. */
   #name(about, label, path) {
     const base = capital(label || nameIn(path, this.#pattern) || "client");
-    if (!this.#names.has(base)) this.#names.set(base, new Set());
-    const taken = this.#names.get(base);
+    const part = this.#parts.includes(path) ? ` ${path.split("/").at(-1)}` : "";
+    const name = base + part;
+    if (!this.#names.has(name)) this.#names.set(name, new Set());
+    const taken = this.#names.get(name);
     let number = 1;
     while (taken.has(number)) number += 1;
     taken.add(number);
     about.base = base;
+    about.name = name;
     about.number = number;
-    about.client = number > 1 ? `${base} ${number}` : base;
+    about.client = number > 1 ? `${name} ${number}` : name;
   }
 
   #end(about) {
     if (about.isOver) return;
     about.isOver = true;
-    this.#names.get(about.base)?.delete(about.number);
+    this.#names.get(about.name)?.delete(about.number);
     this.#connections.delete(about.connection);
   }
 

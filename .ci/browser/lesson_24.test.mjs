@@ -128,6 +128,20 @@ describe("lesson 24, the capstone", LIMITS, () => {
     assert.deepEqual(logins, ["POST"], "Ana has signed in once");
   });
 
+  test("the wire view says what each socket of the page is for", async (t) => {
+    const { page } = await visit(t);
+
+    await press(page, "Wire");
+
+    const lanes = page.locator("wire-view .names .lanes b");
+    for (const name of ["Ana", "Ana users", "Ana tasks"])
+      await lanes.getByText(name, { exact: true }).waitFor();
+    assert.equal(await lanes.count(), 4, "and one lane is the server's");
+    const text = await page.evaluate(() => document.querySelector("wire-view").transcript());
+    assert.match(text, /^ana signs in ana-likes-tea$/m, "all of them are Ana's");
+    assert.match(text, /^ana-tasks connects \/ws\/tasks\?token=\{ana\.token\}$/m);
+  });
+
   test("after a reload nobody signs in again, and the page shows the same", async (t) => {
     const { page } = await visit(t);
     await addUser(page, "Emil");

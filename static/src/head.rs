@@ -4,6 +4,7 @@
 //! <title>Lesson 07: rooms</title>
 //! <meta name="package" content="lesson_07_rooms" />
 //! <meta name="websocket" content="/ws/chat/rust/{name}" />
+//! <meta name="websocket-part" content="/ws/tasks" />
 //! <meta name="message" content='{"type":"ping"}' />
 //! <meta name="chapter" content="lessons/07-rooms" />
 //! <meta name="try" content="Join the room rust in two windows, and talk." />
@@ -11,6 +12,7 @@
 //!
 //! `package` is the program that the page is for. `websocket` is the endpoint that the lab
 //! connects to, with `{name}`, `{number}` or `{token}` for what each client has of its own.
+//! A page whose parts have sockets, too, has a `websocket-part` for the path of each.
 //! Each `message` is one that the lab offers to send. `chapter` is the file of the book that
 //! explains the program, without its ending, and each `try` something to do with the page.
 //!
