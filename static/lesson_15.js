@@ -1,12 +1,13 @@
 // Lesson 15, the browser's half: a live table, and a form that shows each fault beside its
 // field.
 //
-// live.js loads the table and follows its events. We never change the table ourselves: each
-// change that we ask for comes back as an event, like those that others ask for.
+// live.js subscribes to the events and loads the table. We never change the table
+// ourselves: each change that we ask for comes back as an event, like those that others
+// ask for.
 
 import { explain } from "./close-codes.js";
 import { make } from "./elements.js";
-import { ApiError, ask, follow } from "./live.js";
+import { ApiError, ask, subscribe } from "./live.js";
 import { write } from "./log.js";
 import { drawRows } from "./rows.js";
 import { signInForm } from "./sign-in.js";
@@ -28,7 +29,7 @@ let me;
 /** Whom the form is about. */
 let edited;
 
-/** Ends our following. */
+/** Ends our subscription. */
 let stop;
 
 const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) => {
@@ -38,7 +39,7 @@ const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) 
   body.replaceChildren();
   answerToDelete.value = "";
   state.value = "Connecting …";
-  stop = follow("users", draw);
+  stop = subscribe("users", draw);
 });
 
 function draw(users) {

@@ -1,12 +1,12 @@
 // Lesson 16, the browser's half: two live tables, and the news, over one socket.
 //
-// live.js opens the socket, and follows the two tables. We send over it, too: we subscribe to
-// the news or not, say something to them, and ask for the stats.
+// live.js opens the socket, and subscribes to the two tables. We send over it, too: we
+// subscribe to the news or not, say something to them, and ask for the stats.
 
 import { explain } from "./close-codes.js";
 import { keepDrafts } from "./drafts.js";
 import { make } from "./elements.js";
-import { ApiError, ask, follow } from "./live.js";
+import { ApiError, ask, subscribe } from "./live.js";
 import { write } from "./log.js";
 import { drawRows } from "./rows.js";
 import { signInForm } from "./sign-in.js";
@@ -25,14 +25,14 @@ let me;
 /** What live.js has said last. */
 let shown;
 
-/** Ends our following. */
+/** Ends our subscriptions. */
 let stop;
 
 const form = signInForm(document.querySelector("#sign-in-here"), ({ username }) => {
   me = username;
   form.hide();
   live.hidden = false;
-  stop = follow(Object.keys(TABLES), draw);
+  stop = subscribe(Object.keys(TABLES), draw);
 });
 
 function draw(now) {

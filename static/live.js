@@ -1,19 +1,17 @@
-// A live table: load the list once, then follow the events, and never show a wrong state.
+// A live table: subscribe to the events, load the list, and never show a wrong state.
 //
-// Copy this file and heartbeat.js. They need no framework, and work with every one.
+// Copy this file, heartbeat.js and reconnect.js. They need no framework, and work with
+// every one.
 //
-// Between the list and the events there must be no gap. So we follow first, and load the
-// list then. The events that we receive meanwhile wait. Each change has a version, and the
+// Between the list and the events there must be no gap. So we subscribe first, and load
+// the list then. The events that we receive meanwhile wait. Each change has a version, and the
 // list has the version of the last change in it: older events are in the list already.
 
 import { keepAlive } from "./heartbeat.js";
+import { reconnect } from "./reconnect.js";
 
 /** The code with which a server closes when we are not, or no longer, signed in. */
 const NOT_AUTHENTICATED = 4001;
-
-/** How long we wait before we connect again: at first, and at most. */
-const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 30_000;
 
 /** What we send for a pong. */
 const PING = { action: "ping" };
@@ -114,7 +112,7 @@ export class Table {
 }
 
 /**
- * Follows a channel, or several over one socket, and calls `draw`, now and whenever
+ * Subscribes to a channel, or to several over one socket, and calls `draw`, now and whenever
  * something has changed, with `{ state, rows, tables, news, problem, send }`.
  *
  * The state is "connecting", "live", "reconnecting" (the rows are those that we had) or
@@ -125,13 +123,12 @@ export class Table {
  *
  * Returns a function that ends it. `draw` is not called any more then.
  */
-export function follow(channels, draw) {
+export function subscribe(channels, draw) {
   const names = [channels].flat();
   const [first, ...others] = names;
   const each = (make) => Object.fromEntries(names.map((name) => [name, make(name)]));
   let socket;
-  let timer;
-  let attempts = 0;
+  let timer; // Should nobody greet us.
   let shown = { state: "connecting", news: null, problem: "", send: null };
 
   const show = (change) => {
@@ -139,6 +136,15 @@ export function follow(channels, draw) {
     draw(shown);
   };
   const showRows = (tables, change) => show({ ...change, tables, rows: tables[first] });
+
+  // An old table looks like a new one, so we try again whatever the code says. But who is
+  // not signed in has to sign in first.
+  const tries = reconnect({
+    connect,
+    onWait() {},
+    onGiveUp() {},
+    final: new Set([NOT_AUTHENTICATED]),
+  });
 
   function connect() {
     const tables = each(() => new Table());
@@ -148,7 +154,8 @@ export function follow(channels, draw) {
     const send = (request) => mine.send(JSON.stringify(request));
     let pending = names.length; // So many subscriptions are not confirmed yet.
     socket = mine;
-    timer = setTimeout(() => mine.close(), TIMEOUT); // Should nobody greet us.
+    tries.follow(mine);
+    timer = setTimeout(() => mine.close(), TIMEOUT);
 
     mine.addEventListener("message", ({ data }) => {
       if (isOver()) return;
@@ -164,7 +171,6 @@ export function follow(channels, draw) {
           break;
         case "pong": // The first one comes after all events that are older than the lists.
           if (shown.state === "live") break;
-          attempts = 0;
           for (const table of Object.values(tables)) table.settle();
           showRows(rows(), { state: "live", send });
           break;
@@ -180,7 +186,7 @@ export function follow(channels, draw) {
     });
 
     const close = (event) => {
-      if (!isOver()) retry(event);
+      if (!isOver()) lost(event);
     };
     mine.addEventListener("close", close, { once: true });
 
@@ -213,7 +219,8 @@ export function follow(channels, draw) {
       }
   }
 
-  async function retry(event) {
+  /** Says why there is no connection. `tries` has planned the next one already. */
+  async function lost(event) {
     const mine = socket;
     clearTimeout(timer);
     show({ state: "reconnecting", news: event, send: null });
@@ -222,16 +229,15 @@ export function follow(channels, draw) {
     const answer = ask("GET", `/${first}?limit=1`);
     const error = await answer.then(() => null, (reason) => reason);
     if (mine !== socket) return;
-    if (error?.status === 401) return show({ state: "signed out", problem: error.message });
-    if (event.code === NOT_AUTHENTICATED)
-      return show({ state: "signed out", problem: `Sign in again: ${event.reason}.` });
+    if (error?.status === 401) return signedOut(error.message);
+    if (event.code === NOT_AUTHENTICATED) return signedOut(`Sign in again: ${event.reason}.`);
     if (error && !error.status)
       show({ state: "reconnecting", news: event, problem: "No server answers." });
+  }
 
-    // Not all at once: when a server restarts, all its clients connect again.
-    const longest = Math.min(FIRST_PAUSE * 2 ** attempts, LONGEST_PAUSE);
-    timer = setTimeout(connect, longest * (0.5 + Math.random() / 2));
-    attempts += 1;
+  function signedOut(problem) {
+    tries.stop();
+    show({ state: "signed out", problem });
   }
 
   showRows(each(() => []));
@@ -243,8 +249,7 @@ export function follow(channels, draw) {
     clearTimeout(timer);
     const last = socket;
     socket = null; // Whatever it still receives comes too late.
-    if (last.readyState !== WebSocket.CONNECTING) last.close(1000);
-    // The browser logs an error when a script closes a socket that is not open yet.
-    else last.addEventListener("open", () => last.close(1000));
+    tries.stop();
+    if (last.readyState === WebSocket.OPEN) last.close(1000);
   };
 }

@@ -27,13 +27,19 @@ const STALE_FOR = 45_000;
 /**
  * Calls `connect` when it is time for the next try. Until then, `onWait` is called once a
  * second with the milliseconds that are left. When another try would not help, `onGiveUp`
- * is called.
+ * is called: after a code in `final`.
  *
  * Call `follow` with each socket that you open, before you listen to it yourself. `stop`
  * also ends a try that is under way: the page gets its `close` at once, as if the try had
  * failed. A second `close` may follow, so listen for it with `{ once: true }`.
  */
-export function reconnect({ connect, onWait, onGiveUp, random = Math.random }) {
+export function reconnect({
+  connect,
+  onWait,
+  onGiveUp,
+  final = FINAL,
+  random = Math.random,
+}) {
   let tries = 0;
   let lost = -Infinity;
   let timer;
@@ -59,7 +65,7 @@ export function reconnect({ connect, onWait, onGiveUp, random = Math.random }) {
 
       const now = Date.now();
       const isOurs = TAKEN.has(code) && now - lost < STALE_FOR;
-      if (FINAL.has(code) && !isOurs) return onGiveUp();
+      if (final.has(code) && !isOurs) return onGiveUp();
 
       if (LOST.has(code) && opened <= now) lost = now;
       if (now - opened >= STABLE_AFTER) tries = 0;

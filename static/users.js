@@ -1,11 +1,11 @@
 // The users: a table that is always as it is on the server.
 //
-// live.js loads it and follows its events. What is left for us is to draw the rows, and to
-// ask for changes. We never change a row ourselves: each change that we ask for comes back
-// as an event, like those that others ask for.
+// live.js subscribes to its events and loads it. What is left for us is to draw the rows,
+// and to ask for changes. We never change a row ourselves: each change that we ask for comes
+// back as an event, like those that others ask for.
 
 import { make } from "./elements.js";
-import { ApiError, ask, follow } from "./live.js";
+import { ApiError, ask, subscribe } from "./live.js";
 import { drawRows } from "./rows.js";
 
 const state = document.querySelector("#users-state");
@@ -19,13 +19,13 @@ const rename = document.querySelector("#rename form");
 let renamed;
 
 /**
- * Follows the users, and calls `onSignedOut` with a sentence when only a new sign-in can
+ * Subscribes to the users, and calls `onSignedOut` with a sentence when only a new sign-in can
  * help. Returns a function that ends it.
  */
 export function openUsers(onSignedOut) {
   body.replaceChildren();
   reply.value = "";
-  const stop = follow("users", (users) => {
+  const stop = subscribe("users", (users) => {
     drawState(users);
     draw(users);
     if (users.state === "signed out") onSignedOut(users.problem);

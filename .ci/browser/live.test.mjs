@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ApiError, Table, ask, follow } from "../../static/live.js";
+import { ApiError, Table, ask, subscribe } from "../../static/live.js";
 
 const RUNS = 500;
 const STEPS = 60;
@@ -51,7 +51,7 @@ function newServer(roll) {
   };
 }
 
-test("who follows and loads in this order never shows a wrong state", () => {
+test("who subscribes and loads in this order never shows a wrong state", () => {
   for (let seed = 0; seed < RUNS; seed += 1) {
     const roll = dice(seed);
     const server = newServer(roll);
@@ -130,15 +130,16 @@ test("a request that nobody answers ends after ten seconds", async (t) => {
 });
 
 /**
- * Follows channels of a server without a network. `parts` are its answers, one after the
+ * Subscribes to channels of a server without a network. `parts` are its answers, one after the
  * other. Gives what it was asked for, the sockets (and the first of them), and a function
  * that says what was drawn last. Time stands still until the test says otherwise.
  */
-function followed(t, parts, channels = "users") {
+function subscribed(t, parts, channels = "users") {
   const asked = [];
   const sockets = [];
   let drawn = null;
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  t.mock.method(Math, "random", () => 0.5); // Each wait is half of what it may be.
   t.mock.method(globalThis, "fetch", async (path, { cache }) => {
     assert.equal(cache, "no-store", "a list out of a cache may be older than the events");
     asked.push(path);
@@ -170,7 +171,7 @@ function followed(t, parts, channels = "users") {
       await settled();
     }
   };
-  const stop = follow(channels, (shown) => (drawn = shown));
+  const stop = subscribe(channels, (shown) => (drawn = shown));
   t.after(() => {
     stop();
     globalThis.WebSocket = WebSocket;
@@ -194,9 +195,9 @@ function reply(status, body, headers = {}) {
 const PING = '{"action":"ping"}';
 const GREETING = { type: "connection", message: "Connected to channel: users", channel: "users" };
 
-test("it follows, loads all parts, asks for a pong, and then it is live", async (t) => {
+test("it subscribes, loads all parts, asks for a pong, and then it is live", async (t) => {
   const next = "/api/v1/users?after=1&limit=1";
-  const { asked, socket, shown } = followed(t, [
+  const { asked, socket, shown } = subscribed(t, [
     part(7, [{ id: 1, name: "Ana" }], next),
     part(8, [{ id: 2, name: "Benno" }]),
   ]);
@@ -221,7 +222,7 @@ test("it follows, loads all parts, asks for a pong, and then it is live", async 
 
 test("several channels share one socket, and are live together", async (t) => {
   const parts = [part(3, [{ id: 1, name: "Ana" }]), part(4, [{ id: 2, title: "Tea" }])];
-  const { asked, sockets, socket, shown } = followed(t, parts, ["users", "posts"]);
+  const { asked, sockets, socket, shown } = subscribed(t, parts, ["users", "posts"]);
 
   await socket.receive(GREETING);
   assert.deepEqual(socket.sent, ['{"action":"subscribe","channel":"posts"}']);
@@ -251,7 +252,7 @@ test("several channels share one socket, and are live together", async (t) => {
 test("while the list is loaded no heartbeat asks for a pong, and then it does", async (t) => {
   let arrive;
   const late = new Promise((resolve) => (arrive = resolve));
-  const { socket } = followed(t, [late]);
+  const { socket } = subscribed(t, [late]);
 
   socket.dispatchEvent(new Event("open"));
   await socket.receive(GREETING);
@@ -265,7 +266,7 @@ test("while the list is loaded no heartbeat asks for a pong, and then it does", 
 });
 
 test("a server that does not greet within ten seconds is left", async (t) => {
-  const { sockets, socket, shown } = followed(t, [reply(200, [])]);
+  const { sockets, socket, shown } = subscribed(t, [reply(200, [])]);
 
   t.mock.timers.tick(9_999);
   assert.deepEqual(socket.sent, [], "it has ten seconds");
@@ -278,11 +279,42 @@ test("a server that does not greet within ten seconds is left", async (t) => {
   assert.equal(sockets.length, 2, "and we try again");
 });
 
+for (const [code, state, sockets] of [
+  [1001, "reconnecting", 2],
+  [1008, "reconnecting", 2],
+  [4011, "reconnecting", 2],
+  [4001, "signed out", 1],
+]) {
+  test(`after ${code} the table is “${state}”`, async (t) => {
+    const live = subscribed(t, [reply(200, [])]);
+
+    const close = Object.assign(new Event("close"), { code, reason: "the token has expired" });
+    live.socket.dispatchEvent(close);
+    await settled();
+    t.mock.timers.tick(60_000);
+
+    assert.equal(live.shown().state, state);
+    assert.equal(live.sockets.length, sockets, "only a person can sign in");
+  });
+}
+
+test("who is not signed in finds that out over HTTP, and tries no more", async (t) => {
+  const refusal = { message: "Sign in first: a token is missing." };
+  const { sockets, socket, shown } = subscribed(t, [reply(401, refusal)]);
+
+  socket.dispatchEvent(Object.assign(new Event("close"), { code: 1006 }));
+  await settled();
+  t.mock.timers.tick(60_000);
+
+  assert.deepEqual([shown().state, shown().problem], ["signed out", refusal.message]);
+  assert.equal(sockets.length, 1, "the next try would end in the same way");
+});
+
 test("a long list waits as long as the server says, and is complete", async (t) => {
   const next = "/api/v1/users?after=1&limit=1";
   const refusal = reply(429, { message: "Too many requests." }, { "Retry-After": "7" });
   const parts = [part(1, [{ id: 1 }], next), refusal, part(1, [{ id: 3 }])];
-  const { asked, socket, shown } = followed(t, parts);
+  const { asked, socket, shown } = subscribed(t, parts);
 
   await socket.receive(GREETING);
   t.mock.timers.tick(6_999);
@@ -313,7 +345,7 @@ test("an answer says no in a sentence, which names the field", async (t) => {
 });
 
 test("to end it twice does no harm", (t) => {
-  const { socket, stop } = followed(t, []);
+  const { socket, stop } = subscribed(t, []);
 
   stop();
   stop();

@@ -1,6 +1,6 @@
 // One table for a whole page, however many of its components show it.
 
-import { follow } from "./live.js";
+import { subscribe } from "./live.js";
 
 /**
  * The table behind a channel. The first subscriber opens the socket, and when the last one
@@ -17,7 +17,7 @@ export function shared(channel) {
     for (const listener of listeners) listener();
   };
   const start = () => {
-    stop = follow(channel, set);
+    stop = subscribe(channel, set);
   };
   const end = () => {
     stop();

@@ -1,9 +1,9 @@
-import { follow } from "./live.js";
+import { subscribe } from "./live.js";
 
 const state = document.querySelector("#state");
 const list = document.querySelector("#users");
 
-follow("users", ({ state: now, rows }) => {
+subscribe("users", ({ state: now, rows }) => {
   state.value = now;
   list.replaceChildren(
     ...rows.map(({ name, email }) => {
