@@ -51,27 +51,29 @@ impl Answer {
     }
 
     fn read_head(&mut self, now: Duration) -> Result<(), Unreadable> {
-        while let Some(head) = self.buffer.take_head()? {
-            let status = head.status().ok_or(Unreadable)?;
-            let length = match status {
-                101 | 204 | 304 => Some(0), // They have none, whatever the head says.
-                100..200 => continue,       // The answer is still to come.
-                _ => head.content_length(),
-            };
-            let mut response = Response {
-                at: now,
-                status,
-                has_end: length.is_some(),
-                head,
-                body: Vec::new(),
-                written: 0,
-                missing: length.unwrap_or(0),
-            };
-            if status != 101 {
-                response.take(&self.buffer.take_all());
+        let (head, status) = loop {
+            let Some(head) = self.buffer.take_head()? else { return Ok(()) };
+            match head.status().ok_or(Unreadable)? {
+                100 | 102..200 => {} // The answer is still to come.
+                status => break (head, status),
             }
-            self.response = Some(response);
-            break;
+        };
+        let length = match status {
+            101 | 204 | 304 => Some(0), // They have no body, whatever the head says.
+            _ => head.content_length(),
+        };
+        let response = self.response.insert(Response {
+            at: now,
+            status,
+            has_end: length.is_some(),
+            head,
+            body: Vec::new(),
+            written: 0,
+            missing: length.unwrap_or(0),
+        });
+        // After 101, the server's frames follow.
+        if status != 101 {
+            response.take(&self.buffer.take_all());
         }
         Ok(())
     }

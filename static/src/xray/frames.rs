@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io::Cursor, mem, time::Duration};
 
 use tungstenite::protocol::frame::FrameHeader;
 
-/// How much of a payload is kept, in bytes.
+/// How much of a payload is kept, in bytes: all of it, for most chat messages.
 const PREVIEW: usize = 4096;
 
 /// How long a header may be, in bytes: two, eight for the length, four for the masking key.

@@ -28,6 +28,7 @@ pub struct Row {
     pub event: Event,
 }
 
+/// What happened.
 pub enum Event {
     /// `earlier` are the first lines of the requests before the handshake.
     Open {
@@ -49,6 +50,7 @@ pub enum Event {
         body: Option<String>,
     },
     Frame(Side, Frame),
+    /// A side has ended the connection, or its half of it.
     End(Side, End),
     /// We have dropped the connection. `first` is who ended it.
     Gone {
@@ -61,6 +63,7 @@ pub enum Event {
     Gap(u64),
 }
 
+/// Who sends, or who ends a connection.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Side {
     Client,

@@ -399,6 +399,25 @@ async fn requests_before_the_handshake_are_shown_by_their_first_line() {
 }
 
 #[tokio::test]
+async fn of_many_long_requests_the_latest_are_shown_by_their_beginning() {
+    let mut tapped = Tapped::new();
+
+    for number in 1..=25 {
+        let path = format!("/{number}/{}", "●".repeat(1000));
+        tapped.tap.received(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes());
+        tapped.tap.sent(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    }
+    tapped.tap.received(upgrade("/ws", ANA).as_bytes());
+    let rows = tapped.end().await;
+
+    let earlier = rows.of("tcp")[0]["earlier"].as_array().expect("they are shown");
+    let lines: Vec<_> = earlier.iter().filter_map(Value::as_str).collect();
+    assert_eq!(lines.len(), 20, "five are forgotten");
+    assert!(lines[0].starts_with("GET /6/"), "the first five: {}", lines[0]);
+    assert!(lines.iter().all(|line| line.chars().count() == 200), "each is cut");
+}
+
+#[tokio::test]
 async fn no_secret_is_in_any_row() {
     let server = serve().await;
     let mut rows = server.rows(0xaa);
