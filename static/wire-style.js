@@ -176,8 +176,8 @@ export const STYLE = `
     .view:not(.open) .hex { display: block; }
   }
   @container wire (1000px <= width < 1500px) {
-    .open { --share: 20cqi; --bytes: 0px; }
-    .open .bytes { visibility: hidden; }
+    .open { --share: 15cqi; }
+    .open :is(.row, .names) { column-gap: 10px; }
     .panel { width: 40cqi; }
     :host([large]) .open { --kind: 0px; }
     :host([large]) .open .kind { visibility: hidden; }

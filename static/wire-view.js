@@ -27,6 +27,10 @@ import { watchXray } from "./xray.js";
 /** How often a screen reader is told, at most, that rows have come, in milliseconds. */
 const NEWS = 15_000;
 
+const GONE = "The server is gone. We go on asking for it.";
+const REFUSED =
+  "The server answers, but it does not let this window look on. We go on asking.";
+
 const KEYS = "↑ ↓ choose · Enter opens · Esc closes · / filters";
 
 class WireView extends HTMLElement {
@@ -167,12 +171,18 @@ class WireView extends HTMLElement {
   /** The same for a page that knows of X-ray. What has been shown is not shown again. */
   xray({ server = "" } = {}) {
     this.#isXray = true;
+    let now;
     return watchXray({
       server,
       seen: this.#seen,
       onRows: (rows) => this.add(rows),
       onState: (state) => {
-        if (state === "lost") this.#say("The server is gone. We go on asking for it.");
+        now = state;
+        if (state === "lost")
+          describeServer(server).then((about) => {
+            if (now === "open") return; // It has let us in meanwhile.
+            this.#say(about ? REFUSED : GONE);
+          });
         if (state === "replaced") this.#say("Too many windows look on. This one ended.");
         if (state === "open") this.#say("");
         if (state === "restarted") this.#restart();

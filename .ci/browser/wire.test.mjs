@@ -472,7 +472,10 @@ describe("transcripts of sessions", () => {
   });
 });
 
-/** A page with nothing but a wire view, of a server. */
+/**
+ * Opens a page with nothing but a wire view, of a server. Whoever starts a server for it stops it after the page has
+ * been closed, so `t.after` comes below: the view would ask the server whether it is gone.
+ */
 async function wire(t, server, { attributes = "", ...options } = {}) {
   const html = `<!doctype html><html lang="en"><head><title>The wire view</title>
     <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -575,19 +578,24 @@ describe("the wire view", LIMITS, () => {
     });
   }
 
-  for (const width of [1440, 900, 656, 390])
-    test(`in ${width} pixels, each row has its bytes`, async (t) => {
+  for (const width of [1440, 1280, 1000, 900, 656, 390])
+    test(`in ${width} pixels, each row has its bytes, with the panel, too`, async (t) => {
       const page = await wire(t, server, { viewport: { width, height: 844 } });
       await add(page, threePeople());
       await choose(page, "Hello, everybody!");
       const bytes = chosen(page).locator(".bytes");
       const text = '{"type":"chat","content":"Hello, everybody!"}';
 
-      assert.ok(await bytes.isVisible(), "the size is one of the things one looks for");
-      assert.match(await bytes.innerText(), new RegExp(`^${text.length}\\b`));
-      const { width: room } = await bytes.boundingBox();
-      const needed = await bytes.evaluate(({ scrollWidth }) => scrollWidth);
-      assert.ok(room > 10 && needed <= Math.ceil(room), `${needed} in ${room} pixels`);
+      for (const when of ["without the panel", "with it"]) {
+        assert.ok(await bytes.isVisible(), `${when}, people look for the size`);
+        assert.match(await bytes.innerText(), new RegExp(`^${text.length}\\b`), when);
+        const { width: room } = await bytes.boundingBox();
+        const needed = await bytes.evaluate(({ scrollWidth }) => scrollWidth);
+        assert.ok(room > 10 && needed <= Math.ceil(room), `${when}: ${needed} in ${room}`);
+        const { width: words } = await chosen(page).locator(".says").boundingBox();
+        assert.ok(words > 130, `${when} the text has ${words} pixels`);
+        await page.keyboard.press("Enter");
+      }
     });
 
   test("on a phone, lanes fold into names", async (t) => {
@@ -1196,8 +1204,8 @@ describe("X-ray and the recorder", LIMITS, () => {
   ]) {
     test(`a conversation in rooms, seen by ${name}, is a true transcript`, async (t) => {
       const server = await start("lesson_07_rooms");
-      t.after(() => server.stop());
       const page = await wire(t, server, options);
+      t.after(() => server.stop());
       await follow(page);
 
       await connect(page, "ana", "/ws/chat/rust/ana");
@@ -1225,8 +1233,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
     test(`a token, seen by ${name}, is in no row, and the transcript signs in`, async (t) => {
       const server = await start("lesson_08_auth");
-      t.after(() => server.stop());
       const page = await wire(t, server, options);
+      t.after(() => server.stop());
       await follow(page);
 
       const token = await page.evaluate(async () => {
@@ -1256,11 +1264,11 @@ describe("X-ray and the recorder", LIMITS, () => {
       [WITHOUT, "a browser hides the reason"],
     ]) {
       const server = await start("lesson_07_rooms");
-      t.after(() => server.stop());
       const page = await wire(t, server, {
         ...options,
         excused: [/Unexpected response code/],
       });
+      t.after(() => server.stop());
       await follow(page);
 
       await connect(page, "eve", "/ws/chat/no%20spaces/eve");
@@ -1274,8 +1282,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
   test("masks and the handshake of a real connection are right", async (t) => {
     const server = await start("lesson_01_echo");
-    t.after(() => server.stop());
     const page = await wire(t, server);
+    t.after(() => server.stop());
     await follow(page);
     await connect(page, "ana", "/ws");
     await say(page, "ana", "Hello");
@@ -1298,8 +1306,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
   test("a label stays with its connection, however many are opened at once", async (t) => {
     const server = await start("lesson_01_echo");
-    t.after(() => server.stop());
     const page = await wire(t, server);
+    t.after(() => server.stop());
     await follow(page);
 
     await page.evaluate(async () => {
@@ -1326,8 +1334,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
   test("a token for the cookie is made once, and labels change", async (t) => {
     const server = await start("lesson_01_echo");
-    t.after(() => server.stop());
     const page = await wire(t, server);
+    t.after(() => server.stop());
 
     const cookies = await page.evaluate(async () => {
       const { mark } = await import("/xray.js");
@@ -1346,6 +1354,26 @@ describe("X-ray and the recorder", LIMITS, () => {
       ["ana", "", "José-7_xpath", "a".repeat(20)],
       "nothing in a label can end it",
     );
+  });
+
+  test("a view that the server refuses does not say that the server is gone", async (t) => {
+    const server = await start("lesson_01_echo");
+    const refusesCookies = () =>
+      Object.defineProperty(Document.prototype, "cookie", {
+        get: () => `xray=${"0".repeat(32)}.ana`, // The browser sends none.
+        set() {},
+      });
+    const page = await wire(t, server, {
+      prepare: (page) => page.addInitScript(refusesCookies),
+      excused: [/Unexpected response code: 400/],
+    });
+
+    t.after(() => server.stop());
+    await follow(page);
+
+    const status = page.locator("wire-view .status", { hasText: "." });
+    const sentence = await status.textContent();
+    assert.match(sentence, /^The server answers, but it does not let this window look on\./);
   });
 
   test("when the server is restarted the view says so, and goes on with the new one", async (t) => {
@@ -1387,8 +1415,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
   test("a viewer that comes back to the same server shows no row twice", async (t) => {
     const server = await start("lesson_01_echo");
-    t.after(() => server.stop());
     const page = await wire(t, server);
+    t.after(() => server.stop());
     const rows = await page.evaluate(async () => {
       const { mark, watchXray } = await import("/xray.js");
       const { WebSocket } = globalThis;
@@ -1434,8 +1462,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
   test("rows are told apart by their numbers, and programs by their ids", async (t) => {
     const server = await start("lesson_01_echo");
-    t.after(() => server.stop());
     const page = await wire(t, server);
+    t.after(() => server.stop());
 
     const seen = await page.evaluate(async () => {
       const { watchXray } = await import("/xray.js");
@@ -1485,8 +1513,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
   test("a flood in one write loses no row without a count of it", async (t) => {
     const server = await start("lesson_01_echo");
-    t.after(() => server.stop());
     const page = await wire(t, server);
+    t.after(() => server.stop());
     await follow(page);
     const cookie = await page.evaluate(() => document.cookie);
     const FRAMES = 2_000;
@@ -1520,8 +1548,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
   test("the recorder puts a Blob where it was sent, though reading it takes a while", async (t) => {
     const server = await start("lesson_01_echo");
-    t.after(() => server.stop());
     const page = await wire(t, server, WITHOUT);
+    t.after(() => server.stop());
     await follow(page);
     await connect(page, "ana", "/ws");
 
@@ -1540,8 +1568,8 @@ describe("X-ray and the recorder", LIMITS, () => {
 
   test("the recorder gives the window its own class back", async (t) => {
     const server = await start("lesson_01_echo");
-    t.after(() => server.stop());
     const page = await wire(t, server, WITHOUT);
+    t.after(() => server.stop());
 
     const isBack = await page.evaluate(async () => {
       const before = globalThis.WebSocket;
