@@ -95,7 +95,8 @@ export function openRoom(container, path, options) {
       if (isLeaving || mine !== socket) return mine.close(1000);
 
       show(`Connected as ${me}.`);
-      takeFocus(text, container);
+      const isOnProjector = log.closest("dialog"); // The field is out of reach then.
+      takeFocus(isOnProjector ? log : text, container);
       projector.update();
       if (lastSeq === undefined) return;
 

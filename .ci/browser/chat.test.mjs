@@ -801,6 +801,8 @@ describe("the chat room", LIMITS, () => {
     await page.keyboard.press("Enter");
 
     await sees(page, "#projector #state", "Connected as ana.", "Ana is back");
+    const focused = await page.evaluate(() => document.activeElement.id);
+    assert.equal(focused, "log", "the arrow keys scroll: the field is out of reach");
   });
 
   for (const colorScheme of ["light", "dark"]) {
