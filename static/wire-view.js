@@ -15,6 +15,7 @@
 import { make } from "./elements.js";
 import { describeServer } from "./lab-json.js";
 import { recordSockets, rowsOfPage } from "./socket-recorder.js";
+import { withStorage } from "./storage.js";
 import { detail } from "./wire-detail.js";
 import { Lanes, WireList } from "./wire-list.js";
 import { WireLog } from "./wire-log.js";
@@ -30,6 +31,9 @@ const NEWS = 15_000;
 const GONE = "The server is gone. We go on asking for it.";
 const REFUSED =
   "The server answers, but it does not let this window look on. We go on asking.";
+
+/** What remembers that somebody has chosen large type, for the next page. */
+const LARGE = "wire-large";
 
 const KEYS = "↑ ↓ choose · Enter opens · Esc closes · / filters";
 
@@ -55,7 +59,10 @@ class WireView extends HTMLElement {
     total: () => this.#time(),
     copy: () => this.#copy(),
     download: () => this.#download(),
-    large: () => (this.large = !this.large),
+    large: () => {
+      this.large = !this.large;
+      withStorage((storage) => storage.setItem(LARGE, this.large));
+    },
   });
   #names = make("div", { className: "names", ariaHidden: "true" });
   #messages = make("div", { className: "list", role: "listbox", tabIndex: 0 });
@@ -92,6 +99,7 @@ class WireView extends HTMLElement {
     this.shadowRoot.addEventListener("keydown", (event) => this.#press(event));
     new ResizeObserver(() => this.#resize()).observe(this.#messages);
     this.#drawLanes();
+    if (withStorage((storage) => storage.getItem(LARGE)) === "true") this.large = true;
     this.#draw();
   }
 

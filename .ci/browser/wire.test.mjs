@@ -720,6 +720,20 @@ describe("the wire view", LIMITS, () => {
     assert.deepEqual([await size(), await pressed()], ["14px", "false"]);
   });
 
+  test("large type is remembered by the next page, and so is the usual size", async (t) => {
+    const page = await openWindow(t, `${server.url}/lab.html`);
+    const size = () =>
+      page.locator("wire-view .view").evaluate((view) => getComputedStyle(view).getPropertyValue("--type"));
+    const large = page.getByRole("button", { name: "Large type" });
+
+    for (const expected of ["21px", "14px"]) {
+      await large.click();
+      await page.reload();
+      await large.waitFor();
+      assert.equal(await size(), expected, "the same as before the reload");
+    }
+  });
+
   test("in JSON, values stand out from what holds them together", async (t) => {
     const page = await wire(t, server);
     const talk = new Conversation();
