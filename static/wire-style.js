@@ -27,7 +27,7 @@ export const STYLE = `
   .toolbar { grid-area: toolbar; display: flex; flex-wrap: wrap; gap: 6px 16px;
     justify-content: space-between; padding: 8px 12px; border-block-end: 1px solid var(--line); }
   .toolbar [role="group"] { display: flex; gap: 4px; align-items: center; }
-  .toolbar .filters { flex: 1 1 0; gap: 10px; min-width: min-content; }
+  .toolbar .filters { flex: 1 1 auto; gap: 10px; min-width: min-content; }
   button, input { min-height: 30px; padding: 2px 7px; font: inherit; color: inherit;
     background: var(--card); border: 1px solid var(--line); border-radius: 6px;
     white-space: nowrap; }
@@ -199,6 +199,7 @@ export const STYLE = `
     input { flex: 0 0 9rem; }
     .names { display: none; }
     .toolbar .filters { flex: none; flex-wrap: nowrap; min-width: 0; }
+    .toolbar .clients { flex: none; flex-wrap: nowrap; }
     .row { grid: auto auto / auto auto 1fr auto; gap: 5px 10px; align-content: center;
       align-items: baseline; }
     .row .who { grid-column: 1; position: static; width: auto; height: auto; font-weight: 600;

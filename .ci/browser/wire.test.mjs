@@ -705,6 +705,20 @@ describe("the wire view", LIMITS, () => {
     assert.deepEqual(boxes.filter(isOut), [], "no mouse gets to what is out of sight");
   });
 
+  for (const width of [390, 912, 1032]) {
+    test(`${width} pixels are enough for the filters of four clients in one line`, async (t) => {
+      const page = await wire(t, server, { viewport: { width, height: 808 } });
+      await add(page, threePeople());
+
+      const chips = page.locator("wire-view .clients button");
+      const tops = await chips.evaluateAll((all) =>
+        all.map((chip) => chip.getBoundingClientRect().top),
+      );
+      assert.equal(tops.length, 4, "Ana, Ben, Cem and Eve");
+      assert.equal(new Set(tops).size, 1, "a column of them would leave no room for rows");
+    });
+  }
+
   test("the switch for large type makes it large, and the usual size again", async (t) => {
     const page = await wire(t, server);
     await add(page, threePeople());
