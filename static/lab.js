@@ -216,6 +216,6 @@ function offerTranscripts() {
   const first = about.transcripts[0]?.name ?? "";
   pick.value = kept.get("transcript") ?? (kept.has("text") ? "" : first);
   text.value = kept.get("text") ?? "";
-  replay.open = kept.has("transcript") || kept.has("text");
+  replay.open ||= kept.has("transcript") || kept.has("text");
   load();
 }
