@@ -26,7 +26,6 @@ describe("what a page loads", LIMITS, () => {
   for (const { name, file, most, open, what = "" } of PAGES) {
     test(`${file}${what}: ${most} kB of scripts and styles at most, and all is ours`, async (t) => {
       const server = await start(name);
-      t.after(() => server.stop());
       const urls = [];
       const files = [];
       const page = await openWindow(t, `${server.url}/${file}`, {
@@ -39,6 +38,7 @@ describe("what a page loads", LIMITS, () => {
           });
         },
       });
+      t.after(() => server.stop()); // After the window, which may still ask for something.
       await open?.(page);
       await page.waitForLoadState("networkidle");
 
