@@ -162,7 +162,10 @@ function inThePage() {
           ),
         ),
         ...found("in forced colours one cannot see its focus", focusable.filter((e) => !hasFocusRing(e))),
-        ...found("this moves, though less motion is asked for", elements.filter(moves)),
+        ...found(
+          "this moves, though less motion is asked for",
+          [document.documentElement, document.body, ...elements].filter(moves),
+        ),
         ...document.getAnimations().map((a) => `this goes on moving: ${a.animationName ?? a.transitionProperty}`),
       ];
       focused?.focus({ preventScroll: true });
