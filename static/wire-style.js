@@ -84,10 +84,10 @@ export const STYLE = `
 
   .lanes { position: relative; align-self: stretch; }
   .lanes > * { --x: calc((var(--at) + 0.5) * var(--lane)); position: absolute; }
-  .names b { inset-block-start: 50%; inset-inline-start: var(--x); max-width: calc(var(--lane) + 10px);
+  .names b { inset-block-start: 50%; inset-inline-start: var(--x); width: max-content; max-width: calc(var(--lane) + 10px);
     padding: 4px min(8px, calc(var(--lane) / 13)); overflow: hidden;
     font-size: clamp(10px, calc(var(--lane) / 4.4), var(--small)); text-overflow: ellipsis; color: var(--hue);
-    border-radius: 1em; transform: translate(-50%, -50%);
+    text-align: center; white-space: normal; border-radius: 1em; transform: translate(-50%, -50%);
     background: color-mix(in srgb, var(--hue) 14%, transparent); }
   .names .server { color: var(--ink); background: none; border: 1px solid var(--edge); }
   i { inset: 0 auto 0 var(--x); border-inline-start: 2px solid var(--hue); opacity: 0.6;
@@ -198,7 +198,7 @@ export const STYLE = `
     button, input { min-height: 40px; flex: none; }
     input { flex: 0 0 9rem; }
     .names { display: none; }
-    .toolbar .filters { flex: none; flex-wrap: nowrap; min-width: 0; }
+    .toolbar :is(.filters, .clients) { flex: none; flex-wrap: nowrap; min-width: 0; }
     .toolbar .clients { flex: none; flex-wrap: nowrap; }
     .row { grid: auto auto / auto auto 1fr auto; gap: 5px 10px; align-content: center;
       align-items: baseline; }
