@@ -199,7 +199,6 @@ export const STYLE = `
     input { flex: 0 0 9rem; }
     .names { display: none; }
     .toolbar :is(.filters, .clients) { flex: none; flex-wrap: nowrap; min-width: 0; }
-    .toolbar .clients { flex: none; flex-wrap: nowrap; }
     .row { grid: auto auto / auto auto 1fr auto; gap: 5px 10px; align-content: center;
       align-items: baseline; }
     .row .who { grid-column: 1; position: static; width: auto; height: auto; font-weight: 600;
