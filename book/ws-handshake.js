@@ -6,7 +6,7 @@
 // A script sees nothing of a handshake. The server's X-ray does, and reports it to us.
 
 import { make } from "../static/elements.js";
-import { BOOK, describeServer, whyNoAnswer } from "../static/lab-json.js";
+import { BOOK_ORIGINS, describeServer, whyNoAnswer } from "../static/lab-json.js";
 import { detail } from "../static/wire-detail.js";
 import { Rows } from "../static/wire-rows.js";
 import { STYLE } from "../static/wire-style.js";
@@ -74,7 +74,7 @@ class WsHandshake extends HTMLElement {
   /** Connects, shows what came over the wire, and gives a sentence about it. */
   async #handshake() {
     if (!["localhost", "127.0.0.1"].includes(location.hostname))
-      return `This works at ${BOOK[0]}, where \`mdbook serve book\` shows it.`;
+      return `This works at ${BOOK_ORIGINS[0]}, where \`mdbook serve book\` shows it.`;
     const about = await describeServer(this.server);
     if (!about) return this.#noAnswer();
     if (!about.xray)

@@ -1,7 +1,7 @@
-// What a server of the course says about itself, to the lab and to pages of the book.
+// What a server says about itself, to the lab and to pages of the book.
 
-/** Where `mdbook serve book` shows the book. Programs of the course answer its pages there. */
-export const BOOK = ["http://127.0.0.1:3000", "http://localhost:3000"];
+/** Where `mdbook serve` shows the book. Our servers answer its pages there. */
+export const BOOK_ORIGINS = ["http://127.0.0.1:3000", "http://localhost:3000"];
 
 /**
  * Resolves to the `package` that runs, the `path` where its clients connect, `messages` and
@@ -18,16 +18,16 @@ export async function describeServer(server = "") {
 }
 
 /**
- * Why a server does not answer this page of the book: `answers` says whether it answers
+ * Why a server does not answer a page of another origin: `answers` says whether it answers
  * anybody, and `sentence`, unless it is empty, that it does not know the page's address.
  */
 export async function whyNoAnswer(server) {
   const asked = fetch(server, { mode: "no-cors", credentials: "omit" });
   const answers = await asked.then(() => true, () => false);
   const { origin } = location;
-  const isKnown = BOOK.includes(origin) || origin === new URL(server).origin;
+  const isKnown = BOOK_ORIGINS.includes(origin) || origin === new URL(server).origin;
   const sentence =
-    `A server answers at ${server}, but not to the pages of ${origin}. Programs of the ` +
-    `course know the book at ${BOOK.join(" and ")}. Open it there: mdbook serve book`;
+    `A server answers at ${server}, but not to the pages of ${origin}. Open this page at ` +
+    `${BOOK_ORIGINS.join(" or ")}, where it is known: mdbook serve book`;
   return { answers, sentence: answers && !isKnown ? sentence : "" };
 }

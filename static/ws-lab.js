@@ -139,7 +139,7 @@ class WsLab extends HTMLElement {
     const start = wanted ? `Start one: cargo run -p ${wanted}` : "";
     const about = await describeServer(this.server);
     if (!about) {
-      // Perhaps it is the reader's own program, or it does not know the book at this address.
+      // Perhaps it is the reader's own program, or it does not know this page's address.
       const { answers, sentence } = await whyNoAnswer(this.server);
       if (answers) return { doubt: sentence };
       return { problem: `No server answers at ${this.server}. ${start}` };

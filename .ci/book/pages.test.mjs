@@ -247,7 +247,7 @@ test("the handshake page says so if the book is served where no server answers i
 
   const sentence = await element.locator("output").innerText();
   assert.match(sentence, /^A server answers at .*, but not to the pages of /);
-  assert.match(sentence, /know the book at http:\/\/127\.0\.0\.1:3000 and .*\. Open it there/);
+  assert.match(sentence, /Open this page at http:\/\/127\.0\.0\.1:3000 or .*, where it is known/);
 });
 
 test("a transcript says so, too, if a line is false there", { timeout: 60_000 }, async (t) => {
@@ -265,7 +265,7 @@ test("a transcript says so, too, if a line is false there", { timeout: 60_000 },
   assert.equal(wrong.length, 1, "a server with sign-in rejects what it does not know");
   const said = await page.locator("ws-lab output").first().innerText();
   assert.match(said, /^Line \d+ is false\. A server answers at .*, but not to the pages of /);
-  assert.match(said, /know the book at http:\/\/127\.0\.0\.1:3000 and .*: mdbook serve book$/);
+  assert.match(said, /Open this page at http:\/\/127\.0\.0\.1:3000 or .*: mdbook serve book$/);
 
   await page.goto(other.at("lessons/01-echo.html"));
   assert.deepEqual(await replay(page, 0, echo.url), [], "lesson 01 accepts every page");

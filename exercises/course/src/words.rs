@@ -100,13 +100,12 @@ pub const PAGES: &[Row] = &[
     ("as lesson 08 gives it", "as the server gives it"),
     ("a page of the book, which has another origin,", "a page of another origin"),
     ("// It may be on a page of the book. Without", "// Without"),
-    ("      if (wanted === \"exercises\" && running === \"solutions\") return;\n", ""),
-    (
-        "It is no program of the course, but perhaps the reader's own, which we may not ask.",
-        "It has no lab, or we may not ask.",
-    ),
+    ("    if (wanted === \"exercises\" && running === \"solutions\") return {};\n", ""),
+    ("Where `mdbook serve` shows the book. Our", "Pages of this machine. Our"),
+    ("answer its pages there.", "answer them, too."),
+    ("and to pages of the book.", "and to pages of other origins."),
+    ("where it is known: mdbook serve book`", "where it is known.`"),
     ("any server of the course reads", "the server reads"),
-    ("// No server of the course.", "// It has no lab."),
 ];
 
 /// In the test client.
