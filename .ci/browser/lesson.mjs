@@ -141,7 +141,8 @@ export function everyPage(lesson, options) {
     await enter(page, "ana");
     await page.getByRole("button", { name: "Wire", exact: true }).click();
     const where = () => document.activeElement.id;
-    await page.locator("wire-view .list").waitFor(); // It needs the server for its script.
+    // It needs the server for its script, and X-ray for the upgrade.
+    await page.locator("wire-view .request").first().waitFor();
     assert.equal(await page.evaluate(where), "wire", "the drawer is open");
 
     await server.stop();
