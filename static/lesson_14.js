@@ -9,6 +9,7 @@ import { make, takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
 import { reconnect } from "./reconnect.js";
+import { renameDialog } from "./rename-dialog.js";
 import { drawRows } from "./rows.js";
 import { whoAmI } from "./server.js";
 import { signInForm } from "./sign-in.js";
@@ -28,7 +29,9 @@ const talk = document.querySelector("#talk");
 const add = document.querySelector("#add");
 const again = document.querySelector("#again");
 const dialog = document.querySelector("#rename");
-const rename = document.querySelector("#rename form");
+const askForName = renameDialog(dialog, (id, name) =>
+  ask("PATCH", `${USERS}/${id}`, { name }).then(() => "", ({ message }) => message),
+);
 const { order, seconds } = again.elements;
 
 /** A copy of the list. Its rows are those that the server had at its version. */
@@ -66,9 +69,6 @@ class Replica {
 let replica;
 let socket;
 let me;
-
-/** Whom the dialog is about: a new object each time, so that two can be told apart. */
-let renamed;
 
 const tries = reconnect({ connect, onWait: count, onGiveUp: giveUp });
 
@@ -269,29 +269,4 @@ add.addEventListener("submit", async (event) => {
 
   const { name, email } = add.elements;
   if (await change("POST", null, { name: name.value, email: email.value })) add.reset();
-});
-
-function askForName(id, name) {
-  const { text, answer } = rename.elements;
-  renamed = { id };
-  text.value = name;
-  answer.value = ""; // It was about another name.
-  dialog.showModal();
-  text.select();
-}
-
-dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close());
-
-rename.addEventListener("submit", async (event) => {
-  event.preventDefault(); // The form stays until the server has accepted what is in it.
-
-  const user = renamed;
-  const { text, answer } = rename.elements;
-  const asked = ask("PATCH", `${USERS}/${user.id}`, { name: text.value });
-  const error = await asked.then(() => null, (reason) => reason);
-  if (user !== renamed || !dialog.open) return; // Nobody waits for this answer any more.
-
-  if (!error) return dialog.close();
-  answer.value = error.message;
-  text.focus();
 });

@@ -6,6 +6,7 @@
 
 import { make } from "./elements.js";
 import { ApiError, ask, subscribe } from "./live.js";
+import { renameDialog } from "./rename-dialog.js";
 import { drawRows } from "./rows.js";
 
 const state = document.querySelector("#users-state");
@@ -13,10 +14,10 @@ const body = document.querySelector("#users tbody");
 const add = document.querySelector("#add-user");
 const reply = document.querySelector("#users-reply");
 const dialog = document.querySelector("#rename");
-const rename = document.querySelector("#rename form");
 
-/** Whom the dialog is about: a new object each time, so that two can be told apart. */
-let renamed;
+const askForName = renameDialog(dialog, (id, name) =>
+  change("PATCH", `/users/${id}`, { name }),
+);
 
 /**
  * Subscribes to the users, and calls `onSignedOut` with a sentence when only a new sign-in can
@@ -56,7 +57,7 @@ function newRow({ id }) {
   const edit = make("button", { type: "button", textContent: "Rename" });
   const remove = make("button", { type: "button", textContent: "Delete" });
   const row = make("tr", {}, make("td", {}), make("td", {}, edit, remove));
-  edit.addEventListener("click", () => askForName(row));
+  edit.addEventListener("click", () => askForName(id, row.dataset.name));
   remove.addEventListener("click", async () => {
     reply.value = await change("DELETE", `/users/${id}`);
   });
@@ -81,30 +82,6 @@ async function change(method, path, body) {
     return error instanceof ApiError ? error.message : "No server answers.";
   }
 }
-
-function askForName({ dataset: { id, name } }) {
-  const { text, answer } = rename.elements;
-  renamed = { id };
-  text.value = name;
-  answer.value = ""; // It was about another name.
-  dialog.showModal();
-  text.select();
-}
-
-dialog.querySelector("[type=button]").addEventListener("click", () => dialog.close());
-
-rename.addEventListener("submit", async (event) => {
-  event.preventDefault(); // The form stays until the server has accepted what is in it.
-
-  const user = renamed;
-  const { text, answer } = rename.elements;
-  const problem = await change("PATCH", `/users/${user.id}`, { name: text.value });
-  if (user !== renamed || !dialog.open) return; // Nobody waits for this answer any more.
-
-  if (!problem) return dialog.close();
-  answer.value = problem;
-  text.focus();
-});
 
 add.addEventListener("submit", async (event) => {
   event.preventDefault();
