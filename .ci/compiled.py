@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tomllib
 
 NAME = "all_features"
@@ -60,8 +61,32 @@ def dependencies(manifest):
                 yield f"{place}dependencies", name, entry.get("features", [])
 
 
+def tracked_files(root):
+    """The files of a repository that git knows, or could know."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=root, check=True, capture_output=True, text=True,
+    ).stdout
+    return [file for file in listed.split("\0") if file and (root / file).is_file()]
+
+
+def copy_file(root, file, copy, change=lambda file, manifest: manifest):
+    """Gives a copy this file as it has to be there. One that is so already keeps its time.
+
+    `change` says what else becomes of a Cargo.toml."""
+    data = (root / file).read_bytes()
+    target = copy / file
+    if target.name == "Cargo.toml":
+        data = change(file, manifest_in_copy(file, data.decode(), copy)).encode()
+    if not target.exists() or target.read_bytes() != data:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
 def link_compiled(old, new):
-    """Gives one target folder what another one has, as links: they take no time and no room."""
+    """Gives a new target folder what another one has, as links: they take no time and no room."""
+    if new.exists():
+        return
     for folder in (".fingerprint", "build", "deps"):
         if (old / "debug" / folder).exists():
             shutil.copytree(old / "debug" / folder, new / "debug" / folder, copy_function=os.link)
