@@ -127,12 +127,7 @@ mod tests {
             assert!(response.is_none(), "it is not complete");
         };
 
-        feed(
-            b"HTTP/1.1 404 Not Found
-content-length: 99999999
-
-",
-        );
+        feed(b"HTTP/1.1 404 Not Found\r\ncontent-length: 99999999\r\n\r\n");
         for _ in 0..100 {
             feed(&[b'a'; 10_000]);
         }
