@@ -129,6 +129,12 @@ impl Username {
     }
 }
 
+impl RoomName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A name in its one normal form, NFC, in which "é" is one character and not two.
 ///
 /// Why? A keyboard may send either, and both should be the same name.
@@ -178,6 +184,12 @@ impl TryFrom<String> for Content {
                 "content has {length} characters, the limit is {CONTENT_LIMIT}"
             )),
         }
+    }
+}
+
+impl Content {
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

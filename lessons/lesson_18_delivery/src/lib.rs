@@ -1,0 +1,13 @@
+//! The part of lesson 18 that does not depend on where the log is kept, and the log on
+//! SQLite. A program puts them together (`main.rs`).
+
+mod log;
+mod message;
+mod protocol;
+mod rooms;
+mod sqlite;
+mod ws;
+
+pub use rooms::{RoomManager, list_rooms};
+pub use sqlite::SqliteLog;
+pub use ws::ws_handler;

@@ -1,0 +1,292 @@
+//! The log on SQLite: one connection, off the async threads, and one commit for all that
+//! waits.
+
+use std::{
+    env,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use lesson_08_auth::RoomName;
+use rusqlite::{
+    Connection, OptionalExtension, Result, ToSql, Transaction,
+    TransactionBehavior::Immediate, params, types::FromSqlError,
+};
+use rusqlite_migration::{M as Migration, Migrations};
+use tokio::{
+    spawn,
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+    time::timeout,
+};
+use tracing::{error, warn};
+
+use crate::{
+    log::{AppendError, Draft, Log, LogEntry, Page, Receipt, Seq, Unavailable},
+    protocol::MessageId,
+    rooms::RoomManager,
+};
+
+const MIGRATIONS: &[Migration] =
+    &[Migration::up(include_str!("../migrations/1_log.sql"))];
+
+/// What SQLite calls a database without a file. It is empty, and ends with the program.
+const IN_MEMORY: &str = ":memory:";
+
+/// How many jobs may wait for the disk, and so how many chats one commit can have.
+const QUEUE_SIZE: usize = 256;
+
+/// How many chats of a room are kept. Whoever comes back later than that gets a gap.
+const CHATS_KEPT: Seq = 1_000;
+
+/// How many ids are kept, in all rooms together. A chat that is sent again after so many
+/// others is new.
+const IDS_KEPT: i64 = 1_000_000;
+
+/// How many chats a page has at most. With the longest content, that is 250 kB.
+const PAGE_SIZE: i64 = 32;
+
+/// How long a client waits for the disk. Then it is told to try again later.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A log in a file, or in memory.
+pub struct SqliteLog {
+    id: String,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What waits for the disk. A sender that is dropped means that it could not be done.
+enum Job {
+    Append(Draft, oneshot::Sender<Result<Seq, AppendError>>),
+    Read(RoomName, Seq, oneshot::Sender<Page>),
+}
+
+impl SqliteLog {
+    /// Opens the file that `DATABASE` names, or else a database in memory. It delivers to
+    /// `rooms`.
+    ///
+    /// The error is a sentence for the person who started the program.
+    pub fn from_env(rooms: RoomManager) -> Result<Self, String> {
+        let path = env::var_os("DATABASE").filter(|path| !path.is_empty());
+        let path = path.unwrap_or_else(|| {
+            warn!("DATABASE is not set: all chats end with this program");
+            IN_MEMORY.into()
+        });
+        Self::open(&path, rooms).map_err(|reason| {
+            format!("DATABASE={} cannot be used: {reason}.", path.display())
+        })
+    }
+
+    /// Opens a file, or creates it.
+    pub fn open(path: impl AsRef<Path>, rooms: RoomManager) -> Result<Self, String> {
+        let mut connection = Connection::open(path).map_err(|error| error.to_string())?;
+        let id = prepare(&mut connection).map_err(|error| error.to_string())?;
+
+        let (jobs, queue) = mpsc::channel(QUEUE_SIZE);
+        spawn(work(queue, Worker { connection, rooms }));
+        Ok(Self { id, jobs })
+    }
+}
+
+/// Sets the connection up, and reads the id of the log.
+fn prepare(connection: &mut Connection) -> Result<String, rusqlite_migration::Error> {
+    // What a room is sent has to come from one process.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Each commit waits for the disk, not for the kernel's cache alone: what is acknowledged
+    // has to outlive a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Migrations::from_slice(MIGRATIONS).to_latest(connection)?;
+    Ok(connection.query_row("SELECT id FROM log", [], |row| row.get(0))?)
+}
+
+impl Log for SqliteLog {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    async fn append(&self, draft: Draft) -> Receipt {
+        let (sender, receipt) = oneshot::channel();
+        // If that takes too long, the sender is dropped, and the receipt is an error.
+        let _ = timeout(TIMEOUT, self.jobs.send(Job::Append(draft, sender))).await;
+
+        async {
+            let answer = timeout(TIMEOUT, receipt).await.ok().and_then(Result::ok);
+            answer.unwrap_or(Err(AppendError::Unavailable))
+        }
+        .boxed()
+    }
+
+    async fn read(&self, room: &RoomName, after: Seq) -> Result<Page, Unavailable> {
+        let (sender, page) = oneshot::channel();
+        let reading = async {
+            self.jobs.send(Job::Read(room.clone(), after, sender)).await.ok()?;
+            page.await.ok()
+        };
+        timeout(TIMEOUT, reading).await.ok().flatten().ok_or(Unavailable)
+    }
+}
+
+/// Does the jobs, many at once, until nobody is left who could send one.
+async fn work(mut queue: mpsc::Receiver<Job>, worker: Worker) {
+    let worker = Arc::new(Mutex::new(worker));
+    loop {
+        let mut jobs = Vec::new();
+        if queue.recv_many(&mut jobs, QUEUE_SIZE).await == 0 {
+            return;
+        }
+        let worker = worker.clone();
+        // On a thread that may wait for a disk.
+        let done = spawn_blocking(move || {
+            worker.lock().unwrap_or_else(PoisonError::into_inner).work(jobs);
+        });
+        if let Err(panic) = done.await {
+            error!(%panic, "the log has dropped its jobs"); // The next ones are fine.
+        }
+    }
+}
+
+struct Worker {
+    connection: Connection,
+    rooms: RoomManager,
+}
+
+/// What became of a draft.
+enum Appended {
+    New(LogEntry),
+    Known(Seq),
+    IdInUse,
+}
+
+impl Worker {
+    fn work(&mut self, jobs: Vec<Job>) {
+        let (mut drafts, mut senders) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match job {
+                Job::Append(draft, sender) => {
+                    drafts.push(draft);
+                    senders.push(sender);
+                }
+                Job::Read(room, after, sender) => match self.read(&room, after) {
+                    Ok(page) => drop(sender.send(page)), // The client may be gone.
+                    Err(error) => error!(%error, "the log cannot be read"),
+                },
+            }
+        }
+        match self.append_all(drafts) {
+            Ok(results) => {
+                for (result, sender) in results.into_iter().zip(senders) {
+                    let result = match result {
+                        Appended::New(entry) => {
+                            self.rooms.deliver(&entry);
+                            Ok(entry.seq)
+                        }
+                        Appended::Known(seq) => Ok(seq),
+                        Appended::IdInUse => Err(AppendError::IdInUse),
+                    };
+                    drop(sender.send(result)); // The client may be gone.
+                }
+            }
+            Err(error) => error!(%error, "the log cannot be written"),
+        }
+    }
+
+    /// Appends all of them, or none, and returns when they are durable.
+    ///
+    /// One commit for all: waiting for the disk takes longer than all the rest.
+    fn append_all(&mut self, drafts: Vec<Draft>) -> Result<Vec<Appended>> {
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let transaction = self.connection.transaction_with_behavior(Immediate)?;
+        let results: Result<_> =
+            drafts.into_iter().map(|draft| append(&transaction, draft)).collect();
+        let results = results?;
+        transaction.commit()?;
+        Ok(results)
+    }
+
+    fn read(&self, room: &RoomName, after: Seq) -> Result<Page> {
+        let sql = "SELECT coalesce((SELECT last FROM rooms WHERE room = ?1), 0),
+                          (SELECT min(seq) FROM chats WHERE room = ?1)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let (last, first): (Seq, Option<Seq>) =
+            statement.query_row([room.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+
+        let sql = "SELECT seq, sender, id, content, timestamp FROM chats
+                   WHERE room = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let entries = statement
+            .query_map(params![room.as_str(), after, PAGE_SIZE], |row| {
+                Ok(LogEntry {
+                    room: room.clone(),
+                    seq: row.get(0)?,
+                    from: parse(row.get(1)?)?,
+                    id: row.get::<_, Option<_>>(2)?.map(parse).transpose()?,
+                    content: parse(row.get(3)?)?,
+                    timestamp: row.get(4)?,
+                })
+            })?
+            .collect::<Result<_>>()?;
+        Ok(Page { entries, first: first.unwrap_or(last + 1), last })
+    }
+}
+
+/// Appends a chat, unless its sender has used its id before.
+fn append(transaction: &Transaction, draft: Draft) -> Result<Appended> {
+    let Draft { room, from, id, content, timestamp } = draft;
+    let id_text = id.as_ref().map(MessageId::as_str);
+    let run = |sql: &str, params: &[&dyn ToSql]| {
+        transaction.prepare_cached(sql)?.execute(params)
+    };
+
+    // With an id that is null, there is none.
+    let sql = "SELECT ids.room, ids.seq, chats.content
+               FROM ids LEFT JOIN chats USING (room, seq)
+               WHERE ids.sender = ?1 AND ids.id = ?2";
+    let known = transaction
+        .prepare_cached(sql)?
+        .query_row(params![from.as_str(), id_text], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    if let Some((its_room, seq, its_content)) = known {
+        let (its_room, its_content): (String, Option<String>) = (its_room, its_content);
+        // A chat that has been deleted cannot be compared any more.
+        let is_same = its_room == room.as_str()
+            && its_content.is_none_or(|text| text == content.as_str());
+        return Ok(if is_same { Appended::Known(seq) } else { Appended::IdInUse });
+    }
+
+    let sql = "INSERT INTO rooms VALUES (?1, 1)
+               ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last";
+    let seq = transaction
+        .prepare_cached(sql)?
+        .query_row([room.as_str()], |row| row.get::<_, Seq>(0))?;
+    run(
+        "INSERT INTO chats VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![room.as_str(), seq, from.as_str(), id_text, content.as_str(), timestamp],
+    )?;
+    run(
+        "DELETE FROM chats WHERE room = ?1 AND seq <= ?2",
+        params![room.as_str(), seq - CHATS_KEPT],
+    )?;
+    if id.is_some() {
+        run(
+            "INSERT INTO ids (sender, id, room, seq) VALUES (?1, ?2, ?3, ?4)",
+            params![from.as_str(), id_text, room.as_str(), seq],
+        )?;
+        run(
+            "DELETE FROM ids WHERE position <= ?1",
+            params![transaction.last_insert_rowid() - IDS_KEPT],
+        )?;
+    }
+    Ok(Appended::New(LogEntry { room, seq, from, id, content, timestamp }))
+}
+
+/// Reads what was checked before it was written.
+fn parse<T: TryFrom<String, Error = String>>(text: String) -> Result<T> {
+    Ok(T::try_from(text).map_err(|reason| FromSqlError::Other(reason.into()))?)
+}

@@ -1,0 +1,234 @@
+//! One client of the chat: what it sends goes to the log, and what it has not seen comes from
+//! the log and, once it has caught up, from the outbox.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    extract::{
+        Path, Query, State,
+        ws::{Message, close_code},
+    },
+    response::Response,
+};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use lesson_08_auth::{Disconnect, RoomName, Session, SessionUpgrade, encode};
+use serde::Deserialize;
+use tokio::select;
+use tracing::info;
+
+use crate::{
+    log::{AppendError, Log, Page, Seq, Unavailable},
+    message::{Action, handle_message},
+    protocol::{MessageId, ServerMessage},
+    rooms::{Member, Outgoing, RoomManager},
+};
+
+/// How many chats of a client may wait for the log. While there are so many, we do not read
+/// from its connection.
+const MAX_IN_FLIGHT: usize = 32;
+
+/// How much of the outbox is sent at once. A client that is slow, but reads, must be able to
+/// receive it before the deadline of a write.
+const BATCHES_AT_ONCE: usize = 32;
+
+const REPLACED: Disconnect = Disconnect::ByUs(4009, "you have connected again");
+const LOG_UNAVAILABLE: Disconnect =
+    Disconnect::ByUs(close_code::AGAIN, "the log is not available");
+
+/// Where a client left off, as in `?resume=57&log=4f1c…`: the last number that it has seen,
+/// and in which log. A client that has seen nothing yet says `?resume=0`, and a client of
+/// lesson 08 says nothing.
+#[derive(Deserialize)]
+pub struct Position {
+    resume: Option<Seq>,
+    log: Option<String>,
+}
+
+/// The chat, for a path with the name of a `{room}`, and a state that holds an
+/// [`Auth`](lesson_08_auth::Auth), a [`RoomManager`], and a log that delivers to it.
+pub async fn ws_handler<L: Log>(
+    upgrade: SessionUpgrade,
+    Path(room): Path<RoomName>,
+    Query(position): Query<Position>,
+    State(rooms): State<RoomManager>,
+    State(log): State<Arc<L>>,
+) -> Response {
+    upgrade.on_upgrade(|session| handle_socket(session, rooms, room, log, position))
+}
+
+/// Handles one client, from the moment it connects to the moment it is gone.
+async fn handle_socket<L: Log>(
+    mut session: Session,
+    rooms: RoomManager,
+    room: RoomName,
+    log: Arc<L>,
+    position: Position,
+) {
+    // Before it joins, so that a client of lesson 08 gets all that is new from then on.
+    let Ok(newest) = log.read(&room, Seq::MAX).await else {
+        return session.close(&LOG_UNAVAILABLE).await;
+    };
+    let username = session.username.clone();
+    let replace = position.resume.is_some();
+    let Some(member) = rooms.join(room.clone(), username.clone(), replace) else {
+        return session.close(&Disconnect::NAME_TAKEN).await;
+    };
+    let receipts = FuturesOrdered::new();
+    let mut client =
+        Client { session: &mut session, member, log, seen: newest.last, receipts };
+    let Err(disconnect) = client.run(position, newest).await;
+
+    drop(client); // Now, not later: the closing handshake can take a while.
+    session.close(&disconnect).await;
+    info!(%room, %username, ?disconnect, "client disconnected");
+}
+
+/// A member of a room, between the log and the socket.
+struct Client<'a, L> {
+    session: &'a mut Session,
+    member: Member,
+    log: Arc<L>,
+    /// The number of the last chat that was sent to the client. Whatever has a number that is
+    /// not greater was sent before.
+    seen: Seq,
+    /// The chats of the client that the log has not confirmed yet.
+    receipts: FuturesOrdered<BoxFuture<'static, Appended>>,
+}
+
+/// What became of a chat that had this id.
+type Appended = (Option<MessageId>, Result<Seq, AppendError>);
+
+impl<L: Log> Client<'_, L> {
+    /// Carries messages both ways, until one of the two ends the connection.
+    async fn run(
+        &mut self,
+        position: Position,
+        newest: Page,
+    ) -> Result<Infallible, Disconnect> {
+        self.resume(position, newest).await?;
+        self.catch_up().await?;
+
+        let mut queued = Vec::new();
+        loop {
+            select! {
+                received = self.session.recv(), if self.receipts.len() < MAX_IN_FLIGHT => {
+                    self.act(received?).await?;
+                }
+                Some(appended) = self.receipts.next() => self.acknowledge(appended).await?,
+                count = self.member.outbox.recv_many(&mut queued, BATCHES_AT_ONCE) => {
+                    self.send_new(queued.drain(..)).await?;
+                    if count == 0 {
+                        // The outbox was full, or somebody has taken the place of this one.
+                        if !self.member.reopen() {
+                            return Err(REPLACED);
+                        }
+                        self.catch_up().await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Greets a client that resumes, and finds out what it has seen.
+    async fn resume(
+        &mut self,
+        position: Position,
+        newest: Page,
+    ) -> Result<(), Disconnect> {
+        let Some(resume) = position.resume else { return Ok(()) };
+        let log = self.log.id();
+        let is_known =
+            position.log.as_deref() == Some(log) && (0..=newest.last).contains(&resume);
+
+        let mut messages =
+            vec![encode(&ServerMessage::Welcome { log, seq: newest.last })];
+        self.seen = if is_known { resume } else { newest.first - 1 };
+        if !is_known && (resume != 0 || position.log.is_some()) {
+            // What it has seen and what follows do not belong together.
+            messages.push(encode(&ServerMessage::Gap { next: newest.first }));
+        }
+        self.session.send_all(messages.into_iter().map(Message::Text)).await
+    }
+
+    /// Sends what is in the log, and has not been sent.
+    ///
+    /// Why after the join? What the log gets meanwhile waits in the outbox. The other way
+    /// round, what it gets between the last page and the join would be in neither.
+    async fn catch_up(&mut self) -> Result<(), Disconnect> {
+        loop {
+            let page = self.log.read(&self.member.room, self.seen).await;
+            let Page { entries, first, .. } =
+                page.map_err(|Unavailable| LOG_UNAVAILABLE)?;
+            let mut messages = Vec::new();
+            if self.seen + 1 < first {
+                messages.push(encode(&ServerMessage::Gap { next: first }));
+                self.seen = first - 1;
+            }
+            messages
+                .extend(entries.iter().map(|entry| encode(&ServerMessage::Chat(entry))));
+            if messages.is_empty() {
+                return Ok(());
+            }
+            self.session.send_all(messages.into_iter().map(Message::Text)).await?;
+            self.seen = entries.last().map_or(self.seen, |entry| entry.seq);
+        }
+    }
+
+    /// Sends what comes from the outbox, but for chats that have come from the log already.
+    async fn send_new(
+        &mut self,
+        queued: impl Iterator<Item = Outgoing>,
+    ) -> Result<(), Disconnect> {
+        let mut messages = Vec::new();
+        for outgoing in queued {
+            match outgoing {
+                Outgoing::Chat(seq, _) if seq <= self.seen => {}
+                Outgoing::Chat(seq, text) => {
+                    self.seen = seq;
+                    messages.push(text);
+                }
+                Outgoing::Announcements(texts) => messages.extend(texts.iter().cloned()),
+            }
+        }
+        self.session.send_all(messages.into_iter().map(Message::Text)).await
+    }
+
+    /// Does what a message of the client asks for.
+    async fn act(&mut self, message: Message) -> Result<(), Disconnect> {
+        match handle_message(message, &self.member.room, &self.member.username) {
+            Action::Append(draft) => {
+                let id = draft.id.clone();
+                let receipt = self.log.append(draft).await;
+                self.receipts.push_back(receipt.map(|result| (id, result)).boxed());
+                Ok(())
+            }
+            Action::Reply(message) => self.send(&message).await,
+            Action::Ignore => Ok(()),
+        }
+    }
+
+    /// Tells the client what became of its chat, and of those behind it that are ready, too:
+    /// the log commits many at once.
+    async fn acknowledge(&mut self, appended: Appended) -> Result<(), Disconnect> {
+        let mut answers = Vec::new();
+        let mut next = Some(appended);
+        while let Some((id, result)) = next {
+            let answer = match (id, result) {
+                (_, Err(AppendError::Unavailable)) => return Err(LOG_UNAVAILABLE),
+                (Some(id), Ok(seq)) => Some(ServerMessage::Ack { id, seq }),
+                (Some(id), Err(AppendError::IdInUse)) => Some(ServerMessage::Rejected {
+                    id,
+                    message: "this id was used for another message".into(),
+                }),
+                (None, _) => None, // A client of lesson 08 does not ask.
+            };
+            answers.extend(answer.map(|answer| Message::Text(encode(&answer))));
+            next = self.receipts.next().now_or_never().flatten();
+        }
+        self.session.send_all(answers).await
+    }
+
+    async fn send(&mut self, message: &ServerMessage<'_>) -> Result<(), Disconnect> {
+        self.session.send_all([Message::Text(encode(message))]).await
+    }
+}
