@@ -92,8 +92,9 @@ impl SqliteLog {
 
 /// Sets the connection up, and reads the id of the log.
 fn prepare(connection: &mut Connection) -> Result<String, rusqlite_migration::Error> {
-    // What a room is sent has to come from one process.
+    // One process has the file: what others append would not be delivered here.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // Each commit waits for the disk, not for the kernel's cache alone: what is acknowledged
     // has to outlive a power cut.
@@ -290,3 +291,6 @@ fn append(transaction: &Transaction, draft: Draft) -> Result<Appended> {
 fn parse<T: TryFrom<String, Error = String>>(text: String) -> Result<T> {
     Ok(T::try_from(text).map_err(|reason| FromSqlError::Other(reason.into()))?)
 }
+
+#[cfg(test)]
+mod tests;

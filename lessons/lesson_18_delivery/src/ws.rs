@@ -232,3 +232,6 @@ impl<L: Log> Client<'_, L> {
         self.session.send_all([Message::Text(encode(message))]).await
     }
 }
+
+#[cfg(test)]
+mod tests;
