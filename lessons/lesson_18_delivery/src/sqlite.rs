@@ -14,7 +14,6 @@ use rusqlite::{
     Connection, OptionalExtension, Result, ToSql, Transaction,
     TransactionBehavior::Immediate, params, types::FromSqlError,
 };
-use rusqlite_migration::{M as Migration, Migrations};
 use tokio::{
     spawn,
     sync::{mpsc, oneshot},
@@ -29,8 +28,7 @@ use crate::{
     rooms::RoomManager,
 };
 
-const MIGRATIONS: &[Migration] =
-    &[Migration::up(include_str!("../migrations/1_log.sql"))];
+const TABLES: &str = include_str!("tables.sql");
 
 /// What SQLite calls a database without a file. It is empty, and ends with the program.
 const IN_MEMORY: &str = ":memory:";
@@ -57,9 +55,11 @@ pub struct SqliteLog {
     jobs: mpsc::Sender<Job>,
 }
 
+type Appended = Result<Seq, AppendError>;
+
 /// What waits for the disk. A sender that is dropped means that it could not be done.
 enum Job {
-    Append(Draft, oneshot::Sender<Result<Seq, AppendError>>),
+    Append(Draft, oneshot::Sender<Appended>),
     Read(RoomName, Seq, oneshot::Sender<Page>),
 }
 
@@ -81,9 +81,8 @@ impl SqliteLog {
 
     /// Opens a file, or creates it.
     pub fn open(path: impl AsRef<Path>, rooms: RoomManager) -> Result<Self, String> {
-        let mut connection = Connection::open(path).map_err(|error| error.to_string())?;
-        let id = prepare(&mut connection).map_err(|error| error.to_string())?;
-
+        let connection = Connection::open(path).map_err(|error| error.to_string())?;
+        let id = prepare(&connection).map_err(|error| error.to_string())?;
         let (jobs, queue) = mpsc::channel(QUEUE_SIZE);
         spawn(work(queue, Worker { connection, rooms }));
         Ok(Self { id, jobs })
@@ -91,7 +90,7 @@ impl SqliteLog {
 }
 
 /// Sets the connection up, and reads the id of the log.
-fn prepare(connection: &mut Connection) -> Result<String, rusqlite_migration::Error> {
+fn prepare(connection: &Connection) -> Result<String> {
     // One process has the file: what others append would not be delivered here.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
@@ -99,8 +98,8 @@ fn prepare(connection: &mut Connection) -> Result<String, rusqlite_migration::Er
     // Each commit waits for the disk, not for the kernel's cache alone: what is acknowledged
     // has to outlive a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    Migrations::from_slice(MIGRATIONS).to_latest(connection)?;
-    Ok(connection.query_row("SELECT id FROM log", [], |row| row.get(0))?)
+    connection.execute_batch(TABLES)?;
+    connection.query_row("SELECT id FROM log", [], |row| row.get(0))
 }
 
 impl Log for SqliteLog {
@@ -154,14 +153,8 @@ struct Worker {
     rooms: RoomManager,
 }
 
-/// What became of a draft.
-enum Appended {
-    New(LogEntry),
-    Known(Seq),
-    IdInUse,
-}
-
 impl Worker {
+    /// Answers the reads, and then commits the rest.
     fn work(&mut self, jobs: Vec<Job>) {
         let (mut drafts, mut senders) = (Vec::new(), Vec::new());
         for job in jobs {
@@ -171,42 +164,39 @@ impl Worker {
                     senders.push(sender);
                 }
                 Job::Read(room, after, sender) => match self.read(&room, after) {
-                    Ok(page) => drop(sender.send(page)), // The client may be gone.
+                    Ok(page) => drop(sender.send(page)), // Or the client is gone.
                     Err(error) => error!(%error, "the log cannot be read"),
                 },
             }
         }
         match self.append_all(drafts) {
-            Ok(results) => {
+            Ok((results, entries)) => {
+                entries.iter().for_each(|entry| self.rooms.deliver(entry));
                 for (result, sender) in results.into_iter().zip(senders) {
-                    let result = match result {
-                        Appended::New(entry) => {
-                            self.rooms.deliver(&entry);
-                            Ok(entry.seq)
-                        }
-                        Appended::Known(seq) => Ok(seq),
-                        Appended::IdInUse => Err(AppendError::IdInUse),
-                    };
-                    drop(sender.send(result)); // The client may be gone.
+                    let _ = sender.send(result); // Or the client is gone.
                 }
             }
             Err(error) => error!(%error, "the log cannot be written"),
         }
     }
 
-    /// Appends all of them, or none, and returns when they are durable.
+    /// Appends all of them, or none, and returns when they are durable: the results, and what
+    /// is new.
     ///
     /// One commit for all: waiting for the disk takes longer than all the rest.
-    fn append_all(&mut self, drafts: Vec<Draft>) -> Result<Vec<Appended>> {
-        if drafts.is_empty() {
-            return Ok(Vec::new());
+    fn append_all(
+        &mut self,
+        drafts: Vec<Draft>,
+    ) -> Result<(Vec<Appended>, Vec<LogEntry>)> {
+        let (mut results, mut entries) = (Vec::new(), Vec::new());
+        if !drafts.is_empty() {
+            let transaction = self.connection.transaction_with_behavior(Immediate)?;
+            for draft in drafts {
+                results.push(append(&transaction, draft, &mut entries)?);
+            }
+            transaction.commit()?;
         }
-        let transaction = self.connection.transaction_with_behavior(Immediate)?;
-        let results: Result<_> =
-            drafts.into_iter().map(|draft| append(&transaction, draft)).collect();
-        let results = results?;
-        transaction.commit()?;
-        Ok(results)
+        Ok((results, entries))
     }
 
     fn read(&self, room: &RoomName, after: Seq) -> Result<Page> {
@@ -235,56 +225,58 @@ impl Worker {
     }
 }
 
-/// Appends a chat, unless its sender has used its id before.
-fn append(transaction: &Transaction, draft: Draft) -> Result<Appended> {
+/// Appends a chat, and adds it to `entries`, unless its sender has used its id before.
+fn append(
+    transaction: &Transaction,
+    draft: Draft,
+    entries: &mut Vec<LogEntry>,
+) -> Result<Appended> {
     let Draft { room, from, id, content, timestamp } = draft;
     let id_text = id.as_ref().map(MessageId::as_str);
-    let run = |sql: &str, params: &[&dyn ToSql]| {
-        transaction.prepare_cached(sql)?.execute(params)
-    };
 
-    // With an id that is null, there is none.
-    let sql = "SELECT ids.room, ids.seq, chats.content
+    // Without an id, nothing is found: no id equals NULL. A chat that is no longer kept
+    // cannot be compared.
+    let sql = "SELECT ids.seq, ids.room = ?3 AND coalesce(chats.content = ?4, TRUE)
                FROM ids LEFT JOIN chats USING (room, seq)
                WHERE ids.sender = ?1 AND ids.id = ?2";
     let known = transaction
         .prepare_cached(sql)?
-        .query_row(params![from.as_str(), id_text], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+        .query_row(
+            params![from.as_str(), id_text, room.as_str(), content.as_str()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()?;
-    if let Some((its_room, seq, its_content)) = known {
-        let (its_room, its_content): (String, Option<String>) = (its_room, its_content);
-        // A chat that has been deleted cannot be compared any more.
-        let is_same = its_room == room.as_str()
-            && its_content.is_none_or(|text| text == content.as_str());
-        return Ok(if is_same { Appended::Known(seq) } else { Appended::IdInUse });
+    if let Some((seq, is_same)) = known {
+        return Ok(if is_same { Ok(seq) } else { Err(AppendError::IdInUse) });
     }
 
     let sql = "INSERT INTO rooms VALUES (?1, 1)
                ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last";
-    let seq = transaction
-        .prepare_cached(sql)?
-        .query_row([room.as_str()], |row| row.get::<_, Seq>(0))?;
-    run(
+    let seq =
+        transaction.prepare_cached(sql)?.query_row([room.as_str()], |row| row.get(0))?;
+    let execute = |sql: &str, params: &[&dyn ToSql]| {
+        transaction.prepare_cached(sql)?.execute(params)
+    };
+    execute(
         "INSERT INTO chats VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![room.as_str(), seq, from.as_str(), id_text, content.as_str(), timestamp],
     )?;
-    run(
+    execute(
         "DELETE FROM chats WHERE room = ?1 AND seq <= ?2",
         params![room.as_str(), seq - CHATS_KEPT],
     )?;
     if id.is_some() {
-        run(
+        execute(
             "INSERT INTO ids (sender, id, room, seq) VALUES (?1, ?2, ?3, ?4)",
             params![from.as_str(), id_text, room.as_str(), seq],
         )?;
-        run(
+        execute(
             "DELETE FROM ids WHERE position <= ?1",
             params![transaction.last_insert_rowid() - IDS_KEPT],
         )?;
     }
-    Ok(Appended::New(LogEntry { room, seq, from, id, content, timestamp }))
+    entries.push(LogEntry { room, seq, from, id, content, timestamp });
+    Ok(Ok(seq))
 }
 
 /// Reads what was checked before it was written.

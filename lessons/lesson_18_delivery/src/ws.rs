@@ -1,7 +1,7 @@
 //! One client of the chat: what it sends goes to the log, and what it has not seen comes from
 //! the log and, once it has caught up, from the outbox.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, iter, sync::Arc};
 
 use axum::{
     extract::{
@@ -114,16 +114,23 @@ impl<L: Log> Client<'_, L> {
                 received = self.session.recv(), if self.receipts.len() < MAX_IN_FLIGHT => {
                     self.act(received?).await?;
                 }
-                Some(appended) = self.receipts.next() => self.acknowledge(appended).await?,
                 count = self.member.outbox.recv_many(&mut queued, BATCHES_AT_ONCE) => {
-                    self.send_new(queued.drain(..)).await?;
+                    self.send_new(&mut queued).await?;
                     if count == 0 {
-                        // The outbox was full, or somebody has taken the place of this one.
+                        // The outbox was full, or another connection has taken its place.
                         if !self.member.reopen() {
                             return Err(REPLACED);
                         }
                         self.catch_up().await?;
                     }
+                }
+                Some(appended) = self.receipts.next() => {
+                    // The chat itself is in the outbox by now. It goes first, if it can.
+                    let outbox = &mut self.member.outbox;
+                    let next = iter::from_fn(|| outbox.try_recv().ok());
+                    queued.extend(next.take(BATCHES_AT_ONCE));
+                    self.send_new(&mut queued).await?;
+                    self.acknowledge(appended).await?;
                 }
             }
         }
@@ -175,12 +182,9 @@ impl<L: Log> Client<'_, L> {
     }
 
     /// Sends what comes from the outbox, but for chats that have come from the log already.
-    async fn send_new(
-        &mut self,
-        queued: impl Iterator<Item = Outgoing>,
-    ) -> Result<(), Disconnect> {
+    async fn send_new(&mut self, queued: &mut Vec<Outgoing>) -> Result<(), Disconnect> {
         let mut messages = Vec::new();
-        for outgoing in queued {
+        for outgoing in queued.drain(..) {
             match outgoing {
                 Outgoing::Chat(seq, _) if seq <= self.seen => {}
                 Outgoing::Chat(seq, text) => {

@@ -25,8 +25,8 @@ fn room() -> RoomName {
 }
 
 fn worker() -> Worker {
-    let mut connection = Connection::open(IN_MEMORY).expect("a database in memory");
-    prepare(&mut connection).expect("good migrations");
+    let connection = Connection::open(IN_MEMORY).expect("a database in memory");
+    prepare(&connection).expect("good tables");
     Worker { connection, rooms: RoomManager::default() }
 }
 
@@ -245,8 +245,8 @@ async fn a_disk_that_is_too_slow_is_not_available() {
 #[tokio::test]
 async fn a_file_is_written_in_a_way_that_outlives_a_power_cut() {
     let path = std::env::temp_dir().join(format!("settings-{}.db", process::id()));
-    let mut connection = Connection::open(&path).expect("a file");
-    let id = prepare(&mut connection).expect("good migrations");
+    let connection = Connection::open(&path).expect("a file");
+    let id = prepare(&connection).expect("good tables");
 
     let setting = |name: &str| {
         let get = |row: &rusqlite::Row| row.get::<_, rusqlite::types::Value>(0);
@@ -261,8 +261,8 @@ async fn a_file_is_written_in_a_way_that_outlives_a_power_cut() {
     assert_eq!(setting("journal_mode"), r#"Text("wal")"#, "with one write for each");
     drop(connection);
 
-    let mut connection = Connection::open(&path).expect("the same file");
-    let again = prepare(&mut connection).expect("the same tables");
+    let connection = Connection::open(&path).expect("the same file");
+    let again = prepare(&connection).expect("the same tables");
     assert_eq!(id, again, "the log has the same name after a restart");
     drop(connection);
     fs::remove_file(path).expect("it is ours");

@@ -1,15 +1,15 @@
 -- The name of this log. A number of a room means something only together with it.
-CREATE TABLE log (id TEXT NOT NULL) STRICT;
-INSERT INTO log VALUES (lower(hex(randomblob(8))));
+CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL) STRICT;
+INSERT INTO log SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM log);
 
 -- The last number of each room. It outlives the chats: no number is ever given twice.
-CREATE TABLE rooms (
+CREATE TABLE IF NOT EXISTS rooms (
     room TEXT    PRIMARY KEY,
     last INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The newest chats of each room.
-CREATE TABLE chats (
+CREATE TABLE IF NOT EXISTS chats (
     room      TEXT    NOT NULL,
     seq       INTEGER NOT NULL,
     sender    TEXT    NOT NULL,
@@ -21,7 +21,7 @@ CREATE TABLE chats (
 
 -- What was sent with an id, and the number that it got. Ids are kept longer than chats:
 -- somebody may send a chat again when it has long been replaced by newer ones.
-CREATE TABLE ids (
+CREATE TABLE IF NOT EXISTS ids (
     position INTEGER PRIMARY KEY,
     sender   TEXT    NOT NULL,
     id       TEXT    NOT NULL,
