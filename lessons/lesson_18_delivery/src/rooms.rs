@@ -210,15 +210,11 @@ pub async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummar
 impl Room {
     /// Sends the announcements that wait, to each member those that came after its own.
     fn flush_announcements(&mut self) {
-        let texts = mem::take(&mut self.announcements);
-        if texts.is_empty() {
-            return;
-        }
-        let all: Arc<[_]> = texts.into();
+        let texts: Arc<[_]> = mem::take(&mut self.announcements).into();
         for outbox in self.outboxes.values_mut() {
             match mem::take(&mut outbox.skipped) {
-                0 => outbox.send(Outgoing::Announcements(all.clone())),
-                skipped => outbox.send(Outgoing::Announcements(all[skipped..].into())),
+                0 => outbox.send(Outgoing::Announcements(texts.clone())),
+                skipped => outbox.send(Outgoing::Announcements(texts[skipped..].into())),
             }
         }
     }
@@ -229,6 +225,9 @@ impl Outbox {
     /// log.
     fn send(&mut self, outgoing: Outgoing) {
         let Some(queue) = &self.queue else { return };
+        if matches!(&outgoing, Outgoing::Announcements(texts) if texts.is_empty()) {
+            return;
+        }
         if queue.try_send(outgoing).is_err() {
             self.queue = None;
         }
