@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use lesson_08_auth::RoomName;
+use lesson_08_auth::{Content, RoomName};
 use rusqlite::{
     Connection, OptionalExtension, Result, ToSql, Transaction,
     TransactionBehavior::Immediate, params, types::FromSqlError,
@@ -34,7 +34,7 @@ const TABLES: &str = include_str!("tables.sql");
 const IN_MEMORY: &str = ":memory:";
 
 /// How many jobs may wait for the disk, and so how many chats one commit can have.
-const QUEUE_SIZE: usize = 256;
+const QUEUE_SIZE: usize = 64;
 
 /// How many chats of a room are kept. Whoever comes back later than that gets a gap.
 const CHATS_KEPT: Seq = 1_000;
@@ -43,8 +43,13 @@ const CHATS_KEPT: Seq = 1_000;
 /// others is new.
 const IDS_KEPT: i64 = 1_000_000;
 
-/// How many chats a page has at most. With the longest content, that is 250 kB.
-const PAGE_SIZE: i64 = 32;
+/// How many chats a page has at most. It has more than one commit, or else whoever must catch
+/// up while others write would never do so.
+const PAGE_SIZE: i64 = 4 * QUEUE_SIZE as i64;
+
+/// How many bytes of content a page has, but for the last chat. A client that is slow, but
+/// reads, must be able to receive it before the deadline of a write.
+const PAGE_BYTES: usize = 128 * 1024;
 
 /// How long a client waits for the disk. Then it is told to try again later.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -209,18 +214,22 @@ impl Worker {
         let sql = "SELECT seq, sender, id, content, timestamp FROM chats
                    WHERE room = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let entries = statement
-            .query_map(params![room.as_str(), after, PAGE_SIZE], |row| {
-                Ok(LogEntry {
-                    room: room.clone(),
-                    seq: row.get(0)?,
-                    from: parse(row.get(1)?)?,
-                    id: row.get::<_, Option<_>>(2)?.map(parse).transpose()?,
-                    content: parse(row.get(3)?)?,
-                    timestamp: row.get(4)?,
-                })
-            })?
-            .collect::<Result<_>>()?;
+        let mut rows = statement.query(params![room.as_str(), after, PAGE_SIZE])?;
+        let (mut entries, mut size) = (Vec::new(), 0);
+        while size < PAGE_BYTES
+            && let Some(row) = rows.next()?
+        {
+            let content: Content = parse(row.get(3)?)?;
+            size += content.as_str().len();
+            entries.push(LogEntry {
+                room: room.clone(),
+                seq: row.get(0)?,
+                from: parse(row.get(1)?)?,
+                id: row.get::<_, Option<_>>(2)?.map(parse).transpose()?,
+                content,
+                timestamp: row.get(4)?,
+            });
+        }
         Ok(Page { entries, first: first.unwrap_or(last + 1), last })
     }
 }

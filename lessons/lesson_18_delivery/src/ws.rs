@@ -1,7 +1,7 @@
 //! One client of the chat: what it sends goes to the log, and what it has not seen comes from
 //! the log and, once it has caught up, from the outbox.
 
-use std::{convert::Infallible, iter, sync::Arc};
+use std::{convert::Infallible, future::ready, iter, sync::Arc};
 
 use axum::{
     extract::{
@@ -73,9 +73,14 @@ async fn handle_socket<L: Log>(
     let Some(member) = rooms.join(room.clone(), username.clone(), replace) else {
         return session.close(&Disconnect::NAME_TAKEN).await;
     };
-    let receipts = FuturesOrdered::new();
-    let mut client =
-        Client { session: &mut session, member, log, seen: newest.last, receipts };
+    let mut client = Client {
+        session: &mut session,
+        member,
+        log,
+        seen: newest.last,
+        is_behind: true,
+        receipts: FuturesOrdered::new(),
+    };
     let Err(disconnect) = client.run(position, newest).await;
 
     drop(client); // Now, not later: the closing handshake can take a while.
@@ -91,6 +96,9 @@ struct Client<'a, L> {
     /// The number of the last chat that was sent to the client. Whatever has a number that is
     /// not greater was sent before.
     seen: Seq,
+    /// The log may have more than the client has seen. While it is so, chats come from there,
+    /// and not from the outbox.
+    is_behind: bool,
     /// The chats of the client that the log has not confirmed yet.
     receipts: FuturesOrdered<BoxFuture<'static, Appended>>,
 }
@@ -106,7 +114,6 @@ impl<L: Log> Client<'_, L> {
         newest: Page,
     ) -> Result<Infallible, Disconnect> {
         self.resume(position, newest).await?;
-        self.catch_up().await?;
 
         let mut queued = Vec::new();
         loop {
@@ -121,7 +128,7 @@ impl<L: Log> Client<'_, L> {
                         if !self.member.reopen() {
                             return Err(REPLACED);
                         }
-                        self.catch_up().await?;
+                        self.is_behind = true;
                     }
                 }
                 Some(appended) = self.receipts.next() => {
@@ -132,6 +139,7 @@ impl<L: Log> Client<'_, L> {
                     self.send_new(&mut queued).await?;
                     self.acknowledge(appended).await?;
                 }
+                () = ready(()), if self.is_behind => self.send_page().await?,
             }
         }
     }
@@ -157,36 +165,32 @@ impl<L: Log> Client<'_, L> {
         self.session.send_all(messages.into_iter().map(Message::Text)).await
     }
 
-    /// Sends what is in the log, and has not been sent.
+    /// Sends the next page of the log.
     ///
-    /// Why after the join? What the log gets meanwhile waits in the outbox. The other way
-    /// round, what it gets between the last page and the join would be in neither.
-    async fn catch_up(&mut self) -> Result<(), Disconnect> {
-        loop {
-            let page = self.log.read(&self.member.room, self.seen).await;
-            let Page { entries, first, .. } =
-                page.map_err(|Unavailable| LOG_UNAVAILABLE)?;
-            let mut messages = Vec::new();
-            if self.seen + 1 < first {
-                messages.push(encode(&ServerMessage::Gap { next: first }));
-                self.seen = first - 1;
-            }
-            messages
-                .extend(entries.iter().map(|entry| encode(&ServerMessage::Chat(entry))));
-            if messages.is_empty() {
-                return Ok(());
-            }
-            self.session.send_all(messages.into_iter().map(Message::Text)).await?;
-            self.seen = entries.last().map_or(self.seen, |entry| entry.seq);
+    /// Why only one? It is the turn of the other arms in between: a client that has much to
+    /// catch up with may write, and its token may expire.
+    async fn send_page(&mut self) -> Result<(), Disconnect> {
+        let page = self.log.read(&self.member.room, self.seen).await;
+        let Page { entries, first, .. } = page.map_err(|Unavailable| LOG_UNAVAILABLE)?;
+        // What is appended from here on comes by the outbox, because the client has joined.
+        self.is_behind = !entries.is_empty();
+
+        let mut messages = Vec::new();
+        if self.seen + 1 < first {
+            messages.push(encode(&ServerMessage::Gap { next: first }));
+            self.seen = first - 1;
         }
+        self.seen = entries.last().map_or(self.seen, |entry| entry.seq);
+        messages.extend(entries.iter().map(|entry| encode(&ServerMessage::Chat(entry))));
+        self.session.send_all(messages.into_iter().map(Message::Text)).await
     }
 
-    /// Sends what comes from the outbox, but for chats that have come from the log already.
+    /// Sends what comes from the outbox, but for chats that come, or came, from the log.
     async fn send_new(&mut self, queued: &mut Vec<Outgoing>) -> Result<(), Disconnect> {
         let mut messages = Vec::new();
         for outgoing in queued.drain(..) {
             match outgoing {
-                Outgoing::Chat(seq, _) if seq <= self.seen => {}
+                Outgoing::Chat(seq, _) if self.is_behind || seq <= self.seen => {}
                 Outgoing::Chat(seq, text) => {
                     self.seen = seq;
                     messages.push(text);

@@ -20,6 +20,8 @@ use crate::log::{Draft, LogEntry, Receipt};
 struct FaultyLog {
     /// Receipts that never come, in place of those that fail.
     is_stuck: AtomicBool,
+    /// Always has one more chat, as a room in which people write faster than this client reads.
+    is_endless: bool,
     /// After so many reads, all others fail.
     good_reads: AtomicUsize,
     appended: AtomicUsize,
@@ -40,7 +42,13 @@ impl Log for FaultyLog {
         receipt
     }
 
-    async fn read(&self, _: &RoomName, _: Seq) -> Result<Page, Unavailable> {
+    async fn read(&self, _: &RoomName, after: Seq) -> Result<Page, Unavailable> {
+        if self.is_endless {
+            let hello = || "hello".to_owned().try_into().expect("good content");
+            let next = after.checked_add(1);
+            let next = next.map(|seq| LogEntry { content: hello(), ..entry(seq) });
+            return Ok(Page { entries: Vec::from_iter(next), first: 1, last: 0 });
+        }
         let left = self.good_reads.load(Relaxed).checked_sub(1).ok_or(Unavailable)?;
         self.good_reads.store(left, Relaxed);
         Ok(Page { entries: Vec::new(), first: 1, last: 0 })
@@ -152,4 +160,26 @@ async fn a_flood_waits_in_the_connection_and_not_in_memory() -> Check {
         "timestamp": "2026-11-21T09:30:00.125Z", "seq": 1
     }))
     .await
+}
+
+/// A client that never catches up is served all the same, and can be replaced.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_much_to_catch_up_with_may_write_meanwhile() -> Check {
+    let log = FaultyLog { is_endless: true, is_stuck: true.into(), ..Default::default() };
+    let log = Arc::new(log);
+    let (app, _, path) = app(&log);
+    let server = serve(app);
+    let mut ana = server.connect("Ana", &path).await?;
+
+    ana.says(CHAT).await?;
+    ana.says(r#"{"type":"ping"}"#).await?;
+    let mut count = 0;
+    while ana.hears_any().await? != r#"{"type":"pong"}"# {
+        count += 1;
+        assert!(count < 50_000, "the ping should be answered between two pages");
+    }
+
+    assert_eq!(log.appended.load(Relaxed), 1, "and the chat is handed over");
+    let _new = server.connect("Ana again", &path).await?;
+    ana.is_closed_in_the_end(4009, "you have connected again").await
 }
