@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { openWindow, useBrowser } from "../browser/browser.mjs";
@@ -27,55 +27,6 @@ const BRIGHTNESS = `(colour) => {
   const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
   return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
 }`;
-
-// Width and colour have nothing to do with each other, so two windows show both.
-for (const [width, colorScheme] of [
-  [1200, "light"],
-  [360, "dark"],
-]) {
-  test(`every page, ${width} wide, ${colorScheme}`, { timeout: 240_000 }, async (t) => {
-    for (const name of PAGES) {
-      const page = await openWindow(t, at(name), {
-        colorScheme,
-        viewport: { width, height: 800 },
-      });
-      const seen = await page.evaluate(
-        ([brightness]) => {
-          const bright = eval(brightness);
-          const root = document.documentElement;
-          const ink = (element) => bright(getComputedStyle(element).color);
-          return {
-            title: document.querySelector("main h1")?.textContent,
-            tooWide: root.scrollWidth - root.clientWidth,
-            paper: bright(getComputedStyle(root).backgroundColor),
-            drawings: [...document.querySelectorAll(".drawing svg")].map(ink),
-            sizes: [...document.querySelectorAll(".drawing svg")].map(
-              (svg) => (svg.getBoundingClientRect().width / 420) * 14,
-            ),
-            leftOver: document.querySelector("main").textContent.includes("{{#"),
-            labs: [...document.querySelectorAll("ws-lab")].map((lab) => !!lab.shadowRoot),
-          };
-        },
-        [BRIGHTNESS],
-      );
-
-      const where = `${name}, ${width} wide, ${colorScheme}`;
-      assert.ok(seen.title, `${where}: it should have a title`);
-      assert.ok(seen.tooWide <= 0, `${where}: ${seen.tooWide} pixels too wide`);
-      assert.equal(seen.paper < 0.5, colorScheme === "dark", `${where}: paper`);
-      for (const ink of seen.drawings) {
-        const contrast = Math.abs(ink - seen.paper);
-        assert.ok(contrast > 0.4, `${where}: a drawing is hard to see (${contrast})`);
-      }
-      for (const size of seen.sizes) {
-        assert.ok(size > 9, `${where}: the letters of a drawing are ${size} high`);
-      }
-      assert.ok(!seen.leftOver, `${where}: a directive was not filled`);
-      assert.ok(!seen.labs.includes(false), `${where}: a transcript has no Replay`);
-      await page.close();
-    }
-  });
-}
 
 test("an old address leads to the chapter, and to the part of it", { timeout: 60_000 }, async (t) => {
   const settings = readFileSync(new URL("book/book.toml", ROOT), "utf8");
@@ -134,51 +85,103 @@ async function replay(page, i, url) {
   }
 }
 
-for (const name of PAGES.filter((name) => name.startsWith("lessons/"))) {
-  test(`a transcript of ${name} is replayed, where it stands`, { timeout: 120_000 }, async (t) => {
-    const refusals = [/Unexpected response code/, /HTTP Authentication failed/];
-    const excused = [...refusals, /the server responded with a status of/];
-    const page = await openWindow(t, at(name), { excused });
-    const programs = await page.locator("ws-lab").evaluateAll((labs) =>
-      labs.map((lab) => lab.getAttribute("package")),
-    );
-    assert.ok(programs.length > 0, "a lesson has a transcript");
-    assert.equal(new Set(programs).size, 1, "all of a chapter are of one lesson");
-    // One is enough: the lab's tests replay each of them.
-    const lesson = await start(programs[0]);
-    t.after(() => lesson.stop());
-    assert.deepEqual(await replay(page, 0, lesson.url), []);
-  });
-}
-
 /** In an order of chance. */
 const shuffled = (list) =>
   list.map((entry) => [Math.random(), entry]).sort(([a], [b]) => a - b).map(([, entry]) => entry);
 
-test("the exercises are replayed against one server, three times, in any order", {
-  timeout: 400_000,
-}, async (t) => {
-  const solutions = await start("solutions");
-  t.after(() => solutions.stop());
-  const pages = [];
-  for (const name of PAGES.filter((name) => name.startsWith("exercises/"))) {
-    const page = await openWindow(t, at(name));
-    const labs = page.locator('ws-lab[package="exercises"]');
-    const waits = await labs.evaluateAll((labs) =>
-      labs.map(({ textContent }) =>
-        [...textContent.matchAll(/(?:waits|nothing for) +(\d+)s$/gm)].reduce((sum, [, s]) => sum + Number(s), 0),
-      ),
-    );
-    // What waits for minutes is for `cargo test`, on virtual time.
-    waits.forEach((seconds, i) => seconds < 60 && pages.push({ name, page, i }));
-  }
-  assert.ok(pages.length > 5, `${pages.length} exercises have a transcript`);
+// The exercises wait for a minute, one after the other. Meanwhile the others have their turn.
+describe("side by side", { concurrency: 3 }, () => {
+  test("the exercises are replayed against one server, three times, in any order", {
+    timeout: 400_000,
+  }, async (t) => {
+    const solutions = await start("solutions");
+    t.after(() => solutions.stop());
+    const pages = [];
+    for (const name of PAGES.filter((name) => name.startsWith("exercises/"))) {
+      const page = await openWindow(t, at(name));
+      const labs = page.locator('ws-lab[package="exercises"]');
+      const waits = await labs.evaluateAll((labs) =>
+        labs.map(({ textContent }) =>
+          [...textContent.matchAll(/(?:waits|nothing for) +(\d+)s$/gm)].reduce((sum, [, s]) => sum + Number(s), 0),
+        ),
+      );
+      // What waits for minutes is for `cargo test`, on virtual time.
+      waits.forEach((seconds, i) => seconds < 60 && pages.push({ name, page, i }));
+    }
+    assert.ok(pages.length > 5, `${pages.length} exercises have a transcript`);
 
-  const order = [...shuffled(pages), ...shuffled(pages), ...shuffled(pages)];
-  const before = [];
-  for (const { name, page, i } of order) {
-    before.push(name);
-    assert.deepEqual(await replay(page, i, solutions.url), [], `in this order: ${before.join(", ")}`);
+    const order = [...shuffled(pages), ...shuffled(pages), ...shuffled(pages)];
+    const before = [];
+    for (const { name, page, i } of order) {
+      before.push(name);
+      assert.deepEqual(await replay(page, i, solutions.url), [], `in this order: ${before.join(", ")}`);
+    }
+  });
+
+  // Width and colour have nothing to do with each other, so two windows show both.
+  for (const [width, colorScheme] of [
+    [1200, "light"],
+    [360, "dark"],
+  ]) {
+    test(`every page, ${width} wide, ${colorScheme}`, { timeout: 240_000 }, async (t) => {
+      for (const name of PAGES) {
+        const page = await openWindow(t, at(name), {
+          colorScheme,
+          viewport: { width, height: 800 },
+        });
+        const seen = await page.evaluate(
+          ([brightness]) => {
+            const bright = eval(brightness);
+            const root = document.documentElement;
+            const ink = (element) => bright(getComputedStyle(element).color);
+            return {
+              title: document.querySelector("main h1")?.textContent,
+              tooWide: root.scrollWidth - root.clientWidth,
+              paper: bright(getComputedStyle(root).backgroundColor),
+              drawings: [...document.querySelectorAll(".drawing svg")].map(ink),
+              sizes: [...document.querySelectorAll(".drawing svg")].map(
+                (svg) => (svg.getBoundingClientRect().width / 420) * 14,
+              ),
+              leftOver: document.querySelector("main").textContent.includes("{{#"),
+              labs: [...document.querySelectorAll("ws-lab")].map((lab) => !!lab.shadowRoot),
+            };
+          },
+          [BRIGHTNESS],
+        );
+
+        const where = `${name}, ${width} wide, ${colorScheme}`;
+        assert.ok(seen.title, `${where}: it should have a title`);
+        assert.ok(seen.tooWide <= 0, `${where}: ${seen.tooWide} pixels too wide`);
+        assert.equal(seen.paper < 0.5, colorScheme === "dark", `${where}: paper`);
+        for (const ink of seen.drawings) {
+          const contrast = Math.abs(ink - seen.paper);
+          assert.ok(contrast > 0.4, `${where}: a drawing is hard to see (${contrast})`);
+        }
+        for (const size of seen.sizes) {
+          assert.ok(size > 9, `${where}: the letters of a drawing are ${size} high`);
+        }
+        assert.ok(!seen.leftOver, `${where}: a directive was not filled`);
+        assert.ok(!seen.labs.includes(false), `${where}: a transcript has no Replay`);
+        await page.close();
+      }
+    });
+  }
+
+  for (const name of PAGES.filter((name) => name.startsWith("lessons/"))) {
+    test(`a transcript of ${name} is replayed, where it stands`, { timeout: 120_000 }, async (t) => {
+      const refusals = [/Unexpected response code/, /HTTP Authentication failed/];
+      const excused = [...refusals, /the server responded with a status of/];
+      const page = await openWindow(t, at(name), { excused });
+      const programs = await page.locator("ws-lab").evaluateAll((labs) =>
+        labs.map((lab) => lab.getAttribute("package")),
+      );
+      assert.ok(programs.length > 0, "a lesson has a transcript");
+      assert.equal(new Set(programs).size, 1, "all of a chapter are of one lesson");
+      // One is enough: the lab's tests replay each of them.
+      const lesson = await start(programs[0]);
+      t.after(() => lesson.stop());
+      assert.deepEqual(await replay(page, 0, lesson.url), []);
+    });
   }
 });
 
