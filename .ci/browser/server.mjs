@@ -2,6 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const TARGET =
@@ -11,6 +12,18 @@ const TIMEOUT = 10_000;
 /** What configures our programs. A reader sets none of it, so no test inherits it. */
 const SETTINGS =
   /^((CHAT|MAX|SHUTDOWN)_.*|JWT_SECRET|DATABASE|ALLOWED_ORIGINS|SLOW_CLIENT)$/;
+
+/**
+ * Lets a server have the processor before the browsers, if we may. It needs little of it, and
+ * a transcript gives it milliseconds after each line.
+ */
+function prioritize(child) {
+  try {
+    setPriority(child.pid, -5);
+  } catch {
+    // Only root may. A program that did not start is reported below.
+  }
+}
 
 /**
  * Starts a program, which `cargo build` has built, and waits until it prints where to look.
@@ -28,6 +41,7 @@ export async function start(name, port = 0, env = {}) {
     env: { ...Object.fromEntries(inherited), ADDR: `127.0.0.1:${port}`, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  prioritize(child);
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill); // Should a test break off.
   const ended = new Promise((resolve) => child.once("exit", resolve));

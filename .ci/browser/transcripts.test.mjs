@@ -59,13 +59,13 @@ async function replayed(t, server, text, times = 1) {
   }, [text, times]);
 }
 
-for (const folder of entries(".").filter((entry) => entry.isDirectory())) {
-  const { name } = folder;
-  if (name === "broken") continue;
-  const wrong = entries(name).some((entry) => entry.name === "false");
+describe("the transcripts", LIMITS, () => {
+  useBrowser();
 
-  describe(`the transcripts of ${name}`, LIMITS, () => {
-    useBrowser();
+  for (const folder of entries(".").filter((entry) => entry.isDirectory())) {
+    const { name } = folder;
+    if (name === "broken") continue;
+    const wrong = entries(name).some((entry) => entry.name === "false");
 
     for (const transcript of transcriptsOf(name)) {
       test(`${transcript} is true`, async (t) => {
@@ -98,8 +98,8 @@ for (const folder of entries(".").filter((entry) => entry.isDirectory())) {
         assert.equal(line, mark + 1, `the line after #! should be false (${came})`);
       });
     }
-  });
-}
+  }
+});
 
 describe("transcripts that cannot be read", () => {
   for (const transcript of transcriptsOf("broken")) {
