@@ -19,12 +19,14 @@ pub trait Log: Send + Sync + 'static {
 
     /// Appends a chat, and returns before it is durable: that is what the receipt tells.
     ///
-    /// Chats get their numbers in the order of the calls. If too many wait for the disk, it
-    /// waits. A draft whose sender has used its id before is not appended again.
+    /// Chats get their numbers in the order of the calls, but for those that could not be
+    /// appended. If too many wait for the disk, it waits. A draft whose sender has used its id
+    /// before is not appended again.
     fn append(&self, draft: Draft) -> impl Future<Output = Receipt> + Send;
 
     /// Reads the chats of a room whose numbers are greater than `after`, the oldest first,
-    /// and not more than can be sent to a client in one go.
+    /// and not more than can be sent to a client in one go. Nothing is missing that was
+    /// delivered before the call.
     fn read(
         &self,
         room: &RoomName,

@@ -2,6 +2,7 @@
 
 use lesson_08_auth::{Content, parse};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::log::{LogEntry, Seq};
 
@@ -52,17 +53,13 @@ impl ClientMessage {
         parse(text, r#"{"type":"ping"}"#).map_err(|message| {
             // A client sends a chat again until it is acknowledged or rejected. So if there
             // is an id, the answer must have it.
-            match parse::<WithId>(text, "") {
-                Ok(WithId { id }) => ServerMessage::Rejected { id, message },
+            let value: Value = serde_json::from_str(text).unwrap_or_default();
+            match MessageId::deserialize(&value["id"]) {
+                Ok(id) => ServerMessage::Rejected { id, message },
                 Err(_) => ServerMessage::Error { message },
             }
         })
     }
-}
-
-#[derive(Deserialize)]
-struct WithId {
-    id: MessageId,
 }
 
 /// What a client calls its message: 1 to 64 letters of ASCII, digits, `-` and `_`.

@@ -1,15 +1,10 @@
 //! The log on SQLite: one connection, off the async threads, and one commit for all that
 //! waits.
 
-use std::{
-    env,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{env, path::Path, time::Duration};
 
 use futures_util::FutureExt;
-use lesson_08_auth::{Content, RoomName};
+use lesson_08_auth::RoomName;
 use rusqlite::{
     Connection, OptionalExtension, Result, ToSql, Transaction,
     TransactionBehavior::Immediate, params, types::FromSqlError,
@@ -30,11 +25,15 @@ use crate::{
 
 const TABLES: &str = include_str!("tables.sql");
 
+/// Whether a file is new, or has the mark that `TABLES` gives it.
+const IS_OURS: &str = "SELECT application_id = 1667785076
+    OR NOT EXISTS (SELECT 1 FROM sqlite_schema) FROM pragma_application_id";
+
 /// What SQLite calls a database without a file. It is empty, and ends with the program.
 const IN_MEMORY: &str = ":memory:";
 
 /// How many jobs may wait for the disk, and so how many chats one commit can have.
-const QUEUE_SIZE: usize = 64;
+const QUEUE_SIZE: usize = 128;
 
 /// How many chats of a room are kept. Whoever comes back later than that gets a gap.
 const CHATS_KEPT: Seq = 1_000;
@@ -43,13 +42,9 @@ const CHATS_KEPT: Seq = 1_000;
 /// others is new.
 const IDS_KEPT: i64 = 1_000_000;
 
-/// How many chats a page has at most. It has more than one commit, or else whoever must catch
-/// up while others write would never do so.
-const PAGE_SIZE: i64 = 4 * QUEUE_SIZE as i64;
-
-/// How many bytes of content a page has, but for the last chat. A client that is slow, but
-/// reads, must be able to receive it before the deadline of a write.
-const PAGE_BYTES: usize = 128 * 1024;
+/// How many chats a page has at most. It has twice as many as a commit: while a page is sent,
+/// there is one more commit, and whoever must catch up has to be faster than those who write.
+const PAGE_SIZE: i64 = 2 * QUEUE_SIZE as i64;
 
 /// How long a client waits for the disk. Then it is told to try again later.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,6 +82,11 @@ impl SqliteLog {
     /// Opens a file, or creates it.
     pub fn open(path: impl AsRef<Path>, rooms: RoomManager) -> Result<Self, String> {
         let connection = Connection::open(path).map_err(|error| error.to_string())?;
+        // Whoever has another program's file in `DATABASE` does not want our tables in it.
+        let is_ours = connection.query_row(IS_OURS, [], |row| row.get(0));
+        if !is_ours.map_err(|error| error.to_string())? {
+            return Err("it belongs to another program".into());
+        }
         let id = prepare(&connection).map_err(|error| error.to_string())?;
         let (jobs, queue) = mpsc::channel(QUEUE_SIZE);
         spawn(work(queue, Worker { connection, rooms }));
@@ -135,20 +135,22 @@ impl Log for SqliteLog {
 }
 
 /// Does the jobs, many at once, until nobody is left who could send one.
-async fn work(mut queue: mpsc::Receiver<Job>, worker: Worker) {
-    let worker = Arc::new(Mutex::new(worker));
+async fn work(mut queue: mpsc::Receiver<Job>, mut worker: Worker) {
     loop {
         let mut jobs = Vec::new();
         if queue.recv_many(&mut jobs, QUEUE_SIZE).await == 0 {
             return;
         }
-        let worker = worker.clone();
         // On a thread that may wait for a disk.
-        let done = spawn_blocking(move || {
-            worker.lock().unwrap_or_else(PoisonError::into_inner).work(jobs);
-        });
-        if let Err(panic) = done.await {
-            error!(%panic, "the log has dropped its jobs"); // The next ones are fine.
+        let work = move || {
+            worker.work(jobs);
+            worker
+        };
+        match spawn_blocking(work).await {
+            Ok(back) => worker = back,
+            // What if it went on? A chat that is committed, but was not delivered, would be
+            // missing between those before it and those after it. So all get 1013 from now on.
+            Err(panic) => return error!(%panic, "the log has ended: restart the program"),
         }
     }
 }
@@ -214,22 +216,18 @@ impl Worker {
         let sql = "SELECT seq, sender, id, content, timestamp FROM chats
                    WHERE room = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![room.as_str(), after, PAGE_SIZE])?;
-        let (mut entries, mut size) = (Vec::new(), 0);
-        while size < PAGE_BYTES
-            && let Some(row) = rows.next()?
-        {
-            let content: Content = parse(row.get(3)?)?;
-            size += content.as_str().len();
-            entries.push(LogEntry {
-                room: room.clone(),
-                seq: row.get(0)?,
-                from: parse(row.get(1)?)?,
-                id: row.get::<_, Option<_>>(2)?.map(parse).transpose()?,
-                content,
-                timestamp: row.get(4)?,
-            });
-        }
+        let entries = statement
+            .query_map(params![room.as_str(), after, PAGE_SIZE], |row| {
+                Ok(LogEntry {
+                    room: room.clone(),
+                    seq: row.get(0)?,
+                    from: parse(row.get(1)?)?,
+                    id: row.get::<_, Option<_>>(2)?.map(parse).transpose()?,
+                    content: parse(row.get(3)?)?,
+                    timestamp: row.get(4)?,
+                })
+            })?
+            .collect::<Result<_>>()?;
         Ok(Page { entries, first: first.unwrap_or(last + 1), last })
     }
 }

@@ -1,3 +1,6 @@
+-- Whose file this is: "chat" in ASCII.
+PRAGMA application_id = 1667785076;
+
 -- The name of this log. A number of a room means something only together with it.
 CREATE TABLE IF NOT EXISTS log (id TEXT NOT NULL) STRICT;
 INSERT INTO log SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM log);

@@ -31,6 +31,10 @@ const MAX_IN_FLIGHT: usize = 32;
 /// receive it before the deadline of a write.
 const BATCHES_AT_ONCE: usize = 32;
 
+/// The number before all others, of a client that has seen nothing. It misses nothing, however
+/// little is kept.
+const NOTHING: Seq = -1;
+
 const REPLACED: Disconnect = Disconnect::ByUs(4009, "you have connected again");
 const LOG_UNAVAILABLE: Disconnect =
     Disconnect::ByUs(close_code::AGAIN, "the log is not available");
@@ -157,7 +161,7 @@ impl<L: Log> Client<'_, L> {
 
         let mut messages =
             vec![encode(&ServerMessage::Welcome { log, seq: newest.last })];
-        self.seen = if is_known { resume } else { newest.first - 1 };
+        self.seen = if is_known { resume } else { NOTHING };
         if !is_known && (resume != 0 || position.log.is_some()) {
             // What it has seen and what follows do not belong together.
             messages.push(encode(&ServerMessage::Gap { next: newest.first }));
@@ -176,7 +180,7 @@ impl<L: Log> Client<'_, L> {
         self.is_behind = !entries.is_empty();
 
         let mut messages = Vec::new();
-        if self.seen + 1 < first {
+        if self.seen != NOTHING && self.seen + 1 < first {
             messages.push(encode(&ServerMessage::Gap { next: first }));
             self.seen = first - 1;
         }

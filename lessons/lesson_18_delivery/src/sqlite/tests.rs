@@ -2,10 +2,11 @@
 
 use std::{
     fs, process,
+    sync::Arc,
     task::{Context, Wake, Waker},
 };
 
-use lesson_08_auth::Username;
+use lesson_08_auth::{Content, Username};
 use tokio::time::Instant;
 
 use super::*;
@@ -110,16 +111,14 @@ fn a_room_keeps_its_newest_chats_and_other_rooms_keep_theirs() {
 }
 
 #[test]
-fn a_page_can_be_sent_in_one_go() {
+fn a_page_has_more_than_was_committed_while_the_one_before_was_sent() {
     let mut worker = worker();
-    let long = "🦀".repeat(2_000);
+    worker.appends((0..500).map(|_| draft(None, "hello")).collect());
 
-    worker.appends((0..20).map(|_| draft(None, &long)).collect());
-    worker.appends((0..400).map(|_| draft(None, "hello")).collect());
+    let page = worker.read(&room(), 0).expect("a log that can be read");
 
-    let length = |after| worker.read(&room(), after).expect("a log").entries.len();
-    assert_eq!(length(0), 17, "with content of 8,000 bytes, until it is 128 kB");
-    assert_eq!(length(20), 256, "with short ones, more than one commit has");
+    assert_eq!(page.entries.len(), 2 * QUEUE_SIZE, "or a reader would fall behind");
+    assert_eq!((page.first, page.last), (1, 500), "and there is more");
 }
 
 #[test]
@@ -197,9 +196,9 @@ impl Wake for Bug {
 }
 
 #[tokio::test]
-async fn a_panic_costs_its_own_jobs_and_no_others() {
+async fn a_panic_ends_the_log_rather_than_leave_a_hole() {
     let (jobs, queue) = mpsc::channel(QUEUE_SIZE);
-    spawn(work(queue, worker()));
+    let task = spawn(work(queue, worker()));
     let log = SqliteLog { id: "test".into(), jobs };
     let (sender, mut page) = oneshot::channel();
     let waker = Waker::from(Arc::new(Bug));
@@ -207,14 +206,13 @@ async fn a_panic_costs_its_own_jobs_and_no_others() {
         page.poll_unpin(&mut Context::from_waker(&waker)).is_pending(),
         "no page yet"
     );
+
     log.jobs.send(Job::Read(room(), 0, sender)).await.expect("there is a worker");
+    task.await.expect("it ends, and does not panic");
 
     let receipt = log.append(draft(Some("a-1"), "hello")).await;
-    let first = receipt.await;
-    let receipt = log.append(draft(Some("a-1"), "hello")).await;
-
-    assert!(matches!(first, Ok(1) | Err(AppendError::Unavailable)), "{first:?}");
-    assert_eq!(receipt.await, Ok(1), "the log goes on after a panic");
+    assert_eq!(receipt.await, Err(AppendError::Unavailable), "and says so at once");
+    assert!(log.read(&room(), 0).await.is_err(), "to readers, too");
 }
 
 /// Another program on the same file would deliver to its own clients only.
@@ -227,6 +225,21 @@ async fn two_programs_cannot_have_one_log() {
 
     assert_eq!(second.as_deref(), Some("database is locked"), "it says why");
     drop(first);
+    fs::remove_file(path).expect("it is ours");
+}
+
+#[tokio::test]
+async fn the_file_of_another_program_is_left_as_it_is() {
+    let path = std::env::temp_dir().join(format!("other-{}.db", process::id()));
+    let other = Connection::open(&path).expect("a file");
+    other.execute_batch("CREATE TABLE users (name TEXT)").expect("good SQL");
+    drop(other);
+    let before = fs::read(&path).expect("a file");
+
+    let error = SqliteLog::open(&path, RoomManager::default()).err();
+
+    assert_eq!(error.as_deref(), Some("it belongs to another program"), "it says why");
+    assert_eq!(fs::read(&path).expect("a file"), before, "not a byte has changed");
     fs::remove_file(path).expect("it is ours");
 }
 

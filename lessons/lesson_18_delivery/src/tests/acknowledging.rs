@@ -104,6 +104,9 @@ async fn a_chat_that_can_never_be_accepted_is_rejected_with_its_id() -> Check {
     let sentence = answer["message"].as_str().unwrap_or_default();
     assert!(sentence.starts_with("content is empty"), "she can read why: {sentence}");
 
+    ana.says(chat_with_id("a-2", &"x".repeat(40_000))).await?;
+    ana.hears(rejected("a-2", "40039 bytes are too many: the limit is 32768")).await?;
+
     let long = "x".repeat(65);
     for id in ["", "a b", "ä", "a.b", long.as_str()] {
         let sentence = "an id has 1 to 64 letters of ASCII, digits, - and _*";
