@@ -85,6 +85,8 @@ class Server:
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
             # A shell that starts us with `&` ignores Ctrl-C, and that is inherited.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            # A file that may not become longer is an error, and not the end of the process.
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(

@@ -1,0 +1,594 @@
+"""Looks whether lesson 18 loses what it has acknowledged, and measures what that costs.
+
+    .ci/measure/delivery                   figures of the release build: some two minutes
+    .ci/measure/delivery --check           8 kills and a full disk, the debug build
+    .ci/measure/delivery --nightly         100 kills, a full disk, and a power cut
+    SEED=17 .ci/measure/delivery --check   the same moments as another time
+
+**Kills.** Six clients write to three rooms, several chats at a time, each chat with an id.
+At a random moment, or when a certain acknowledgement arrives, comes `kill -9`, and the server
+starts again with the same file. All clients resume, send again what has no acknowledgement,
+and also much of what has one. Then:
+
+* each chat that was acknowledged is in the room once, with the number that it was told, and
+  gets this number again if it is sent again;
+* a room's last number is the number of its chats: none is missing, none is there twice;
+* whoever was there all the time, who has left before the kill, and who comes for the first
+  time, all have seen the same chats with the same numbers, none twice, and in their order.
+
+**A full disk.** The files of the server may have only so many bytes. The clients that write
+are closed with 1013, and those that only read stay. Then the files may grow again, and the
+same process goes on: all of the above holds.
+
+What only a loss of power can destroy, `kill -9` cannot show, because the system's buffers
+outlive the process: a server that does not wait for the disk at all would pass the kills.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import random
+import resource
+import selectors
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from client import CLOSE, TARGET, TEXT, TIMEOUT, Report, Server, build, frame
+
+LESSON, FAN_OUT = "lesson_18_delivery", "lesson_07_rooms"
+RUNS, FEW_RUNS = 100, 8
+ROOMS = ["tea", "jam", "figs"]
+WRITERS, READER, NEWCOMER = ["ana", "ben"], "cem", "dan"
+MOMENTS = 0.05, 0.6  # Seconds of writing before the kill, at least and at most.
+ACKNOWLEDGEMENTS = 20, 1500  # Or so many of them.
+AT_ONCE = 24  # Chats that a writer may have on the way; the server reads up to 32.
+SENT_AGAIN = 50  # Older chats that each writer sends again, beside those of the run.
+RESTART = 5.0  # Seconds until the server must listen again.
+KEPT = 1000  # Chats of a room that the server keeps.
+DISK = 1 << 20  # Bytes that a file may have on the full disk.
+AGAIN = 1013  # Try again later.
+
+WIDTHS = [10, 32, 14, 12, 10, 10, 12]
+
+
+class Delivery(Server):
+    """Lesson 18 with a database. Tokens of one process are good for the next."""
+
+    def __init__(self, database, profile="debug", package=LESSON, **env):
+        env = {"JWT_SECRET": "x" * 32, "DATABASE": str(database), **env}
+        super().__init__(package, profile=profile, **env)
+
+    def path(self, room, name, **query):
+        query = {"token": token(name), **query}
+        return f"/ws/chat/{room}?" + "&".join(f"{key}={it}" for key, it in query.items())
+
+    def may_write(self, size):
+        """No file of it may become longer than this. More is an error, as on a full disk."""
+        limits = size, resource.RLIM_INFINITY
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, limits)
+
+
+def token(name):
+    """A token as lesson 08 signs it. To check so many passwords would take long."""
+    claims = {"sub": name, "exp": int(time.time()) + 600, "iss": "lesson_08_auth", "aud": LESSON}
+    parts = [json.dumps(part).encode() for part in ({"typ": "JWT", "alg": "HS256"}, claims)]
+    signed = b".".join(map(base64url, parts))
+    signature = hmac.digest(b"x" * 32, signed, hashlib.sha256)
+    return (signed + b"." + base64url(signature)).decode()
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+class Client:
+    """A WebSocket that never blocks: a selector says when there is something to do."""
+
+    def __init__(self, selector, server, path):
+        self.selector = selector
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect_ex(("127.0.0.1", server.port))
+        self.input, self.output = b"", server.upgrade_request(path)
+        self.is_open, self.ended, self.code = False, False, None
+        self.events = selectors.EVENT_WRITE
+        selector.register(self.socket, self.events, self)
+
+    def opened(self):
+        pass
+
+    def received(self, text):
+        pass
+
+    def send(self, data):
+        self.output += data
+        if self.is_open and not self.ended:
+            self.flush()
+
+    def flush(self):
+        try:
+            self.output = self.output[self.socket.send(self.output) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            # It will send no more. What it has sent before can still be read.
+            self.output = b""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.output else 0)
+        if events != self.events:
+            self.events = events
+            self.selector.modify(self.socket, events, self)
+
+    def ready(self, events):
+        if events & selectors.EVENT_WRITE:
+            self.flush()
+        if events & selectors.EVENT_READ:
+            try:
+                data = self.socket.recv(1 << 18)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if data:
+                self.take(data)
+            else:
+                self.end()
+
+    def take(self, data):
+        self.input += data
+        if not self.is_open:
+            head, found, rest = self.input.partition(b"\r\n\r\n")
+            if not found:
+                return
+            assert b" 101 " in head, f"the upgrade was refused: {head.decode()}"
+            self.is_open, self.input = True, rest
+            self.opened()
+        self.read_frames()
+
+    def read_frames(self):
+        data, at = self.input, 0
+        while len(data) >= at + 2:
+            size, start = data[at + 1], at + 2  # A server does not mask.
+            if size >= 126:
+                start += 2 if size == 126 else 8
+                size = int.from_bytes(data[at + 2 : start], "big")
+            if len(data) < max(start, at + 4) or len(data) < start + size:
+                break
+            kind, payload, at = data[at] & 15, data[start : start + size], start + size
+            if kind == TEXT:
+                self.received(payload)
+            elif kind == CLOSE:
+                self.code = int.from_bytes(payload[:2], "big")
+                self.output += frame(CLOSE, payload[:2])
+                self.flush()
+        self.input = data[at:]
+
+    def end(self):
+        if not self.ended:
+            self.ended = True
+            self.selector.unregister(self.socket)
+            self.socket.close()
+
+
+def drive(selector, until, seconds):
+    """Does what there is to do, until something holds. False if that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not until():
+        if time.monotonic() > deadline:
+            return False
+        for key, events in selector.select(0.01):
+            if not key.data.ended:
+                key.data.ready(events)
+    return True
+
+
+def chat(id, content):
+    return frame(TEXT, json.dumps({"type": "chat", "id": id, "content": content}).encode())
+
+
+class Person:
+    """Somebody in a room: what it has seen there, what it has sent, and what became of it."""
+
+    def __init__(self, trial, name, room):
+        self.trial, self.name, self.room = trial, name, room
+        self.seen, self.log, self.view = 0, None, {}
+        self.sent = {}  # The content of each chat, by its id.
+        self.waiting = {}  # The same, for those without an acknowledgement, in their order.
+        self.numbers = {}  # What each chat was told, by its id.
+        self.again = set()  # What was acknowledged, and has been sent again.
+        self.sent_again = set()  # What was sent again at any time.
+        self.writes = False
+        self.last = None  # The room's last number when it connected.
+        self.client = None
+
+    def __str__(self):
+        return f"{self.name} in {self.room}"
+
+    def connect(self, server):
+        query = {"resume": self.seen, **({"log": self.log} if self.log else {})}
+        self.writes, self.last = False, None
+        path = server.path(self.room, self.name, **query)
+        self.client = Client(self.trial.selector, server, path)
+        self.client.received = self.received
+
+    def is_gone(self):
+        return self.client is None or self.client.ended
+
+    def write(self):
+        """Keeps as many chats on the way as it may."""
+        data = b""
+        while self.writes and len(self.waiting) < self.at_once:
+            id = f"{self.name}-{self.room}-{len(self.sent) + 1}"
+            content = f"chat {len(self.sent) + 1} " + "x" * self.trial.random.randint(0, 200)
+            content = content.strip()
+            self.sent[id] = self.waiting[id] = content
+            self.trial.contents[self.name, id] = content
+            data += chat(id, content)
+        if data:
+            self.client.send(data)
+
+    def start_to_write(self):
+        self.at_once = self.trial.random.randint(1, AT_ONCE)
+        self.writes = True
+        self.write()
+
+    def send_again(self):
+        """Sends what was acknowledged since the last time once more, and some of the rest."""
+        old = sorted(self.sent_again)
+        old = self.trial.random.sample(old, min(SENT_AGAIN, len(old)))
+        new = [id for id in self.numbers if id not in self.sent_again]
+        self.again = {*old, *new}
+        self.sent_again.update(new)
+        self.client.send(b"".join(chat(id, self.sent[id]) for id in [*new, *old]))
+
+    def received(self, text):
+        message = json.loads(text)
+        match message["type"]:
+            case "welcome":
+                self.welcome(message["log"], message["seq"])
+            case "chat":
+                self.chat(message["seq"], message["from"], message.get("id"), message["content"])
+            case "gap":
+                self.gap(message["next"])
+            case "ack":
+                self.acknowledge(message["id"], message["seq"])
+                self.write()
+            case "rejected" | "error":
+                self.wrong(f"was told {text.decode()}")
+
+    def wrong(self, sentence):
+        self.trial.wrong(f"{self} {sentence}")
+
+    def welcome(self, log, seq):
+        if self.log not in (None, log):
+            self.wrong(f"is told that the log is {log}, and before it was {self.log}")
+        if seq < self.seen:
+            self.wrong(
+                f"has seen chat {self.seen}, but the log ends with {seq} now: the server has "
+                f"delivered what was not durable"
+            )
+        if self.numbers and seq < (last := max(self.numbers.values())):
+            self.wrong(
+                f"has an acknowledgement for chat {last}, but the log ends with {seq} now: the "
+                f"server has acknowledged what was not durable"
+            )
+        self.log, self.last = log, seq
+        # All that has no acknowledgement, in its order, as each client must.
+        self.client.send(b"".join(chat(id, it) for id, it in self.waiting.items()))
+
+    def chat(self, seq, sender, id, content):
+        if seq <= self.seen:
+            self.wrong(f"has received chat {seq} after {self.seen}, so twice or out of order")
+        elif seq != self.seen + 1 and self.seen:
+            self.wrong(f"has received chat {seq} after {self.seen}, and nothing between them")
+        elif seq > 1 and not self.seen:
+            self.trial.gaps.append((self, 0, seq))  # Who is new is not told that there is one.
+        self.seen = max(seq, self.seen)
+        self.view[seq] = sender, id, content
+
+    def gap(self, next):
+        if next <= self.seen + 1:
+            self.wrong(f"has seen chat {self.seen}, and is told that all before {next} is missing")
+        self.trial.gaps.append((self, self.seen, next))
+        self.seen = max(self.seen, next - 1)
+
+    def acknowledge(self, id, seq):
+        self.trial.acknowledged += 1
+        if id in self.again and id in self.numbers:
+            if self.numbers[id] != seq:
+                self.wrong(
+                    f"has sent {id} again, and it got number {seq}: before, it was "
+                    f"{self.numbers[id]}. So the server has forgotten its id, and it is there twice"
+                )
+            self.again.discard(id)
+        elif self.waiting.pop(id, None) is None:
+            self.wrong(f"has an acknowledgement for {id}, which it has not sent")
+        else:
+            self.numbers[id] = seq
+            self.trial.told(self, id, seq)
+        if self.trial.kill_at and self.trial.acknowledged >= self.trial.kill_at:
+            self.trial.kill()
+
+
+class Trial:
+    """One database file, its servers, and everybody who has ever used it."""
+
+    def __init__(self, profile, seed, file):
+        self.profile, self.file = profile, Path(file)
+        self.random = random.Random(seed)
+        self.selector = selectors.DefaultSelector()
+        self.writers = [Person(self, name, room) for room in ROOMS for name in WRITERS]
+        self.readers = [Person(self, READER, room) for room in ROOMS]
+        self.told_in = {room: {} for room in ROOMS}  # Which chat was told which number.
+        self.contents = {}  # What was sent, by its sender and id.
+        self.problems, self.gaps = [], []
+        self.acknowledged, self.kill_at, self.server = 0, None, None
+        self.part = ""  # What is being tried.
+
+    def everybody(self):
+        return self.writers + self.readers
+
+    def wrong(self, sentence):
+        self.problems.append(f"{self.part}: {sentence}")
+
+    def told(self, person, id, seq):
+        other = self.told_in[person.room].setdefault(seq, id)
+        if other != id:
+            self.wrong(f"{other} and {id} were both told that they are chat {seq} of {person.room}")
+
+    def start(self):
+        began = time.monotonic()
+        self.server = Delivery(self.file, self.profile)
+        took = time.monotonic() - began
+        if took > RESTART:
+            self.wrong(f"the server should start within {RESTART:.0f} s, not {took:.1f}")
+        return took
+
+    def kill(self):
+        self.kill_at = None
+        self.server.process.kill()
+
+    def kill_one(self, run):
+        """Writes, kills, starts again and compares. Returns the cells of a row."""
+        self.part, self.acknowledged = f"run {run}", 0
+        if run % 2:
+            self.kill_at = self.random.randint(*ACKNOWLEDGEMENTS)
+            how = f"by acknowledgement {self.kill_at}"
+        else:
+            moment = self.random.uniform(*MOMENTS)
+            how = f"after {moment:.2f} s"
+        for person in self.writers:
+            person.start_to_write()
+        if self.kill_at:
+            drive(self.selector, lambda: self.kill_at is None, TIMEOUT)
+        else:
+            # Some of those who only read leave before, and so they miss more.
+            drive(self.selector, lambda: False, moment / 2)
+            for person in self.random.sample(self.readers, 2):
+                person.client.end()
+            drive(self.selector, lambda: False, moment / 2)
+        self.kill()
+        self.last_words()
+        acknowledged, unanswered = self.acknowledged, sum(len(it.waiting) for it in self.writers)
+        if acknowledged == 0:
+            self.wrong("no chat was acknowledged before the kill, so nothing was tried")
+
+        took = self.start()
+        done = self.settle()
+        cells = run, how, acknowledged, f"{done} of {unanswered}", self.chats(), f"{took:.2f} s"
+        return cells
+
+    def last_words(self):
+        """Reads what was on the way when the server was killed, and looks at the file."""
+        for person in self.writers:
+            person.writes = False
+        drive(self.selector, lambda: all(it.is_gone() for it in self.everybody()), TIMEOUT)
+        self.server.process.wait()
+        if "panicked" in self.server.said():
+            self.wrong(f"a thread panicked: {self.server.said()}")
+        # A copy: to open the file itself would already repair it.
+        with tempfile.TemporaryDirectory(dir=self.file.parent) as folder:
+            for path in self.file.parent.glob(f"{self.file.name}*"):
+                shutil.copy(path, folder)
+            db = sqlite3.connect(Path(folder) / self.file.name)
+            said = [row[0] for row in db.execute("PRAGMA integrity_check")]
+            db.close()
+        if said != ["ok"]:
+            self.wrong(f"SQLite finds faults in the file: {said}")
+
+    def connect(self, people):
+        """Connects those who are not connected, and waits until they are welcome."""
+        people = [it for it in people if it.is_gone()]
+        for person in people:
+            person.connect(self.server)
+        drive(self.selector, lambda: all(it.last is not None for it in people), TIMEOUT)
+        for person in people:
+            if person.last is None:
+                person.wrong(f"has connected, and was not welcomed within {TIMEOUT} s")
+
+    def settle(self):
+        """Lets everybody resume and send again, and compares what they know.
+
+        Returns how many chats without an acknowledgement were in the log already.
+        """
+        unanswered = {person: set(person.waiting) for person in self.writers}
+        self.connect(self.everybody())
+        for person in self.writers:
+            person.send_again()
+        have_all = lambda it: not (it.waiting or it.again)
+        drive(self.selector, lambda: all(map(have_all, self.writers)), TIMEOUT)
+        for person in self.writers:
+            if left := [*person.waiting, *person.again]:
+                person.wrong(
+                    f"has waited {TIMEOUT} s for {len(left)} acknowledgements, such as that for "
+                    f"{left[0]}"
+                )
+        self.compare()
+        return sum(
+            person.numbers.get(id, person.last + 1) <= person.last
+            for person, ids in unanswered.items()
+            for id in ids
+        )
+
+    def compare(self):
+        """Compares the views of all, and of somebody new, with what the senders were told."""
+        new = [Person(self, NEWCOMER, room) for room in ROOMS]
+        self.connect(new)
+        lasts = {room: max(numbers, default=0) for room, numbers in self.told_in.items()}
+        people = self.everybody() + new
+        drive(self.selector, lambda: all(it.seen >= lasts[it.room] for it in people), TIMEOUT)
+        for person in people:
+            self.compare_one(person, lasts[person.room])
+        for room, last in lasts.items():
+            if (count := len(self.told_in[room])) != last:
+                self.wrong(
+                    f"{count} chats were sent to {room} and acknowledged, but the last number is "
+                    f"{last}"
+                )
+        for person, seen, next in self.gaps:
+            if next > (oldest := max(1, lasts[person.room] - KEPT + 1)):
+                person.wrong(
+                    f"has seen {seen}, and the next that it got is {next}, but the chats from "
+                    f"{oldest} on must be there"
+                )
+        self.gaps.clear()
+        for person in new:
+            person.client.end()
+
+    def compare_one(self, person, last):
+        if person.client.ended:
+            person.wrong(f"was closed with {person.client.code}")
+        elif person.seen != last:
+            person.wrong(f"has received all up to {person.seen}, but the last chat is {last}")
+        for seq, (sender, id, content) in person.view.items():
+            told = self.told_in[person.room].get(seq)
+            if told != id:
+                person.wrong(f"has received {id} as chat {seq}, but {told} was told this number")
+                break
+            if self.contents.get((sender, id)) != content:
+                person.wrong(f"has received {content!r} as chat {seq}, and that was not sent")
+                break
+        person.view.clear()
+
+    def chats(self):
+        return sum(map(len, self.told_in.values()))
+
+    def fill_the_disk(self):
+        """Lets the disk be full for a while. Returns the cells of a row."""
+        self.part, self.acknowledged = "full disk", 0
+        self.start()
+        self.connect(self.everybody())
+        self.server.may_write(DISK)
+        for person in self.writers:
+            person.start_to_write()
+        self.expect_to_be_closed("the disk is full")
+        if self.acknowledged == 0:
+            self.wrong("no chat was acknowledged before the disk was full")
+        self.connect(self.writers)  # And they send again what was not acknowledged.
+        for person in self.writers:
+            person.start_to_write()
+        self.expect_to_be_closed("the disk is still full")
+        unanswered = sum(len(it.waiting) for it in self.writers)
+        acknowledged = self.acknowledged
+        self.compare_readers()
+
+        self.server.may_write(resource.RLIM_INFINITY)
+        began = time.monotonic()
+        done = self.settle()
+        took = time.monotonic() - began
+        if self.server.process.poll() is not None:
+            self.wrong("the process has ended")
+        cells = "", f"files of {DISK >> 10} KiB", acknowledged, f"{done} of {unanswered}"
+        self.kill()
+        self.last_words()
+        self.part = "restart after the full disk"
+        self.start()
+        self.settle()
+        return *cells, self.chats(), f"{took:.2f} s"
+
+    def expect_to_be_closed(self, why):
+        drive(self.selector, lambda: all(it.is_gone() for it in self.writers), TIMEOUT)
+        for person in self.writers:
+            person.writes = False
+            if not person.is_gone():
+                person.wrong(f"should be closed, because {why}, but has waited {TIMEOUT} s")
+            elif person.client.code != AGAIN:
+                person.wrong(f"should be closed with {AGAIN}, because {why}, not {person.client.code}")
+
+    def compare_readers(self):
+        """While nothing can be written, those who only read have what was acknowledged."""
+        lasts = {room: max(numbers, default=0) for room, numbers in self.told_in.items()}
+        for person in self.readers:
+            if person.is_gone():
+                person.wrong(f"only reads, but was closed with {person.client.code}")
+            elif person.seen < lasts[person.room]:
+                person.wrong(
+                    f"has received all up to {person.seen}, but {lasts[person.room]} is "
+                    f"acknowledged"
+                )
+
+
+def try_kills(profile, runs, seed, report):
+    print(f"{LESSON}, {profile} build, SEED={seed}", flush=True)
+    titles = ["run", "killed", "acknowledged", "others done", "chats", "restart"]
+    report.row(*zip(titles, WIDTHS))
+    total = 0
+    with tempfile.TemporaryDirectory(dir=TARGET) as folder:
+        trial = Trial(profile, seed, f"{folder}/kills.db")
+        trial.start()
+        trial.connect(trial.everybody())
+        for run in range(1, runs + 1):
+            cells = trial.kill_one(run)
+            report.row(*zip(cells, WIDTHS))
+            total += cells[2]
+            if trial.problems:
+                break  # What comes next would only repeat it.
+        trial.server.stop()
+        tell(trial, report)
+        if not trial.problems:
+            print(f"{total} chats were acknowledged, and after {runs} kills none is missing.\n")
+
+        trial = Trial(profile, seed, f"{folder}/full.db")
+        titles[1], titles[-1] = "full disk", "settled"
+        report.row(*zip(titles, WIDTHS))
+        report.row(*zip(trial.fill_the_disk(), WIDTHS))
+        trial.server.stop()
+        tell(trial, report)
+
+
+def tell(trial, report):
+    """The first problems. One mistake has many consequences."""
+    for problem in trial.problems[:5]:
+        report.expect(False, problem)
+    if (more := len(trial.problems) - 5) > 0:
+        report.expect(False, f"{trial.part}: {more} more sentences like these")
+
+
+def main():
+    flags = {word for word in sys.argv[1:] if word.startswith("--")}
+    if flags - {"--check", "--nightly", "--release"} or len(flags) < len(sys.argv) - 1:
+        sys.exit(__doc__)
+    report = Report(check=True)
+    if not flags & {"--check", "--nightly"}:
+        return figures()
+    profile = "release" if "--release" in flags else "debug"
+    build(LESSON, profile=profile)
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
+    try:
+        try_kills(profile, RUNS if "--nightly" in flags else FEW_RUNS, seed, report)
+    except (AssertionError, RuntimeError, OSError) as error:
+        report.expect(False, str(error))
+    return report.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
