@@ -57,6 +57,19 @@ KEPT = 1000  # Chats of a room that the server keeps.
 DISK = 1 << 20  # Bytes that a file may have on the full disk.
 AGAIN = 1013  # Try again later.
 
+# Figures.
+PEOPLE = """ana ben cem dan emil finn gina hugo ines jona kai lena mila noah olga paul rosa sami
+            tara vera""".split()  # Everybody who can sign in. A name is in a room only once.
+SECONDS = 4
+IN_FLIGHT = 32  # As many as the server reads ahead.
+LOADS = [(1, 1), (100, 1), (1, IN_FLIGHT), (100, IN_FLIGHT)]  # Writers, and chats at once.
+RESUMERS, MISSED = 1000, 100
+MANY = 100_000
+CONTENT = ("A chat of a hundred bytes, as somebody writes it who has some more to say. " * 2)[:100]
+CHAT = b'"type":"chat"'
+OTHERS = b'{"type":"chat"', b'{"type":"user_', b'{"type":"welcome"'
+BUSY = 0.85
+
 WIDTHS = [10, 32, 14, 12, 10, 10, 12]
 
 
@@ -527,6 +540,8 @@ class Trial:
     def compare_readers(self):
         """While nothing can be written, those who only read have what was acknowledged."""
         lasts = {room: max(numbers, default=0) for room, numbers in self.told_in.items()}
+        have_all = lambda it: it.is_gone() or it.seen >= lasts[it.room]
+        drive(self.selector, lambda: all(map(have_all, self.readers)), TIMEOUT)
         for person in self.readers:
             if person.is_gone():
                 person.wrong(f"only reads, but was closed with {person.client.code}")
@@ -573,13 +588,292 @@ def tell(trial, report):
         report.expect(False, f"{trial.part}: {more} more sentences like these")
 
 
+class Sender(Client):
+    """Somebody who always has so many chats on the way, and notes how long each of them takes."""
+
+    def __init__(self, load, server, path, number):
+        super().__init__(load.selector, server, path)
+        self.load, self.count = load, 0
+        self.prefix = b"%x-%d-" % (int(time.time()), number)  # Another one in each run.
+        self.head, self.tail = chat("ID", CONTENT).split(b"ID")
+        self.head = with_length(self.head, len(self.tail) + len(self.prefix) + 8)
+        self.sent_at = {}
+
+    def opened(self):
+        self.load.opened += 1
+
+    def next(self, count=1):
+        data = b""
+        for _ in range(count):
+            if not self.load.goes_on(self):
+                break
+            id = b"%s%08d" % (self.prefix, self.count)
+            self.count += 1
+            self.sent_at[id] = time.perf_counter()
+            self.load.waiting += 1
+            data += self.head + id + self.tail
+        if data:
+            self.send(data)
+
+    def received(self, text):
+        if text.startswith(b'{"type":"ack"'):
+            id = text.split(b'"', 8)[7]
+            self.load.waiting -= 1
+            self.load.times.append(time.perf_counter() - self.sent_at.pop(id))
+            self.next()
+        elif not text.startswith(OTHERS):
+            raise RuntimeError(f"a client that writes was told {text.decode()}")
+
+
+def with_length(head, rest):
+    """The first part of a frame, when the whole has another length: two bytes of it say so."""
+    payload = len(head) - 8 + rest  # Two bytes, two of the length, and four of the mask.
+    return head[:2] + payload.to_bytes(2, "big") + head[4:]
+
+
+class Load:
+    """Many who send, for some seconds, or until each has sent so many."""
+
+    def __init__(self, server, writers, at_once, each=None):
+        self.selector, self.each = selectors.DefaultSelector(), each
+        self.opened, self.waiting, self.times = 0, 0, []
+        people = [(f"room-{number}", PEOPLE[number % len(PEOPLE)]) for number in range(writers)]
+        senders = [
+            Sender(self, server, server.path(*person), number)
+            for number, person in enumerate(people)
+        ]
+        assert drive(self.selector, lambda: self.opened == writers, TIMEOUT), "no connection"
+        usage = Usage(server)
+        self.until = usage.began + SECONDS
+        for sender in senders:
+            sender.next(at_once)
+        while self.waiting:
+            before = len(self.times)
+            drive(self.selector, lambda: not self.waiting, 5)
+            gone = [sender.code for sender in senders if sender.ended]
+            if gone or len(self.times) == before:
+                raise RuntimeError(f"no more acknowledgements; connections ended with {gone}")
+        self.usage = usage.end()
+        self.rate = len(self.times) / usage.seconds
+        for sender in senders:
+            sender.end()
+
+    def goes_on(self, sender):
+        if self.each is not None:
+            return sender.count < self.each
+        return time.perf_counter() < self.until
+
+    def row(self):
+        return f"{self.rate:,.0f}", *percentiles(self.times), *self.usage
+
+
+class Usage:
+    """How busy the server and this program are: parts of one core."""
+
+    def __init__(self, server):
+        self.server, self.began = server, time.perf_counter()
+        self.cpu, self.own = server.cpu(), time.process_time()
+
+    def end(self):
+        self.seconds = time.perf_counter() - self.began
+        server = (self.server.cpu() - self.cpu) / self.seconds
+        own = (time.process_time() - self.own) / self.seconds
+        return f"{server:.0%}", f"{own:.0%}" + (" (*)" if own > BUSY else "")
+
+
+def percentiles(times):
+    times = sorted(times)
+    at = lambda part: f"{1000 * times[min(len(times) - 1, int(part * len(times)))]:.2f}"
+    return at(0.5), at(0.99)
+
+
+class Counter(Client):
+    """Somebody who reads chats, and counts them without looking closer."""
+
+    count, tail, done = 0, b"", None
+
+    def read_frames(self):
+        data, self.input = self.tail + self.input, b""
+        self.count += data.count(CHAT)
+        self.tail = data[-len(CHAT) + 1 :]
+        self.counted()
+
+    def counted(self):
+        pass
+
+
+class Echoed(Counter):
+    """Somebody who sends a chat for each that comes back, and always has some on the way."""
+
+    until, sent, frame = 0.0, 0, b""
+
+    def counted(self):
+        due = self.count + IN_FLIGHT - self.sent
+        if due > 0 and time.perf_counter() < self.until:
+            self.send(b"".join(self.frame(self.sent + i) for i in range(due)))
+            self.sent += due
+
+
+def fan_out(server, path):
+    """One who writes, and all others who read: chats and deliveries a second."""
+    selector = selectors.DefaultSelector()
+    writer = Echoed(selector, server, path(PEOPLE[0]))
+    others = [Counter(selector, server, path(name)) for name in PEOPLE[1:]]
+    everybody = [writer, *others]
+    assert drive(selector, lambda: all(it.is_open for it in everybody), TIMEOUT), "no connection"
+    drive(selector, lambda: False, 0.1)  # Until all who came have been announced.
+    usage = Usage(server)
+    mark = f"{time.time():.0f}"
+    writer.frame = lambda number: chat(f"{mark}-{number}", CONTENT)
+    writer.until = usage.began + SECONDS
+    writer.counted()
+    drive(selector, lambda: time.perf_counter() > writer.until, SECONDS + TIMEOUT)
+    figures = usage.end()
+    everyone = sum(it.count for it in everybody)
+    cut = sum(it.ended for it in everybody)
+    for it in everybody:
+        it.end()
+    note = f", {cut} closed" if cut else ""
+    seconds = usage.seconds
+    return f"{writer.count / seconds:,.0f}", f"{everyone / seconds:,.0f}{note}", *figures
+
+
+class Resumer(Counter):
+    def counted(self):
+        if self.count >= MISSED and self.done is None:
+            self.done = time.perf_counter()
+
+
+def storm(server):
+    """A thousand who resume at once: when each had all that it had missed."""
+    selector = selectors.DefaultSelector()
+    usage = Usage(server)
+    clients = [
+        Resumer(selector, server, server.path(f"room-{room}", name, resume=0))
+        for room in range(RESUMERS // len(PEOPLE))
+        for name in PEOPLE
+    ]
+    drive(selector, lambda: all(it.done or it.ended for it in clients), 60)
+    figures = usage.end()
+    times = [it.done - usage.began for it in clients if it.done]
+    for it in clients:
+        it.end()
+    if len(times) < len(clients):
+        raise RuntimeError(f"{len(clients) - len(times)} of {len(clients)} did not get all")
+    return f"{max(times):.2f}", *percentiles(times), *figures
+
+
+def size(file):
+    """The bytes of a database, when all is in its one file, and nothing in it is free."""
+    db = sqlite3.connect(file)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    read = lambda name: db.execute(f"PRAGMA {name}").fetchone()[0]
+    used = (read("page_count") - read("freelist_count")) * read("page_size")
+    db.close()
+    return used
+
+
+def alone(folder, synchronous):
+    """SQLite without a server: commits of one chat a second."""
+    db = sqlite3.connect(f"{folder}/alone-{synchronous}.db", isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {synchronous}")
+    db.execute("CREATE TABLE chats (seq INTEGER PRIMARY KEY, content TEXT) STRICT")
+    began, times = time.perf_counter(), []
+    while (start := time.perf_counter()) < began + 2:
+        db.execute("INSERT INTO chats (content) VALUES (?)", [CONTENT])
+        times.append(time.perf_counter() - start)
+    db.close()
+    return f"{len(times) / (start - began):,.0f}", *percentiles(times), "", ""
+
+
+def without_fsync(folder):
+    """A library for `LD_PRELOAD` in which waiting for the disk takes no time. None without cc."""
+    source, library = Path(folder) / "fsync.c", Path(folder) / "fsync.so"
+    source.write_text("int fsync(int f) { return 0; }\nint fdatasync(int f) { return 0; }\n")
+    try:
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return str(library)
+
+
+def line(*cells):
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def head(*cells):
+    print()
+    line(*cells)
+    line(*["---"] * len(cells))
+
+
+def figures(profile):
+    build(LESSON, FAN_OUT, profile=profile)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    load = os.getloadavg()[0]
+    print(f".ci/measure/delivery: {os.cpu_count()} cores, {profile} build, load average {load:.1f}")
+    print(f"before it began. A chat has {len(CONTENT)} bytes. 100 writers are 20 people in 5 rooms")
+    print("each, so each writer is alone in its room. CPU is in parts of one core. (*) This program")
+    print("was busy all the time, so the server may be faster than the figure says.")
+
+    def serve(name, **env):
+        return Delivery(f"{folder}/{name}.db" if name else "", profile, **env)
+
+    with tempfile.TemporaryDirectory(dir=TARGET) as folder:
+        library = without_fsync(folder)
+        kinds = [("a file", "file", {}), ("in memory, without DATABASE", "", {})]
+        if library:
+            kinds.insert(1, ("a file, and fsync does nothing", "fast", {"LD_PRELOAD": library}))
+        else:
+            print("There is no cc, so there are no figures without fsync.")
+        cpu = "server CPU", "client CPU"
+        head("acknowledgements", "writers", "at once", "a second", "p50 ms", "p99 ms", *cpu)
+        for title, name, env in kinds:
+            for writers, at_once in LOADS:
+                with serve(name, **env) as server:
+                    row = Load(server, writers, at_once).row()
+                line(title, f"{writers}", f"{at_once}", *row)
+        for synchronous in "FULL", "NORMAL":
+            row = alone(folder, synchronous)
+            line(f"SQLite alone, synchronous={synchronous}", "1", "1", *row)
+
+        head("1 writer, 20 members in one room", "chats a second", "deliveries a second", *cpu)
+        with Server(FAN_OUT, profile=profile) as server:
+            line("lesson 07", *fan_out(server, lambda name: f"/ws/chat/tea/{name}"))
+        for title, name, env in kinds:
+            with serve(name, **env) as server:
+                row = fan_out(server, lambda name: server.path("tea", name))
+            line(f"lesson 18, {title}", *row)
+
+        head(f"{RESUMERS} clients resume, {MISSED} chats each", "last, s", "p50 ms", "p99 ms", *cpu)
+        rooms = RESUMERS // len(PEOPLE)
+        with serve("storm") as server:
+            Load(server, rooms, IN_FLIGHT, each=MISSED)
+            for run in 1, 2, 3:
+                line(f"run {run}", *storm(server))
+
+        head("size of the file", "chats kept", "ids kept", "MiB", "bytes for each more")
+        before = 0
+        for chats in MANY, 2 * MANY:
+            with serve("size") as server:
+                Load(server, 100, IN_FLIGHT, each=MANY // 100)
+            now = size(f"{folder}/size.db")
+            each = (now - before) / MANY
+            kept = min(chats, 100 * KEPT)
+            line(f"{chats:,} sent", f"{kept:,}", f"{chats:,}", f"{now / 2**20:.1f}", f"{each:.0f}")
+            before = now
+    print(f"\nThe load average was {os.getloadavg()[0]:.1f} in the end.")
+
+
 def main():
     flags = {word for word in sys.argv[1:] if word.startswith("--")}
-    if flags - {"--check", "--nightly", "--release"} or len(flags) < len(sys.argv) - 1:
+    if flags - {"--check", "--nightly", "--release", "--debug"} or len(flags) < len(sys.argv) - 1:
         sys.exit(__doc__)
     report = Report(check=True)
     if not flags & {"--check", "--nightly"}:
-        return figures()
+        return figures("debug" if "--debug" in flags else "release")
     profile = "release" if "--release" in flags else "debug"
     build(LESSON, profile=profile)
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
