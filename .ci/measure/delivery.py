@@ -23,6 +23,9 @@ same process goes on: all of the above holds.
 What only a loss of power can destroy, `kill -9` cannot show, because the system's buffers
 outlive the process: a server that does not wait for the disk at all would pass the kills.
 
+**A busy room.** Somebody who has missed a few chats comes back while eight others write as
+fast as they can. It must catch up, and not fall behind until what it needs is no longer kept.
+
 **A power cut**, with --nightly, as root. The database is on a file system in a file, the
 server is stopped, and a copy of that file has only what had reached the device. With the copy
 the server starts again. Then the same with `synchronous=NORMAL`, which may lose the newest
@@ -69,6 +72,7 @@ PEOPLE = """ana ben cem dan emil finn gina hugo ines jona kai lena mila noah olg
             tara vera""".split()  # Everybody who can sign in. A name is in a room only once.
 SECONDS = 4
 IN_FLIGHT = 32  # As many as the server reads ahead.
+BUSY_WRITERS = 8  # In one room, so that it is more than a page of the log at once.
 LOADS = [(1, 1), (100, 1), (1, IN_FLIGHT), (100, IN_FLIGHT)]  # Writers, and chats at once.
 RESUMERS, MISSED = 1000, 100
 MANY = 100_000
@@ -680,6 +684,7 @@ def try_all(profile, runs, seed, report):
                     trial.server.stop()
             for problem in trial.problems:
                 report.expect(False, problem)
+        try_busy_room(profile, folder, report)
 
 
 def try_kills(trial, runs, report):
@@ -744,32 +749,47 @@ def with_length(head, rest):
     return head[:2] + payload.to_bytes(2, "big") + head[4:]
 
 
+def alone(count):
+    """So many who write, each in a room of its own."""
+    return [(f"room-{number}", PEOPLE[number % len(PEOPLE)]) for number in range(count)]
+
+
 class Load:
     """Many who send, for some seconds, or until each has sent so many."""
 
-    def __init__(self, server, writers, at_once, each=None):
-        self.selector, self.each = selectors.DefaultSelector(), each
+    def __init__(self, server, people, at_once, seconds=SECONDS, each=None):
+        self.selector, self.server = selectors.DefaultSelector(), server
+        self.at_once, self.seconds, self.each = at_once, seconds, each
         self.opened, self.waiting, self.times = 0, 0, []
-        people = [(f"room-{number}", PEOPLE[number % len(PEOPLE)]) for number in range(writers)]
-        senders = [
+        self.senders = [
             Sender(self, server, server.path(*person), number)
             for number, person in enumerate(people)
         ]
-        assert drive(self.selector, lambda: self.opened == writers, TIMEOUT), "no connection"
-        usage = Usage(server)
-        self.until = usage.began + SECONDS
-        for sender in senders:
-            sender.next(at_once)
+        is_open = lambda: self.opened == len(self.senders)
+        assert drive(self.selector, is_open, TIMEOUT), "not all who write have a connection"
+
+    def start(self):
+        self.usage = Usage(self.server)
+        self.until = self.usage.began + self.seconds
+        for sender in self.senders:
+            sender.next(self.at_once)
+
+    def finish(self):
         while self.waiting:
             before = len(self.times)
-            drive(self.selector, lambda: not self.waiting, 5)
-            gone = [sender.code for sender in senders if sender.ended]
+            drive(self.selector, lambda: not self.waiting, TIMEOUT)
+            gone = [sender.code for sender in self.senders if sender.ended]
             if gone or len(self.times) == before:
                 raise RuntimeError(f"no more acknowledgements; connections ended with {gone}")
-        self.usage = usage.end()
-        self.rate = len(self.times) / usage.seconds
-        for sender in senders:
+        self.cpu = self.usage.end()
+        self.rate = len(self.times) / self.usage.seconds
+        for sender in self.senders:
             sender.end()
+
+    def run(self):
+        self.start()
+        self.finish()
+        return self
 
     def goes_on(self, sender):
         if self.each is not None:
@@ -777,7 +797,54 @@ class Load:
         return time.perf_counter() < self.until
 
     def row(self):
-        return f"{self.rate:,.0f}", *percentiles(self.times), *self.usage
+        return f"{self.rate:,.0f}", *percentiles(self.times), *self.cpu
+
+
+class Returner(Client):
+    """Somebody who comes back to a room, and counts what it will never see."""
+
+    def __init__(self, selector, server, room, name, seen, log):
+        path = server.path(room, name, resume=seen, **({"log": log} if log else {}))
+        super().__init__(selector, server, path)
+        self.seen, self.log, self.lost = seen, log, 0
+
+    def received(self, text):
+        message = json.loads(text)
+        if message["type"] == "welcome":
+            self.log = message["log"]
+        elif message["type"] == "chat":
+            self.lost += message["seq"] - self.seen - 1
+            self.seen = message["seq"]
+
+
+def try_busy_room(profile, folder, report):
+    """Somebody has missed a few chats, and comes back to a room in which many write."""
+    with Delivery(f"{folder}/busy.db", profile) as server:
+        load = Load(server, [("tea", name) for name in PEOPLE[:BUSY_WRITERS]], IN_FLIGHT, 60)
+        present = Returner(load.selector, server, "tea", PEOPLE[-1], 0, None)
+        assert drive(load.selector, lambda: present.log, TIMEOUT), "the reader was not welcomed"
+        load.start()
+        drive(load.selector, lambda: present.seen > KEPT, TIMEOUT)
+        place = present.seen - MISSED, present.log
+        returner = Returner(load.selector, server, "tea", PEOPLE[-2], *place)
+        drive(load.selector, lambda: present.seen > 4 * KEPT, TIMEOUT)
+        load.until = 0
+        load.finish()
+        drive(load.selector, lambda: returner.seen >= present.seen, TIMEOUT)
+    print(
+        f"\n{BUSY_WRITERS} write to one room, {load.rate:,.0f} chats a second. Who has missed {MISSED} "
+        f"comes back, and then misses {returner.lost}.",
+        flush=True,
+    )
+    for person, who in (present, "who was there"), (returner, f"who had missed {MISSED}"):
+        if person.ended:
+            report.expect(False, f"busy room: a client {who} was closed with {person.code}")
+        report.expect(
+            person.lost == 0,
+            f"busy room: a client {who}, and reads all that comes, has not received "
+            f"{person.lost} of {present.seen} chats: whoever catches up must get at least as much "
+            f"as the others write meanwhile",
+        )
 
 
 class Usage:
@@ -886,7 +953,7 @@ def size(file):
     return used
 
 
-def alone(folder, synchronous):
+def sqlite_alone(folder, synchronous):
     """SQLite without a server: commits of one chat a second."""
     db = sqlite3.connect(f"{folder}/alone-{synchronous}.db", isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
@@ -946,10 +1013,10 @@ def figures(profile):
         for title, name, env in kinds:
             for writers, at_once in LOADS:
                 with serve(name, **env) as server:
-                    row = Load(server, writers, at_once).row()
+                    row = Load(server, alone(writers), at_once).run().row()
                 line(title, f"{writers}", f"{at_once}", *row)
         for synchronous in "FULL", "NORMAL":
-            row = alone(folder, synchronous)
+            row = sqlite_alone(folder, synchronous)
             line(f"SQLite alone, synchronous={synchronous}", "1", "1", *row)
 
         head("1 writer, 20 members in one room", "chats a second", "deliveries a second", *cpu)
@@ -963,7 +1030,7 @@ def figures(profile):
         head(f"{RESUMERS} clients resume, {MISSED} chats each", "last, s", "p50 ms", "p99 ms", *cpu)
         rooms = RESUMERS // len(PEOPLE)
         with serve("storm") as server:
-            Load(server, rooms, IN_FLIGHT, each=MISSED)
+            Load(server, alone(rooms), IN_FLIGHT, each=MISSED).run()
             for run in 1, 2, 3:
                 line(f"run {run}", *storm(server))
 
@@ -971,7 +1038,7 @@ def figures(profile):
         before = 0
         for chats in MANY, 2 * MANY:
             with serve("size") as server:
-                Load(server, 100, IN_FLIGHT, each=MANY // 100)
+                Load(server, alone(100), IN_FLIGHT, each=MANY // 100).run()
             now = size(f"{folder}/size.db")
             each = (now - before) / MANY
             kept = min(chats, 100 * KEPT)
