@@ -1,6 +1,7 @@
 """Looks whether lesson 18 loses what it has acknowledged, and measures what that costs.
 
     .ci/measure/delivery                   figures of the release build: some two minutes
+    .ci/measure/delivery --debug           the same of the debug build, which is there already
     .ci/measure/delivery --check           8 kills, a full disk and a busy room, the debug build
     .ci/measure/delivery --nightly         100 kills, the same, and a power cut
     SEED=17 .ci/measure/delivery --check   the same moments as another time
@@ -20,17 +21,16 @@ and also much of what has one. Then:
 are closed with 1013, and those that only read stay. Then the files may grow again, and the
 same process goes on: all of the above holds.
 
-What only a loss of power can destroy, `kill -9` cannot show, because the system's buffers
-outlive the process: a server that does not wait for the disk at all would pass the kills.
-
 **A busy room.** Somebody who has missed a few chats comes back while sixteen others write as
 fast as they can. It must catch up, and not fall behind until what it needs is no longer kept.
 
-**A power cut**, with --nightly, as root. The database is on a file system in a file, the
-server is stopped, and a copy of that file has only what had reached the device. With the copy
-the server starts again. Then the same with `synchronous=NORMAL`, which may lose the newest
-chats: their number is a figure, and no error. Where nothing may be mounted, it says so, and
-the exit code is 77.
+**A power cut**, with --nightly, as root. `kill -9` cannot show what a loss of power destroys,
+because the system's buffers outlive the process: a server that does not wait for the disk at
+all passes the kills. So the database is on a file system in a file, the server is stopped, and
+a copy of that file has only what had reached the device. With the copy the server starts
+again. Then the same with `synchronous=NORMAL`, which may lose the newest chats: their number is
+a figure, and no error. Where nothing may be mounted, it says so, and the exit
+code is 77.
 """
 
 import base64
