@@ -18,10 +18,12 @@
 //! }
 //! ```
 
+mod bad_network;
 pub mod chat;
 mod client;
 pub mod conformance;
 mod connection;
+pub mod delivery;
 mod expected;
 mod hint;
 pub mod json;
@@ -30,6 +32,7 @@ pub mod memory;
 pub mod names;
 pub mod program;
 mod raw_connection;
+mod resuming_client;
 pub mod rooms;
 mod rules;
 mod server;
