@@ -35,7 +35,7 @@ const TOO_LATE: Duration = Duration::from_secs(60 * 60);
 /// How many problems a hint names.
 const NAMED: usize = 5;
 
-const NAMES: [&str; 5] = ["ana", "ben", "cem", "dia", "eli"];
+const NAMES: [&str; 5] = ["ana", "ben", "cem", "dan", "emil"];
 const ROOMS: [&str; 2] = ["rust", "tea"];
 
 /// How the clients of a story talk to the server.
@@ -84,6 +84,23 @@ pub struct Report {
     problems: Vec<String>,
 }
 
+/// What a story needs of a server: a closure that makes a router will do.
+pub trait Restart {
+    /// Starts the server: at the beginning, and after each crash.
+    fn start(&mut self) -> Router;
+
+    /// The server crashes. Its tasks end after this, and threads that block end their work
+    /// first. If it keeps files, this is the moment to copy them: all that is written later
+    /// would be lost if the process had been killed.
+    fn crash(&mut self) {}
+}
+
+impl<F: FnMut() -> Router> Restart for F {
+    fn start(&mut self) -> Router {
+        self()
+    }
+}
+
 /// The seeds of the stories to run: `STORIES` many, from `SEED` on. Without `STORIES`, that of
 /// `SEED` alone; without both, the first 30.
 pub fn seeds() -> impl Iterator<Item = u64> {
@@ -123,15 +140,14 @@ impl Story {
         }
     }
 
-    /// Runs the story, on virtual time. `app` starts the server: at the beginning, and after
-    /// each crash. `path` is where somebody connects to a room.
+    /// Runs the story, on virtual time. `path` is where somebody connects to a room.
     ///
     /// Why is it not `async`? A crash drops all tasks of the server, wherever they are, as the
     /// end of a runtime does. So there is a runtime for each start of the server.
     pub fn run(
         &self,
         protocol: Protocol,
-        mut app: impl FnMut() -> Router,
+        mut server: impl Restart,
         path: fn(room: &str, name: &str) -> String,
     ) -> Report {
         let _watchdog = Watchdog::start();
@@ -147,7 +163,7 @@ impl Story {
             .map(|i| client(NAMES[i], rooms[i % self.rooms], self.messages))
             .collect();
         // Who comes when all is over gets everything from the log.
-        let late: Vec<_> = rooms.iter().map(|room| client("eve", room, 0)).collect();
+        let late: Vec<_> = rooms.iter().map(|room| client("vera", room, 0)).collect();
         let mut report =
             Report { seed: self.seed, story: self.to_string(), ..Report::default() };
 
@@ -163,8 +179,12 @@ impl Story {
                 Builder::new_current_thread().enable_all().start_paused(true).build();
             runtime.expect("a runtime can start").block_on(async {
                 let until_crash = if is_last { usize::MAX } else { until_crash };
-                let network =
-                    BadNetwork::serve(app(), network_random, faults, until_crash);
+                let network = BadNetwork::serve(
+                    server.start(),
+                    network_random,
+                    faults,
+                    until_crash,
+                );
                 let connections = connect(&clients, &network);
                 select! {
                     biased;
@@ -173,6 +193,7 @@ impl Story {
                         for _ in 0..steps {
                             yield_now().await; // So it crashes in any state.
                         }
+                        server.crash();
                     }
                     () = is_over(&clients) => {}
                 }

@@ -180,7 +180,10 @@ fn a_chat_that_comes_again_after_a_resume_is_found() {
 
 #[test]
 fn a_wrong_order_is_found() {
-    finds(Mistake::SendsInAnotherOrder, " received the number 1 after 2, message");
+    finds(
+        Mistake::SendsInAnotherOrder,
+        " received the number 9 after 10, message 7 of ben.",
+    );
 }
 
 #[test]
