@@ -6,7 +6,7 @@ mod resuming;
 mod stories;
 
 use std::{
-    env, fs, io,
+    env, fs,
     path::{Path, PathBuf},
     process,
     time::Duration,
@@ -116,19 +116,6 @@ impl LogFile {
         Self(file)
     }
 
-    /// The database and, if the server has not stopped in peace, what is not yet in it.
-    fn files(&self) -> [PathBuf; 2] {
-        let mut wal = self.0.clone().into_os_string();
-        wal.push("-wal");
-        [self.0.clone(), wal.into()]
-    }
-
-    /// Copies it as it is on the disk at this moment.
-    fn copy_to(&self, other: &Self) -> io::Result<()> {
-        let [from, to] = [self.files(), other.files()];
-        from.iter().zip(&to).try_for_each(|(from, to)| fs::copy(from, to).map(drop))
-    }
-
     /// A server on this file. If there was another one, its clients must be gone.
     async fn serve(&self) -> Result<Server, Hint> {
         sleep(Duration::from_secs(1)).await;
@@ -140,8 +127,10 @@ impl LogFile {
 
 impl Drop for LogFile {
     fn drop(&mut self) {
-        for file in self.files() {
-            let _ = fs::remove_file(file); // Or there is none.
+        for end in ["", "-wal", "-shm"] {
+            let mut name = self.0.clone().into_os_string();
+            name.push(end);
+            let _ = fs::remove_file(name); // Or there is none.
         }
     }
 }

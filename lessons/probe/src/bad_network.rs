@@ -40,6 +40,8 @@ struct Network {
 
 struct State {
     random: Rng,
+    /// How many bytes a connection holds in each direction.
+    buffer: usize,
     /// How many connections will still get a fault.
     faults: usize,
     /// How many connections have had theirs.
@@ -61,19 +63,24 @@ enum Fault {
 
 impl BadNetwork {
     /// Serves a router for clients that are connected by this network.
-    pub fn serve(router: Router, random: Rng, faults: usize, until_crash: usize) -> Self {
+    pub fn serve(
+        router: Router,
+        random: Rng,
+        buffer: usize,
+        faults: usize,
+        until_crash: usize,
+    ) -> Self {
         let (connect, incoming) = mpsc::channel(64);
         let listener = MemoryListener { incoming, writes: Arc::default() };
         spawn(async { axum::serve(listener, router).await });
-        let state = Mutex::new(State { random, faults, broken: 0, until_crash });
+        let state = Mutex::new(State { random, buffer, faults, broken: 0, until_crash });
         Self(Arc::new(Network { connect, state, crash: Notify::new() }))
     }
 
     pub async fn connect(&self) -> io::Result<BadConnection> {
         let (connection, theirs) = {
             let mut state = self.state();
-            // How much the buffers of a connection hold in each direction.
-            let (ours, theirs) = duplex([500, 4_000, 16_000][state.random.usize(0..3)]);
+            let (ours, theirs) = duplex(state.buffer);
             (state.connection(ours, self.clone()), theirs)
         };
         let sent = self.0.connect.send(theirs).await;

@@ -30,7 +30,11 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the first wait before a new connection may be, in milliseconds.
-const FIRST_WAIT: u64 = 1_000;
+const FIRST_WAIT: u32 = 1_000;
+
+/// All clients wait for multiples of this part of the longest pause. So what they do often
+/// falls on the same moment, and the server has to do it at once.
+const TICKS: u32 = 10;
 
 /// Each wait may be twice as long as the one before, so many times.
 const DOUBLINGS: u32 = 4;
@@ -67,6 +71,8 @@ pub(crate) struct State {
     /// What it has received, in this order.
     pub view: Vec<Chat>,
     pub replays: usize,
+    /// What it has received again, and left out.
+    pub double: usize,
     pub out_of_order: usize,
     pub problems: Vec<String>,
 }
@@ -96,10 +102,9 @@ impl ResumingClient {
                 tries = 0;
                 self.talk(socket).await;
             }
-            let longest = FIRST_WAIT << tries;
+            let wait = self.state().next_wait(tries);
+            sleep(wait).await;
             tries = (tries + 1).min(DOUBLINGS);
-            let wait = self.state().random.u64(0..longest);
-            sleep(Duration::from_millis(wait)).await;
             self.state().write_offline();
         }
     }
@@ -202,6 +207,7 @@ impl State {
             ponged: true,
             view: Vec::new(),
             replays: 0,
+            double: 0,
             out_of_order: 0,
             problems: Vec::new(),
         }
@@ -235,7 +241,7 @@ impl State {
         let id = self.sent.len() + 1;
         let length = self.random.choice([0, 10, 100, 500]).unwrap_or_default();
         self.sent.push(format!("{id}: still here?{}", "?".repeat(length)));
-        if self.protocol == Protocol::Delivery {
+        if self.protocol != Protocol::Plain {
             self.pending.push_back(id);
         }
         self.message(id)
@@ -244,7 +250,7 @@ impl State {
     fn message(&self, id: usize) -> Message {
         let content = &self.sent[id - 1];
         Message::text(match self.protocol {
-            Protocol::Plain => chat_of(content),
+            Protocol::Plain | Protocol::SendAgain => chat_of(content),
             Protocol::Delivery => {
                 json!({ "type": "chat", "id": id.to_string(), "content": content })
                     .to_string()
@@ -261,9 +267,15 @@ impl State {
 
     /// Whether all is sent, and how long to wait before the next message: often not at all.
     fn next_pause(&mut self) -> (bool, Duration) {
-        let longest = self.pause.as_millis() as u64;
-        let pause = if self.random.bool() { 0 } else { self.random.u64(0..=longest) };
-        (self.to_send == 0, Duration::from_millis(pause))
+        let ticks = if self.random.bool() { 0 } else { self.random.u32(0..=TICKS) };
+        (self.to_send == 0, self.pause / TICKS * ticks)
+    }
+
+    /// How long to wait before the next try to connect.
+    fn next_wait(&mut self, tries: u32) -> Duration {
+        let tick = self.pause / TICKS;
+        let longest = (FIRST_WAIT << tries) / tick.as_millis() as u32;
+        tick * self.random.u32(0..longest)
     }
 
     fn receive(&mut self, message: Message) {
@@ -318,6 +330,7 @@ impl State {
         }
         if chat.seq <= self.seen {
             if self.view.iter().any(|known| known.seq == chat.seq) {
+                self.double += 1;
                 self.problem(format!("received the number {} again, {chat}", chat.seq));
             } else {
                 self.out_of_order += 1;

@@ -3,45 +3,18 @@
 //! `STORIES=200 cargo test -p lesson_18_delivery stories` runs more of them, and `SEED=17` the
 //! one with that seed.
 
-use axum::Router;
 use probe::{
     Check,
-    delivery::{Protocol, Report, Restart, Story, seeds},
+    delivery::{Protocol, Report, Story, seeds},
 };
 
 use super::{LogFile, app_on, path};
 
-/// The server of a story, on a file. After a crash it starts on what was on the disk then.
-struct Restarted {
-    seed: u64,
-    /// One for each start. They are removed at the end.
-    files: Vec<LogFile>,
-}
-
-impl Restarted {
-    fn new(seed: u64) -> Self {
-        Self { seed, files: vec![LogFile::new(&format!("story-{seed}"))] }
-    }
-
-    fn file(&self) -> &LogFile {
-        self.files.last().expect("there is one from the beginning")
-    }
-}
-
-impl Restart for Restarted {
-    fn start(&mut self) -> Router {
-        app_on(&self.file().0).expect("a file that can be opened")
-    }
-
-    fn crash(&mut self) {
-        let copy = LogFile::new(&format!("story-{}-{}", self.seed, self.files.len()));
-        self.file().copy_to(&copy).expect("files can be copied");
-        self.files.push(copy);
-    }
-}
-
+/// Runs a story. After a crash, the server starts again on the same file.
 fn run(seed: u64) -> Report {
-    Story::new(seed).run(Protocol::Delivery, Restarted::new(seed), path)
+    let file = LogFile::new(&format!("story-{seed}"));
+    let server = || app_on(&file.0).expect("the old server has left its file");
+    Story::new(seed).run(Protocol::Delivery, server, path)
 }
 
 #[test]
