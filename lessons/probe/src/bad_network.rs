@@ -24,9 +24,9 @@ use crate::connection::MemoryListener;
 /// nothing any more.
 const HALF_OPEN: Duration = Duration::from_secs(20);
 
-/// How long a connection carries nothing before it goes on, at most: less than the deadline
-/// for what a server writes.
-const LONGEST_STALL: u64 = 9;
+/// How long a connection carries nothing before it goes on, in seconds and at most: less than
+/// both sides wait.
+const LONGEST_STALL: u64 = 4;
 
 /// The network between a server and its clients. All clones are the same network.
 #[derive(Clone)]
@@ -40,8 +40,8 @@ struct Network {
 
 struct State {
     random: Rng,
-    /// How many bytes a connection holds in each direction.
-    buffer: usize,
+    /// Whether connections mostly stall, and hold little meanwhile.
+    is_busy: bool,
     /// How many connections will still get a fault.
     faults: usize,
     /// How many connections have had theirs.
@@ -66,21 +66,21 @@ impl BadNetwork {
     pub fn serve(
         router: Router,
         random: Rng,
-        buffer: usize,
+        is_busy: bool,
         faults: usize,
         until_crash: usize,
     ) -> Self {
         let (connect, incoming) = mpsc::channel(64);
         let listener = MemoryListener { incoming, writes: Arc::default() };
         spawn(async { axum::serve(listener, router).await });
-        let state = Mutex::new(State { random, buffer, faults, broken: 0, until_crash });
+        let state = Mutex::new(State { random, is_busy, faults, broken: 0, until_crash });
         Self(Arc::new(Network { connect, state, crash: Notify::new() }))
     }
 
     pub async fn connect(&self) -> io::Result<BadConnection> {
         let (connection, theirs) = {
             let mut state = self.state();
-            let (ours, theirs) = duplex(state.buffer);
+            let (ours, theirs) = duplex(if state.is_busy { 500 } else { 16_000 });
             (state.connection(ours, self.clone()), theirs)
         };
         let sent = self.0.connect.send(theirs).await;
@@ -122,12 +122,12 @@ impl State {
         let (mut fault, mut left) = (None, [usize::MAX; 2]);
         if self.faults > 0 && self.random.u8(0..4) > 0 {
             self.faults -= 1;
-            fault = self.random.choice([
-                Fault::Cut,
-                Fault::Cut,
-                Fault::Silence,
-                Fault::Stall,
-            ]);
+            fault = Some(match self.random.u8(0..6) {
+                0..4 if self.is_busy => Fault::Stall,
+                0 | 1 => Fault::Cut,
+                2 | 3 => Fault::Silence,
+                _ => Fault::Stall,
+            });
             // The opening handshake has some hundred bytes, and is to break, too.
             let limit = [600, 1_500, 4_000][self.random.usize(0..3)];
             left = [self.random.usize(0..limit), self.random.usize(0..limit)];

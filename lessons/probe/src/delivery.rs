@@ -58,8 +58,9 @@ pub struct Story {
     messages: usize,
     /// How long a client waits between two of them, at most.
     pause: Duration,
-    /// How many bytes a connection holds in each direction.
-    buffer: usize,
+    /// Whether there are so many messages that a client which reads nothing for a few seconds
+    /// misses hundreds of them.
+    is_busy: bool,
     /// How many connections break, at most.
     faults: usize,
     /// How often the server crashes, at most.
@@ -102,7 +103,6 @@ pub fn seeds() -> impl Iterator<Item = u64> {
 impl Story {
     pub fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        // In a busy room, whoever reads nothing for a few seconds misses hundreds of messages.
         let is_busy = random.u8(0..8) == 0;
         Self {
             seed,
@@ -110,7 +110,7 @@ impl Story {
             rooms: if is_busy { 1 } else { random.usize(1..=2) },
             messages: if is_busy { 240 } else { random.usize(5..=40) },
             pause: Duration::from_millis(if is_busy { 20 } else { 2_000 }),
-            buffer: if is_busy { 500 } else { random.usize(500..16_000) },
+            is_busy,
             faults: random.usize(3..=40),
             crashes: random.usize(0..=3),
         }
@@ -159,7 +159,7 @@ impl Story {
                 let network = BadNetwork::serve(
                     app(),
                     network_random,
-                    self.buffer,
+                    self.is_busy,
                     faults,
                     until_crash,
                 );

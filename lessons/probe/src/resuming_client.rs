@@ -325,7 +325,11 @@ impl State {
     }
 
     fn receive_chat(&mut self, chat: Chat, id: &str) {
-        if self.protocol == Protocol::Plain {
+        if self.protocol != Protocol::Delivery {
+            if chat.from == self.name {
+                let Self { pending, sent, .. } = self;
+                pending.retain(|id| sent[id - 1] != chat.content);
+            }
             return self.view.push(chat);
         }
         if chat.seq <= self.seen {
