@@ -61,7 +61,7 @@ pub struct Story {
     /// Whether there are so many messages that a client which reads nothing for a few seconds
     /// misses hundreds of them.
     is_busy: bool,
-    /// How many connections break, at most.
+    /// How many connections break, lose what they should carry, or stall: at most so many.
     faults: usize,
     /// How often the server crashes, at most.
     crashes: usize,
@@ -76,7 +76,7 @@ pub struct Report {
     pub acknowledged: usize,
     /// How many messages all members of their room have received.
     pub delivered: usize,
-    /// How many connections broke.
+    /// How many connections broke, lost what they should have carried, or stalled.
     pub cuts: usize,
     pub crashes: usize,
     /// How many chats somebody received later, who was not connected when they were sent.
@@ -251,7 +251,7 @@ impl Report {
             let mut newest = 0;
             for (i, content) in sender.sent.iter().enumerate() {
                 let chat = Chat::new(0, sender.name, content);
-                let message = chat.message();
+                let message = (sender.name, content.as_str());
                 let ack = sender.acks.get(&(i + 1));
                 let missing: Vec<_> = members
                     .iter()
@@ -272,7 +272,7 @@ impl Report {
                         .push(format!("{missing} should have received {chat}. {ack}."));
                 }
 
-                let Some(seqs) = numbers.get(&message) else { continue };
+                let Some(seqs) = numbers.remove(&message) else { continue };
                 if seqs.len() > 1 {
                     problems.push(format!(
                         "{chat} is in the log more than once, with the numbers {seqs:?}: it was \
@@ -300,6 +300,11 @@ impl Report {
                 let name = sender.name;
                 problems.push(format!("{name} still waits for the ack of message {id}."));
             }
+        }
+        for (from, content) in numbers.into_keys() {
+            problems.push(format!(
+                "Somebody received {content:?} of {from}, who never sent it."
+            ));
         }
         self.problems.append(&mut problems);
     }

@@ -31,6 +31,7 @@ enum Mistake {
     ResumesOneTooLate,
     ResumesOneTooEarly,
     SendsInAnotherOrder,
+    ChangesWords,
     NeverAcks,
 }
 
@@ -113,6 +114,9 @@ impl Client {
         if known.is_none() {
             chat["room"] = self.room.as_str().into();
             chat["from"] = self.name.as_str().into();
+            if self.mistake == Mistake::ChangesWords {
+                chat["content"] = "Who said this?".into();
+            }
             self.chats(|chats| {
                 chat["seq"] = (chats.len() + 1).into();
                 chats.push(chat);
@@ -180,10 +184,12 @@ fn a_chat_that_comes_again_after_a_resume_is_found() {
 
 #[test]
 fn a_wrong_order_is_found() {
-    finds(
-        Mistake::SendsInAnotherOrder,
-        " received the number 9 after 10, message 7 of ben.",
-    );
+    finds(Mistake::SendsInAnotherOrder, " after ");
+}
+
+#[test]
+fn a_chat_that_nobody_sent_is_found() {
+    finds(Mistake::ChangesWords, "ana, ben, vera should have received message 1 of ana.");
 }
 
 #[test]
