@@ -33,6 +33,7 @@ probe::chat_conformance! { chat() =>
     a_client_that_never_reads_again_is_disconnected,
 }
 probe::json_conformance! { chat() }
+probe::room_conformance! { app, path, said }
 probe::sign_in_conformance! { app(), "/ws/chat/rust", &token("ana") }
 
 fn chat() -> Chat {

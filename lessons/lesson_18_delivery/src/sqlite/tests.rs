@@ -79,6 +79,30 @@ fn a_full_disk_acknowledges_nothing_of_the_commit_that_failed() {
     assert_eq!(again, [Some(Ok(2)), Some(Ok(3))], "there is space again");
 }
 
+/// As a disk that is full, or gone, when the last byte is written.
+#[tokio::test]
+async fn what_cannot_be_committed_is_neither_acknowledged_nor_delivered() {
+    let mut worker = worker();
+    worker.run(
+        "PRAGMA foreign_keys = ON;
+         CREATE TABLE empty (id INTEGER PRIMARY KEY);
+         CREATE TABLE later (id REFERENCES empty DEFERRABLE INITIALLY DEFERRED);
+         CREATE TRIGGER fails_at_the_commit AFTER INSERT ON chats
+             BEGIN INSERT INTO later VALUES (1); END;",
+    );
+    let ben = Username::try_from("ben".to_owned()).expect("a good name");
+    let mut ben = worker.rooms.join(room(), ben, false).expect("the name is free");
+
+    let failed = worker.appends(vec![draft(Some("a-1"), "hello")]);
+    assert_eq!(failed, [None], "it is not durable");
+    assert!(ben.outbox.try_recv().is_err(), "and nobody has read it");
+
+    worker.run("DROP TRIGGER fails_at_the_commit");
+    let again = worker.appends(vec![draft(Some("a-1"), "hello")]);
+    assert_eq!(again, [Some(Ok(1))], "now it is");
+    assert!(ben.outbox.try_recv().is_ok(), "and Ben can read it");
+}
+
 #[test]
 fn a_chat_that_comes_twice_in_one_commit_is_there_once() {
     let mut worker = worker();
