@@ -11,6 +11,9 @@ export const NOT_AUTHENTICATED = 4001;
 /** The code with which a server closes when somebody in the room has our name. */
 export const NAME_TAKEN = 4009;
 
+/** Its reason when nobody else has taken it: a newer connection of ours has. */
+const CONNECTED_AGAIN = "you have connected again";
+
 const MEANINGS = {
   1000: "Normal closure: the connection has done what it was opened for.",
   1001: "Going away: the server is shutting down.",
@@ -47,6 +50,10 @@ export function meaning(code) {
 /** Says why a socket closed. Takes the `close` event. */
 export function explain({ code, reason }) {
   const words = reason && `, “${reason}”`;
+  const why =
+    reason === CONNECTED_AGAIN
+      ? "Replaced: you are in this room by another window now."
+      : meaning(code);
 
-  return `Closed. ${meaning(code)} (Code ${code}${words})`;
+  return `Closed. ${why} (Code ${code}${words})`;
 }

@@ -1,88 +1,122 @@
-// Lesson 08, the browser's half: the server asks for a token, and not for a name. We get
-// one for a password, and a WebSocket cannot send it in a header.
+// Lesson 18, the browser's half: nothing is lost when the connection is.
 //
-// The server also puts it in a cookie, which no script can read. The browser sends that
-// along with every socket to this host, so most pages need no more.
+// delivery.js knows what waits and what we have seen. This page shows it, and connects again
+// by itself (reconnect.js), also when only a heartbeat shows that the network is gone.
 
-import { offerPeople, wayBack } from "./be-buttons.js";
-import { takeFocus } from "./elements.js";
-import {
-  ROOM_NAME_LIMIT,
-  followAddress,
-  limitLength,
-  nameIn,
-  recallName,
-  rememberName,
-} from "./names.js";
-import { openRoom } from "./room.js";
-import { notSignedIn, whoAmI } from "./server.js";
-import { nameSockets } from "./xray.js";
+import { explain } from "./close-codes.js";
+import { keepDelivery } from "./delivery.js";
+import { keepAlive } from "./heartbeat.js";
+import { write } from "./log.js";
+import { hueOf } from "./projector.js";
+import { reconnect } from "./reconnect.js";
+import { byline } from "./room.js";
+import { signInAndChat } from "./sign-in.js";
 
-const form = document.querySelector("#sign-in");
-const fields = document.querySelector("#sign-in fieldset");
-const answer = document.querySelector("#answer");
-const container = document.querySelector("#room");
-const { username, password, room, subprotocol } = form.elements;
+/** What to say when the storage of the browser is full, or closed to us. */
+const UNKEPT = "This browser stores nothing more: do not reload the page while messages wait.";
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
+const countdown = document.querySelector("#countdown");
+const warning = document.querySelector("#warning");
 
-  fields.disabled = true; // However often somebody clicks, we ask once.
-  const user = await signIn();
-  fields.disabled = false;
-
-  if (user) enter(user);
-  else password.focus();
+const tries = reconnect({
+  connect: () => connect(),
+  onWait: count,
+  onGiveUp: hideCountdown,
+  // A new connection takes the place of an old one. So 4009 always says that there is a
+  // newer one than ours, and two windows would replace each other for ever.
+  taken: new Set(),
 });
 
-limitLength(room, ROOM_NAME_LIMIT);
-recallName(username);
-followAddress(room);
-offerPeople(form);
-answer.value = notSignedIn();
-
-/** Gets a token for the name and the password; or says why not, and returns nothing. */
-async function signIn() {
-  try {
-    const reply = await fetch("/login", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username: username.value, password: password.value }),
-      credentials: subprotocol.checked ? "omit" : "same-origin", // Take the cookie?
-    });
-    if (reply.ok) return await reply.json();
-
-    answer.value = await reply.text();
-  } catch {
-    answer.value = "No server answers.";
-  }
-}
-
-/** Enters the room under the name that the server gave us. It may differ in its case. */
-function enter(user) {
-  const token = subprotocol.checked ? user.token : undefined; // Otherwise, the cookie.
-  password.value = ""; // The token replaces it from now on.
-  rememberName(user.username);
-  nameSockets(user.username); // The wire view calls us so.
-  openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
-    room: nameIn(room),
-    me: user.username,
-    // The one header that a script can fill: a list of protocols, of which the server
-    // picks the first. The second one is our token.
-    protocols: token ? ["chat.v1", `bearer.${token}`] : [],
-    ask: (opened) => whoAmI(token, opened),
-    onConnecting: () => {
-      form.hidden = true;
+const connect = signInAndChat(
+  document.querySelector("#sign-in-here"),
+  document.querySelector("#room"),
+  {
+    countdown,
+    makeDelivery,
+    onConnecting: (socket) => {
+      countdown.textContent = "We try now.";
+      tries.follow(socket);
+      keepAlive(socket);
+      socket.addEventListener("open", hideCountdown);
+    },
+    onClose: (event, opened) => {
+      // The tries that follow do not know why the connection ended.
+      if (opened) write("notice", explain(event));
+      return !countdown.hidden;
     },
     onLeft: () => {
-      answer.value = "";
-      form.hidden = false;
-      takeFocus(wayBack(form));
+      hideCountdown();
+      tries.stop();
     },
-    onSignedOut: (sentence) => {
-      answer.value = sentence;
-      form.hidden = false;
-      takeFocus(password);
-    },
+  },
+);
+
+// Nobody needs to wait for half a minute if the browser says that there is a network again.
+window.addEventListener("online", tries.restart);
+
+/** What room.js needs: our half of the delivery, and what is drawn of it. */
+function makeDelivery(me, room) {
+  const log = document.querySelector("#log");
+  /** The entries of our messages that have no place among the numbers yet, by their ids. */
+  const entries = new Map();
+  const delivery = keepDelivery(`delivery ${JSON.stringify([me, room])}`, me, {
+    onOwn: drawOwn,
+    onChat: drawChat,
+    onGap: drawGap,
+    onNewLog: () =>
+      write("problem", "This is another log: its numbers begin anew, and messages may be missing."),
   });
+  delivery.queue().forEach(drawOwn); // From before the page was loaded.
+
+  function drawOwn({ id, content, state, seq, why }) {
+    const entry = entries.get(id) ?? write("sent", content, state);
+    entries.set(id, entry);
+    const details = { acknowledged: `, number ${seq}`, failed: `: ${why}` };
+    note(entry, `${state}${details[state] ?? ""}`, state);
+    if (state === "acknowledged") entry.dataset.seq = seq;
+    if (state === "failed") entries.delete(id); // It will never have a number.
+  }
+
+  function drawChat(chat) {
+    const isOwn = chat.from === me;
+    const text = `${byline(chat)}, number ${chat.seq}`;
+    const own = isOwn ? entries.get(chat.id) : undefined;
+    const entry = own ?? write(isOwn ? "sent" : "received", chat.content, text);
+    entry.style.setProperty("--hue", hueOf(chat.from)); // For the projector.
+    if (isOwn) note(entry, `${text}, acknowledged`, "acknowledged");
+
+    // What has no number yet, or a greater one, stays below.
+    for (const [id, { dataset }] of entries) if (dataset.seq <= chat.seq) entries.delete(id);
+    const [first] = entries.values();
+    if (first && entry.nextElementSibling !== first) log.insertBefore(entry, first);
+  }
+
+  /** Says what became of a message of ours, in words and by its looks. */
+  function note(entry, text, state) {
+    entry.querySelector("small").textContent = text;
+    entry.dataset.state = state;
+  }
+
+  function drawGap(seen, next) {
+    const where = seen === 0 ? `before number ${next}` : `between the numbers ${seen} and ${next}`;
+    write("problem", `What was ${where} is missing: the server no longer keeps it.`);
+  }
+
+  /** Returns whether the field may be emptied. */
+  function say(text) {
+    const refusal = delivery.write(text);
+    warning.value = refusal ?? (delivery.isKept() ? "" : UNKEPT);
+    return refusal === undefined;
+  }
+
+  return { ...delivery, say };
+}
+
+function count(milliseconds) {
+  countdown.hidden = false;
+  countdown.textContent = `We try again in ${Math.ceil(milliseconds / 1000)} s.`;
+}
+
+function hideCountdown() {
+  countdown.hidden = true;
 }

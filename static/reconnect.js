@@ -27,17 +27,20 @@ const STALE_FOR = 45_000;
 /**
  * Calls `connect` when it is time for the next try. Until then, `onWait` is called once a
  * second with the milliseconds that are left. When another try would not help, `onGiveUp`
- * is called: after a code in `final`.
+ * is called: after a code in `final`. A code in `taken` is not final while the server may
+ * not know yet that a connection of ours is lost.
  *
- * Call `follow` with each socket that you open, before you listen to it yourself. `stop`
- * also ends a try that is under way: the page gets its `close` at once, as if the try had
- * failed. A second `close` may follow, so listen for it with `{ once: true }`.
+ * Call `follow` with each socket that you open, before you listen to it yourself. `restart`
+ * makes the waits short again, for instance when the network is back. `stop` also ends a try
+ * that is under way: the page gets its `close` at once, as if the try had failed. A second
+ * `close` may follow, so listen for it with `{ once: true }`.
  */
 export function reconnect({
   connect,
   onWait,
   onGiveUp,
   final = FINAL,
+  taken = TAKEN,
   random = Math.random,
 }) {
   let tries = 0;
@@ -64,7 +67,7 @@ export function reconnect({
       if (socket !== followed) return; // Nobody wants another try.
 
       const now = Date.now();
-      const isOurs = TAKEN.has(code) && now - lost < STALE_FOR;
+      const isOurs = taken.has(code) && now - lost < STALE_FOR;
       if (final.has(code) && !isOurs) return onGiveUp();
 
       if (LOST.has(code) && opened <= now) lost = now;
@@ -81,12 +84,23 @@ export function reconnect({
       onWait(left);
       timer = setTimeout(wait, left % 1000 || 1000, end); // To the next full second.
     } else {
+      timer = undefined;
       connect();
     }
   }
 
+  /** Random as always: a network that is back brings all its clients back. */
+  function restart() {
+    if (timer === undefined) return; // Nobody waits.
+
+    clearTimeout(timer);
+    tries = 0;
+    wait(Date.now() + random() * FIRST_WAIT);
+  }
+
   function stop() {
     clearTimeout(timer);
+    timer = undefined;
     const last = followed;
     followed = null;
     // The browser logs an error when a script closes a socket that is not open yet. So we
@@ -95,5 +109,5 @@ export function reconnect({
       last.dispatchEvent(new CloseEvent("close", { code: 1006 }));
   }
 
-  return { follow, stop };
+  return { follow, restart, stop };
 }

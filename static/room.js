@@ -34,6 +34,10 @@ const conversations = new WeakMap();
  *   room, or did not get in. Otherwise the room has a button for it.
  * - `onSignedOut`, on pages with sign-in, is called when only a new one can help, with a
  *   sentence that says so. The room is gone then.
+ * - `makeDelivery`, on pages that send again what may be lost, is called with our name and
+ *   the room's. What it returns says how each connection begins (`query`), takes what we
+ *   say, connected or not (`say`), and what comes (`receive`), and is told when a connection
+ *   has ended (`disconnected`).
  *
  * Returns `connect`, which connects again, and `end`, which removes the room. Who has left a
  * room, and opens the same one, connects again.
@@ -76,9 +80,10 @@ export function openRoom(container, path, options) {
   let resumedAfter;
   const typingNow = new Set();
   const drafts = keepDrafts(text);
+  const delivery = options.makeDelivery?.(me, room);
 
   function connect() {
-    socket = new WebSocket(path, protocols);
+    socket = new WebSocket(delivery ? `${path}?${delivery.query()}` : path, protocols);
     const mine = socket;
     let opened = false;
     isLeaving = false;
@@ -105,7 +110,8 @@ export function openRoom(container, path, options) {
     });
 
     socket.addEventListener("message", ({ data }) => {
-      draw(parse(data));
+      const message = parse(data);
+      if (!delivery?.receive(message, mine)) draw(message);
     });
 
     // Once: a heartbeat may give up a connection before the browser does.
@@ -116,7 +122,8 @@ export function openRoom(container, path, options) {
   async function onClose(event, opened) {
     if (isGone || event.target !== socket) return;
 
-    wasIn ||= opened && event.code !== NAME_TAKEN;
+    wasIn ||= opened && (delivery || event.code !== NAME_TAKEN);
+    delivery?.disconnected();
     typingNow.clear();
     drawTypists();
     people.hidden = true;
@@ -131,7 +138,7 @@ export function openRoom(container, path, options) {
       goOut();
     } else {
       again.hidden = false;
-      takeFocus(again, container);
+      if (talk.disabled) takeFocus(again, container);
     }
     if (event.code !== ABNORMAL_CLOSURE) return;
 
@@ -182,6 +189,11 @@ export function openRoom(container, path, options) {
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    if (delivery) {
+      if (delivery.say(text.value)) form.reset();
+      return;
+    }
+
     socket.send(JSON.stringify({ type: "chat", content: text.value }));
     drafts.sent(text.value);
     form.reset();
@@ -323,7 +335,9 @@ export function openRoom(container, path, options) {
 
   function show(sentence) {
     state.value = sentence;
-    talk.disabled = socket.readyState !== WebSocket.OPEN;
+    const isOpen = socket.readyState === WebSocket.OPEN;
+    state.classList.toggle("closed", !isOpen);
+    talk.disabled = !(isOpen || delivery);
   }
 
   const conversation = { key, connect, end };
@@ -341,7 +355,7 @@ function parse(data) {
 }
 
 /** Who said it, and when by the clock of this computer. */
-function byline({ from, timestamp }) {
+export function byline({ from, timestamp }) {
   const time = new Date(timestamp).toLocaleTimeString([], { timeStyle: "short" });
   return `${from}, ${time}`;
 }

@@ -119,11 +119,12 @@ export function signInForm(formIn, onSignedIn, ...more) {
  * - `countdown` is an element that stands beside the state of the room.
  * - `onLeft` is called when somebody has left the room, or has to sign in again, before the
  *   form is shown.
+ * - `makeDelivery` is as in room.js.
  *
  * Returns a function that connects again.
  */
 export function signInAndChat(formIn, roomIn, options = {}) {
-  const { onConnecting, onClose, onLeft, countdown } = options;
+  const { onConnecting, onClose, onLeft, countdown, makeDelivery } = options;
   const room = make("input", {
     name: "room",
     value: "rust",
@@ -147,6 +148,7 @@ export function signInAndChat(formIn, roomIn, options = {}) {
       room: nameIn(room),
       me: user.username,
       countdown,
+      makeDelivery,
       ask: (opened) => whoAmI(undefined, opened),
       onConnecting: (socket) => {
         form.hide();

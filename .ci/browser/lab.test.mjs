@@ -33,6 +33,7 @@ const EVERY = [
   "lesson_15_database",
   "lesson_16_channels",
   "lesson_17_tasks",
+  "lesson_18_delivery",
   "exercises",
   "solutions",
 ];

@@ -16,13 +16,16 @@ export async function enter(page, name) {
   await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
 }
 
-/** Gives the page Ana's cookie, and nothing else. */
-export async function login(page) {
-  await page.evaluate(async (password) => {
-    await fetch("/login", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username: "ana", password }),
-    });
-  }, PASSWORDS.ana);
+/** Gives the page the cookie of Ana, or of somebody else, and nothing more. */
+export async function login(page, username = "ana") {
+  await page.evaluate(
+    async (user) => {
+      await fetch("/login", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(user),
+      });
+    },
+    { username, password: PASSWORDS[username] },
+  );
 }
