@@ -35,8 +35,9 @@ const STORAGE = "sessionStorage";
  * - `onChat` is called with each chat that is new here, in the order of the numbers.
  * - `onGap` is called when chats between two numbers are gone for ever.
  * - `onNewLog` is called when the numbers that we know mean nothing any more.
+ * - `onUnkept` is called when the browser stores nothing: a reload would lose what waits.
  */
-export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog }) {
+export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog, onUnkept }) {
   let { log, seen, queue } = load(key);
   let socket; // The one on which the server has welcomed us.
   let isKept = true;
@@ -50,7 +51,9 @@ export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog }) {
     };
     // If the storage is full, it has an older state. That is safe: we would send more than
     // we have to, and receive more, and ids and numbers tell what is there twice.
-    isKept = withStorage(store, STORAGE) ?? false;
+    const isStored = withStorage(store, STORAGE) ?? false;
+    if (isKept && !isStored) onUnkept();
+    isKept = isStored;
   }
 
   function change(message, changes) {
@@ -129,7 +132,10 @@ export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog }) {
   return {
     receive,
     /** What the address of the next connection says. */
-    query: () => `${new URLSearchParams(log === undefined ? { resume: 0 } : { resume: seen, log })}`,
+    query() {
+      const position = log === undefined ? { resume: 0 } : { resume: seen, log };
+      return `${new URLSearchParams(position)}`;
+    },
     /** Takes what we write, connected or not; or returns a sentence that says why it cannot. */
     write(content) {
       const { length } = [...content];
@@ -152,8 +158,6 @@ export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog }) {
     },
     /** Our messages that wait for an answer, in their order. */
     queue: () => queue,
-    /** Whether they outlive a reload of the page. */
-    isKept: () => isKept,
   };
 }
 
@@ -173,7 +177,7 @@ function load(key) {
   };
 }
 
-/** Why not `crypto.randomUUID`? A page that came over plain HTTP has it on this computer alone. */
+/** Why not `crypto.randomUUID`? Over plain HTTP, pages of other computers do not have it. */
 function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -12,11 +12,10 @@ import { reconnect } from "./reconnect.js";
 import { byline } from "./room.js";
 import { signInAndChat } from "./sign-in.js";
 
-/** What to say when the storage of the browser is full, or closed to us. */
-const UNKEPT = "This browser stores nothing more: do not reload the page while messages wait.";
+const NEW_LOG = "This is another log: its numbers begin anew, and messages may be missing.";
+const UNKEPT = "This browser stores nothing: do not reload the page while messages wait.";
 
 const countdown = document.querySelector("#countdown");
-const warning = document.querySelector("#warning");
 
 const tries = reconnect({
   connect: () => connect(),
@@ -63,8 +62,8 @@ function makeDelivery(me, room) {
     onOwn: drawOwn,
     onChat: drawChat,
     onGap: drawGap,
-    onNewLog: () =>
-      write("problem", "This is another log: its numbers begin anew, and messages may be missing."),
+    onNewLog: () => write("problem", NEW_LOG),
+    onUnkept: () => write("problem", UNKEPT),
   });
   delivery.queue().forEach(drawOwn); // From before the page was loaded.
 
@@ -105,8 +104,8 @@ function makeDelivery(me, room) {
   /** Returns whether the field may be emptied. */
   function say(text) {
     const refusal = delivery.write(text);
-    warning.value = refusal ?? (delivery.isKept() ? "" : UNKEPT);
-    return refusal === undefined;
+    if (refusal) write("problem", refusal);
+    return !refusal;
   }
 
   return { ...delivery, say };

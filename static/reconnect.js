@@ -61,9 +61,9 @@ export function reconnect({
       socket.close(1000);
     });
 
-    socket.addEventListener("close", plan, { once: true });
+    socket.addEventListener("close", onClose, { once: true });
 
-    function plan({ code }) {
+    function onClose({ code }) {
       if (socket !== followed) return; // Nobody wants another try.
 
       const now = Date.now();
@@ -72,10 +72,14 @@ export function reconnect({
 
       if (LOST.has(code) && opened <= now) lost = now;
       if (now - opened >= STABLE_AFTER) tries = 0;
-      const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** tries);
-      tries += 1;
-      wait(now + random() * longest);
+      plan();
     }
+  }
+
+  function plan() {
+    const longest = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** tries);
+    tries += 1;
+    wait(Date.now() + random() * longest);
   }
 
   function wait(end) {
@@ -95,7 +99,7 @@ export function reconnect({
 
     clearTimeout(timer);
     tries = 0;
-    wait(Date.now() + random() * FIRST_WAIT);
+    plan();
   }
 
   function stop() {

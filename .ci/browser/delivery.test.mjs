@@ -29,13 +29,14 @@ beforeEach(() => {
 
 /** Ana's page, as it is after it was loaded, and what it has drawn. */
 function load() {
-  const drawn = { own: [], chats: [], gaps: [], logs: 0 };
+  const drawn = { own: [], chats: [], gaps: [], logs: 0, warnings: 0 };
   const delivery = keepDelivery(KEY, "ana", {
     onOwn: ({ content, state, seq, why }) =>
       drawn.own.push([content, state, seq ?? why].filter((part) => part !== undefined).join(" ")),
     onChat: ({ seq }) => drawn.chats.push(seq),
     onGap: (seen, next) => drawn.gaps.push([seen, next]),
     onNewLog: () => (drawn.logs += 1),
+    onUnkept: () => (drawn.warnings += 1),
   });
   return { ...delivery, drawn };
 }
@@ -76,9 +77,9 @@ describe("what we write", () => {
     page.write("hello");
 
     const [{ id, ...message }] = socket.sent;
-    assert.deepEqual(message, { type: "chat", content: "hello" });
+    assert.deepEqual(message, { type: "chat", content: "hello" }, "this is a chat");
     assert.match(id, /^[\w-]{1,64}$/, "the server accepts this id");
-    assert.deepEqual(page.drawn.own, ["hello waiting", "hello sent"]);
+    assert.deepEqual(page.drawn.own, ["hello waiting", "hello sent"], "the page shows both");
   });
 
   test("each message has an id of its own", () => {
@@ -98,7 +99,8 @@ describe("what we write", () => {
     const socket = connect(page);
     page.write("four");
 
-    assert.deepEqual(socket.contents(), ["one", "two", "three", "four"]);
+    const order = ["one", "two", "three", "four"];
+    assert.deepEqual(socket.contents(), order, "others must see them as they were written");
   });
 
   test("nothing is sent on a connection that has ended", () => {
@@ -109,7 +111,7 @@ describe("what we write", () => {
     page.write("hello");
 
     assert.deepEqual(socket.sent, [], "the browser would drop it without a word");
-    assert.deepEqual(page.drawn.own, ["hello waiting"]);
+    assert.deepEqual(page.drawn.own, ["hello waiting"], "so it waits");
   });
 
   test("what is not acknowledged is sent again, in its order and with its id", () => {
@@ -125,6 +127,9 @@ describe("what we write", () => {
     assert.deepEqual(second.contents(), ["one", "three", "four"], "but not what is");
     assert.equal(second.sent[0].id, first.sent[0].id, "the server knows this message by its id");
     assert.equal(second.sent[1].id, first.sent[2].id, "and this one");
+    page.disconnected();
+    const third = connect(page);
+    assert.deepEqual(third.contents(), second.contents(), "and again, until there is an answer");
   });
 
   test("when the connection ends, what was sent waits again", () => {
@@ -145,7 +150,7 @@ describe("what we write", () => {
     page.receive({ type: "ack", id: sent[0].id, seq: 12 });
     page.receive(chat(12, { from: "ana", id: sent[0].id }));
 
-    assert.equal(page.drawn.own.at(-1), "hello acknowledged 12");
+    assert.equal(page.drawn.own.at(-1), "hello acknowledged 12", "the page shows its number");
     assert.equal(page.drawn.own.length, 3, "waiting, sent, acknowledged: once each");
     assert.deepEqual(page.drawn.chats, [12], "and the chat is drawn");
   });
@@ -159,13 +164,15 @@ describe("what we write", () => {
     const { id } = first.sent[0];
     const second = connect(page, { seq: 1 });
     page.receive(chat(1, { from: "ana", id }));
-    page.receive({ type: "ack", id, seq: 1 });
     page.disconnected();
     const third = connect(page, { seq: 1 });
 
     assert.equal(second.sent.length, 1, "we could not know it yet");
-    assert.equal(page.drawn.own.at(-1), "hello acknowledged 1");
-    assert.deepEqual(third.sent, [], "it is not sent again");
+    assert.equal(page.drawn.own.at(-1), "hello acknowledged 1", "it is in the log");
+    assert.deepEqual(third.sent, [], "so it is not sent again");
+    const before = page.drawn.own.length;
+    page.receive({ type: "ack", id, seq: 1 });
+    assert.equal(page.drawn.own.length, before, "a late ack is no news");
   });
 
   test("a chat of somebody else with the id of ours acknowledges nothing", () => {
@@ -199,7 +206,7 @@ describe("what we write", () => {
     page.receive({ type: "ack", id: "other", seq: 7 });
     page.receive({ type: "rejected", id: "other", message: "no" });
 
-    assert.deepEqual(page.drawn.own, []);
+    assert.deepEqual(page.drawn.own, [], "none of ours has changed");
   });
 
   test("a hundred messages may wait, and the next one is told why not", () => {
@@ -208,7 +215,8 @@ describe("what we write", () => {
 
     const refusal = page.write("one more");
 
-    assert.equal(refusal, "100 messages wait already. Yours is still in the field.");
+    const sentence = "100 messages wait already. Yours is still in the field.";
+    assert.equal(refusal, sentence, "a queue without a limit fills the storage");
     assert.equal(connect(page).sent.length, 100, "and it is not in the queue");
   });
 
@@ -218,7 +226,8 @@ describe("what we write", () => {
 
     const refusal = page.write("🐢".repeat(2001));
 
-    assert.equal(refusal, "A message has at most 2000 characters. This one has 2001.");
+    const sentence = "A message has at most 2000 characters. This one has 2001.";
+    assert.equal(refusal, sentence, "the server counts characters, too");
     assert.equal(page.write("🐢".repeat(2000)), undefined, "one less, and it fits");
     assert.equal(sent.length, 1, "a message that is never answered would be sent for ever");
   });
@@ -226,7 +235,7 @@ describe("what we write", () => {
 
 describe("what we have seen", () => {
   test("who has seen nothing asks for everything", () => {
-    assert.deepEqual(resumes(load()), { resume: "0" });
+    assert.deepEqual(resumes(load()), { resume: "0" }, "there is no log to name");
   });
 
   test("who comes back says the last number, and of which log", () => {
@@ -234,7 +243,8 @@ describe("what we have seen", () => {
     connect(page, { log: "a & b", seq: 9 });
     [7, 8, 9].forEach((seq) => page.receive(chat(seq)));
 
-    assert.deepEqual(resumes(page), { resume: "9", log: "a & b" });
+    const position = { resume: "9", log: "a & b" };
+    assert.deepEqual(resumes(page), position, "a number means nothing in another log");
   });
 
   test("a number that was seen before is not drawn again", () => {
@@ -243,7 +253,7 @@ describe("what we have seen", () => {
 
     [1, 2, 2, 1, 3].forEach((seq) => page.receive(chat(seq)));
 
-    assert.deepEqual(page.drawn.chats, [1, 2, 3]);
+    assert.deepEqual(page.drawn.chats, [1, 2, 3], "each number once");
   });
 
   test("holes between the numbers do not matter", () => {
@@ -253,7 +263,7 @@ describe("what we have seen", () => {
     [3, 10, 11, 40].forEach((seq) => page.receive(chat(seq)));
 
     assert.deepEqual(page.drawn.chats, [3, 10, 11, 40], "each has a greater number");
-    assert.equal(resumes(page).resume, "40");
+    assert.equal(resumes(page).resume, "40", "the greatest one counts");
   });
 
   test("neither an ack nor a welcome says what we have seen", () => {
@@ -278,8 +288,8 @@ describe("what we have seen", () => {
     assert.equal(resumes(page).resume, "99", "there is nothing to ask for before 100");
     page.receive(chat(100));
 
-    assert.deepEqual(page.drawn.gaps, [[57, 100]]);
-    assert.deepEqual(page.drawn.chats, [57, 100]);
+    assert.deepEqual(page.drawn.gaps, [[57, 100]], "the page says what is missing");
+    assert.deepEqual(page.drawn.chats, [57, 100], "and goes on");
   });
 
   test("in another log the numbers begin anew, and what waits is sent there", () => {
@@ -290,13 +300,14 @@ describe("what we have seen", () => {
     page.write("hello");
 
     const { sent } = connect(page, { log: "two", seq: 1 });
+    assert.equal(resumes(page).resume, "0", "of this log we have seen nothing");
     page.receive({ type: "gap", next: 1 });
     page.receive(chat(1));
 
     assert.equal(page.drawn.logs, 1, "the page says so");
     assert.deepEqual(page.drawn.gaps, [], "once");
     assert.deepEqual(page.drawn.chats, [1, 2, 3, 1], "this 1 is another chat");
-    assert.deepEqual(resumes(page), { resume: "1", log: "two" });
+    assert.deepEqual(resumes(page), { resume: "1", log: "two" }, "this is where we are now");
     assert.equal(sent.length, 1, "nobody has acknowledged it, in either log");
   });
 
@@ -321,7 +332,7 @@ describe("what we have seen", () => {
     page.disconnected();
     connect(page);
 
-    assert.equal(page.drawn.logs, 0);
+    assert.equal(page.drawn.logs, 0, "there is nothing to say");
   });
 
   test("what is not about delivery is left to the page", () => {
@@ -330,9 +341,10 @@ describe("what we have seen", () => {
 
     const types = ["user_joined", "user_left", "error", "pong"];
 
-    assert.deepEqual(types.map((type) => receive({ type })), [false, false, false, false]);
-    assert.equal(receive({ type: "welcome", log: "one", seq: 0 }, open()), true);
-    assert.equal(receive(chat(1)), true);
+    const taken = types.filter((type) => receive({ type }));
+    assert.deepEqual(taken, [], "the page draws them");
+    assert.equal(receive({ type: "welcome", log: "one", seq: 0 }, open()), true, "this is ours");
+    assert.equal(receive(chat(1)), true, "and so is this");
   });
 });
 
@@ -349,7 +361,7 @@ describe("after a reload", () => {
     const after = connect(loaded);
 
     assert.deepEqual(waiting, ["one waiting", "two waiting"], "the page draws this");
-    assert.deepEqual(after.contents(), ["one", "two"]);
+    assert.deepEqual(after.contents(), ["one", "two"], "and the server gets it");
     assert.equal(after.sent[0].id, before.sent[0].id, "one message, however often it is sent");
   });
 
@@ -370,7 +382,7 @@ describe("after a reload", () => {
     page.receive(chat(120));
 
     const loaded = load();
-    assert.deepEqual(resumes(loaded), { resume: "70", log: "one" });
+    assert.deepEqual(resumes(loaded), { resume: "70", log: "one" }, "120, but for 50");
     connect(loaded, { seq: 120 });
     [71, 120].forEach((seq) => loaded.receive(chat(seq)));
 
@@ -401,8 +413,8 @@ describe("after a reload", () => {
       const page = load();
       page.write("hello");
 
-      assert.deepEqual(resumes(page), { resume: "0" });
-      assert.deepEqual(connect(page).contents(), ["hello"]);
+      assert.deepEqual(resumes(page), { resume: "0" }, "the server refuses what is no number");
+      assert.deepEqual(connect(page).contents(), ["hello"], "and answers no message without an id");
     });
   }
 
@@ -410,23 +422,23 @@ describe("after a reload", () => {
     const queue = '[{"id":"a","content":"hello"}]';
     sessionStorage.setItem(KEY, `{"log":7,"seen":null,"queue":${queue}}`);
 
-    assert.deepEqual(connect(load()).contents(), ["hello"]);
+    assert.deepEqual(connect(load()).contents(), ["hello"], "somebody has written it");
   });
 
-  test("a storage that is full is told, and the rest works on", () => {
+  test("a storage that is full is told once, and the rest works on", () => {
     const page = load();
     page.write("one");
-    assert.equal(page.isKept(), true, "it fits");
+    assert.equal(page.drawn.warnings, 0, "it fits");
     sessionStorage.limit = 10;
 
     page.write("two");
-
-    assert.equal(page.isKept(), false, "the page must say so");
-    assert.deepEqual(connect(page).contents(), ["one", "two"]);
-    sessionStorage.limit = Infinity;
     page.write("three");
-    assert.equal(page.isKept(), true, "there is room again");
-    assert.equal(load().queue().length, 3, "and all three are kept");
+
+    assert.equal(page.drawn.warnings, 1, "the page must say that a reload loses what waits");
+    assert.deepEqual(connect(page).contents(), ["one", "two", "three"], "all are sent");
+    sessionStorage.limit = Infinity;
+    page.write("four");
+    assert.equal(load().queue().length, 4, "there is room again, and all four are kept");
   });
 
   test("a browser that lends us no storage is no reason to lose anything before the reload", () => {
@@ -440,8 +452,8 @@ describe("after a reload", () => {
     const page = load();
     page.write("hello");
 
-    assert.equal(page.isKept(), false, "the page must say so");
-    assert.deepEqual(connect(page).contents(), ["hello"]);
+    assert.equal(page.drawn.warnings, 1, "the page must say so");
+    assert.deepEqual(connect(page).contents(), ["hello"], "and sends it all the same");
     Object.defineProperty(globalThis, "sessionStorage", { configurable: true, writable: true });
   });
 });

@@ -169,7 +169,7 @@ describe("reconnect.js", () => {
   const load = () => import(`data:text/javascript,${encodeURIComponent(source)}`);
 
   /** A client whose sockets we open and close, on a clock of ours. */
-  async function client(t, random) {
+  async function client(t, random, options) {
     const { reconnect } = await load();
     t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
     globalThis.WebSocket ??= { CONNECTING: 0 }; // Node has none of its own.
@@ -180,7 +180,7 @@ describe("reconnect.js", () => {
       it.tries.follow(it.socket);
     };
     const onWait = (wait) => it.waits.push(wait);
-    it.tries = reconnect({ connect, onWait, onGiveUp: () => (it.ends += 1), random });
+    it.tries = reconnect({ connect, onWait, onGiveUp: () => (it.ends += 1), random, ...options });
     it.opens = () => it.socket.dispatchEvent(new Event("open"));
     it.closes = (code) =>
       it.socket.dispatchEvent(Object.assign(new Event("close"), { code }));
@@ -281,6 +281,48 @@ describe("reconnect.js", () => {
       assert.equal(it.ends, 1, "now it is somebody else");
     });
   }
+
+  test("a page can say that no code is due to its own lost connection", async (t) => {
+    const it = await client(t, () => 1, { taken: new Set() });
+    it.opens();
+    it.closes(1006);
+    it.passes(1000);
+
+    it.opens();
+    it.closes(4009);
+
+    assert.equal(it.ends, 1, "it is another window of the same person, and shall keep its place");
+  });
+
+  test("a network that is back makes the waits short again, and random as ever", async (t) => {
+    const it = await client(t, () => 0.5);
+    [500, 1000, 2000, 4000, 8000].forEach((wait) => {
+      it.closes(1006);
+      it.passes(wait);
+    });
+    it.closes(1006);
+    assert.equal(it.waits.at(-1), 15_000, "by now it waits long");
+
+    it.tries.restart();
+    assert.equal(it.waits.at(-1), 500, "half of a second, by chance");
+    it.passes(500);
+    assert.equal(it.connections, 7, "the next try");
+    it.closes(1006);
+    assert.equal(it.waits.at(-1), 1000, "from here the waits grow as from the start");
+  });
+
+  test("without a wait there is nothing to make short", async (t) => {
+    const it = await client(t, () => 1);
+    it.tries.restart();
+    it.opens();
+    it.tries.restart();
+    it.closes(1001);
+    it.tries.stop();
+    it.tries.restart();
+    it.passes(60_000);
+
+    assert.equal(it.connections, 1, "it is connecting, connected, or shall not be");
+  });
 
   test("after stop there is no further try", async (t) => {
     const it = await client(t, () => 1);
