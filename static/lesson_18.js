@@ -21,8 +21,8 @@ const tries = reconnect({
   connect: () => connect(),
   onWait: count,
   onGiveUp: hideCountdown,
-  // A new connection takes the place of an old one. So 4009 always says that there is a
-  // newer one than ours, and two windows would replace each other for ever.
+  // Here 4009 always says that a newer connection has taken our place. If we tried again,
+  // two windows would replace each other for ever.
   taken: new Set(),
 });
 
