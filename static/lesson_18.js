@@ -62,7 +62,7 @@ function makeDelivery(me, room) {
     onOwn: drawOwn,
     onChat: drawChat,
     onGap: drawGap,
-    onNewLog: () => write("problem", NEW_LOG),
+    onNewLog: () => write("problem gap", NEW_LOG),
     onUnkept: () => write("problem", UNKEPT),
   });
   delivery.queue().forEach(drawOwn); // From before the page was loaded.
@@ -98,7 +98,7 @@ function makeDelivery(me, room) {
 
   function drawGap(seen, next) {
     const where = seen === 0 ? `before number ${next}` : `between the numbers ${seen} and ${next}`;
-    write("problem", `What was ${where} is missing: the server no longer keeps it.`);
+    write("problem gap", `What was ${where} is missing: the server no longer keeps it.`);
   }
 
   /** Returns whether the field may be emptied. */

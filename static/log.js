@@ -7,7 +7,8 @@ const LIMIT = 500;
  * Adds an entry to the log, with an optional `note` above it in small print.
  *
  * `kind` is "sent", "received", "notice" or "problem", and "private" may be added to the
- * first two; style.css has them all. Returns the entry.
+ * first two; style.css has them all. With "gap" added, the entry stays, however many follow.
+ * Returns the entry.
  */
 export function write(kind, text, note) {
   const log = document.querySelector("#log");
@@ -26,7 +27,7 @@ export function write(kind, text, note) {
   }
 
   log.append(entry);
-  if (log.childElementCount > LIMIT) log.firstElementChild.remove();
+  if (log.childElementCount > LIMIT) log.querySelector("li:not(.gap)")?.remove();
   if (follows) log.scrollTop = log.scrollHeight;
   return entry;
 }
