@@ -133,6 +133,7 @@ describe("lesson 18, delivery", LIMITS, () => {
     const ben = await lesson.open(t);
     await enterRoom(ana, "ana", "offline");
     await enterRoom(ben, "ben", "offline");
+    await sees(ana, "#log", "ben joined.", "Ana has been welcomed before that");
 
     await ana.context().setOffline(true);
     await writeAll(ana, ["one", "two", "three"]);
@@ -149,15 +150,18 @@ describe("lesson 18, delivery", LIMITS, () => {
   test("a network that is gone without a word is noticed, and nothing is lost", async (t) => {
     const { proxy, page } = await openBehindProxy(t, lesson);
     await enterRoom(page, "ana", "silence");
+    await writeAll(page, ["hello"]);
+    await shows(page, ["hello: acknowledged"], "the network is there");
 
     proxy.swallow();
-    await writeAll(page, ["hello"]);
-    await shows(page, ["hello: sent"], "no answer comes");
+    await writeAll(page, ["still here?"]);
+    await shows(page, ["hello: acknowledged", "still here?: sent"], "no answer comes");
     await page.clock.fastForward(PING_AFTER);
     await page.clock.fastForward(PONG_WITHIN);
 
     await sees(page, "#log", "The server no longer answers.", "the page finds out");
-    await shows(page, ["hello: acknowledged"], "connects again, and sends it again");
+    const all = ["hello: acknowledged", "still here?: acknowledged"];
+    await shows(page, all, "connects again, and sends it again");
   });
 
   test("a message that arrived, but whose answer was lost with the connection, appears once", async (t) => {
@@ -171,6 +175,7 @@ describe("lesson 18, delivery", LIMITS, () => {
     const ben = await lesson.open(t);
     await enterRoom(page, "ana", "once");
     await enterRoom(ben, "ben", "once");
+    await sees(page, "#log", "ben joined.", "Ana has been welcomed before that");
 
     isLost = true;
     await writeAll(page, ["hello"]);
