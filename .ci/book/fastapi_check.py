@@ -262,6 +262,29 @@ def lesson_17():
         holds("its progress comes over the socket", True, True)
 
 
+def lesson_18():
+    with Server("lesson_18") as server:
+        def say(client, id, content):
+            client.send(json.dumps({"id": id, "content": content}))
+
+        ana, ben = server.connect(), server.connect()
+        say(ana, "a1", "hi")
+        chat = {"type": "chat", "seq": 1, "content": "hi"}
+        holds("a chat has a number", json.loads(ben.recv(timeout=5)), chat)
+        ben.close()
+        first = [json.loads(ana.recv(timeout=5)) for _ in range(2)]
+        ack = {"type": "ack", "id": "a1", "seq": 1}
+        holds("and is acknowledged", sorted(m["type"] for m in first), ["ack", "chat"])
+        say(ana, "a1", "hi")
+        holds("with the same number, if it comes again", json.loads(ana.recv(timeout=5)), ack)
+        say(ana, "a2", "still there?")
+        heard = [json.loads(ana.recv(timeout=5)) for _ in range(2)]
+        holds("so the next one has number 2", {m["seq"] for m in heard}, {2})
+        ben = server.connect("/ws?resume=1")
+        missed = {"type": "chat", "seq": 2, "content": "still there?"}
+        holds("and who comes back gets what he has missed", json.loads(ben.recv(timeout=5)), missed)
+
+
 def lesson_13():
     with Server("lesson_13") as server:
         ana = server.connect()

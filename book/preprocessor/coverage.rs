@@ -36,6 +36,7 @@ pub const BUDGETS: &[Budget] = &[
     Budget::production("15", "14", 400),
     Budget::production("16", "15", 400),
     Budget::production("17", "08", 400),
+    Budget::production("18", "08", 600),
 ];
 
 /// How large the step to a lesson may be.

@@ -30,6 +30,8 @@ mod letters;
 mod not_cancel_safe;
 #[path = "../wrong/15_null_is_missing.rs"]
 mod null_is_missing;
+#[path = "../wrong/18_ok_is_not_delivered.rs"]
+mod ok_is_not_delivered;
 #[path = "../wrong/02_return_on_close.rs"]
 mod return_on_close;
 #[path = "../wrong/10_sleep.rs"]
@@ -275,6 +277,26 @@ fn the_default_rules_accept_what_the_book_shows() -> Check {
 fn work_in_the_handler_keeps_a_stranger_waiting() -> Check {
     let report = in_the_handler::report();
     compare("17_in_the_handler", &report.map_err(|error| Hint::new(error.to_string()))?)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_may_never_have_been_read() -> Check {
+    let report = ok_is_not_delivered::Report::default();
+    let server = serve(ok_is_not_delivered::app(report.clone()));
+    let mut ben = server.connect("Ben", "/ws").await?;
+    ben.stops_reading();
+
+    ben.says("Where are you?").await?;
+    tokio::time::sleep(ONE_MINUTE).await;
+    ben.vanishes().await;
+    tokio::time::sleep(ONE_MINUTE).await;
+
+    let report = report.lock().expect("nobody panics with the lock");
+    let (lines, kept) = &*report;
+    let mut said = lines.join("\n");
+    said.push_str("\nBen vanishes, and has read nothing.\n");
+    said.push_str(&format!("Kept until he is back: {kept:?}\n"));
+    compare("18_ok_is_not_delivered", &said)
 }
 
 #[tokio::test]
