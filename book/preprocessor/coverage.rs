@@ -178,7 +178,7 @@ fn sources(lesson: &str) -> Result<BTreeSet<String>, String> {
     fn visit(root: &Path, below: &str, found: &mut BTreeSet<String>) {
         for entry in fs::read_dir(root.join(below)).into_iter().flatten().flatten() {
             let name = format!("{below}{}", entry.file_name().to_string_lossy());
-            if entry.path().is_dir() && name != "tests" {
+            if entry.path().is_dir() && entry.file_name() != "tests" {
                 visit(root, &format!("{name}/"), found);
             } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
                 found.insert(name);

@@ -2,8 +2,9 @@
 //!
 //! Each file in `book/outputs` begins with lines for this test: the program that runs,
 //! and what clients do meanwhile; `repeat`, if it takes a while until this is printed. Then
-//! comes a command as the reader types it, and its output. `RECORD=1 cargo test -p book`
-//! writes the outputs down anew.
+//! comes a command as the reader types it, and its output. In place of a program there may
+//! be `example`: then the command runs an example, which needs no clients and ends by itself.
+//! `RECORD=1 cargo test -p book` writes the outputs down anew.
 
 use std::{
     env, fs,
@@ -261,6 +262,9 @@ async fn replay(text: &str) -> Result<String, Hint> {
         text.lines().partition(|line| line.starts_with("#! "));
     let mut notes = notes.iter().map(|line| line.trim_start_matches("#! "));
     let name = notes.next().unwrap_or_default();
+    if name == "example" {
+        return example(&shown);
+    }
     let mut program = Program::start(name)?;
     let port = program.port.clone();
     let mut stay = Vec::new();
@@ -308,6 +312,22 @@ async fn replay(text: &str) -> Result<String, Hint> {
         if !fresh.ends_with('\n') {
             fresh.push('\n');
         }
+    }
+    Ok(fresh)
+}
+
+/// Runs the commands of a file that are about an example, and gives the file as it should be.
+fn example(shown: &[&str]) -> Result<String, Hint> {
+    let mut fresh = String::from("#! example\n");
+    for command in shown.iter().filter_map(|line| line.strip_prefix("$ cargo run ")) {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(ROOT).args(["run", "--quiet"]).args(command.split(' '));
+        let output = cargo.output().map_err(hint(format!("cargo run {command}")))?;
+        if !output.status.success() {
+            return Err(Hint::new(String::from_utf8_lossy(&output.stderr)));
+        }
+        let printed = String::from_utf8_lossy(&output.stdout);
+        fresh.push_str(&format!("$ cargo run {command}\n{printed}"));
     }
     Ok(fresh)
 }

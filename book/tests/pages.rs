@@ -271,7 +271,7 @@ fn what_a_step_says_in_bold_is_on_a_page() -> Result<(), Report> {
 
 /// Code in a sentence that is in no file of the course: the words of a browser, of a
 /// compiler or of another program, and what a reader may write.
-const FOREIGN: [&str; 73] = [
+const FOREIGN: [&str; 74] = [
     "echo $?",
     "#[async_trait]",
     "--host 127.0.0.1",
@@ -328,6 +328,7 @@ const FOREIGN: [&str; 73] = [
     "http://localhost:5173",
     "http://localhost:5173/react/",
     "join_room",
+    "kill -9",
     "leave_room",
     "let _ = permit",
     "let step = work.step();",
@@ -373,6 +374,7 @@ fn code_in_a_sentence_is_code_of_the_course() -> Result<(), Report> {
         ("book/wrong", ".txt"),
         ("exercises", ".rs"),
         ("lessons", ".rs"),
+        ("lessons", ".sql"),
         ("lessons", ".toml"),
         ("solutions", ".rs"),
         ("static", ".html"),

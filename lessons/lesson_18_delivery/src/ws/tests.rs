@@ -1,5 +1,7 @@
 //! Sessions on a log that fails in all ways.
 
+mod busy_log;
+
 use std::{
     future::{pending, ready},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
