@@ -54,7 +54,9 @@ fn imports(text: &str, start: &str) -> Vec<String> {
         .skip(1)
         .filter_map(|rest| rest.split_once(';'))
         .flat_map(|(names, _)| names.split(['{', '}', ',']))
-        .map(|name| name.rsplit("::").next().unwrap_or(name).trim().to_owned())
+        .map(|name| name.rsplit("::").next().unwrap_or(name).trim())
+        // A name may get another one, as in `ServerMessage as Announcement`.
+        .filter_map(|name| name.split(' ').next().map(ToOwned::to_owned))
         .filter(|name| !name.is_empty())
         .collect()
 }
