@@ -22,6 +22,7 @@ use tokio::time::sleep;
 
 use self::people::{auth, path, seen_from, token};
 
+probe::transcripts!(app());
 probe::conformance! { app(), &path("rust", "ana") }
 // A client that does not read is not closed because its outbox is full: the rest is in the
 // log. So two rules do not hold, both about the 4008 that it would find then.
