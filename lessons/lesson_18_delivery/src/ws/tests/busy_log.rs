@@ -40,7 +40,7 @@ impl Log for BusyLog {
         }
         let last = self.last.load(Relaxed);
         let entries: Vec<_> =
-            (after.min(last) + 1..=last).take(PAGE).map(entry).collect();
+            (after.clamp(0, last) + 1..=last).take(PAGE).map(entry).collect();
         if entries.is_empty() && after != Seq::MAX && take(&self.after) {
             self.say();
         }
