@@ -24,9 +24,6 @@ struct FaultyLog {
     is_stuck: AtomicBool,
     /// Always has one more chat, as a room in which people write faster than this client reads.
     is_endless: bool,
-    /// Appends a chat, and delivers it here, after it has read a page, and before anybody has
-    /// the page.
-    delivers_late: Option<RoomManager>,
     /// After so many reads, all others fail.
     good_reads: AtomicUsize,
     appended: AtomicUsize,
@@ -56,9 +53,6 @@ impl Log for FaultyLog {
         }
         let left = self.good_reads.load(Relaxed).checked_sub(1).ok_or(Unavailable)?;
         self.good_reads.store(left, Relaxed);
-        if let Some(rooms) = &self.delivers_late {
-            rooms.deliver(&entry(1_000 * (10 - left as Seq)));
-        }
         Ok(Page { entries: Vec::new(), first: 1, last: 0 })
     }
 }
@@ -72,14 +66,11 @@ struct AppState {
 
 /// A server on this log, its rooms, and where Ana connects.
 fn app(log: &Arc<FaultyLog>) -> (Router, RoomManager, String) {
-    app_with(log, RoomManager::default())
-}
-
-fn app_with(log: &Arc<FaultyLog>, rooms: RoomManager) -> (Router, RoomManager, String) {
     let secret = b"a secret for the tests, 32 bytes or more";
     let auth = Auth::new(secret, "faulty").expect("a secret that is long enough");
     let ana = Username::try_from("ana".to_owned()).expect("a good name");
     let path = format!("/ws/chat/rust?resume=0&token={}", auth.issue(ana));
+    let rooms = RoomManager::default();
     let state = AppState { auth, rooms: rooms.clone(), log: log.clone() };
     let route = any(ws_handler::<FaultyLog>);
     (Router::new().route("/ws/chat/{room}", route).with_state(state), rooms, path)
@@ -193,40 +184,4 @@ async fn a_client_that_has_much_to_catch_up_with_may_write_meanwhile() -> Check 
     assert_eq!(log.appended.load(Relaxed), 1, "and the chat is handed over");
     let _new = server.connect("Ana again", &path).await?;
     ana.is_closed_in_the_end(4009, "you have connected again").await
-}
-
-/// A chat that is committed after a page was read, and delivered before the page is there, is
-/// not on the page. It must be in the outbox, both for who joins and for who was behind.
-#[tokio::test(start_paused = true)]
-async fn what_is_appended_while_the_last_page_is_read_is_not_lost() -> Check {
-    let rooms = RoomManager::default();
-    let log = FaultyLog {
-        good_reads: 10.into(),
-        delivers_late: Some(rooms.clone()),
-        ..Default::default()
-    };
-    let (app, rooms, path) = app_with(&Arc::new(log), rooms);
-    let server = serve(app);
-    let mut ana = server.connect("Ana", &path).await?;
-    ana.hears(WELCOME).await?;
-    // The first read was before she joined.
-    let chat = |seq| {
-        json!({
-            "type": "chat", "room": "rust", "from": "ben", "content": "x".repeat(1_000),
-            "timestamp": "2026-11-21T09:30:00.125Z", "seq": seq
-        })
-    };
-    ana.hears(chat(2_000)).await?;
-
-    ana.stops_reading();
-    for seq in 2_001..2_900 {
-        rooms.deliver(&entry(seq));
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    ana.reads_again();
-
-    let received = ana.hears_out(ONE_MINUTE).await;
-    let late = received.iter().filter(|text| text.contains(r#""seq":3000,"#)).count();
-    assert_eq!(late, 1, "the chat that came while the page was read");
-    Ok(())
 }
