@@ -49,14 +49,17 @@ impl Client {
                 break;
             }
             let Disconnect(mut code, reason) = disconnect;
+            let sentence = format!("* Not connected: {} ({code}).", reason.trim());
             // A token is valid for a while, and perhaps for one start of the server. If ours is
             // not any more, the next try signs in again.
             if matches!(code, 401 | 4001) && server.token.take().is_some() {
                 code = LOST;
             }
-            let sentence = format!("* Not connected: {} ({code})", reason.trim());
             let Some(wait) = self.session.wait_after(code) else { return Err(sentence) };
-            self.show(Some(sentence));
+            self.show(Some(format!(
+                "{sentence} Next try in {:.0} s.",
+                wait.as_secs_f32()
+            )));
             self.while_typing(sleep(wait)).await;
         }
         Ok(())

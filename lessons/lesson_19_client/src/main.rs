@@ -68,6 +68,9 @@ async fn run() -> Result<(), String> {
     let mut client =
         Client { session: Session::default(), screen, title, is_leaving: false };
     let result = client.run(server).await;
-    client.screen.set_prompt(String::new());
+    client.screen.finish();
     result
 }
+
+#[cfg(test)]
+mod tests;

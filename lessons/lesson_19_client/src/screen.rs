@@ -12,10 +12,10 @@ use tokio::{
 
 pub enum Screen {
     Terminal { readline: Readline, writer: SharedWriter, prompt: String },
-    Pipe { input: Split<BufReader<Input>>, output: Box<dyn Write>, ctrl_c: CtrlC },
+    Pipe { input: Split<BufReader<Input>>, output: Box<dyn Write + Send>, ctrl_c: CtrlC },
 }
 
-type Input = Box<dyn AsyncRead + Unpin>;
+type Input = Box<dyn AsyncRead + Send + Unpin>;
 
 /// A task, so that no signal is lost while nobody waits for it.
 type CtrlC = JoinHandle<io::Result<()>>;
@@ -23,14 +23,13 @@ type CtrlC = JoinHandle<io::Result<()>>;
 impl Screen {
     pub fn new() -> Result<Self, ReadlineError> {
         if io::stdin().is_terminal() && io::stdout().is_terminal() {
-            let (mut readline, writer) = Readline::new(String::new())?;
-            readline.should_print_line_on(false, false); // The server sends it back.
+            let (readline, writer) = Readline::new(String::new())?;
             return Ok(Self::Terminal { readline, writer, prompt: String::new() });
         }
         Ok(Self::pipe(Box::new(stdin()), io::stdout()))
     }
 
-    pub fn pipe(input: Input, output: impl Write + 'static) -> Self {
+    pub fn pipe(input: Input, output: impl Write + Send + 'static) -> Self {
         let input = BufReader::new(input).split(b'\n');
         Self::Pipe { input, output: Box::new(output), ctrl_c: tokio::spawn(ctrl_c()) }
     }
@@ -54,16 +53,11 @@ impl Screen {
         }
     }
 
-    /// Shows a line, in a terminal above the input.
+    /// Shows a line. In a terminal it waits for the next `read`, which draws it above the input.
     pub fn show(&mut self, text: &str) -> io::Result<()> {
         let text = printable(text);
         match self {
-            Self::Terminal { readline, writer, prompt } => {
-                writeln!(writer, "{text}")?;
-                let drawn =
-                    readline.flush().and_then(|()| readline.update_prompt(prompt));
-                drawn.map_err(io::Error::other)
-            }
+            Self::Terminal { writer, .. } => writeln!(writer, "{text}"),
             Self::Pipe { output, .. } => {
                 writeln!(output, "{text}").and_then(|()| output.flush())
             }
@@ -74,8 +68,15 @@ impl Screen {
         if let Self::Terminal { readline, prompt, .. } = self
             && *prompt != new
         {
-            let _ = readline.update_prompt(&new); // If that fails, `show` says so.
+            let _ = readline.update_prompt(&new); // If that fails, `read` says so.
             *prompt = new;
+        }
+    }
+
+    /// Shows what has not been drawn, and takes the prompt away.
+    pub fn finish(&mut self) {
+        if let Self::Terminal { readline, .. } = self {
+            let _ = readline.flush(); // The program ends anyway.
         }
     }
 }
