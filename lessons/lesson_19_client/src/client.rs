@@ -56,10 +56,7 @@ impl Client {
                 code = LOST;
             }
             let Some(wait) = self.session.wait_after(code) else { return Err(sentence) };
-            self.show(Some(format!(
-                "{sentence} Next try in {:.0} s.",
-                wait.as_secs_f32()
-            )));
+            self.show(Some(format!("{sentence} Next try in {} s.", wait.as_secs() + 1)));
             self.while_typing(sleep(wait)).await;
         }
         Ok(())
@@ -166,7 +163,7 @@ impl Client {
             ReadlineEvent::Eof => self.is_leaving = true, // When all is sent.
             ReadlineEvent::Interrupted => {
                 self.is_leaving = true;
-                self.session.pending.clear();
+                self.session.forget_pending();
             }
         }
     }
@@ -186,7 +183,7 @@ impl Client {
     /// Shows the state, and returns whether it is time to leave.
     fn is_done(&mut self) -> bool {
         self.screen.set_prompt(format!("{}{}> ", self.title, self.session.state()));
-        self.is_leaving && self.session.pending.is_empty()
+        self.is_leaving && self.session.pending() == 0
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the client knows: what it has seen, what it still has to send, and when to connect
 //! again. There is no socket in this file, so its tests need none.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, mem, time::Duration};
 
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
@@ -31,10 +31,10 @@ const STALE_FOR: Duration = Duration::from_secs(45);
 
 #[derive(Default)]
 pub struct Session {
-    /// What was typed, with an id: until it is acknowledged, or sent if nobody acknowledges.
-    pub pending: VecDeque<(String, String)>,
-    /// How many of them were sent over this connection.
-    sent: usize,
+    /// What was typed, with its id, and has to be sent.
+    unsent: VecDeque<(String, String)>,
+    /// What was sent, and is not acknowledged yet.
+    unconfirmed: VecDeque<(String, String)>,
     /// The log of the server, if it has one, and the highest number that we have seen of it.
     log: Option<String>,
     seen: u64,
@@ -51,17 +51,21 @@ impl Session {
         format!("?resume={}{}", self.seen, log.unwrap_or_default())
     }
 
-    /// What the person should know while they type.
-    pub fn state(&self) -> String {
-        let connection = if self.online.is_some() { "" } else { " offline" };
-        match self.pending.len() {
-            0 => connection.into(),
-            count => format!("{connection} ({count} not sent)"),
-        }
+    /// How many messages the server may not have.
+    pub fn pending(&self) -> usize {
+        self.unsent.len() + self.unconfirmed.len()
     }
 
     pub fn has_room(&self) -> bool {
-        self.pending.len() < PENDING_LIMIT
+        self.pending() < PENDING_LIMIT
+    }
+
+    /// What the person should know while they type.
+    pub fn state(&self) -> String {
+        match self.online {
+            Some(_) => String::new(),
+            None => format!(" (offline, {} to send)", self.pending()),
+        }
     }
 
     /// Takes what was typed. What it returns is for the person who has typed it.
@@ -71,7 +75,7 @@ impl Session {
             return Some(format!("* Too long, or too many wait. Not sent: {content}"));
         }
         if !content.is_empty() {
-            self.pending.push_back((format!("{:x}", random()), content.into()));
+            self.unsent.push_back((format!("{:x}", random()), content.into()));
         }
         None
     }
@@ -79,23 +83,25 @@ impl Session {
     /// The next message to send, once the server has answered.
     pub fn next(&mut self) -> Option<Message> {
         self.online?;
-        let (id, content) = self.pending.get(self.sent)?;
-        let message = ClientMessage::Chat { id, content }.encode();
-        self.sent += 1;
-        if self.log.is_none() {
-            self.settle(0); // Nobody acknowledges it, so we cannot know more.
+        let (id, content) = self.unsent.pop_front()?;
+        let message = ClientMessage::Chat { id: &id, content: &content }.encode();
+        // Without a log nobody acknowledges it, and we cannot know more.
+        if self.log.is_some() {
+            self.unconfirmed.push_back((id, content));
         }
         Some(message)
     }
 
-    /// This message need not be sent again.
-    fn settle(&mut self, index: usize) -> Option<(String, String)> {
-        self.sent -= usize::from(index < self.sent);
-        self.pending.remove(index)
+    /// Forgets a message that need not be sent again. Returns its content.
+    fn settle(&mut self, id: &str) -> Option<String> {
+        let index = self.unconfirmed.iter().position(|(known, _)| known == id)?;
+        self.unconfirmed.remove(index).map(|(_, content)| content)
     }
 
-    fn settle_id(&mut self, id: &str) -> Option<(String, String)> {
-        self.settle(self.pending.iter().position(|(pending, _)| pending == id)?)
+    /// Somebody leaves without waiting.
+    pub fn forget_pending(&mut self) {
+        self.unsent.clear();
+        self.unconfirmed.clear();
     }
 
     /// Deals with a message of the server. What it returns is for the person who reads.
@@ -125,9 +131,9 @@ impl Session {
                 self.seen = self.seen.max(next.saturating_sub(1));
                 "* Messages are missing here: the server no longer has them.".into()
             }
-            Ack { id } => self.settle_id(&id).and(None)?,
+            Ack { id } => self.settle(&id).and(None)?,
             Rejected { id, message } => {
-                format!("* Not accepted, {message}: {}", self.settle_id(&id)?.1)
+                format!("* Not accepted, {message}: {}", self.settle(&id)?)
             }
             UserJoined { username } => format!("* {username} joined."),
             UserLeft { username } => format!("* {username} left."),
@@ -138,7 +144,9 @@ impl Session {
     /// How long to wait before the next try, or `None` if it would end in the same way.
     pub fn wait_after(&mut self, code: u16) -> Option<Duration> {
         let (now, online) = (Instant::now(), self.online.take());
-        self.sent = 0; // It may not have arrived. If it has, the server knows the id.
+        // It may not have arrived. If it has, the server knows the id.
+        self.unconfirmed.append(&mut self.unsent);
+        mem::swap(&mut self.unconfirmed, &mut self.unsent);
         if code == LOST {
             self.lost = online.and(Some(now)).or(self.lost);
         }

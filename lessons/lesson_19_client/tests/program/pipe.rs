@@ -1,8 +1,7 @@
 //! The program in a pipe, with servers of the course.
 
 use std::{
-    env, fs, io, net::SocketAddr, path::Path, process as this, sync::Arc, thread,
-    time::Duration,
+    env, fs, io, net::SocketAddr, path::Path, process as this, sync::Arc, time::Duration,
 };
 
 use axum::{
@@ -26,7 +25,9 @@ struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.runtime.take().map(Runtime::shutdown_background);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(10)); // The port is free then.
+        }
     }
 }
 
@@ -168,7 +169,6 @@ fn what_is_typed_without_a_server_arrives_once_when_it_is_back() -> io::Result<(
     ana.prints("* Not connected")?;
     ana.types("during")?;
     ana.types("this, too")?;
-    thread::sleep(Duration::from_millis(500)); // Until the old one has left its file.
     let server = Server::start(&address, || lesson_18(&database))?;
     let (status, _, printed) = ana.ends()?;
     let mut later = server.ana()?;
