@@ -6,7 +6,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rustyline_async::ReadlineEvent;
 use tokio::{
     select,
-    time::{interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
@@ -105,6 +105,7 @@ impl Client {
         stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
     ) -> Result<Infallible, Disconnect> {
         let mut pings = interval(PING_EVERY); // The first is due at once.
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut is_silent, mut is_flushed) = (false, true);
 
         while !self.is_done() {
