@@ -52,12 +52,9 @@ async fn run() -> Result<(), String> {
     let password = match request.build().call() {
         Err(ureq::Error::StatusCode(404)) => None,
         Ok(_) | Err(ureq::Error::StatusCode(_)) => {
-            let ask = |_| rpassword::prompt_password("Password, or set CHAT_PASSWORD: ");
-            Some(
-                env::var("CHAT_PASSWORD")
-                    .or_else(ask)
-                    .map_err(|error| error.to_string())?,
-            )
+            let ask = |_| rpassword::prompt_password("Password (or set CHAT_PASSWORD): ");
+            let password = env::var("CHAT_PASSWORD").or_else(ask);
+            Some(password.map_err(|error| format!("No password: {error}."))?)
         }
         Err(error) => return Err(format!("No server at {url}: {error}.")),
     };
