@@ -20,7 +20,7 @@ impl ClientMessage<'_> {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
-    Welcome { log: String },
+    Welcome { log: String, seq: u64 },
     Chat { from: String, content: String, timestamp: String, seq: Option<u64> },
     Gap { next: u64 },
     Ack { id: String },

@@ -114,9 +114,11 @@ impl Session {
                 self.seen = seq.unwrap_or(self.seen);
                 format!("{} {from}: {content}", timestamp.get(11..16).unwrap_or_default())
             }
-            Welcome { log } => {
-                if self.log.as_ref() != Some(&log) {
-                    self.seen = 0; // The numbers of another log mean nothing in this one.
+            Welcome { log, seq } => {
+                // The numbers of another log mean nothing in this one, and one that has never
+                // given out ours is another: somebody has restored it from a copy.
+                if self.log.as_ref() != Some(&log) || seq < self.seen {
+                    self.seen = 0;
                 }
                 (self.log, self.online) = (Some(log), Some(Instant::now()));
                 "* Connected. This server sends what you miss.".into()

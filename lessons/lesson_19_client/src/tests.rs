@@ -117,6 +117,18 @@ async fn the_numbers_of_another_log_mean_nothing() {
     assert_eq!(session.position(), position, "and an id cannot add to the query");
 }
 
+/// It has the same id, and 10 is the next number that it gives out.
+#[tokio::test]
+async fn a_log_that_was_restored_from_a_copy_is_another() {
+    let mut session = session(&[welcome("4f1c"), chat(57, "hello")]);
+
+    session.receive(&welcome("4f1c").to_string());
+    let next = session.receive(&chat(10, "after").to_string());
+
+    assert_eq!(next.as_deref(), Some("09:30 ben: after"), "and not an old one");
+    assert_eq!(session.position(), "?resume=10&log=4f1c", "that is where it is now");
+}
+
 #[tokio::test]
 async fn nothing_is_sent_before_the_server_has_answered() {
     let mut session = Session::default();

@@ -41,11 +41,11 @@ const ROOMS: [&str; 2] = ["rust", "tea"];
 /// How the clients of a story talk to the server.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Protocol {
-    /// As in lesson 08: each message is sent once.
+    /// Each message is sent once, without an id.
     Plain,
-    /// As in lesson 08, but what has not come back is sent again on the next connection.
+    /// As `Plain`, but what has not come back is sent again on the next connection.
     SendAgain,
-    /// As in lesson 18: with numbers, ids, acknowledgements and resume.
+    /// With numbers, ids, acknowledgements and resume.
     Delivery,
 }
 

@@ -35,7 +35,7 @@ pub fn chat(app: fn() -> Router, path: fn(name: &str) -> String) -> Chat {
 }
 
 /// What everybody in the room "rust" receives when somebody says something, if a chat has
-/// the fields of lesson 07 and no others.
+/// the fields of [`chat_from`] and no others.
 pub fn said(name: &str, text: &str) -> Expected {
     chat_from(name, text).into()
 }
@@ -177,7 +177,8 @@ async fn lists(server: &Server, list: &str) -> Check {
 /// are named after `=>`, or all but `nfd_and_nfc_are_one_room`, which is for servers that
 /// bring names into that normal form.
 ///
-/// If a chat has more fields than in lesson 07, what is received comes third, as in [`Chat`].
+/// If a chat has more fields than [`chat_from`] says, what is received comes third, as in
+/// [`Chat`].
 #[macro_export]
 macro_rules! room_conformance {
     ($app:expr, $path:expr) => {

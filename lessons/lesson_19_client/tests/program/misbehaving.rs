@@ -23,7 +23,7 @@ use crate::process::Client;
 /// Far longer than anything takes here.
 const LIMIT: Duration = Duration::from_secs(30);
 
-const WELCOME: &str = r#"{"type":"welcome","log":"4f1c","seq":0}"#;
+const WELCOME: &str = r#"{"type":"welcome","log":"4f1c","seq":9}"#;
 
 /// A server that does what a test tells it.
 struct Server {
