@@ -49,7 +49,8 @@ impl Client {
                 break;
             }
             let Disconnect(mut code, reason) = disconnect;
-            let sentence = format!("* Not connected: {} ({code}).", reason.trim());
+            let reason = reason.trim().trim_end_matches('.');
+            let sentence = format!("* Not connected: {reason} ({code}).");
             // A token is valid for a while, and perhaps for one start of the server. If ours is
             // not any more, the next try signs in again.
             if matches!(code, 401 | 4001) && server.token.take().is_some() {
@@ -183,7 +184,9 @@ impl Client {
 
     /// Shows the state, and returns whether it is time to leave.
     fn is_done(&mut self) -> bool {
-        self.screen.set_prompt(format!("{}{}> ", self.title, self.session.state()));
+        let end = if self.is_leaving { " (leaves when all is sent)" } else { "" };
+        let state = self.session.state();
+        self.screen.set_prompt(format!("{}{state}{end}> ", self.title));
         self.is_leaving && self.session.pending() == 0
     }
 }

@@ -146,7 +146,7 @@ fn who_cannot_go_on_hears_why() -> io::Result<()> {
 
     for ((status, errors, _), sentence) in [
         (taken, "this name is taken (4009)."),
-        (wrong, "Wrong name or password. (401)."),
+        (wrong, "Wrong name or password (401)."),
         (bad_room, "a name has 1 to 40 letters, digits, - and _ (400)."),
         (no_server, "No server at http://127.0.0.1:1: "),
     ] {
