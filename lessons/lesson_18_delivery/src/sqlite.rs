@@ -33,7 +33,7 @@ const IS_OURS: &str = "SELECT application_id = 1667785076
 const IN_MEMORY: &str = ":memory:";
 
 /// How many jobs may wait for the disk, and so how many chats one commit can have.
-const QUEUE_SIZE: usize = 128;
+const QUEUE_SIZE: usize = 32;
 
 /// How many chats of a room are kept. Whoever comes back later than that gets a gap.
 const CHATS_KEPT: Seq = 1_000;
@@ -44,6 +44,7 @@ const IDS_KEPT: i64 = 1_000_000;
 
 /// How many chats a page has at most. It has twice as many as a commit: while a page is sent,
 /// there is one more commit, and whoever must catch up has to be faster than those who write.
+/// Not more than that, because a page waits in memory for each client that reads slowly.
 const PAGE_SIZE: i64 = 2 * QUEUE_SIZE as i64;
 
 /// How long a client waits for the disk. Then it is told to try again later.

@@ -37,7 +37,8 @@ fn every_lesson_has_transcripts_and_runs_them() {
     for entry in fs::read_dir(lessons).expect("the folder is there") {
         let lesson = entry.expect("it can be read").path();
         let name = lesson.file_name().and_then(|name| name.to_str()).unwrap_or("");
-        if !name.starts_with("lesson_") {
+        // Lesson 19 is a client, and so there is nothing to talk to.
+        if !name.starts_with("lesson_") || name == "lesson_19_client" {
             continue;
         }
         let tests = fs::read_to_string(lesson.join("src/tests.rs"));
