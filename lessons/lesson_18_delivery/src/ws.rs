@@ -6,7 +6,7 @@ use std::{convert::Infallible, future::ready, iter, sync::Arc};
 use axum::{
     extract::{
         Path, Query, State,
-        ws::{Message, close_code},
+        ws::{Message, Utf8Bytes, close_code},
     },
     response::Response,
 };
@@ -166,7 +166,7 @@ impl<L: Log> Client<'_, L> {
             // What it has seen and what follows do not belong together.
             messages.push(encode(&ServerMessage::Gap { next: newest.first }));
         }
-        self.session.send_all(messages.into_iter().map(Message::Text)).await
+        self.send(messages).await
     }
 
     /// Sends the next page of the log.
@@ -186,7 +186,7 @@ impl<L: Log> Client<'_, L> {
         }
         self.seen = entries.last().map_or(self.seen, |entry| entry.seq);
         messages.extend(entries.iter().map(|entry| encode(&ServerMessage::Chat(entry))));
-        self.session.send_all(messages.into_iter().map(Message::Text)).await
+        self.send(messages).await
     }
 
     /// Sends what comes from the outbox, but for chats that come, or came, from the log.
@@ -202,7 +202,7 @@ impl<L: Log> Client<'_, L> {
                 Outgoing::Announcements(texts) => messages.extend(texts.iter().cloned()),
             }
         }
-        self.session.send_all(messages.into_iter().map(Message::Text)).await
+        self.send(messages).await
     }
 
     /// Does what a message of the client asks for.
@@ -214,7 +214,7 @@ impl<L: Log> Client<'_, L> {
                 self.receipts.push_back(receipt.map(|result| (id, result)).boxed());
                 Ok(())
             }
-            Action::Reply(message) => self.send(&message).await,
+            Action::Reply(message) => self.send([encode(&message)]).await,
             Action::Ignore => Ok(()),
         }
     }
@@ -234,14 +234,17 @@ impl<L: Log> Client<'_, L> {
                 }),
                 (None, _) => None, // A client of lesson 08 does not ask.
             };
-            answers.extend(answer.map(|answer| Message::Text(encode(&answer))));
+            answers.extend(answer.map(|answer| encode(&answer)));
             next = self.receipts.next().now_or_never().flatten();
         }
-        self.session.send_all(answers).await
+        self.send(answers).await
     }
 
-    async fn send(&mut self, message: &ServerMessage<'_>) -> Result<(), Disconnect> {
-        self.session.send_all([Message::Text(encode(message))]).await
+    async fn send(
+        &mut self,
+        texts: impl IntoIterator<Item = Utf8Bytes>,
+    ) -> Result<(), Disconnect> {
+        self.session.send_all(texts.into_iter().map(Message::Text)).await
     }
 }
 
