@@ -38,13 +38,14 @@ const STORAGE = "sessionStorage";
  * - `onUnkept` is called when the browser stores nothing: a reload would lose what waits.
  */
 export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog, onUnkept }) {
-  let { log, seen, queue } = load(key);
+  let { log, newest, queue } = load(key);
+  let seen = Math.max(0, newest - OVERLAP);
   let socket; // The one on which the server has welcomed us.
   let isKept = true;
 
   function save() {
     const messages = queue.map(({ id, content }) => ({ id, content }));
-    const text = JSON.stringify({ log, seen, queue: messages });
+    const text = JSON.stringify({ log, newest, queue: messages });
     const store = (storage) => {
       storage.setItem(key, text);
       return true;
@@ -79,10 +80,10 @@ export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog, onUnkept
   function welcome(message, from) {
     socket = from;
     // A database that was restored from a copy has its old name, and fewer numbers.
-    if (message.log !== log || message.seq < seen) {
+    if (message.log !== log || message.seq < newest) {
       if (log !== undefined) onNewLog();
       log = message.log;
-      seen = 0;
+      seen = newest = 0;
     }
     queue.forEach(send); // In their order, whatever became of them before.
   }
@@ -94,13 +95,19 @@ export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog, onUnkept
     // Why not `seen + 1`? Nobody promises numbers without holes.
     if (chat.seq <= seen) return;
 
-    seen = chat.seq;
+    advance(chat.seq);
     onChat(chat);
   }
 
   function receiveGap({ next }) {
     if (next > seen + 1) onGap(seen, next);
-    seen = next - 1;
+    advance(next - 1);
+  }
+
+  /** `newest` is ahead of `seen` only while a page that was loaded again catches up. */
+  function advance(seq) {
+    seen = seq;
+    newest = Math.max(newest, seq);
   }
 
   /** Takes a message of the server. Returns false if it is not about delivery. */
@@ -164,15 +171,15 @@ export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog, onUnkept
 /** What the storage has, or what is fit for use of it. */
 function load(key) {
   const stored = withStorage((storage) => JSON.parse(storage.getItem(key)), STORAGE);
-  const { log, seen, queue } = stored ?? {};
-  const isPosition = typeof log === "string" && Number.isSafeInteger(seen) && seen >= 0;
+  const { log, newest, queue } = stored ?? {};
+  const isPosition = typeof log === "string" && Number.isSafeInteger(newest) && newest >= 0;
   const isMessage = (message) =>
     [message?.id, message?.content].every((part) => typeof part === "string") &&
     /^[\w-]{1,64}$/.test(message.id);
   const messages = Array.isArray(queue) ? queue.filter(isMessage) : [];
   return {
     log: isPosition ? log : undefined,
-    seen: isPosition ? Math.max(0, seen - OVERLAP) : 0,
+    newest: isPosition ? newest : 0,
     queue: messages.map(({ id, content }) => ({ id, content, state: "waiting" })),
   };
 }

@@ -3,11 +3,15 @@
 /** How many entries we keep. A page that kept them all would slow down in the end. */
 const LIMIT = 500;
 
+/** How many of them may say that something is missing. */
+const GAP_LIMIT = 50;
+
 /**
  * Adds an entry to the log, with an optional `note` above it in small print.
  *
  * `kind` is "sent", "received", "notice" or "problem", and "private" may be added to the
- * first two; style.css has them all. With "gap" added, the entry stays, however many follow.
+ * first two; style.css has them all. With "gap" added, the entry stays, however many others
+ * follow, and goes when there are many gaps.
  * Returns the entry.
  */
 export function write(kind, text, note) {
@@ -28,6 +32,8 @@ export function write(kind, text, note) {
 
   log.append(entry);
   if (log.childElementCount > LIMIT) log.querySelector("li:not(.gap)")?.remove();
+  const gaps = log.getElementsByClassName("gap");
+  if (gaps.length > GAP_LIMIT) gaps[0].remove();
   if (follows) log.scrollTop = log.scrollHeight;
   return entry;
 }

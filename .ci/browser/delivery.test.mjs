@@ -389,6 +389,30 @@ describe("after a reload", () => {
     assert.deepEqual(loaded.drawn.chats, [71, 120], "and draws them");
   });
 
+  test("a log that was set back by a few numbers is recognised, too", () => {
+    const page = load();
+    connect(page, { seq: 120 });
+    page.receive(chat(120));
+
+    const loaded = load();
+    connect(loaded, { seq: 100 });
+    [71, 100, 101, 120].forEach((seq) => loaded.receive(chat(seq)));
+
+    assert.equal(loaded.drawn.logs, 1, "these are other chats than before the reload");
+    assert.deepEqual(loaded.drawn.chats, [71, 100, 101, 120], "and the page draws them");
+  });
+
+  test("a page that is loaded twice while it catches up knows its newest number", () => {
+    const page = load();
+    connect(page, { seq: 120 });
+    page.receive(chat(120));
+    const loaded = load();
+    connect(loaded, { seq: 120 });
+    loaded.receive(chat(71));
+
+    assert.equal(resumes(load()).resume, "70", "50 before 120, and not before 71");
+  });
+
   test("nobody has seen less than nothing", () => {
     const page = load();
     connect(page, { seq: 3 });
@@ -401,9 +425,9 @@ describe("after a reload", () => {
     ["no JSON", "{"],
     ["null", "null"],
     ["a list", "[1]"],
-    ["numbers that are none", '{"log":"one","seen":"9","queue":{}}'],
-    ["a negative number", '{"log":"one","seen":-9,"queue":[]}'],
-    ["no name of the log", '{"seen":9,"queue":[]}'],
+    ["numbers that are none", '{"log":"one","newest":"9","queue":{}}'],
+    ["a negative number", '{"log":"one","newest":-9,"queue":[]}'],
+    ["no name of the log", '{"newest":9,"queue":[]}'],
     ["messages that are none", '{"queue":[null,1,{"id":"a b","content":"x"},{"id":"c"}]}'],
     ["messages without a proper id", '{"queue":[{"content":"x"},{"id":5,"content":"y"}]}'],
   ]) {
@@ -420,7 +444,7 @@ describe("after a reload", () => {
 
   test("a position that makes no sense takes no message with it", () => {
     const queue = '[{"id":"a","content":"hello"}]';
-    sessionStorage.setItem(KEY, `{"log":7,"seen":null,"queue":${queue}}`);
+    sessionStorage.setItem(KEY, `{"log":7,"newest":null,"queue":${queue}}`);
 
     assert.deepEqual(connect(load()).contents(), ["hello"], "somebody has written it");
   });

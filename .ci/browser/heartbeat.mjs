@@ -37,9 +37,15 @@ export async function openBehindProxy(t, lesson) {
   return { proxy, page };
 }
 
+/** Cuts the connection. What was on its way arrives first: it would start the wait anew. */
+export async function cut(proxy) {
+  proxy.swallow();
+  await sleep(300);
+}
+
 /** Cuts the connection of `name`, and lets the time pass after which the page notices. */
 export async function fallSilent(page, proxy, name) {
-  proxy.swallow();
+  await cut(proxy);
   await page.clock.fastForward(PING_AFTER);
   await sees(page, "#state", `Connected as ${name}.`, "the page has asked, and waits");
   await page.clock.fastForward(PONG_WITHIN);

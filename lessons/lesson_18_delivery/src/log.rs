@@ -78,8 +78,8 @@ pub struct LogEntry {
 #[derive(Debug)]
 pub struct Page {
     pub entries: Vec<LogEntry>,
-    /// The first number that is still kept. What was before it has been deleted.
-    pub first: Seq,
+    /// Chats up to this number may have been deleted. 0 if there were none.
+    pub deleted: Seq,
     /// The last number that was given out, 0 if there was none.
     pub last: Seq,
 }

@@ -229,7 +229,7 @@ impl Worker {
                 })
             })?
             .collect::<Result<_>>()?;
-        Ok(Page { entries, first: first.unwrap_or(last + 1), last })
+        Ok(Page { entries, deleted: first.map_or(last, |first| first - 1), last })
     }
 }
 

@@ -164,7 +164,7 @@ impl<L: Log> Client<'_, L> {
         self.seen = if is_known { resume } else { NOTHING };
         if !is_known && (resume != 0 || position.log.is_some()) {
             // What it has seen and what follows do not belong together.
-            messages.push(encode(&ServerMessage::Gap { next: newest.first }));
+            messages.push(encode(&ServerMessage::Gap { next: newest.deleted + 1 }));
         }
         self.send(messages).await
     }
@@ -175,14 +175,15 @@ impl<L: Log> Client<'_, L> {
     /// catch up with may write, and its token may expire.
     async fn send_page(&mut self) -> Result<(), Disconnect> {
         let page = self.log.read(&self.member.room, self.seen).await;
-        let Page { entries, first, .. } = page.map_err(|Unavailable| LOG_UNAVAILABLE)?;
+        let Page { entries, deleted, .. } =
+            page.map_err(|Unavailable| LOG_UNAVAILABLE)?;
         // What is appended from here on comes by the outbox, because the client has joined.
         self.is_behind = !entries.is_empty();
 
         let mut messages = Vec::new();
-        if self.seen != NOTHING && self.seen + 1 < first {
-            messages.push(encode(&ServerMessage::Gap { next: first }));
-            self.seen = first - 1;
+        if self.seen != NOTHING && self.seen < deleted {
+            messages.push(encode(&ServerMessage::Gap { next: deleted + 1 }));
+            self.seen = deleted;
         }
         self.seen = entries.last().map_or(self.seen, |entry| entry.seq);
         messages.extend(entries.iter().map(|entry| encode(&ServerMessage::Chat(entry))));

@@ -49,11 +49,11 @@ impl Log for FaultyLog {
             let hello = || "hello".to_owned().try_into().expect("good content");
             let next = after.checked_add(1);
             let next = next.map(|seq| LogEntry { content: hello(), ..entry(seq) });
-            return Ok(Page { entries: Vec::from_iter(next), first: 1, last: 0 });
+            return Ok(Page { entries: Vec::from_iter(next), deleted: 0, last: 0 });
         }
         let left = self.good_reads.load(Relaxed).checked_sub(1).ok_or(Unavailable)?;
         self.good_reads.store(left, Relaxed);
-        Ok(Page { entries: Vec::new(), first: 1, last: 0 })
+        Ok(Page { entries: Vec::new(), deleted: 0, last: 0 })
     }
 }
 

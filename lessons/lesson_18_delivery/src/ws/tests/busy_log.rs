@@ -44,7 +44,7 @@ impl Log for BusyLog {
         if entries.is_empty() && after != Seq::MAX && take(&self.after) {
             self.say();
         }
-        Ok(Page { entries, first: 1, last })
+        Ok(Page { entries, deleted: 0, last })
     }
 }
 
