@@ -3,10 +3,12 @@
 // We sign in once. The browser keeps the token in a cookie, and sends it with each request
 // and each upgrade. Then each part of the page has a socket of its own, and connects again
 // by itself. When one of them finds out that the token is not valid any more, all of them
-// end, and the form comes back.
+// end, and the form comes back. What was said in the chat, and is not acknowledged yet, waits
+// until the same person is back.
 
 import { offerPeople } from "./be-buttons.js";
 import { explain } from "./close-codes.js";
+import { makeDelivery } from "./delivery-log.js";
 import { takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { write } from "./log.js";
@@ -46,9 +48,18 @@ const { room, join: back } = join.elements;
 /** What ends the parts of the page, while somebody is signed in. */
 let parts = [];
 
-/** The name of who is signed in, and what ends the conversation in the room. */
+/** The name of who is signed in, and the conversation in the room. */
 let name;
-let endRoom = () => {};
+let conversation;
+
+const tries = reconnect({
+  connect: () => conversation.connect(),
+  onWait: count,
+  onGiveUp: () => {},
+  // Connections of ours that are lost may still count, for a while. But 4009 always says that
+  // a newer one has taken our place: two windows would replace each other for ever.
+  taken: new Set([1008]),
+});
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -72,6 +83,9 @@ recallName(username);
 offerPeople(form);
 
 document.querySelector("#leave").addEventListener("click", signOut);
+
+// Nobody needs to wait for half a minute if the browser says that there is a network again.
+window.addEventListener("online", tries.restart);
 
 // All windows of a browser share its cookie. If somebody signs in or out in another one, we
 // begin again, as who we are now.
@@ -148,12 +162,11 @@ function leave(sentence) {
 function enterRoom() {
   endRoom();
 
-  const connect = () => conversation.connect();
-  const tries = reconnect({ connect, onWait: count, onGiveUp: () => {} });
-  const conversation = openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
+  conversation = openRoom(container, `/ws/chat/${encodeURIComponent(nameIn(room))}`, {
     room: nameIn(room),
     me: name,
     countdown,
+    makeDelivery,
     ask: (opened) => whoAmI(undefined, opened),
     onConnecting: (socket) => {
       countdown.hidden = true;
@@ -172,11 +185,12 @@ function enterRoom() {
     },
     onSignedOut: leave,
   });
-  endRoom = () => {
-    conversation.end();
-    tries.stop();
-    countdown.hidden = true;
-  };
+}
+
+function endRoom() {
+  conversation?.end();
+  tries.stop();
+  countdown.hidden = true;
 }
 
 function count(milliseconds) {

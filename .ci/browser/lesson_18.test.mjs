@@ -11,10 +11,10 @@ import {
   openWindow,
   overflow,
   press,
-  say,
   sees,
   useBrowser,
 } from "./browser.mjs";
+import { OFFLINE, REPLACED, comeBack, patiently, shows, writeAll } from "./delivery-log.mjs";
 import { findings } from "./everybody.mjs";
 import { PING_AFTER, PONG_WITHIN, everyHeartbeat, openBehindProxy } from "./heartbeat.mjs";
 import { LIMITS, NO_SERVER, answered, connected, everyPage, rejected, serve } from "./lesson.mjs";
@@ -26,11 +26,6 @@ import { PASSWORDS, enter, login } from "./users.mjs";
 process.setMaxListeners(0);
 
 const SECRET = { JWT_SECRET: "a secret that only this test knows" };
-const REPLACED = "Replaced: you are in this room by another window now.";
-
-/** What the browser logs about a try without a network. */
-const OFFLINE = /ERR_INTERNET_DISCONNECTED/;
-
 describe("lesson 18, delivery", LIMITS, () => {
   useBrowser();
   const lesson = serve("lesson_18_delivery");
@@ -72,31 +67,6 @@ describe("lesson 18, delivery", LIMITS, () => {
     await fill(page, "Room", room);
     await enter(page, name);
   }
-
-  /** What the log has: of each chat the text, and of ours the state. */
-  function entries(page) {
-    return page.locator("#log li:is(.sent, .received)").evaluateAll((items) =>
-      items.map(({ lastChild, dataset }) =>
-        [lastChild.textContent, dataset.state].filter(Boolean).join(": "),
-      ),
-    );
-  }
-
-  /** Waits until the log has these chats, in this order, each once. */
-  async function shows(page, expected, why) {
-    const deadline = Date.now() + 10_000;
-    let found;
-    do {
-      found = await entries(page);
-      if (`${found}` === `${expected}`) return;
-      await page.waitForTimeout(20);
-    } while (Date.now() < deadline);
-    assert.deepEqual(found, expected, why);
-  }
-
-  const writeAll = async (page, texts) => {
-    for (const text of texts) await say(page, text);
-  };
 
   test("a message is acknowledged, with the number that everybody sees", async (t) => {
     const ana = await lesson.open(t);
@@ -296,19 +266,6 @@ describe("lesson 18, delivery", LIMITS, () => {
 
     await shows(page, ["one", "two: acknowledged"], "the order is that of the numbers");
   });
-
-  /** Chance decides for waits of a quarter of an hour, until `comeBack`. */
-  const patiently = (page) =>
-    page.addInitScript(() => {
-      Math.random = () => globalThis.chance ?? 1000;
-    });
-
-  /** The browser says that there is a network again. */
-  const comeBack = (page) =>
-    page.evaluate(() => {
-      globalThis.chance = 0.1;
-      window.dispatchEvent(new Event("online"));
-    });
 
   test("a gap is a line in the log", async (t) => {
     const proxy = await startProxy(lesson.server.port);

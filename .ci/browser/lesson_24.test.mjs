@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -15,10 +18,12 @@ import {
   type,
   useBrowser,
 } from "./browser.mjs";
+import { OFFLINE, REPLACED, comeBack, patiently, shows, writeAll } from "./delivery-log.mjs";
 import { findings } from "./everybody.mjs";
-import { PING_AFTER, PONG_WITHIN, openBehindProxy, openWithClock, until } from "./heartbeat.mjs";
-import { LIMITS, NO_SERVER, answered, everyPage, rejected, serve } from "./lesson.mjs";
+import { PING_AFTER, PONG_WITHIN, cut, openBehindProxy, openWithClock, until } from "./heartbeat.mjs";
+import { LIMITS, NO_SERVER, answered, connected, everyPage, rejected, serve } from "./lesson.mjs";
 import { BAD_NAMES, GOOD_NAMES, longest } from "./names.mjs";
+import { startProxy } from "./proxy.mjs";
 import { start } from "./server.mjs";
 import { PASSWORDS, enter, login } from "./users.mjs";
 
@@ -528,17 +533,120 @@ describe("lesson 24, the capstone", LIMITS, () => {
     await sees(second, "#me", "You are ben.", "the second window follows");
   });
 
-  test("a second window finds the name taken, and has the users and the tasks", async (t) => {
+  test("a second window takes over in the chat, and both have the users and the tasks", async (t) => {
     const { page, url } = await visit(t);
+    let tries = 0;
+    page.on("websocket", () => (tries += 1));
     const second = await openWindow(t, url, { beside: page });
 
-    await sees(second, "#state", "Code 4009", "Ana is in the room already");
-    await sees(second, "#users-state", "Live:", "the users are live");
+    await allLive(second, "ana");
+    await sees(page, "#state", REPLACED, "the first window says what has happened");
     await startTask(second, TEA, 60);
     await reaches(page, 1, 1);
     await press(page, "Cancel task 1");
-
     await sees(second, "#tasks output", "Task 1 is cancelled.", "both show the same");
+
+    await writeAll(page, ["from the first"]);
+    await shows(page, ["from the first: waiting"], "what one writes there waits");
+    await page.waitForTimeout(2_000);
+    assert.equal(tries, 0, "two windows would replace each other for ever");
+    await press(page, "Connect again");
+    await shows(page, ["from the first: acknowledged"], "and is sent when one wants it");
+    await sees(second, "#state", REPLACED, "now it is the other one");
+  });
+
+  test("after a lost connection, too, the first window does not fight", async (t) => {
+    const proxy = await startProxy(lesson.server.port);
+    const first = await openWindow(t, `${proxy.url}/${lesson.page}`);
+    t.after(() => proxy.stop()); // After the window, which connects again.
+    await enter(first, "cem");
+    await allLive(first, "cem");
+    proxy.drop(); // It may think now that 4009 is its own doing.
+    await sees(first, "#log", "Code 1006", "the connection is lost");
+    await allLive(first, "cem");
+    let tries = 0;
+    first.on("websocket", () => (tries += 1));
+
+    const second = await openWindow(t, `${proxy.url}/${lesson.page}`, { beside: first });
+
+    await allLive(second, "cem");
+    await sees(first, "#state", REPLACED, "the first window says what has happened");
+    await first.waitForTimeout(2_000);
+    assert.equal(tries, 0, "two windows would replace each other for ever");
+  });
+
+  test("without a network we write on, and it arrives once", async (t) => {
+    const { page, url } = await visit(t, { excused: [OFFLINE] });
+    const ben = await openWindow(t, url);
+    await enter(ben, "ben");
+    await sees(page, "#log .notice", "ben joined.", "both are in one room");
+
+    await page.context().setOffline(true);
+    await writeAll(page, ["one", "two"]);
+    await writeAll(ben, ["three"]);
+    await sees(ben, "#log .sent small", "number 1,", "Ben has a network");
+    await shows(page, ["one: sent", "two: sent"], "and Ana has none");
+    await page.context().setOffline(false);
+
+    const all = ["three", "one: acknowledged", "two: acknowledged"];
+    await shows(page, all, "Ana gets what Ben said, and the numbers of her own");
+    await shows(ben, ["three: acknowledged", "one", "two"], "Ben gets it in that order");
+  });
+
+  test("the server is killed: the chat goes on with the next one, and nothing is lost", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "capstone-"));
+    const env = { ...SECRET, CHAT_DATABASE: join(folder, "chat.db") };
+    const { server, page, url } = await visit(t, { env, prepare: patiently });
+    await writeAll(page, ["before"]);
+    await shows(page, ["before: acknowledged"], "it is durable");
+
+    await server.stop();
+    await sees(page, "#countdown", "We try again in", "the connection is lost");
+    await writeAll(page, ["one", "two"]);
+    await shows(page, ["before: acknowledged", "one: waiting", "two: waiting"], "they wait");
+    const next = await start(lesson.name, server.port, env);
+    t.after(async () => {
+      await next.stop();
+      rmSync(folder, { recursive: true });
+    });
+    await comeBack(page);
+
+    await connected(page);
+    const all = ["before: acknowledged", "one: acknowledged", "two: acknowledged"];
+    await shows(page, all, "what was there is still there, and what waited is sent");
+    assert.deepEqual(await lines(page, "problem"), [], "nothing is missing");
+    const ben = await openWindow(t, url);
+    await enter(ben, "ben");
+    await shows(ben, ["before", "one", "two"], "the log on the disk has all of it, once");
+  });
+
+  test("what waits outlives a reload and a sign-out, and is its writer's alone", async (t) => {
+    let isCut = false;
+    const { page } = await visit(t, {
+      prepare: (page) =>
+        page.routeWebSocket(/\/ws\/chat\//, (ws) => {
+          const server = ws.connectToServer();
+          const isLost = isCut;
+          server.onMessage((text) => isLost || ws.send(text));
+          ws.onMessage((text) => isCut || server.send(text));
+        }),
+    });
+    await writeAll(page, ["one"]);
+    await shows(page, ["one: acknowledged"], "this one has arrived");
+
+    isCut = true;
+    await writeAll(page, ["two"]);
+    await shows(page, ["one: acknowledged", "two: sent"], "no answer comes");
+    await page.reload();
+    await shows(page, ["two: waiting"], "the page knows it at once");
+    isCut = false;
+    await press(page, "Sign in as somebody else");
+    await enter(page, "ben");
+    await shows(page, ["one"], "Ben gets what was said, and not what waits");
+    await press(page, "Sign in as somebody else");
+    await enter(page, "ana");
+
+    await shows(page, ["one: acknowledged", "two: acknowledged"], "nobody had to type it again");
   });
 
   test("a part that is refused says why, and comes back", async (t) => {
@@ -650,6 +758,7 @@ describe("lesson 24, the capstone", LIMITS, () => {
     await allLive(page, "ana");
     await sleep(300); // What the servers sends first has come.
     frames.length = 0;
+    const before = await lines(page); // What was said in other tests.
 
     await page.clock.fastForward(PING_AFTER - 5_000);
     assert.deepEqual(frames, [], "there is nothing to ask yet");
@@ -662,7 +771,7 @@ describe("lesson 24, the capstone", LIMITS, () => {
     assert.deepEqual(asked, expected.map((ping) => `sent ${ping}`), "each socket asks");
     await page.clock.fastForward(PONG_WITHIN);
     await allLive(page, "ana");
-    assert.deepEqual(await lines(page), [], "and that is no news for people");
+    assert.deepEqual(await lines(page), before, "and that is no news for people");
   });
 
   test("a page whose server no longer answers finds out in all parts", async (t) => {
@@ -670,7 +779,7 @@ describe("lesson 24, the capstone", LIMITS, () => {
     await enter(page, "ben");
     await allLive(page, "ben");
 
-    proxy.swallow();
+    await cut(proxy);
     await page.clock.fastForward(PING_AFTER);
     // Then the clock stands still: a page connects again after a moment.
     const now = await page.evaluate(() => Date.now());

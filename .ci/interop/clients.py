@@ -1325,7 +1325,7 @@ class Lesson13(EveryProductionLesson, Conversation):
 class Lesson13Stops(Conversation):
     lesson = "lesson_13_shutdown"
     passwords, log_in = Lesson08.passwords, Lesson08.log_in
-    token, enter = Lesson08.token, Lesson08.enter
+    token, enter, others = Lesson08.token, Lesson08.enter, Lesson08.others
 
     async def asyncTearDown(self):
         self.assertNotIn("panicked", self.server.output(), "a server never panics")
@@ -1351,7 +1351,7 @@ class Lesson13Stops(Conversation):
     async def test_what_was_said_is_heard_before_the_close(self):
         ana, ben = await self.enter("ana"), await self.enter("ben")
         await self.hears(ana, {"type": "user_joined", "username": "ben"})
-        words = chat("ana", "last words", room="rust")
+        words = chat("ana", "last words", **self.others)
         await ana.send(json.dumps({"type": "chat", "content": "last words"}))
         await self.hears(ana, words)
 
@@ -1363,10 +1363,46 @@ class Lesson13Stops(Conversation):
         await self.ends_with_0()
 
 
-class Capstone(Lesson08):
+class EveryLessonWithDelivery:
+    """What lesson 18 adds, and the capstone keeps."""
+
+    async def resumes(self, position, **welcome):
+        """Ana comes back, and is told which log this is."""
+        ana = await self.enter("ana", f"rust?resume={position}")
+        await self.hears(ana, {"type": "welcome", "log": ANY} | welcome)
+        return ana
+
+    async def test_what_is_sent_again_is_acknowledged_again_and_there_once(self):
+        once = {"type": "chat", "id": "a-1", "content": "once"}
+        said = chat("ana", "once", room="rust", id="a-1", seq=1)
+        ack = {"type": "ack", "id": "a-1", "seq": 1}
+        ana = await self.resumes(0, seq=0)
+        await self.says(ana, **once)
+        await self.hears(ana, said)
+        await self.hears(ana, ack)
+        drop(ana)
+
+        ana = await self.resumes(0, seq=1)
+        await self.says(ana, **once)
+
+        # The one comes from the log, and the other is an answer: either may be first.
+        heard = [json.loads(await self.soon(ana.recv(), "chat and ack")) for _ in range(2)]
+        self.assertEqual(sorted(heard, key=lambda it: it["type"]), [ack, said])
+        await self.says(ana, type="ping")
+        await self.hears(ana, PONG)
+
+
+class Lesson18(EveryLessonWithDelivery, Conversation):
+    lesson = "lesson_18_delivery"
+    passwords, log_in = Lesson08.passwords, Lesson08.log_in
+    token, enter, says = Lesson08.token, Lesson08.enter, Lesson08.says
+
+
+class Capstone(EveryLessonWithDelivery, Lesson08):
     """All of lesson 08, as fast as its tests talk, and a server that is ready."""
 
     lesson, audience = "lesson_24_capstone", "chat"
+    others = Lesson08.others | {"seq": ANY}
     env = {
         "CHAT_JWT_SECRET": Lesson08.secret,
         "CHAT_MESSAGES_PER_SECOND": "10000",
@@ -1384,7 +1420,7 @@ class Capstone(Lesson08):
 
 
 class CapstoneStops(Lesson13Stops):
-    lesson = "lesson_24_capstone"
+    lesson, others = "lesson_24_capstone", Capstone.others
 
 
 class Lesson16(Conversation):

@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+from tempfile import TemporaryDirectory
 
 import client
 from client import CONTINUATION, PASSWORDS, PING, TEXT, Report, build, chat, drain, frame
@@ -235,21 +236,25 @@ def main():
                 row(report, "1,000 idle clients", package, f"{server.begin:.0f} -> {memory:.0f} MiB", memory < 96)
 
     if part("stalled"):
-        policies = ["close"] if short else ["close", "drop", "notify"]
+        # Lesson 12 alone has policies. In the capstone, who falls behind goes on from the log,
+        # which is in a file here: in memory, it would be most of what we measure.
+        policies = {SLOW_CLIENTS: ["close", "drop", "notify"]}
         for package in both if check else [LESSON_08, SLOW_CLIENTS, CAPSTONE]:
-            for policy in [""] if package == LESSON_08 else policies:
-                env = {"CHAT_SLOW_CLIENT": policy or "close", "SLOW_CLIENT": policy or "close"}
-                with Server(package, **ROOMY, **MANY_VOICES, **env) as server:
-                    seconds = 15 if short else 25
-                    joined, memory, out = stalled(server, 1000, seconds)
-                    row(
-                        report,
-                        f"1,000 stalled clients, {seconds} s {policy}",
-                        package,
-                        f"{joined:.0f} -> {memory:.0f} MiB, {out} cut off",
-                        # Those who read, and keep to their rate, stay.
-                        memory < 320 and out <= 1000,
-                    )
+            most = 200 if package == CAPSTONE else 320
+            for policy in policies.get(package, [""]):
+                with TemporaryDirectory() as folder:
+                    env = {"CHAT_DATABASE": f"{folder}/chat.db", "SLOW_CLIENT": policy or "close"}
+                    with Server(package, **ROOMY, **MANY_VOICES, **env) as server:
+                        seconds = 15 if short else 25
+                        joined, memory, out = stalled(server, 1000, seconds)
+                row(
+                    report,
+                    f"1,000 stalled clients, {seconds} s {policy}",
+                    package,
+                    f"{joined:.0f} -> {memory:.0f} MiB, {out} cut off",
+                    # Those who read, and keep to their rate, stay.
+                    memory < most and out <= 1000,
+                )
 
     if part("pings"):
         limited = [RATE_LIMIT, CAPSTONE]

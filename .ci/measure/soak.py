@@ -8,7 +8,8 @@ The clients of three people chat, follow the data, watch their tasks, leave poli
 (with a TCP reset, or without a word), and come back. Beside them, people write users and
 posts, and start and cancel tasks. All of them keep to the limits, so nobody should be
 refused anything. Then everybody leaves, everybody comes back, and SIGTERM comes in the
-middle of it. Another server is stopped while its only client neither reads nor answers. The
+middle of it. The next server on the same file must have each chat that was acknowledged.
+Another server is stopped while its only client neither reads nor answers. The
 exit code is 1 if something is not as it should be.
 """
 
@@ -23,11 +24,11 @@ import struct
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from client import CLOSE, NOT_ALL_LEFT, PASSWORDS, PING, PONG, TEXT
-from client import Report, WholeServer, arguments, build, chat, close_frame, counted, frame
+from client import Report, WholeServer, arguments, build, close_frame, counted, frame
 
 SECONDS, FEW_SECONDS = 600, 20
 ROLES = {"chatter": 200, "follower": 60, "watcher": 40}
@@ -167,6 +168,8 @@ class Crowd:
         self.server, self.figures = server, figures
         self.tokens = {}
         self.seats = {name: [*range(ROOMS)] for name in PASSWORDS}
+        self.places = defaultdict(Place)  # By name and seat.
+        self.rooms = defaultdict(dict)  # The numbers that were acknowledged, and their words.
         self.open = set()  # The sockets of those who are there, and have not left.
         self.ghosts = set()
         self.leaving = asyncio.Event()  # Everybody is to leave politely.
@@ -209,6 +212,16 @@ class Crowd:
         return int(head.split()[1]), text
 
 
+class Place:
+    """What somebody knows of a room, from one connection to the next."""
+
+    def __init__(self):
+        self.log, self.seen, self.waiting = None, 0, {}
+
+    def query(self):
+        return f"resume={self.seen}" + (f"&log={self.log}" if self.log else "")
+
+
 async def client(crowd, role, number, delay):
     """Connects, stays, leaves and comes back, until everybody leaves."""
     name = list(PASSWORDS)[number % 3]
@@ -231,7 +244,10 @@ async def session(crowd, role, name):
         seat = seats.pop(random.randrange(len(seats)))
     it = None
     try:
-        it = await connect(crowd, role.path.format(room=f"room-{seat}"), name)
+        place = crowd.places[name, seat]
+        path = role.path.format(room=f"room-{seat}", position=place.query())
+        it = await connect(crowd, path, name)
+        it.name, it.seat, it.place = name, seat, place
         await converse(crowd, role(crowd, it), it)
     finally:
         give_back(seats, seat, it)
@@ -285,7 +301,7 @@ async def converse(crowd, role, it):
 async def read(crowd, role, it):
     async for message in it.messages():
         crowd.figures.counts["messages"] += 1
-        if message["type"] in ("error", "missed"):
+        if message["type"] in ("error", "rejected", "gap"):
             crowd.refused(f"a message said {json.dumps(message)[:100]}")
         role.hear(message)
 
@@ -332,25 +348,54 @@ async def be_silent(crowd, it):
 
 
 class Chatter:
-    """Speaks in a room, and measures how long it takes to hear itself."""
+    """Speaks in a room, and measures how long it takes to hear itself.
 
-    path = "/ws/chat/{room}"
+    It resumes where it has left off, and sends again what was not acknowledged.
+    """
+
+    path = "/ws/chat/{room}?{position}"
 
     def __init__(self, crowd, it):
         self.crowd, self.it, self.sent = crowd, it, {}
+        self.place, self.numbers = it.place, crowd.rooms[it.seat]
 
     async def speak(self):
         while True:
             await asyncio.sleep(random.uniform(*SPEAKS))
             words = f"{random.randrange(1 << 60)} {'still here? ' * random.randint(0, 20)}".strip()
             self.sent[words] = time.monotonic()
-            self.it.send(chat(words))
+            self.send(f"{random.randrange(1 << 60)}", words)
             self.crowd.figures.counts["chats"] += 1
             if any(time.monotonic() - sent > ANSWER for sent in self.sent.values()):
                 raise Refused(f"a chat did not come back within {ANSWER:.0f} s")
 
+    def send(self, id, words):
+        self.place.waiting[id] = words
+        self.it.send_json({"type": "chat", "id": id, "content": words})
+
     def hear(self, message):
-        if message["type"] == "chat" and (sent := self.sent.pop(message["content"], None)):
+        hear = {"welcome": self.hear_welcome, "ack": self.hear_ack, "chat": self.hear_chat}
+        hear.get(message["type"], lambda _: None)(message)
+
+    def hear_welcome(self, message):
+        self.place.log = message["log"]
+        if message["seq"] < max(self.numbers, default=0):
+            self.crowd.refused("a room has fewer chats than were acknowledged")
+        for id, words in [*self.place.waiting.items()]:
+            self.crowd.figures.counts["sent again"] += 1
+            self.send(id, words)
+
+    def hear_ack(self, message):
+        words = self.place.waiting.pop(message["id"], None)
+        if words is not None:
+            self.crowd.figures.counts["acknowledged"] += 1
+            self.numbers[message["seq"]] = words
+
+    def hear_chat(self, message):
+        if message["seq"] != self.place.seen + 1:
+            self.crowd.refused("a chatter missed a chat, or heard it twice")
+        self.place.seen = message["seq"]
+        if sent := self.sent.pop(message["content"], None):
             self.crowd.figures.round_trips.append(time.monotonic() - sent)
 
 
@@ -524,6 +569,32 @@ async def run(package, profile, seconds, database, report):
         tell_stalled(report, NOT_ALL_LEFT, code, took)
         said = server.said()
         report.expect("panicked" not in said, f"a thread of the server panicked: {said}")
+    with WholeServer(package, profile, database=database, **SETTINGS) as server:
+        await look_into_the_log(server, crowd, report)
+
+
+async def look_into_the_log(server, crowd, report):
+    """Looks whether the next server has all that was acknowledged."""
+    token, lost = await asyncio.to_thread(server.token, "ana"), Counter()
+    for seat, numbers in crowd.rooms.items():
+        it = await Socket.open(server.port, f"/ws/chat/room-{seat}?resume=0", token)
+        there, last = {}, None
+        async for message in it.messages():
+            if message["type"] == "welcome":
+                last = message["seq"]
+            elif message["type"] == "chat":
+                there[message["seq"]] = message["content"]
+            if last is not None and max(there, default=0) >= last:
+                it.reset()
+        oldest = min(there, default=1)
+        lost[seat] += sum(
+            seq >= oldest and there.get(seq) != words for seq, words in numbers.items()
+        )
+    acknowledged = sum(len(numbers) for numbers in crowd.rooms.values())
+    figure = f"{acknowledged} chats were acknowledged, and {lost.total()} of them are lost"
+    report.row(("the log", WIDTHS[0]), (figure, 0))
+    report.expect(acknowledged > 0, "nothing was tried: no chat was acknowledged")
+    report.expect(lost.total() == 0, f"after the restart, {figure}")
 
 
 async def begin(crowd):
@@ -629,6 +700,7 @@ def tell_figures(report, figures):
     heard = f"{counts['task states']} states heard"
     for title, text in [
         ("chats", f"{counts['chats']}, {trip}"),
+        ("delivery", f"{counts['acknowledged']} acknowledged, {counts['sent again']} sent again"),
         ("data", f"{counts['changes']} changes, {counts['events']} times heard"),
         ("tasks", f"{counts['tasks']}, {counts['cancelled']} of them cancelled, {heard}"),
         ("left", f"{left}; {counts['given up']} of these were seen to be given up"),

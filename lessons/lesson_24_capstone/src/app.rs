@@ -1,5 +1,7 @@
 //! The application: its state, and its routes.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::{FromRef, State},
@@ -11,9 +13,11 @@ use crate::{
     auth::{self, Auth},
     chat::{self, RoomManager},
     config::Config,
+    database::Database,
+    delivery::SqliteLog,
     error::method_not_allowed,
     limits::{ConnectionLimits, RateLimits},
-    live::{self, Channels, Database},
+    live::{self, Channels},
     server::Shutdown,
     tasks::{self, Tasks},
 };
@@ -28,6 +32,7 @@ pub struct AppState {
     pub rates: RateLimits,
     pub rooms: RoomManager,
     pub database: Database,
+    pub log: Arc<SqliteLog>,
     pub channels: Channels,
     pub tasks: Tasks,
     pub shutdown: Shutdown,
@@ -36,12 +41,17 @@ pub struct AppState {
 impl AppState {
     /// The error is a sentence for the person who started the program.
     pub fn new(config: &Config, shutdown: Shutdown) -> Result<Self, String> {
+        let rooms = RoomManager::new(config, shutdown.clone());
+        let database = Database::new(config)?;
+        let delivery = rooms.clone();
+        let log = SqliteLog::new(database.clone(), move |entry| delivery.deliver(entry));
         Ok(Self {
             auth: Auth::new(config)?,
             connections: ConnectionLimits::new(config),
             rates: RateLimits::new(config),
-            rooms: RoomManager::new(config, shutdown.clone()),
-            database: Database::new(config)?,
+            rooms,
+            database,
+            log: Arc::new(log.map_err(|error| format!("No log: {error}."))?),
             channels: Channels::new(config),
             tasks: Tasks::default(),
             shutdown,
@@ -55,7 +65,7 @@ pub fn app(state: AppState, config: &Config) -> Router {
     let (package, page) = (env!("CARGO_PKG_NAME"), "lesson_24.html");
     Router::new()
         .merge(auth::routes())
-        .merge(chat::routes())
+        .merge(chat::routes::<_, SqliteLog>())
         .merge(tasks::routes(&state))
         .nest("/api/v1", live::routes(&state))
         .route("/ready", get(ready))
@@ -65,13 +75,17 @@ pub fn app(state: AppState, config: &Config) -> Router {
 }
 
 /// For a load balancer: whether to send us clients. Not while we shut down, nor while the
-/// database takes no changes.
+/// database takes no changes, nor without a log.
 async fn ready(
     State(shutdown): State<Shutdown>,
     State(database): State<Database>,
+    State(log): State<Arc<SqliteLog>>,
 ) -> (StatusCode, &'static str) {
     if shutdown.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
+    }
+    if !log.is_running() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "The log has ended.");
     }
     match database.check_writable().await {
         Ok(()) => (StatusCode::OK, "ready"),

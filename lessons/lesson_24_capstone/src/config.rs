@@ -80,8 +80,6 @@ settings! {
             "Rooms at a time; who opens the next one is closed with 1013";
         outbox_size: usize = "1024",
             "Messages that may wait for one client";
-        slow_client: SlowClient = "close",
-            "When more wait: close, drop the oldest, or notify (of drops)";
     }
     "What one person may do" {
         messages_per_second: NonZeroU32 = "10",
@@ -100,30 +98,6 @@ settings! {
         shutdown_delay: Duration = "0",
             "For GET /ready to answer 503, before the shutdown begins";
         shutdown_timeout: Duration = "8", "For clients to leave before the program ends";
-    }
-}
-
-/// What we do when the outbox of a client is full.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum SlowClient {
-    /// Close with 4008. It can connect again.
-    Close,
-    /// Drop its oldest message.
-    Drop,
-    /// Drop its oldest message, and send it how many it has missed.
-    Notify,
-}
-
-impl FromStr for SlowClient {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "close" => Ok(Self::Close),
-            "drop" => Ok(Self::Drop),
-            "notify" => Ok(Self::Notify),
-            _ => Err("it may be close, drop or notify"),
-        }
     }
 }
 
@@ -221,7 +195,7 @@ macro_rules! from_text {
     };
 }
 
-from_text!(NonZeroU32, NonZeroUsize, SlowClient, String, bool, usize);
+from_text!(NonZeroU32, NonZeroUsize, String, bool, usize);
 
 impl Setting for SocketAddr {
     fn parse(text: &str) -> Result<Self, String> {

@@ -1,7 +1,8 @@
 //! Lesson 24: the capstone, the whole server.
 //!
 //! Before: each lesson had one idea, and was alone with it.
-//! Now:    a chat, live data and tasks in one server, with sign-in and all limits.
+//! Now:    a chat that loses nothing, live data and tasks in one server, with sign-in and all
+//!         limits.
 //!
 //! New in this lesson, in the order you will meet it:
 //!
@@ -17,6 +18,8 @@ mod app;
 mod auth;
 mod chat;
 mod config;
+mod database;
+mod delivery;
 mod error;
 mod extract;
 mod limits;
@@ -52,8 +55,10 @@ async fn main() {
 
     // The port comes last: whoever connects finds everything ready.
     let listener = pages::listen_on(config.addr).await;
+    let database = state.database.clone();
     let app = app(state, &config);
     let left = serve(listener, app, Arc::new(config), shutdown).await;
+    database.close().await;
 
     drop(log); // It writes what it still has.
     // To return is not enough: tokio would still wait for `spawn_blocking`.

@@ -8,6 +8,9 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 /// The longest name of a person, in characters.
 const USERNAME_LIMIT: usize = 20;
 
+/// The longest name of a room, in characters.
+const ROOM_NAME_LIMIT: usize = 40;
+
 /// The name of a person: 1 to 20 letters, digits, `-` and `_`.
 ///
 /// Letters of every script are welcome, with their marks. Names that differ, but look
@@ -31,6 +34,31 @@ impl Username {
 }
 
 impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a room: 1 to 40 letters, digits, `-` and `_`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub struct RoomName(String);
+
+impl TryFrom<String> for RoomName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        normalized(&text, ROOM_NAME_LIMIT).map(Self)
+    }
+}
+
+impl RoomName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

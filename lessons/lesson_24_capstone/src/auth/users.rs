@@ -64,6 +64,13 @@ impl Users {
         Ok(Self { entries, memory: Arc::default() })
     }
 
+    /// Adds somebody who has no password, and so cannot sign in.
+    #[cfg(test)]
+    pub fn add(&mut self, username: Username) {
+        let entry = Entry { role: Role::User, hash: DUMMY_HASH };
+        Arc::make_mut(&mut self.entries).insert(username, entry);
+    }
+
     /// The role of a user. `None` if there is no such user.
     pub fn role(&self, username: &Username) -> Option<Role> {
         self.entries.get(username).map(|entry| entry.role)

@@ -1,5 +1,6 @@
 //! The chat: rooms, and what their members send to one another.
 
+mod client;
 mod protocol;
 mod rooms;
 mod ws;

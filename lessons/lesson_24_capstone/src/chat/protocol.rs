@@ -1,22 +1,20 @@
 //! The protocol of the chat: every text frame is one JSON object with a `type`.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
-    names::{Username, normalized},
-    text::trimmed,
+    delivery::{LogEntry, MessageId, Seq},
+    names::Username,
+    session::json::parse,
+    text::Content,
 };
 
-/// The longest name of a room, in characters.
-const ROOM_NAME_LIMIT: usize = 40;
-
-/// What a client may send.
+/// What a client may send. A chat with an id is acknowledged, or rejected.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
-    Chat { content: Content },
+    Chat { id: Option<MessageId>, content: Content },
     Ping,
 }
 
@@ -24,17 +22,31 @@ pub enum ClientMessage {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage<'a> {
+    /// The first message to a client that resumes: which log this is, and its last number.
+    Welcome {
+        log: &'a str,
+        seq: Seq,
+    },
     UserJoined {
         username: &'a Username,
     },
     UserLeft {
         username: &'a Username,
     },
-    Chat {
-        room: &'a RoomName,
-        from: &'a Username,
-        content: &'a Content,
-        timestamp: String,
+    Chat(&'a LogEntry),
+    /// Chats are missing: what was before the number `next` is no longer kept.
+    Gap {
+        next: Seq,
+    },
+    /// The chat with this id is durable, and has this number.
+    Ack {
+        id: MessageId,
+        seq: Seq,
+    },
+    /// The chat with this id will never be accepted. To send it again is of no use.
+    Rejected {
+        id: MessageId,
+        message: String,
     },
     Pong,
     Error {
@@ -42,34 +54,17 @@ pub enum ServerMessage<'a> {
     },
 }
 
-/// The name of a room: 1 to 40 letters, digits, `-` and `_`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-pub struct RoomName(String);
-
-impl TryFrom<String> for RoomName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        normalized(&text, ROOM_NAME_LIMIT).map(Self)
-    }
-}
-
-impl fmt::Display for RoomName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The text of a chat message: 1 to 2,000 characters, and no blanks around them.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-pub struct Content(String);
-
-impl TryFrom<String> for Content {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        trimmed("content", &text).map(Self)
+impl ClientMessage {
+    /// The error is the answer to whoever sent the message.
+    pub fn parse(text: &str) -> Result<Self, ServerMessage<'static>> {
+        parse(text, "type").map_err(|message| {
+            // A client sends a chat again until it is acknowledged or rejected. So if there
+            // is an id, the answer must have it.
+            let value: Value = serde_json::from_str(text).unwrap_or_default();
+            match MessageId::deserialize(&value["id"]) {
+                Ok(id) => ServerMessage::Rejected { id, message },
+                Err(_) => ServerMessage::Error { message },
+            }
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! The rooms, who is in them, and how to reach everybody in one.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -11,10 +11,12 @@ use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use tokio::{spawn, time::sleep};
 
-use super::protocol::{RoomName, ServerMessage};
+use super::protocol::ServerMessage;
 use crate::{
-    config::{Config, SlowClient},
-    names::Username,
+    config::Config,
+    delivery::{LogEntry, Seq},
+    limits::{ConnectionPermit, OtherPermit},
+    names::{RoomName, Username},
     server::Shutdown,
     session::{
         Disconnect,
@@ -34,9 +36,24 @@ const MAX_ANNOUNCEMENTS: usize = 256;
 /// share the same rooms.
 #[derive(Clone)]
 pub struct RoomManager {
-    rooms: Arc<Mutex<BTreeMap<RoomName, Room>>>,
+    rooms: Arc<Mutex<Rooms>>,
     limits: Limits,
     shutdown: Shutdown,
+}
+
+#[derive(Default)]
+struct Rooms {
+    by_name: BTreeMap<RoomName, Room>,
+    last_connection: u64,
+}
+
+/// What waits in an outbox. All clones share the text.
+#[derive(Clone)]
+pub enum Queued {
+    /// A chat, with its number.
+    Chat(Seq, Utf8Bytes),
+    /// Who has joined, or who has left. This is not in the log.
+    Announcement(Utf8Bytes),
 }
 
 #[derive(Clone, Copy)]
@@ -44,7 +61,6 @@ struct Limits {
     rooms: usize,
     members_per_room: usize,
     outbox_size: usize,
-    slow_client: SlowClient,
 }
 
 #[derive(Default)]
@@ -55,7 +71,11 @@ struct Room {
 }
 
 struct MemberEntry {
-    outbox: Sender,
+    outbox: Sender<Queued>,
+    /// Which connection of the member empties it. The member may connect again before its old
+    /// connection is known to be dead.
+    connection: u64,
+    permit: OtherPermit,
     /// How many of the announcements that wait are older than this member, or its own.
     skipped: usize,
 }
@@ -72,39 +92,38 @@ pub struct Member {
     pub room: RoomName,
     pub username: Username,
     /// What others have sent to this member. Its task must empty it.
-    pub outbox: Outbox,
+    pub outbox: Outbox<Queued>,
+    connection: u64,
     rooms: RoomManager,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.rooms.leave(&self.room, &self.username);
+        self.rooms.leave(self);
     }
 }
 
 impl Member {
-    /// Sends `message` to this member alone.
-    pub fn send(&self, message: &ServerMessage) {
-        let rooms = self.rooms.lock();
-        let room = rooms.get(&self.room);
-        if let Some(entry) = room.and_then(|room| room.members.get(&self.username)) {
-            entry.outbox.send(encode(message)); // If it is full, the policy decides.
+    /// Gets an empty outbox in place of the one that was full. What did not fit is in the log,
+    /// announcements apart.
+    ///
+    /// `false` if another connection of this member has taken the place of this one.
+    pub fn reopen(&mut self) -> bool {
+        let mut rooms = self.rooms.lock();
+        match rooms.entry(&self.room, &self.username) {
+            Some(entry) if entry.connection == self.connection => {
+                (entry.outbox, self.outbox) = outbox(self.rooms.limits.outbox_size);
+                true
+            }
+            _ => false,
         }
     }
 
-    /// Sends `message` to everyone in the room. All members receive the same order.
-    ///
-    /// Not during a shutdown: some of the members may have left already.
-    pub fn broadcast(&self, message: &ServerMessage) {
-        let text = encode(message); // Once, for all of them.
-        self.rooms.shutdown.unless_stopping(|| {
-            if let Some(room) = self.rooms.lock().get_mut(&self.room) {
-                room.flush_announcements();
-                for entry in room.members.values() {
-                    entry.outbox.send(text.clone());
-                }
-            }
-        });
+    /// Whether another connection of this member has taken the place of this one.
+    pub fn is_replaced(&self) -> bool {
+        let mut rooms = self.rooms.lock();
+        let entry = rooms.entry(&self.room, &self.username);
+        entry.is_none_or(|entry| entry.connection != self.connection)
     }
 }
 
@@ -114,38 +133,81 @@ impl RoomManager {
             rooms: config.max_rooms.get(),
             members_per_room: config.max_members_per_room.get(),
             outbox_size: config.outbox_size,
-            slow_client: config.slow_client,
         };
         Self { rooms: Arc::default(), limits, shutdown }
     }
 
     /// Adds a member, and notifies the others. The error says why this is not possible.
-    pub fn join(&self, name: RoomName, username: Username) -> Result<Member, Disconnect> {
-        let join = || self.join_now(name, username);
+    ///
+    /// If the name is taken in this room, and the new connection may `replace` the old one, it
+    /// does: the old outbox is closed, and the others notice nothing.
+    pub fn join(
+        &self,
+        name: RoomName,
+        username: Username,
+        permit: &ConnectionPermit,
+        replace: bool,
+    ) -> Result<Member, Disconnect> {
+        let join = || self.join_now(name, username, permit, replace);
         self.shutdown.unless_stopping(join).unwrap_or(Err(Disconnect::GOING_AWAY))
     }
 
-    fn join_now(&self, name: RoomName, username: Username) -> Result<Member, Disconnect> {
+    fn join_now(
+        &self,
+        name: RoomName,
+        username: Username,
+        permit: &ConnectionPermit,
+        replace: bool,
+    ) -> Result<Member, Disconnect> {
+        let (sender, outbox) = outbox(self.limits.outbox_size);
         let mut rooms = self.lock();
-        if rooms.len() >= self.limits.rooms && !rooms.contains_key(&name) {
-            return Err(Disconnect::TOO_MANY_ROOMS);
-        }
-        let room = rooms.entry(name.clone()).or_default();
-        let outbox = room.insert(&username, self.limits)?;
-        self.announce(&name, room, &ServerMessage::UserJoined { username: &username });
+        rooms.last_connection += 1;
+        let connection = rooms.last_connection;
+        let entry = MemberEntry {
+            outbox: sender,
+            connection,
+            permit: permit.downgrade(),
+            skipped: 0,
+        };
 
-        Ok(Member { room: name, username, outbox, rooms: self.clone() })
+        let count = rooms.by_name.len();
+        match rooms.by_name.get_mut(&name) {
+            Some(room) if room.members.contains_key(&username) => {
+                if !replace {
+                    return Err(Disconnect::NAME_TAKEN);
+                }
+                room.replace(&username, entry, permit);
+            }
+            _ if permit.is_surplus() => return Err(Disconnect::TOO_MANY_CONNECTIONS),
+            Some(room) if room.members.len() >= self.limits.members_per_room => {
+                return Err(Disconnect::ROOM_FULL);
+            }
+            None if count >= self.limits.rooms => return Err(Disconnect::TOO_MANY_ROOMS),
+            _ => {
+                let room = rooms.by_name.entry(name.clone()).or_default();
+                let skipped = room.announcements.len() + 1;
+                room.members.insert(username.clone(), MemberEntry { skipped, ..entry });
+                let joined = ServerMessage::UserJoined { username: &username };
+                self.announce(&name, room, &joined);
+            }
+        }
+        Ok(Member { room: name, username, outbox, connection, rooms: self.clone() })
     }
 
-    fn leave(&self, name: &RoomName, username: &Username) {
+    /// Removes a member, unless another connection has taken its place.
+    fn leave(&self, member: &Member) {
+        let Member { room: name, username, connection, .. } = member;
         let mut rooms = self.lock();
-        if let Some(room) = rooms.get_mut(name) {
-            room.members.remove(username);
-            if room.members.is_empty() {
-                rooms.remove(name);
-            } else {
-                self.announce(name, room, &ServerMessage::UserLeft { username });
-            }
+        let Some(room) = rooms.by_name.get_mut(name) else { return };
+        if room.members.get(username).is_none_or(|entry| entry.connection != *connection)
+        {
+            return;
+        }
+        room.members.remove(username);
+        if room.members.is_empty() {
+            rooms.by_name.remove(name);
+        } else {
+            self.announce(name, room, &ServerMessage::UserLeft { username });
         }
     }
 
@@ -168,8 +230,26 @@ impl RoomManager {
         let rooms = self.clone();
         spawn(async move {
             sleep(ANNOUNCE_DELAY).await;
-            if let Some(room) = rooms.lock().get_mut(&name) {
+            if let Some(room) = rooms.lock().by_name.get_mut(&name) {
                 room.flush_announcements();
+            }
+        });
+    }
+
+    /// Sends a chat to everyone in its room. The log calls this for one after the other, so
+    /// all members receive the same order.
+    ///
+    /// Not during a shutdown: some of the members may have left already. They will get it from
+    /// the log.
+    pub fn deliver(&self, entry: &LogEntry) {
+        let text = encode(&ServerMessage::Chat(entry)); // Once, for all of them.
+        self.shutdown.unless_stopping(|| {
+            if let Some(room) = self.lock().by_name.get_mut(&entry.room) {
+                room.flush_announcements();
+                for member in room.members.values() {
+                    // If it is full, the member goes on from the log.
+                    member.outbox.send(Queued::Chat(entry.seq, text.clone()));
+                }
             }
         });
     }
@@ -180,33 +260,37 @@ impl RoomManager {
             room: name.clone(),
             members: room.members.len(),
         };
-        self.lock().iter().map(summary).collect()
+        self.lock().by_name.iter().map(summary).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<RoomName, Room>> {
+    fn lock(&self) -> MutexGuard<'_, Rooms> {
         // If a task panics while it holds the lock, the others go on with the rooms.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Rooms {
+    fn entry(
+        &mut self,
+        room: &RoomName,
+        username: &Username,
+    ) -> Option<&mut MemberEntry> {
+        self.by_name.get_mut(room)?.members.get_mut(username)
+    }
+}
+
 impl Room {
-    /// Adds a member. After an error the room is not new, because somebody is in it.
-    fn insert(
+    /// Puts a new connection of a member in the place of its old one, whose outbox closes.
+    fn replace(
         &mut self,
         username: &Username,
-        limits: Limits,
-    ) -> Result<Outbox, Disconnect> {
-        let is_full = self.members.len() >= limits.members_per_room;
-        let Entry::Vacant(entry) = self.members.entry(username.clone()) else {
-            return Err(Disconnect::NAME_TAKEN);
-        };
-        if is_full {
-            return Err(Disconnect::ROOM_FULL);
+        entry: MemberEntry,
+        permit: &ConnectionPermit,
+    ) {
+        if let Some(old) = self.members.get_mut(username) {
+            permit.replace(&old.permit);
+            *old = MemberEntry { skipped: old.skipped, ..entry };
         }
-        let (sender, outbox) = outbox(limits.outbox_size, limits.slow_client);
-        let skipped = self.announcements.len() + 1;
-        entry.insert(MemberEntry { outbox: sender, skipped });
-        Ok(outbox)
     }
 
     /// Sends the announcements that wait, to each member those that came after its own.
@@ -215,7 +299,7 @@ impl Room {
         for entry in self.members.values_mut() {
             let own = mem::take(&mut entry.skipped).min(batch.len());
             for text in &batch[own..] {
-                if !entry.outbox.send(text.clone()) {
+                if !entry.outbox.send(Queued::Announcement(text.clone())) {
                     break; // It is closed now, so it takes none of the others.
                 }
             }
@@ -228,7 +312,7 @@ mod tests {
     use std::{collections::HashSet, time::Instant};
 
     use super::*;
-    use crate::session::outbox::Outgoing;
+    use crate::limits::ConnectionLimits;
 
     fn name(id: usize) -> Username {
         Username::try_from(format!("member-{id}")).expect("a good name")
@@ -252,18 +336,37 @@ mod tests {
         RoomManager::new(&config, Shutdown::default())
     }
 
+    fn permit(id: usize) -> ConnectionPermit {
+        let limits = ConnectionLimits::new(&Config::default());
+        limits.acquire(&name(id)).expect("there is room for one")
+    }
+
     fn join(rooms: &RoomManager, id: usize) -> Member {
         rooms
-            .join(room(), name(id))
+            .join(room(), name(id), &permit(id), false)
             .unwrap_or_else(|error| panic!("member {id}: {error:?}"))
+    }
+
+    fn deliver(rooms: &RoomManager, seq: Seq) {
+        let content = "hello".to_owned().try_into().expect("good content");
+        let timestamp = "2026-11-21T09:30:00.125Z".into();
+        rooms.deliver(&LogEntry {
+            room: room(),
+            seq,
+            from: name(0),
+            id: None,
+            content,
+            timestamp,
+        });
     }
 
     /// A member whose outbox is full with one message.
     fn join_with_a_short_outbox(rooms: &RoomManager, id: usize) -> Member {
         let mut member = join(rooms, id);
-        let (sender, outbox) = outbox(1, SlowClient::Close);
+        let (sender, outbox) = outbox(1);
         let mut all = rooms.lock();
-        let entry = all.get_mut(&room()).and_then(|room| room.members.get_mut(&name(id)));
+        let room = all.by_name.get_mut(&room());
+        let entry = room.and_then(|room| room.members.get_mut(&name(id)));
         entry.expect("the member has joined").outbox = sender;
         member.outbox = outbox;
         member
@@ -271,8 +374,10 @@ mod tests {
 
     /// What waits for a member that has been reading all the time.
     fn received(member: &mut Member) -> Vec<String> {
-        let batch = member.outbox.drain();
-        batch.messages.iter().map(|text| text.to_string()).collect()
+        let text = |queued| match queued {
+            Queued::Chat(_, text) | Queued::Announcement(text) => text.to_string(),
+        };
+        member.outbox.take_all().into_iter().map(text).collect()
     }
 
     fn departures(received: &[String]) -> Vec<&str> {
@@ -287,20 +392,20 @@ mod tests {
         let mut readers: Vec<_> = (0..3).map(|id| join(&rooms, id)).collect();
         let mut stalled: Vec<_> =
             (3..10_003).map(|id| join_with_a_short_outbox(&rooms, id)).collect();
-        readers[0].broadcast(&ServerMessage::Pong); // Now the short ones are full.
+        deliver(&rooms, 1); // Now the short ones are full.
         for reader in &mut readers {
             received(reader);
         }
 
         let start = Instant::now();
-        readers[0].broadcast(&ServerMessage::Pong);
+        deliver(&rooms, 2);
         for member in &mut stalled {
-            let (rest, end) = (member.outbox.drain(), member.outbox.recv().await);
-            assert_eq!(rest.messages.len(), 1, "what was queued is still sent");
-            assert!(end.is_none(), "then the task finds its outbox closed, and ends");
+            let (rest, end) = (member.outbox.take_all(), member.outbox.take().await);
+            assert_eq!(rest.len(), 1, "what was queued is still sent");
+            assert!(end.is_none(), "then the task finds its outbox closed");
         }
-        drop(stalled);
-        readers[0].broadcast(&ServerMessage::Pong); // After the announcements.
+        drop(stalled); // Their connections are lost.
+        deliver(&rooms, 3); // After the announcements.
         let duration = start.elapsed();
 
         let members = rooms.list().iter().map(|room| room.members).sum::<usize>();
@@ -314,8 +419,8 @@ mod tests {
             assert_eq!(left.len(), 10_000, "each departure is announced");
             let different: HashSet<_> = left.into_iter().collect();
             assert_eq!(different.len(), 10_000, "and it is announced once");
-            let (sent, pong) = (received.last(), r#"{"type":"pong"}"#);
-            assert_eq!(sent.map(String::as_str), Some(pong), "the last comes last");
+            let last = received.last().is_some_and(|text| text.contains(r#""seq":3"#));
+            assert!(last, "the last comes last: {:?}", received.last());
         }
     }
 
@@ -333,7 +438,7 @@ mod tests {
         let heard = received(&mut ana);
         assert_eq!(heard.len(), 2 * 999, "each of them came and went");
         assert_eq!(departures(&heard).len(), 999, "in this order");
-        ana.broadcast(&ServerMessage::Pong);
+        deliver(&rooms, 1);
         assert_eq!(received(&mut ana).len(), 1, "and Ana is still there");
     }
 
@@ -344,7 +449,8 @@ mod tests {
 
         for id in 1..5_000 {
             drop(join(&rooms, id));
-            let waiting = rooms.lock().get(&room()).map(|room| room.announcements.len());
+            let waiting =
+                rooms.lock().by_name.get(&room()).map(|room| room.announcements.len());
             assert!(waiting <= Some(MAX_ANNOUNCEMENTS), "{waiting:?} wait after {id}");
         }
 
@@ -376,16 +482,18 @@ mod tests {
         let mut members = Vec::new();
         for number in 0..50 {
             let room = RoomName::try_from(format!("room-{number}")).expect("a good name");
-            members.extend(rooms.join(room.clone(), name(1)).ok());
-            members.extend(rooms.join(room, name(2)).ok());
+            for id in [1, 2] {
+                let joined = rooms.join(room.clone(), name(id), &permit(id), false);
+                members.extend(joined.ok());
+            }
         }
         assert_eq!(members.len(), 100, "all were let in");
 
         drop(members);
 
-        assert!(rooms.lock().is_empty(), "rooms are left: {}", rooms.lock().len());
+        assert!(rooms.list().is_empty(), "rooms are left: {}", rooms.list().len());
         sleep(2 * ANNOUNCE_DELAY).await;
-        assert!(rooms.lock().is_empty(), "and no announcement brings one back");
+        assert!(rooms.list().is_empty(), "and no announcement brings one back");
     }
 
     #[tokio::test(start_paused = true)]
@@ -393,14 +501,43 @@ mod tests {
         let rooms = rooms_for(1);
         let ana = join(&rooms, 0);
 
-        let taken = rooms.join(room(), name(0)).err();
-        let full = rooms.join(room(), name(1)).err();
+        let taken = rooms.join(room(), name(0), &permit(0), false).err();
+        let full = rooms.join(room(), name(1), &permit(1), false).err();
 
         assert_eq!(taken, Some(Disconnect::NAME_TAKEN), "Ana is here already");
         assert_eq!(full, Some(Disconnect::ROOM_FULL), "and nobody else has room");
         assert_eq!(rooms.list()[0].members, 1, "only Ana is a member");
         drop(ana);
-        assert!(rooms.lock().is_empty(), "and then nobody is");
+        assert!(rooms.list().is_empty(), "and then nobody is");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_replaces_the_old_one_also_in_a_full_room() {
+        let rooms = rooms_for(1);
+        let limits = ConnectionLimits::new(&Config {
+            max_connections_per_user: 1.try_into().expect("at least one"),
+            ..Config::default()
+        });
+        let acquire = || limits.acquire(&name(0)).expect("there is room to be closed");
+        let (first, second) = (acquire(), acquire());
+        let mut old = rooms.join(room(), name(0), &first, true).expect("an empty room");
+
+        let mut new = rooms.join(room(), name(0), &second, true).expect("it is hers");
+
+        let surplus = [&first, &second].map(ConnectionPermit::is_surplus);
+        assert_eq!(surplus, [true, false], "the old one is the one too many now");
+        assert!(old.outbox.take().await.is_none(), "so its task ends");
+        assert!(old.is_replaced() && !new.is_replaced(), "and learns why");
+        assert!(!old.reopen(), "and gets no other outbox");
+        drop(old);
+        deliver(&rooms, 1);
+        assert_eq!(received(&mut new).len(), 1, "the new one is a member, and the only");
+
+        let surplus = acquire();
+        let tea = RoomName::try_from("tea".to_owned()).expect("a good name");
+        let refused = rooms.join(tea, name(0), &surplus, true).err();
+        let reason = "it replaces nothing there";
+        assert_eq!(refused, Some(Disconnect::TOO_MANY_CONNECTIONS), "{reason}");
     }
 
     /// During a shutdown nobody is announced, so whoever has left must not keep the name.
@@ -408,13 +545,13 @@ mod tests {
     async fn after_the_stop_a_name_is_not_taken_but_the_server_goes_away() {
         let shutdown = Shutdown::default();
         let rooms = RoomManager::new(&Config::default(), shutdown.clone());
-        let ana = rooms.join(room(), name(0));
+        let ana = rooms.join(room(), name(0), &permit(0), false);
         assert!(ana.is_ok(), "the room is empty");
 
         shutdown.stop();
         drop(ana);
 
-        let again = rooms.join(room(), name(0)).err();
+        let again = rooms.join(room(), name(0), &permit(0), false).err();
         let reason = "a page would not come back after 4009";
         assert_eq!(again, Some(Disconnect::GOING_AWAY), "{reason}");
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -31,13 +34,20 @@ struct Counts {
     surplus: usize,
 }
 
-/// Lets one connection exist. It is given back when this is dropped.
-pub struct ConnectionPermit {
+/// Lets one connection exist. It is given back when the last clone is dropped.
+#[derive(Clone)]
+pub struct ConnectionPermit(Arc<Permit>);
+
+/// The permit of another connection, for as long as that one has it.
+#[derive(Clone)]
+pub struct OtherPermit(Weak<Permit>);
+
+struct Permit {
     _total: OwnedSemaphorePermit,
     limits: ConnectionLimits,
     username: Username,
-    /// Whether this is one too many: there is time for a Close, and for nothing else.
-    pub is_surplus: bool,
+    /// Changed, and read where it counts, under the lock of the counts.
+    is_surplus: AtomicBool,
 }
 
 impl ConnectionLimits {
@@ -67,11 +77,36 @@ impl ConnectionLimits {
         *counts.of_kind(is_surplus) += 1;
 
         let (limits, username) = (self.clone(), username.clone());
-        Ok(ConnectionPermit { _total: total, limits, username, is_surplus })
+        let is_surplus = is_surplus.into();
+        let permit = Permit { _total: total, limits, username, is_surplus };
+        Ok(ConnectionPermit(Arc::new(permit)))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Username, Counts>> {
         self.per_user.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ConnectionPermit {
+    /// Whether this is one too many: there is time for a Close, and for nothing else.
+    pub fn is_surplus(&self) -> bool {
+        self.0.is_surplus.load(Relaxed)
+    }
+
+    /// What somebody may keep who does not keep the connection.
+    pub fn downgrade(&self) -> OtherPermit {
+        OtherPermit(Arc::downgrade(&self.0))
+    }
+
+    /// Takes over from a connection that this one replaces. If this one is too many, from now
+    /// on the old one is.
+    pub fn replace(&self, OtherPermit(old): &OtherPermit) {
+        let Some(old) = old.upgrade() else { return }; // It is gone.
+        let _counts = self.0.limits.lock();
+        if self.is_surplus() && !old.is_surplus.load(Relaxed) {
+            old.is_surplus.store(true, Relaxed);
+            self.0.is_surplus.store(false, Relaxed);
+        }
     }
 }
 
@@ -81,11 +116,11 @@ impl Counts {
     }
 }
 
-impl Drop for ConnectionPermit {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut per_user = self.limits.lock();
         if let Some(counts) = per_user.get_mut(&self.username) {
-            *counts.of_kind(self.is_surplus) -= 1;
+            *counts.of_kind(self.is_surplus.load(Relaxed)) -= 1;
             if counts.allowed + counts.surplus == 0 {
                 per_user.remove(&self.username);
             }
@@ -117,7 +152,7 @@ mod tests {
     fn all_permits(limits: &ConnectionLimits, username: &str) -> (usize, usize) {
         let permits: Vec<_> =
             (0..1_000).map_while(|_| limits.acquire(&name(username)).ok()).collect();
-        let surplus = permits.iter().filter(|permit| permit.is_surplus).count();
+        let surplus = permits.iter().filter(|permit| permit.is_surplus()).count();
         (permits.len() - surplus, surplus)
     }
 
@@ -133,7 +168,7 @@ mod tests {
         let limits = limits(3, 2);
 
         let ana = [limits.acquire(&name("ana")), limits.acquire(&name("ana"))];
-        let surplus = limits.acquire(&name("ana")).map(|permit| permit.is_surplus);
+        let surplus = limits.acquire(&name("ana")).map(|permit| permit.is_surplus());
 
         assert!(ana.iter().all(Result::is_ok), "two for Ana");
         assert_eq!(surplus.ok(), Some(true), "and one to be closed, which is returned");
@@ -144,6 +179,26 @@ mod tests {
                 "nothing is left for {person}"
             );
         }
+    }
+
+    #[test]
+    fn a_permit_that_replaces_another_makes_that_one_the_surplus() {
+        let limits = limits(100, 2);
+        let acquire = || limits.acquire(&name("ana")).expect("there is room");
+        let (old, other, new) = (acquire(), acquire(), acquire());
+        assert!(new.is_surplus(), "she has two already");
+
+        new.replace(&old.downgrade());
+
+        let surplus = [&old, &other, &new].map(ConnectionPermit::is_surplus);
+        assert_eq!(surplus, [true, false, false], "she still has two");
+        drop(old);
+        let next = acquire();
+        assert!(next.is_surplus(), "and the old one has left no room for a third");
+        new.replace(&next.downgrade());
+        assert!(!new.is_surplus(), "who is no surplus takes nothing");
+        drop((other, new, next));
+        assert!(limits.lock().is_empty(), "and in the end nothing is left");
     }
 
     #[test]

@@ -4,6 +4,6 @@ mod connection_limits;
 mod rate_limiter;
 
 pub use self::{
-    connection_limits::{ConnectionLimits, ConnectionPermit},
+    connection_limits::{ConnectionLimits, ConnectionPermit, OtherPermit},
     rate_limiter::{RateLimited, RateLimiter, RateLimits},
 };

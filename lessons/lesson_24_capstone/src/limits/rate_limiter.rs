@@ -55,6 +55,8 @@ type Buckets = governor::RateLimiter<
 pub struct RateLimiter(Arc<Shared>);
 
 struct Shared {
+    /// How long until a bucket has one token more.
+    interval: Duration,
     /// A token bucket for each person. One that is not in here is full.
     ///
     /// It does not grow without end: only people who have signed in get here.
@@ -90,6 +92,7 @@ impl RateLimiter {
             Buckets::new(quota, HashMapStateStore::default(), clock)
         };
         Self(Arc::new(Shared {
+            interval: Duration::from_secs(1) / per_second.get(),
             requests: buckets(burst),
             refusals: buckets(REFUSALS),
             last_cleanup: Mutex::new(clock.start),
@@ -99,6 +102,22 @@ impl RateLimiter {
     /// Counts one request.
     pub fn check(&self, username: &Username) -> Result<(), RateLimited> {
         self.check_n(username, NonZeroU32::MIN)
+    }
+
+    /// Counts one request of somebody who can wait: it is no refusal if it comes too fast.
+    /// The error is how long to wait before the next try.
+    ///
+    /// That is longer than it must be, so that now and then there is enough for a connection.
+    /// Otherwise what is left of an old one would keep out the new one of the same person.
+    pub fn check_patiently(&self, username: &Username) -> Result<(), Duration> {
+        let Shared { requests, interval, .. } = &*self.0;
+        self.clean_up();
+
+        let allowed = requests.check_key(username);
+        allowed.map_err(|until| {
+            let wait = until.wait_time_from(requests.clock().now());
+            wait + *interval * COST_OF_A_CONNECTION.get()
+        })
     }
 
     /// Counts a connection, which costs as much as two messages.
@@ -228,6 +247,34 @@ mod tests {
         let refused = limiter.check_connection(&name("ana"));
         assert_eq!(refused, Err(RateLimited::Wait(SECOND / 10)), "there is room for one");
         assert_eq!(limiter.check(&name("ana")), Ok(()), "which a message takes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_keeps_to_the_rate_and_leaves_room_for_a_connection() {
+        let limiter = limiter(10, 20);
+        let (mut allowed, mut connections) = (0, 0);
+        let mut next = Instant::now();
+
+        for millisecond in 0..10_000 {
+            advance(Duration::from_millis(1)).await;
+            while next <= Instant::now() {
+                match limiter.check_patiently(&name("ana")) {
+                    Ok(()) => allowed += 1,
+                    Err(wait) => next += wait,
+                }
+            }
+            if millisecond % 1_000 == 290
+                && limiter.check_connection(&name("ana")).is_ok()
+            {
+                connections += 1;
+            }
+        }
+
+        let counted = allowed + 2 * connections;
+        assert!((117..=120).contains(&counted), "20, and then 10 a second: {counted}");
+        assert!(connections > 2, "{connections} connections got in, of 10 tries");
+        let refusals = limiter.0.refusals.len();
+        assert_eq!(refusals, 1, "only a connection is refused");
     }
 
     #[tokio::test(start_paused = true)]

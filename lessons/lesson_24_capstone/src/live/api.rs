@@ -14,7 +14,6 @@ use serde_json::Value;
 use super::{
     channel::Channel,
     channels::Channels,
-    database::{Database, Version},
     events::{EventName, LiveEvent},
     extract::{Id, Pagination, PublishOptions},
     models::{OneLine, Post, User},
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::{
     auth::{Auth, CurrentUser, Role, require_user},
+    database::{Database, Version},
     error::{ApiError, method_not_allowed},
     extract,
     limits::{ConnectionLimits, RateLimits},

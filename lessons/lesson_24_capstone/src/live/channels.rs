@@ -10,7 +10,7 @@ use super::{
     events::{Identity, LiveEvent, MessageText, Stats},
 };
 use crate::{
-    config::{Config, SlowClient},
+    config::Config,
     names::Username,
     session::{
         json::{encode, now},
@@ -59,9 +59,9 @@ impl Channels {
     /// Adds a client, and greets it. Whatever is published from now on reaches it, and
     /// comes after the greeting.
     pub fn connect(&self, identity: Identity, first: Option<Channel>) -> Subscription {
-        // Whatever the policy of the chat: a table in which a change is missing is wrong.
-        // A client that is disconnected comes back, and loads the table again.
-        let (sender, outbox) = outbox(self.outbox_size, SlowClient::Close);
+        // If it is full, the client is disconnected: a table in which a change is missing is
+        // wrong. So it comes back, and loads the table again.
+        let (sender, outbox) = outbox(self.outbox_size);
         sender.send(encode(&LiveEvent::connection(&identity.client_id, first)));
 
         let mut subscribers = self.lock();

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::to_value};
 
-use super::{channel::Channel, database::Version, repository::Model};
+use super::{channel::Channel, repository::Model};
 use crate::{
+    database::Version,
     names::{Username, normalized},
     session::json::now,
     text::trimmed,

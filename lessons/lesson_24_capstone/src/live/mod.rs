@@ -3,19 +3,17 @@
 mod api;
 mod channel;
 mod channels;
-mod database;
 mod events;
 mod extract;
 mod models;
 mod repository;
 mod ws;
 
-pub use self::{api::routes, channels::Channels, database::Database};
+pub use self::{api::routes, channels::Channels};
 
 // What the tests look at, beside the API.
 #[cfg(test)]
 pub use self::{
-    database::{MIGRATIONS, explain},
     models::{User, UserDraft},
     repository::Model,
 };

@@ -1,5 +1,7 @@
 //! A session: it carries messages both ways, and finds out when the client is gone.
 
+use std::{future::pending, time::Duration};
+
 use axum::{
     body::Bytes,
     extract::ws::{Message, WebSocket},
@@ -7,7 +9,7 @@ use axum::{
 use serde::Serialize;
 use tokio::{
     select,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -18,27 +20,34 @@ use super::{
 };
 use crate::{
     auth::CurrentUser,
-    limits::{RateLimited, RateLimiter},
+    limits::{ConnectionPermit, RateLimited, RateLimiter},
     names::Username,
     server::Shutdown,
 };
 
+/// How long a client may take to answer the Close of a connection that is one too many. Until
+/// it is gone, it counts in the total of all.
+const SURPLUS_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A WebSocket of somebody who has signed in, for as long as the token is valid.
 pub struct Session {
     pub username: Username,
+    pub permit: ConnectionPermit,
     socket: WebSocket,
     expires: Instant,
     heartbeat: Heartbeat,
     limiter: RateLimiter,
     shutdown: Shutdown,
+    /// Whether what comes too fast waits, and is not refused.
+    is_patient: bool,
+    /// What came too fast, and until when it waits. Meanwhile we do not read.
+    waiting: Option<(Message, Instant)>,
 }
 
 /// What the session itself sends, whatever it is used for.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Notice {
-    /// So many messages were dropped, because this client was too slow for them.
-    Missed { count: usize },
     /// The message was refused: it came too fast.
     Error { message: String },
 }
@@ -48,12 +57,30 @@ impl Session {
         socket: WebSocket,
         user: CurrentUser,
         activity: Activity,
+        permit: ConnectionPermit,
         limiter: RateLimiter,
         shutdown: Shutdown,
     ) -> Self {
         let CurrentUser { username, expires, .. } = user;
         let heartbeat = Heartbeat::new(activity);
-        Self { username, socket, expires, heartbeat, limiter, shutdown }
+        Self {
+            username,
+            permit,
+            socket,
+            expires,
+            heartbeat,
+            limiter,
+            shutdown,
+            is_patient: false,
+            waiting: None,
+        }
+    }
+
+    /// From now on, what comes too fast waits in the connection, and is not refused.
+    ///
+    /// This is for a client that sends again what was refused: that would be one message more.
+    pub fn be_patient(&mut self) {
+        self.is_patient = true;
     }
 
     /// Waits for the next message from the client, which is text or binary.
@@ -67,23 +94,32 @@ impl Session {
         outgoing: &mut impl Outgoing,
     ) -> Result<Message, Disconnect> {
         loop {
-            select! {
-                received = receive(&mut self.socket, &mut self.heartbeat) => match received? {
-                    Some(message) => {
-                        if let Some(message) = self.admit(message, outgoing).await? {
-                            return Ok(message);
-                        }
-                    }
-                    None => self.send([Message::Ping(Bytes::new())]).await?,
-                },
+            let may_read = self.waiting.is_none() && outgoing.may_receive();
+            let waits_until = self.waiting.as_ref().map(|(_, until)| *until);
+            let received = select! {
+                received = receive(&mut self.socket, &mut self.heartbeat), if may_read => {
+                    received?
+                }
+                () = until(waits_until) => self.waiting.take().map(|(message, _)| message),
                 batch = outgoing.recv() => {
-                    self.send_batch(batch.ok_or(Disconnect::TOO_SLOW)?).await?;
+                    self.send_batch(batch?).await?;
+                    continue;
                 }
                 () = sleep_until(self.expires) => return Err(Disconnect::TOKEN_EXPIRED),
                 () = self.shutdown.stopping() => {
-                    self.send_batch(outgoing.drain()).await?; // It was said before the end.
+                    self.send_batch(outgoing.finish().await).await?; // It was said before the end.
                     return Err(Disconnect::GOING_AWAY);
                 }
+            };
+            match received {
+                // It comes too late: some of the others may have left already.
+                Some(_) if self.shutdown.is_stopping() => {}
+                Some(message) => {
+                    if let Some(message) = self.admit(message, outgoing).await? {
+                        return Ok(message);
+                    }
+                }
+                None => self.send([Message::Ping(Bytes::new())]).await?,
             }
         }
     }
@@ -103,10 +139,16 @@ impl Session {
 
     /// Carries out the closing handshake, and drops the connection.
     pub async fn close(self, disconnect: &Disconnect) {
-        close(self.socket, disconnect).await;
+        let closing = close(self.socket, disconnect);
+        if self.permit.is_surplus() {
+            let _ = timeout(SURPLUS_CLOSE_TIMEOUT, closing).await; // Or it does not answer.
+        } else {
+            closing.await;
+        }
     }
 
-    /// Lets a text or a binary message pass, unless it comes too fast.
+    /// Lets a text or a binary message pass, unless it comes too fast. Then it waits, or the
+    /// client gets an error.
     ///
     /// Why count pings and pongs, too? Each costs time to read, and we answer pings.
     async fn admit(
@@ -118,6 +160,13 @@ impl Session {
             return Err(Disconnect::ByClient(frame.map(|frame| frame.code)));
         }
         let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
+        if self.is_patient {
+            let Err(wait) = self.limiter.check_patiently(&self.username) else {
+                return Ok(Some(message).filter(|_| is_data));
+            };
+            self.waiting = Some((message, Instant::now() + wait));
+            return Ok(None);
+        }
         match self.limiter.check(&self.username) {
             Ok(()) => Ok(Some(message).filter(|_| is_data)),
             Err(RateLimited::TooManyRefusals(_)) => Err(Disconnect::TOO_MANY_MESSAGES),
@@ -134,11 +183,7 @@ impl Session {
     }
 
     async fn send_batch(&mut self, batch: Batch) -> Result<(), Disconnect> {
-        let Batch { missed, messages } = batch;
-        if missed > 0 {
-            self.send_json(&Notice::Missed { count: missed }).await?;
-        }
-        self.send(messages.into_iter().map(Message::Text)).await
+        self.send(batch.into_iter().map(Message::Text)).await
     }
 
     async fn send(
@@ -146,6 +191,13 @@ impl Session {
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<(), Disconnect> {
         send_all(&mut self.socket, messages).await
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
     }
 }
 

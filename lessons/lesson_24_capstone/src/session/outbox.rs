@@ -1,112 +1,113 @@
-//! The outbox: what waits for one client, and what happens when it is too much.
+//! The outbox: what waits for one client.
 
 use std::{
     collections::VecDeque,
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::Notify;
 
-use crate::config::SlowClient;
+use super::socket::Disconnect;
 
-/// How many messages are written in one go, while the outbox is open.
+/// How many messages are written in one go.
 ///
 /// Why not all? A batch has one deadline, and a client that is slow, but reads, must be able
-/// to meet it. What is left in a closed outbox is one batch, because its client has to go.
+/// to meet it.
 const BATCH: usize = 32;
 
 /// The end that others put messages into. The outbox closes when this is dropped.
-pub struct Sender {
-    shared: Arc<Shared>,
+pub struct Sender<M = Utf8Bytes> {
+    shared: Arc<Shared<M>>,
     size: usize,
-    slow_client: SlowClient,
 }
 
 /// The end that the client's own task empties.
-pub struct Outbox {
-    shared: Arc<Shared>,
+pub struct Outbox<M = Utf8Bytes> {
+    shared: Arc<Shared<M>>,
 }
 
-/// What was in an outbox.
-pub struct Batch {
-    /// How many messages before these were dropped, if the client should be told.
-    pub missed: usize,
-    pub messages: VecDeque<Utf8Bytes>,
-}
+/// The texts that are written next.
+pub type Batch = Vec<Utf8Bytes>;
 
 /// Where a session finds what it has to send.
 pub trait Outgoing: Send {
-    /// Waits for messages, and takes some of them. `None` once the client was too slow.
+    /// Waits for messages, and takes some of them, or none if [`may_receive`] has changed. The
+    /// error says how the connection ends.
+    ///
+    /// [`may_receive`]: Outgoing::may_receive
     ///
     /// Must be cancel safe: what is not taken stays where it is.
-    fn recv(&mut self) -> impl Future<Output = Option<Batch>> + Send;
+    fn recv(&mut self) -> impl Future<Output = Result<Batch, Disconnect>> + Send;
 
     /// Takes what is there, which may be nothing, without waiting.
     fn drain(&mut self) -> Batch;
-}
 
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    /// Wakes the client's task when the queue has changed.
-    changed: Notify,
-}
+    /// Takes the last messages, when the server stops. It may wait for answers to what the
+    /// client has sent before.
+    fn finish(&mut self) -> impl Future<Output = Batch> + Send {
+        async { self.drain() }
+    }
 
-#[derive(Default)]
-struct Queue {
-    messages: VecDeque<Utf8Bytes>,
-    missed: usize,
-    /// The sender is gone, or the outbox was full and its policy is to close.
-    closed: bool,
-}
-
-/// An outbox for at most `size` messages.
-pub fn outbox(size: usize, slow_client: SlowClient) -> (Sender, Outbox) {
-    let shared = Arc::<Shared>::default();
-    (Sender { shared: shared.clone(), size, slow_client }, Outbox { shared })
-}
-
-impl Sender {
-    /// Puts a message into the outbox, without waiting.
-    ///
-    /// If the outbox is full, the policy says what happens. To close means that the
-    /// client's task finds the outbox closed, and ends. Returns whether it is open.
-    pub fn send(&self, message: Utf8Bytes) -> bool {
-        let mut queue = self.shared.lock();
-        if queue.closed {
-            return false;
-        }
-        if queue.messages.len() == self.size {
-            if self.slow_client == SlowClient::Close {
-                queue.closed = true;
-                self.shared.changed.notify_one();
-                return false;
-            }
-            queue.messages.pop_front();
-            queue.missed += usize::from(self.slow_client == SlowClient::Notify);
-        }
-        queue.messages.push_back(message);
-        self.shared.changed.notify_one();
+    /// Whether the client may send something now. If not, we do not read.
+    fn may_receive(&self) -> bool {
         true
     }
 }
 
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.shared.close();
+struct Shared<M> {
+    queue: Mutex<Queue<M>>,
+    /// Wakes the client's task when the queue has changed.
+    changed: Notify,
+}
+
+struct Queue<M> {
+    messages: VecDeque<M>,
+    /// The sender is gone, or the outbox was full.
+    closed: bool,
+}
+
+/// An outbox for at most `size` messages.
+pub fn outbox<M>(size: usize) -> (Sender<M>, Outbox<M>) {
+    let queue = Mutex::new(Queue { messages: VecDeque::new(), closed: false });
+    let shared = Arc::new(Shared { queue, changed: Notify::new() });
+    (Sender { shared: shared.clone(), size }, Outbox { shared })
+}
+
+impl<M> Sender<M> {
+    /// Puts a message into the outbox, without waiting.
+    ///
+    /// If the outbox is full, it closes: the client's task receives what is in it, and then
+    /// finds it closed. Returns whether it is open.
+    pub fn send(&self, message: M) -> bool {
+        let mut queue = self.shared.lock();
+        if queue.messages.len() == self.size {
+            queue.closed = true;
+        }
+        if !queue.closed {
+            queue.messages.push_back(message);
+        }
+        self.shared.changed.notify_one();
+        !queue.closed
     }
 }
 
-impl Outgoing for Outbox {
-    async fn recv(&mut self) -> Option<Batch> {
+impl<M> Drop for Sender<M> {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_one();
+    }
+}
+
+impl<M> Outbox<M> {
+    /// Waits for messages, and takes a batch of them. `None` once the outbox is closed and
+    /// empty. Cancel safe.
+    pub async fn take(&mut self) -> Option<Vec<M>> {
         loop {
             {
                 let mut queue = self.shared.lock();
                 if !queue.messages.is_empty() {
-                    let at_most = if queue.closed { usize::MAX } else { BATCH };
-                    return Some(queue.take(at_most));
+                    return Some(queue.take());
                 }
                 if queue.closed {
                     return None;
@@ -116,28 +117,42 @@ impl Outgoing for Outbox {
         }
     }
 
-    fn drain(&mut self) -> Batch {
-        self.shared.lock().take(usize::MAX)
+    /// Takes a batch, which may be empty, without waiting.
+    pub fn take_now(&mut self) -> Vec<M> {
+        self.shared.lock().take()
+    }
+
+    /// Takes all that is there, without waiting.
+    pub fn take_all(&mut self) -> Vec<M> {
+        self.shared.lock().messages.drain(..).collect()
     }
 }
 
-impl Shared {
-    fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_one();
+/// Whoever does not keep up is too slow. What is left then is one batch, because the client
+/// has to go.
+impl Outgoing for Outbox {
+    async fn recv(&mut self) -> Result<Batch, Disconnect> {
+        let mut batch = self.take().await.ok_or(Disconnect::TOO_SLOW)?;
+        if self.shared.lock().closed {
+            batch.extend(self.take_all());
+        }
+        Ok(batch)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn drain(&mut self) -> Batch {
+        self.take_all()
+    }
+}
+
+impl<M> Shared<M> {
+    fn lock(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Queue {
-    fn take(&mut self, at_most: usize) -> Batch {
-        let count = at_most.min(self.messages.len());
-        Batch {
-            missed: mem::take(&mut self.missed),
-            messages: self.messages.drain(..count).collect(),
-        }
+impl<M> Queue<M> {
+    fn take(&mut self) -> Vec<M> {
+        let count = BATCH.min(self.messages.len());
+        self.messages.drain(..count).collect()
     }
 }

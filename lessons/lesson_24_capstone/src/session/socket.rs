@@ -74,6 +74,7 @@ impl Disconnect {
     pub const TOO_SLOW: Self = Self::ByUs(4008, "too slow");
     pub const TOKEN_EXPIRED: Self = Self::ByUs(4001, "token expired");
     pub const NAME_TAKEN: Self = Self::ByUs(4009, "this name is taken");
+    pub const REPLACED: Self = Self::ByUs(4009, "you have connected again");
     pub const NO_PONG: Self = Self::ByUs(4010, "no sign of life");
     pub const IDLE: Self = Self::ByUs(4011, "idle");
     pub const GOING_AWAY: Self = Self::ByUs(close_code::AWAY, "the server is stopping");
@@ -82,6 +83,8 @@ impl Disconnect {
     pub const TOO_MANY_CONNECTIONS: Self =
         Self::ByUs(close_code::POLICY, "too many connections of yours");
     pub const ROOM_FULL: Self = Self::ByUs(close_code::AGAIN, "this room is full");
+    pub const LOG_UNAVAILABLE: Self =
+        Self::ByUs(close_code::AGAIN, "the log is not available");
     pub const TOO_MANY_ROOMS: Self =
         Self::ByUs(close_code::AGAIN, "there are too many rooms");
 }

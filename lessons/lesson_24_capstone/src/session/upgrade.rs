@@ -1,21 +1,15 @@
 //! The upgrade: every check that a session has to pass, in one extractor.
 
-use std::time::Duration;
-
 use axum::{
-    extract::{
-        FromRef, FromRequestParts,
-        ws::{WebSocket, WebSocketUpgrade},
-    },
+    extract::{FromRef, FromRequestParts, ws::WebSocketUpgrade},
     http::request::Parts,
     response::Response,
 };
-use tokio::time::timeout;
 
 use super::{
     connection::Session,
     heartbeat::Activity,
-    socket::{Disconnect, close, with_limits},
+    socket::{Disconnect, with_limits},
 };
 use crate::{
     auth::{AllowedOrigin, Auth, CurrentUser, SUBPROTOCOL},
@@ -23,9 +17,6 @@ use crate::{
     limits::{ConnectionLimits, ConnectionPermit, RateLimiter, RateLimits},
     server::Shutdown,
 };
-
-/// How long a client may take to answer a Close that says that its person has too many.
-const SURPLUS_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An upgrade that is allowed: of a page of ours, by somebody who has signed in and keeps
 /// to the limits.
@@ -64,10 +55,30 @@ where
 }
 
 impl SessionUpgrade {
-    /// Upgrades, and then calls `handle` with the session.
+    /// Upgrades, and then calls `handle` with the session. A connection that is one too many
+    /// is closed.
     ///
     /// The connection counts until `handle` is done, and the shutdown waits for it.
     pub fn on_upgrade<F>(
+        self,
+        activity: Activity,
+        handle: impl FnOnce(Session) -> F + Send + 'static,
+    ) -> Response
+    where
+        F: Future<Output = ()> + Send,
+    {
+        self.on_any_upgrade(activity, async |session| {
+            if session.permit.is_surplus() {
+                session.close(&Disconnect::TOO_MANY_CONNECTIONS).await;
+            } else {
+                handle(session).await;
+            }
+        })
+    }
+
+    /// The same, but `handle` decides what becomes of a connection that is one too many. It
+    /// may replace an old one, which is dead perhaps, and still counts.
+    pub fn on_any_upgrade<F>(
         self,
         activity: Activity,
         handle: impl FnOnce(Session) -> F + Send + 'static,
@@ -79,20 +90,9 @@ impl SessionUpgrade {
         let tracked = shutdown.track();
 
         with_limits(upgrade).protocols([SUBPROTOCOL]).on_upgrade(async move |socket| {
-            if permit.is_surplus {
-                close_surplus(socket).await;
-            } else {
-                handle(Session::new(socket, user, activity, limiter, shutdown)).await;
-            }
-            drop((permit, tracked));
+            let kept = permit.clone();
+            handle(Session::new(socket, user, activity, permit, limiter, shutdown)).await;
+            drop((kept, tracked));
         })
     }
-}
-
-/// Tells a client that its person has too many connections.
-///
-/// It does not have long to answer: until it is gone, it counts in the total of all.
-async fn close_surplus(socket: WebSocket) {
-    let closing = close(socket, &Disconnect::TOO_MANY_CONNECTIONS);
-    let _ = timeout(SURPLUS_CLOSE_TIMEOUT, closing).await;
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::task_list::{Status, Task, TaskId, TaskList, UserTasks};
 use crate::session::{
+    Disconnect,
     json::encode,
     outbox::{Batch, Outgoing},
 };
@@ -81,12 +82,12 @@ impl Progress {
 }
 
 impl Outgoing for Progress {
-    async fn recv(&mut self) -> Option<Batch> {
-        self.tasks.changed().await.ok()?;
-        Some(self.drain())
+    async fn recv(&mut self) -> Result<Batch, Disconnect> {
+        self.tasks.changed().await.map_err(|_| Disconnect::TOO_SLOW)?;
+        Ok(self.drain())
     }
 
     fn drain(&mut self) -> Batch {
-        Batch { missed: 0, messages: self.catch_up().iter().map(encode).collect() }
+        self.catch_up().iter().map(encode).collect()
     }
 }

@@ -1,15 +1,16 @@
 //! What the heartbeat promises.
 
-use probe::{
-    Check, Client, Hint, ONE_MINUTE, Server, conformance::masked, rooms::chat_from, serve,
-};
+use probe::{Check, Client, Hint, ONE_MINUTE, Server, conformance::masked, serve};
 use serde_json::json;
 use tokio::{
     join,
     time::{Duration, Instant, advance, sleep},
 };
 
-use super::{people::path, talkative};
+use super::{
+    people::{chat_from, path},
+    talkative,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 

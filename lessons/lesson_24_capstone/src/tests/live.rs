@@ -12,10 +12,12 @@ mod ready;
 
 use axum::Router;
 
+pub use self::database::TempFile;
+
 use super::{app, app_with, people::config, state};
 use crate::{
     app::{AppState, app as routes},
-    live::Database,
+    database::Database,
 };
 
 /// The application on a database of the test.

@@ -2,7 +2,8 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use probe::ONE_MINUTE;
+use probe::{ANY, ONE_MINUTE, rooms};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
@@ -21,6 +22,14 @@ pub fn config() -> Config {
 /// Where somebody who has signed in connects to a room.
 pub fn path(room: &str, name: &str) -> String {
     format!("/ws/chat/{room}?token={}", token(name))
+}
+
+/// What everybody in the room "rust" receives when somebody says something, whatever the
+/// number.
+pub fn chat_from(name: &str, content: &str) -> Value {
+    let mut chat = rooms::chat_from(name, content);
+    chat["seq"] = json!(ANY);
+    chat
 }
 
 pub fn token(name: &str) -> String {

@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use probe::{
-    Check, Client, HANDSHAKE, Hint, ONE_MINUTE, Server, rooms::chat_from, serve_by,
-};
+use probe::{Check, Client, HANDSHAKE, Hint, ONE_MINUTE, Server, serve_by};
 use serde_json::json;
 use tokio::{
     join,
@@ -14,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    people::{at_least_one, config, path},
+    people::{at_least_one, chat_from, config, path},
     routes, state,
 };
 use crate::{

@@ -4,12 +4,12 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{extract::connect_info::MockConnectInfo, http::Request};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
-use probe::{Check, Client, Hint, Response, Server, rooms::chat_from, serve};
+use probe::{Check, Client, Hint, Response, Server, serve};
 use serde_json::{Value, json};
 
 use super::{
     app, app_with,
-    people::{SECRET, config, path, token},
+    people::{SECRET, chat_from, config, path, token},
     state,
 };
 use crate::{

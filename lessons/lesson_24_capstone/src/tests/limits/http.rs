@@ -2,7 +2,7 @@
 
 use std::{ops::RangeBounds, time::Duration};
 
-use probe::{Check, ONE_MINUTE, RawConnection, Server, rooms::chat_from};
+use probe::{Check, ONE_MINUTE, RawConnection, Server};
 use tokio::{
     select,
     time::{Instant, sleep},
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     super::{
-        people::{config, path, so_many, token},
+        people::{chat_from, config, path, so_many, token},
         serve_as_main,
     },
     SECOND, chat_of, joined,

@@ -26,8 +26,9 @@ use tracing::subscriber::with_default;
 use super::{app, app_on, asking::asks};
 use crate::{
     config::Config,
+    database::{Database, MIGRATIONS, explain},
     error::ApiError,
-    live::{Database, MIGRATIONS, Model, User, UserDraft, explain},
+    live::{Model, User, UserDraft},
     tests::{
         app_with,
         people::{at_least_one, config, user},
@@ -49,7 +50,7 @@ impl TempFile {
     }
 
     fn remove(&self) {
-        for end in ["", "-wal", "-shm"] {
+        for end in ["", "-wal", "-shm", "-lock"] {
             let _ = fs::remove_file(format!("{}{end}", self.0.display())); // Or it was never there.
         }
     }

@@ -10,7 +10,7 @@ use super::{
     asking::{asks, subscribes},
     database::TempFile,
 };
-use crate::live::MIGRATIONS;
+use crate::database::MIGRATIONS;
 
 const USER: &str = "/users/1";
 const POST: &str = "/posts/1";

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tokio::{sync::oneshot, task::yield_now, time::advance};
 
 use super::{app, app_on, database::TempFile};
-use crate::live::Database;
+use crate::database::Database;
 
 const SECOND: Duration = Duration::from_secs(1);
 
