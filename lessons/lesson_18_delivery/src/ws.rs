@@ -175,10 +175,11 @@ impl<L: Log> Client<'_, L> {
     /// catch up with may write, and its token may expire.
     async fn send_page(&mut self) -> Result<(), Disconnect> {
         let page = self.log.read(&self.member.room, self.seen).await;
-        let Page { entries, deleted, .. } =
+        let Page { entries, deleted, last } =
             page.map_err(|Unavailable| LOG_UNAVAILABLE)?;
-        // What is appended from here on comes by the outbox, because the client has joined.
-        self.is_behind = !entries.is_empty();
+        // What gets a greater number than the last one comes by the outbox, because the client
+        // has joined.
+        self.is_behind = entries.last().is_some_and(|entry| entry.seq < last);
 
         let mut messages = Vec::new();
         if self.seen != NOTHING && self.seen < deleted {

@@ -11,7 +11,7 @@ use std::{
 use axum::{Router, extract::FromRef, routing::any};
 use futures_util::future::BoxFuture;
 use lesson_08_auth::{Auth, Username};
-use probe::{Check, ONE_MINUTE, serve};
+use probe::{Check, ONE_MINUTE, Server, serve};
 use serde_json::json;
 
 use super::*;
@@ -49,7 +49,11 @@ impl Log for FaultyLog {
             let hello = || "hello".to_owned().try_into().expect("good content");
             let next = after.checked_add(1);
             let next = next.map(|seq| LogEntry { content: hello(), ..entry(seq) });
-            return Ok(Page { entries: Vec::from_iter(next), deleted: 0, last: 0 });
+            return Ok(Page {
+                entries: Vec::from_iter(next),
+                deleted: 0,
+                last: Seq::MAX,
+            });
         }
         let left = self.good_reads.load(Relaxed).checked_sub(1).ok_or(Unavailable)?;
         self.good_reads.store(left, Relaxed);

@@ -41,7 +41,8 @@ impl Log for BusyLog {
         let last = self.last.load(Relaxed);
         let entries: Vec<_> =
             (after.clamp(0, last) + 1..=last).take(PAGE).map(entry).collect();
-        if entries.is_empty() && after != Seq::MAX && take(&self.after) {
+        let is_last = entries.last().is_none_or(|entry| entry.seq == last);
+        if is_last && after != Seq::MAX && take(&self.after) {
             self.say();
         }
         Ok(Page { entries, deleted: 0, last })
@@ -66,16 +67,24 @@ async fn what_is_said_while_the_log_is_read_comes_once() -> Check {
     Ok(())
 }
 
+/// In a busy room there is something new whenever the log is read. But that is in the outbox.
+#[tokio::test(start_paused = true)]
+async fn whoever_has_caught_up_does_not_read_the_log_any_more() -> Check {
+    let log = Arc::new(BusyLog::default());
+    log.before.store(1_000, Relaxed);
+    let (server, path) = serve_from(&log);
+
+    let mut ana = server.connect("Ana", &path).await?;
+    hears_each_once(&mut ana, 0, &log).await;
+
+    let reads = 1_000 - log.before.load(Relaxed);
+    assert!(reads < 5, "the log of a room with some chats was read {reads} times");
+    Ok(())
+}
+
 async fn ana_reads_a_busy_log() -> Check {
     let log = Arc::new(BusyLog::default());
-    let secret = b"a secret for the tests, 32 bytes or more";
-    let auth = Auth::new(secret, "busy").expect("a secret that is long enough");
-    let ana = Username::try_from("ana".to_owned()).expect("a good name");
-    let path = format!("/ws/chat/rust?resume=0&token={}", auth.issue(ana));
-    let state = AppState { auth, rooms: log.rooms.clone(), log: log.clone() };
-    let route = any(ws_handler::<BusyLog>);
-    let app = Router::new().route("/ws/chat/{room}", route).with_state(state);
-    let server = serve(app).ignoring(&["welcome"]);
+    let (server, path) = serve_from(&log);
     let busy = || {
         log.before.store(3, Relaxed);
         log.after.store(1, Relaxed);
@@ -95,6 +104,18 @@ async fn ana_reads_a_busy_log() -> Check {
     ana.reads_again();
     hears_each_once(&mut ana, seen, &log).await;
     Ok(())
+}
+
+/// A server with this log, and where Ana connects who has seen nothing.
+fn serve_from(log: &Arc<BusyLog>) -> (Server, String) {
+    let secret = b"a secret for the tests, 32 bytes or more";
+    let auth = Auth::new(secret, "busy").expect("a secret that is long enough");
+    let ana = Username::try_from("ana".to_owned()).expect("a good name");
+    let path = format!("/ws/chat/rust?resume=0&token={}", auth.issue(ana));
+    let state = AppState { auth, rooms: log.rooms.clone(), log: log.clone() };
+    let route = any(ws_handler::<BusyLog>);
+    let app = Router::new().route("/ws/chat/{room}", route).with_state(state);
+    (serve(app).ignoring(&["welcome"]), path)
 }
 
 async fn hears_each_once(ana: &mut probe::Client, mut seen: Seq, log: &BusyLog) {
