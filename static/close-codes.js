@@ -27,7 +27,7 @@ const MEANINGS = {
   1010: "Mandatory extension: the server lacks an extension that the client requires.",
   1011: "Internal error: the server met a condition that it did not expect.",
   1012: "Service restart: the server is being restarted. Connect again in a moment.",
-  1013: "Try again later: the server is too busy. Connect again in a moment.",
+  1013: "Try again later: the server cannot serve us now. Connect again in a moment.",
   1014: "Bad gateway: a proxy got no valid response from the server behind it.",
   3000: "Unauthorized: the server does not know who we are. Sign in.",
   3003: "Forbidden: the server knows who we are, and does not allow this.",

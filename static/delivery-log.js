@@ -22,7 +22,7 @@ export function makeDelivery(me, room) {
     onOwn: drawOwn,
     onChat: drawChat,
     onGap: drawGap,
-    onNewLog: () => write("problem gap", NEW_LOG),
+    onNewLog: () => writeGap(NEW_LOG),
     onUnkept: () => write("problem", UNKEPT),
   });
   delivery.queue().forEach(drawOwn); // From before the page was loaded.
@@ -46,8 +46,18 @@ export function makeDelivery(me, room) {
 
     // What has no number yet, or a greater one, stays below.
     for (const [id, { dataset }] of entries) if (dataset.seq <= chat.seq) entries.delete(id);
+    place(entry);
+  }
+
+  /** Puts an entry above those of our messages that have no place yet. */
+  function place(entry) {
     const [first] = entries.values();
     if (first && entry.nextElementSibling !== first) log.insertBefore(entry, first);
+  }
+
+  /** Says that something is missing, above what comes after it. */
+  function writeGap(text) {
+    place(write("problem gap", text));
   }
 
   /** Says what became of a message of ours, in words and by its looks. */
@@ -58,7 +68,7 @@ export function makeDelivery(me, room) {
 
   function drawGap(seen, next) {
     const where = seen === 0 ? `before number ${next}` : `between the numbers ${seen} and ${next}`;
-    write("problem gap", `What was ${where} is missing: the server no longer keeps it.`);
+    writeGap(`What was ${where} is missing: the server no longer keeps it.`);
   }
 
   /** Returns whether the field may be emptied. */

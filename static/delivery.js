@@ -151,7 +151,7 @@ export function keepDelivery(key, me, { onOwn, onChat, onGap, onNewLog, onUnkept
       if (queue.length >= QUEUE_LIMIT)
         return `${QUEUE_LIMIT} messages wait already. Yours is still in the field.`;
 
-      const message = { id: newId(), content, state: "waiting" };
+      const message = { id: newId(), content: wellFormed(content), state: "waiting" };
       queue.push(message);
       save(); // First: a page may be closed at any moment.
       onOwn(message);
@@ -182,6 +182,16 @@ function load(key) {
     newest: isPosition ? newest : 0,
     queue: messages.map(({ id, content }) => ({ id, content, state: "waiting" })),
   };
+}
+
+/**
+ * Half of a character, which a text of JavaScript may contain, has no form in UTF-8. The server
+ * could not even read the id of such a message, so it would be sent for ever.
+ *
+ * Why not `toWellFormed`? Browsers of 2022 do not have it.
+ */
+function wellFormed(text) {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(text));
 }
 
 /** Why not `crypto.randomUUID`? Over plain HTTP, pages of other computers do not have it. */

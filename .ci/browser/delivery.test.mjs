@@ -231,6 +231,16 @@ describe("what we write", () => {
     assert.equal(page.write("🐢".repeat(2000)), undefined, "one less, and it fits");
     assert.equal(sent.length, 1, "a message that is never answered would be sent for ever");
   });
+
+  test("half of a character, which the server could not read, is replaced", () => {
+    const page = load();
+    const { contents } = connect(page);
+
+    assert.equal(page.write("a turtle: \ud83d"), undefined, "an input field may contain it");
+
+    const why = "the server could not even read the id, and the page would send it for ever";
+    assert.deepEqual(contents(), ["a turtle: \ufffd"], why);
+  });
 });
 
 describe("what we have seen", () => {

@@ -25,7 +25,7 @@ import { LIMITS, NO_SERVER, answered, connected, everyPage, rejected, serve } fr
 import { BAD_NAMES, GOOD_NAMES, longest } from "./names.mjs";
 import { startProxy } from "./proxy.mjs";
 import { start } from "./server.mjs";
-import { PASSWORDS, enter, login } from "./users.mjs";
+import { PASSWORDS, enter, login, signIn } from "./users.mjs";
 
 // Each server adds a listener, so that none outlives us. Here are many servers.
 process.setMaxListeners(0);
@@ -526,11 +526,14 @@ describe("lesson 24, the capstone", LIMITS, () => {
     await reloaded;
     await sees(second, "#answer", "You are not signed in.", "both have signed out");
     reloaded = second.waitForEvent("load");
-    await enter(page, "ben");
+    await signIn(page, "ben");
     await reloaded;
 
-    await allLive(page, "ben");
-    await sees(second, "#me", "You are ben.", "the second window follows");
+    // In the chat, one of the two has the place of the other: whichever was later.
+    for (const one of [page, second]) {
+      await sees(one, "#me", "You are ben.", "both windows are Ben's now");
+      await sees(one, "#users-state", "Live:", "and both have the users");
+    }
   });
 
   test("a second window takes over in the chat, and both have the users and the tasks", async (t) => {
@@ -618,6 +621,26 @@ describe("lesson 24, the capstone", LIMITS, () => {
     const ben = await openWindow(t, url);
     await enter(ben, "ben");
     await shows(ben, ["before", "one", "two"], "the log on the disk has all of it, once");
+  });
+
+  test("that this is another log stands above what was said in it", async (t) => {
+    const { server, page } = await visit(t, { prepare: patiently });
+    await writeAll(page, ["before"]);
+    await shows(page, ["before: acknowledged"], "the log is in memory, and ends with the server");
+
+    await server.stop();
+    await sees(page, "#countdown", "We try again in", "the connection is lost");
+    await writeAll(page, ["one", "two"]);
+    const next = await start(lesson.name, server.port, SECRET);
+    t.after(() => next.stop());
+    await comeBack(page);
+
+    const all = ["before: acknowledged", "one: acknowledged", "two: acknowledged"];
+    await shows(page, all, "what waited is sent to the new one");
+    const items = page.locator("#log li:is(.sent, .gap)");
+    const texts = await items.evaluateAll((all) => all.map(({ lastChild }) => lastChild.textContent));
+    const note = "This is another log: its numbers begin anew, and messages may be missing.";
+    assert.deepEqual(texts, ["before", note, "one", "two"], "the numbers below it are new");
   });
 
   test("what waits outlives a reload and a sign-out, and is its writer's alone", async (t) => {

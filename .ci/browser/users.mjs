@@ -9,10 +9,15 @@ export const PASSWORDS = {
 };
 
 /** Signs in with the form of the page, as a person does. */
-export async function enter(page, name) {
+export async function signIn(page, name) {
   await fill(page, "Name", name);
   await fill(page, "Password", PASSWORDS[name]);
   await press(page, "Sign in");
+}
+
+/** Signs in, and waits until the page is connected. */
+export async function enter(page, name) {
+  await signIn(page, name);
   await sees(page, "#state", `Connected as ${name}.`, `${name} signs in`);
 }
 

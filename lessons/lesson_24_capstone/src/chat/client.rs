@@ -99,7 +99,11 @@ impl<L: Log> Client<L> {
     /// Waits until the log has what the client has sent, so that the others receive it before
     /// they receive that the client has left.
     pub async fn settle(&mut self) {
-        while let Some((_, Ok(_))) = self.receipts.next().await {}
+        while let Some((_, result)) = self.receipts.next().await {
+            if result == Err(AppendError::Unavailable) {
+                return; // Perhaps none of the others comes either.
+            }
+        }
     }
 
     /// Begins to read what the log has, and the client has not.
@@ -111,7 +115,8 @@ impl<L: Log> Client<L> {
         self.page = Some(async move { log.read(&room, seen).await }.boxed());
     }
 
-    /// What a page has for the client. The last page is empty.
+    /// What a page has for the client. The last one ends with the last number that there is:
+    /// what gets a greater one comes from the outbox, which was open before it was read.
     fn turn(&mut self, page: &Page) -> Batch {
         let mut messages = Batch::new();
         if self.seen != NOTHING && self.seen < page.deleted {
@@ -121,7 +126,7 @@ impl<L: Log> Client<L> {
         let chats = page.entries.iter().map(|entry| encode(&ServerMessage::Chat(entry)));
         messages.extend(chats);
         self.seen = page.entries.last().map_or(self.seen, |entry| entry.seq);
-        if messages.is_empty() {
+        if messages.is_empty() || self.seen >= page.last {
             self.page = None;
         } else {
             self.read_on();

@@ -71,7 +71,7 @@ impl ConnectionLimits {
         let mut per_user = self.lock();
         let counts = per_user.entry(username.clone()).or_default();
         let is_surplus = counts.allowed >= self.max_per_user;
-        if is_surplus && counts.surplus == SURPLUS_FACTOR * self.max_per_user {
+        if counts.allowed + counts.surplus >= (1 + SURPLUS_FACTOR) * self.max_per_user {
             return Err(ApiError::too_many("Too many connections of yours", RETRY_AFTER));
         }
         *counts.of_kind(is_surplus) += 1;
@@ -91,6 +91,19 @@ impl ConnectionPermit {
     /// Whether this is one too many: there is time for a Close, and for nothing else.
     pub fn is_surplus(&self) -> bool {
         self.0.is_surplus.load(Relaxed)
+    }
+
+    /// Counts this connection as one too many from now on: it is being closed, and until the
+    /// client has answered, it must not keep out the next one.
+    pub fn give_up(&self) {
+        let mut per_user = self.0.limits.lock();
+        if self.0.is_surplus.swap(true, Relaxed) {
+            return;
+        }
+        if let Some(counts) = per_user.get_mut(&self.0.username) {
+            counts.allowed -= 1;
+            counts.surplus += 1;
+        }
     }
 
     /// What somebody may keep who does not keep the connection.
@@ -198,6 +211,27 @@ mod tests {
         new.replace(&next.downgrade());
         assert!(!new.is_surplus(), "who is no surplus takes nothing");
         drop((other, new, next));
+        assert!(limits.lock().is_empty(), "and in the end nothing is left");
+    }
+
+    #[test]
+    fn a_permit_that_is_given_up_leaves_room_for_another_but_not_without_end() {
+        let limits = limits(100, 2);
+        let mut closing = Vec::new();
+
+        while let Ok(permit) = limits.acquire(&name("ana")) {
+            assert!(
+                !permit.is_surplus(),
+                "those before it do not count: {}",
+                closing.len()
+            );
+            permit.give_up();
+            permit.give_up(); // Once is enough.
+            closing.push(permit);
+        }
+
+        assert_eq!(closing.len(), 6, "two, and twice as many that wait for their Close");
+        drop(closing);
         assert!(limits.lock().is_empty(), "and in the end nothing is left");
     }
 

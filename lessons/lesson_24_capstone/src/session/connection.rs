@@ -139,8 +139,10 @@ impl Session {
 
     /// Carries out the closing handshake, and drops the connection.
     pub async fn close(self, disconnect: &Disconnect) {
+        let is_surplus = self.permit.is_surplus();
+        self.permit.give_up(); // The client may connect again before it has answered.
         let closing = close(self.socket, disconnect);
-        if self.permit.is_surplus() {
+        if is_surplus {
             let _ = timeout(SURPLUS_CLOSE_TIMEOUT, closing).await; // Or it does not answer.
         } else {
             closing.await;

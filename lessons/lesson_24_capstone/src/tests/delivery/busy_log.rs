@@ -11,11 +11,11 @@ use std::{
 
 use axum::{Router, extract::FromRef};
 use futures_util::{FutureExt, future::BoxFuture};
-use probe::{Check, Client, ONE_MINUTE, serve};
+use probe::{Check, Client, ONE_MINUTE, conformance::masked, json::joined, serve};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::{faults::entry, path, talkative};
+use super::{chat_with_id, faults::entry, path, talkative};
 use crate::{
     auth::Auth,
     chat::{RoomManager, routes},
@@ -26,6 +26,8 @@ use crate::{
 };
 
 const PAGE: usize = 32;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Somebody says something before some of its pages are made, and after some empty ones.
 struct BusyLog {
@@ -54,8 +56,18 @@ impl Log for BusyLog {
         "busy"
     }
 
-    async fn append(&self, _: Draft) -> BoxFuture<'static, Result<Seq, AppendError>> {
-        ready(Err(AppendError::Unavailable)).boxed()
+    /// It takes a while, unless the id is `used`.
+    async fn append(&self, draft: Draft) -> BoxFuture<'static, Result<Seq, AppendError>> {
+        if draft.id.is_some_and(|id| id.as_str() == "used") {
+            return ready(Err(AppendError::IdInUse)).boxed();
+        }
+        let (rooms, seq) = (self.rooms.clone(), self.last.fetch_add(1, Relaxed) + 1);
+        async move {
+            sleep(SECOND).await;
+            rooms.deliver(&entry(seq));
+            Ok(seq)
+        }
+        .boxed()
     }
 
     async fn read(&self, _: &RoomName, after: Seq) -> Result<Page, Unavailable> {
@@ -64,7 +76,11 @@ impl Log for BusyLog {
         }
         if self.is_endless.load(Relaxed) {
             let next = after.max(0).checked_add(1).map(entry);
-            return Ok(Page { entries: Vec::from_iter(next), deleted: 0, last: 0 });
+            return Ok(Page {
+                entries: Vec::from_iter(next),
+                deleted: 0,
+                last: Seq::MAX,
+            });
         }
         let last = self.last.load(Relaxed);
         let entries: Vec<_> =
@@ -156,6 +172,50 @@ async fn a_client_that_has_much_to_catch_up_with_may_write_meanwhile() -> Check 
 
     let _new = server.connect("Ana again", &path).await?;
     ana.is_closed_in_the_end(4009, "you have connected again").await
+}
+
+/// In a busy room somebody has said something more whenever the log is read. It is in the
+/// outbox, too.
+#[tokio::test(start_paused = true)]
+async fn a_client_of_a_busy_room_catches_up_and_receives_who_joins() -> Check {
+    let (app, log) = app();
+    let server = serve(app).ignoring(&["welcome"]);
+    log.before.store(usize::MAX, Relaxed);
+    let mut ana =
+        server.connect("Ana", &format!("{}&resume=0", path("rust", "ana"))).await?;
+
+    let _ben = server.connect("Ben", &path("rust", "ben")).await?;
+
+    let mut chats = 0;
+    while !ana.hears_any().await?.contains("user_joined") {
+        chats += 1;
+        assert!(chats < 1_000, "Ana should hear of Ben, and not read the log for ever");
+    }
+    Ok(())
+}
+
+/// A chat that is rejected says nothing about those behind it.
+#[tokio::test(start_paused = true)]
+async fn a_leave_comes_after_the_last_chat_also_if_one_was_rejected() -> Check {
+    let (app, _) = app();
+    let server = serve(app);
+    let mut ben = server.connect("Ben", &path("rust", "ben")).await?;
+    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+    ben.hears(joined("ana")).await?;
+
+    let chats = ["used", "new"].map(|id| chat_with_id(id, "good night"));
+    let mut bytes = chats.map(|chat| masked(0x81, chat.as_bytes())).concat();
+    bytes.extend(masked(0x88, &1000_u16.to_be_bytes()));
+    ana.writes_raw(&bytes).await?;
+
+    let heard = ben.hears_out(ONE_MINUTE).await;
+    let types: Vec<_> = heard
+        .iter()
+        .filter_map(|text| serde_json::from_str::<Value>(text).ok())
+        .map(|message| message["type"].clone())
+        .collect();
+    assert_eq!(types, ["chat", "user_left"], "her last words come first");
+    Ok(())
 }
 
 async fn hears_each_once(ana: &mut Client, mut seen: Seq, log: &BusyLog) {

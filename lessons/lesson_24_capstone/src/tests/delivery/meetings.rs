@@ -187,6 +187,22 @@ async fn a_connection_that_replaces_a_dead_one_is_not_one_too_many() -> Check {
     Ok(())
 }
 
+/// The server has given it up, and waits for the answer to its Close.
+#[tokio::test(start_paused = true)]
+async fn a_dead_connection_that_is_being_closed_keeps_nobody_out() -> Check {
+    let config = Config { max_connections_per_user: so_many(1), ..config() };
+    let server = serve(app_with(config));
+    let (ana, log) = newcomer(&server, "ana").await?;
+    let _dead = goes_dead(ana).await;
+
+    sleep(31 * SECOND).await; // No pong came.
+    assert_eq!(server.get("/rooms").await?.body, "[]", "she has left the room");
+
+    let mut again = server.connect("Ana again", &resume("ana", 0, &log)).await?;
+    again.hears(json!({ "type": "welcome", "log": log, "seq": 0 })).await?;
+    again.hears_nothing_for(SECOND).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_resumes_and_replaces_nothing_counts() -> Check {
     let config = Config { max_connections_per_user: so_many(1), ..config() };
