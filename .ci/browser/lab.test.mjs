@@ -34,6 +34,7 @@ const EVERY = [
   "lesson_16_channels",
   "lesson_17_tasks",
   "lesson_18_delivery",
+  "lesson_20_scale_out",
   "exercises",
   "solutions",
 ];

@@ -33,9 +33,6 @@ again. Then the same with `synchronous=NORMAL`, which may lose the newest chats:
 a figure, and no error. Where nothing may be mounted, it says so, and the exit code is 77.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import os
 import random
@@ -43,7 +40,6 @@ import resource
 import selectors
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -51,7 +47,25 @@ import tempfile
 import time
 from pathlib import Path
 
-from client import CLOSE, ROOT, TARGET, TEXT, TIMEOUT, Report, Server, build, frame
+from client import ROOT, TARGET, TIMEOUT, Report, Server, build
+from delivery_client import (
+    CONTENT,
+    IN_FLIGHT,
+    PEOPLE,
+    SECRET,
+    Client,
+    Counter,
+    Load,
+    Usage,
+    alone,
+    chat,
+    chat_path,
+    drive,
+    fan_out,
+    head,
+    line,
+    percentiles,
+)
 
 LESSON, FAN_OUT = "lesson_18_delivery", "lesson_07_rooms"
 RUNS, FEW_RUNS = 100, 8
@@ -69,19 +83,11 @@ ENOUGH = 5  # Sentences about what is wrong. One mistake has many consequences.
 POWER = 5.0  # Seconds of writing before the power is cut.
 
 # Figures.
-PEOPLE = """ana ben cem dan emil finn gina hugo ines jona kai lena mila noah olga paul rosa sami
-            tara vera""".split()  # Everybody who can sign in. A name is in a room only once.
-SECONDS = 4
-IN_FLIGHT = 32  # As many as the server reads ahead.
 LOADS = [(1, 1), (100, 1), (1, IN_FLIGHT), (100, IN_FLIGHT)]  # Writers, and chats at once.
 RESUMERS, MISSED = 1000, 100
 MANY = 100_000  # Chats, after which the size of the file is looked at.
-CONTENT = ("A chat of a hundred bytes, as somebody writes it who has some more to say. " * 2)[:100]
 # How many write to a busy room, and what. So many commit as much at once as the server does.
 BUSY_ROOMS = [(16, CONTENT), (6, "x" * 2000)]
-CHAT = b'"type":"chat"'
-BUSY = 0.85  # The part of its time from which on this program may be what is slow.
-OTHERS = b'{"type":"chat"', b'{"type":"user_', b'{"type":"gap"'
 
 WIDTHS = [10, 32, 14, 12, 10, 10, 12]
 
@@ -90,135 +96,16 @@ class Delivery(Server):
     """Lesson 18 with a database. Tokens of one process are good for the next."""
 
     def __init__(self, database, profile="debug", program=LESSON, **env):
-        env = {"JWT_SECRET": "x" * 32, "DATABASE": str(database), **env}
+        env = {"JWT_SECRET": SECRET, "DATABASE": str(database), **env}
         super().__init__(program, profile=profile, **env)
 
     def path(self, room, name, **query):
-        query = {"token": token(name), **query}
-        return f"/ws/chat/{room}?" + "&".join(f"{key}={it}" for key, it in query.items())
+        return chat_path(LESSON, room, name, **query)
 
     def may_write(self, size):
         """No file of it may become longer than this. More is an error, as on a full disk."""
         limits = size, resource.RLIM_INFINITY
         resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, limits)
-
-
-def token(name):
-    """A token as lesson 08 signs it. To check so many passwords would take long."""
-    claims = {"sub": name, "exp": int(time.time()) + 600, "iss": "lesson_08_auth", "aud": LESSON}
-    parts = [json.dumps(part).encode() for part in ({"typ": "JWT", "alg": "HS256"}, claims)]
-    signed = b".".join(map(base64url, parts))
-    signature = hmac.digest(b"x" * 32, signed, hashlib.sha256)
-    return (signed + b"." + base64url(signature)).decode()
-
-
-def base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-class Client:
-    """A WebSocket that never blocks: a selector says when there is something to do."""
-
-    def __init__(self, selector, server, path):
-        self.selector = selector
-        self.socket = socket.socket()
-        self.socket.setblocking(False)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.connect_ex(("127.0.0.1", server.port))
-        self.input, self.output = b"", server.upgrade_request(path)
-        self.is_open, self.ended, self.code = False, False, None
-        self.events = selectors.EVENT_WRITE
-        selector.register(self.socket, self.events, self)
-
-    def opened(self):
-        pass
-
-    def received(self, text):
-        pass
-
-    def send(self, data):
-        self.output += data
-        if self.is_open and not self.ended:
-            self.flush()
-
-    def flush(self):
-        try:
-            self.output = self.output[self.socket.send(self.output) :]
-        except BlockingIOError:
-            pass
-        except OSError:
-            # It will send no more. What it has sent before can still be read.
-            self.output = b""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.output else 0)
-        if events != self.events:
-            self.events = events
-            self.selector.modify(self.socket, events, self)
-
-    def ready(self, events):
-        if events & selectors.EVENT_WRITE:
-            self.flush()
-        if events & selectors.EVENT_READ:
-            try:
-                data = self.socket.recv(1 << 18)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if data:
-                self.take(data)
-            else:
-                self.end()
-
-    def take(self, data):
-        self.input += data
-        if not self.is_open:
-            head, found, rest = self.input.partition(b"\r\n\r\n")
-            if not found:
-                return
-            assert b" 101 " in head, f"the upgrade was refused: {head.decode()}"
-            self.is_open, self.input = True, rest
-            self.opened()
-        self.read_frames()
-
-    def read_frames(self):
-        data, at = self.input, 0
-        while len(data) >= at + 2:
-            size, start = data[at + 1], at + 2  # A server does not mask.
-            if size >= 126:
-                start += 2 if size == 126 else 8
-                size = int.from_bytes(data[at + 2 : start], "big")
-            if len(data) < max(start, at + 4) or len(data) < start + size:
-                break
-            kind, payload, at = data[at] & 15, data[start : start + size], start + size
-            if kind == TEXT:
-                self.received(payload)
-            elif kind == CLOSE:
-                self.code = int.from_bytes(payload[:2], "big")
-                self.output += frame(CLOSE, payload[:2])
-                self.flush()
-        self.input = data[at:]
-
-    def end(self):
-        if not self.ended:
-            self.ended = True
-            self.selector.unregister(self.socket)
-            self.socket.close()
-
-
-def drive(selector, until, seconds):
-    """Does what there is to do, until something holds. False if that takes too long."""
-    deadline = time.monotonic() + seconds
-    while not until():
-        if time.monotonic() > deadline:
-            return False
-        for key, events in selector.select(0.01):
-            if not key.data.ended:
-                key.data.ready(events)
-    return True
-
-
-def chat(id, content):
-    return frame(TEXT, json.dumps({"type": "chat", "id": id, "content": content}).encode())
 
 
 class Person:
@@ -712,100 +599,6 @@ def try_full_disk(trial, _, report):
     report.row(*zip(trial.fill_the_disk(), WIDTHS))
 
 
-class Sender(Client):
-    """Somebody who always has so many chats on the way, and notes how long each of them takes."""
-
-    def __init__(self, load, server, path, number):
-        super().__init__(load.selector, server, path)
-        self.load, self.count = load, 0
-        self.prefix = b"%x-%d-" % (int(time.time()), number)  # Another one in each run.
-        self.head, self.tail = chat("ID", load.content).split(b"ID")
-        self.head = with_length(self.head, len(self.tail) + len(self.prefix) + 8)
-        self.sent_at = {}
-
-    def opened(self):
-        self.load.opened += 1
-
-    def next(self, count=1):
-        data = b""
-        for _ in range(count):
-            if not self.load.goes_on(self):
-                break
-            id = b"%s%08d" % (self.prefix, self.count)
-            self.count += 1
-            self.sent_at[id] = time.perf_counter()
-            self.load.waiting += 1
-            data += self.head + id + self.tail
-        if data:
-            self.send(data)
-
-    def received(self, text):
-        if text.startswith(b'{"type":"ack"'):
-            id = text.split(b'"', 8)[7]
-            self.load.waiting -= 1
-            self.load.times.append(time.perf_counter() - self.sent_at.pop(id))
-            self.next()
-        elif not text.startswith(OTHERS):
-            raise RuntimeError(f"a client that writes was told {text.decode()}")
-
-
-def with_length(head, rest):
-    """The first part of a frame, when the whole has another length: two bytes of it say so."""
-    payload = len(head) - 8 + rest  # Two bytes, two of the length, and four of the mask.
-    return head[:2] + payload.to_bytes(2, "big") + head[4:]
-
-
-def alone(count):
-    """So many who write, each in a room of its own."""
-    return [(f"room-{number}", PEOPLE[number % len(PEOPLE)]) for number in range(count)]
-
-
-class Load:
-    """Many who send, for some seconds, or until each has sent so many."""
-
-    def __init__(self, server, people, at_once, seconds=SECONDS, each=None, content=CONTENT):
-        self.selector, self.server = selectors.DefaultSelector(), server
-        self.at_once, self.seconds, self.each = at_once, seconds, each
-        self.opened, self.waiting, self.times, self.content = 0, 0, [], content
-        self.senders = [
-            Sender(self, server, server.path(*person), number)
-            for number, person in enumerate(people)
-        ]
-        is_open = lambda: self.opened == len(self.senders)
-        assert drive(self.selector, is_open, TIMEOUT), "not all who write have a connection"
-
-    def start(self):
-        self.usage = Usage(self.server)
-        self.until = self.usage.began + self.seconds
-        for sender in self.senders:
-            sender.next(self.at_once)
-
-    def finish(self):
-        while self.waiting:
-            before = len(self.times)
-            drive(self.selector, lambda: not self.waiting, TIMEOUT)
-            gone = [sender.code for sender in self.senders if sender.ended]
-            if gone or len(self.times) == before:
-                raise RuntimeError(f"no more acknowledgements; connections ended with {gone}")
-        self.cpu = self.usage.end()
-        self.rate = len(self.times) / self.usage.seconds
-        for sender in self.senders:
-            sender.end()
-
-    def run(self):
-        self.start()
-        self.finish()
-        return self
-
-    def goes_on(self, sender):
-        if self.each is not None:
-            return sender.count < self.each
-        return time.perf_counter() < self.until
-
-    def row(self):
-        return f"{self.rate:,.0f}", *percentiles(self.times), *self.cpu
-
-
 class Returner(Client):
     """Somebody who comes back to a room, and counts what it will never see."""
 
@@ -827,7 +620,7 @@ def try_busy_room(profile, file, writers, content, report):
     """Somebody has missed a few chats, and comes back to a room in which many write."""
     with Delivery(file, profile) as server:
         people = [("tea", name) for name in PEOPLE[:writers]]
-        load = Load(server, people, IN_FLIGHT, 6 * TIMEOUT, content=content)
+        load = Load([server], people, IN_FLIGHT, 6 * TIMEOUT, content=content)
         present = Returner(load.selector, server, "tea", PEOPLE[-1], 0, None)
         assert drive(load.selector, lambda: present.log, TIMEOUT), "the reader was not welcomed"
         load.start()
@@ -860,77 +653,6 @@ def try_busy_room(profile, file, writers, content, report):
         )
 
 
-class Usage:
-    """How busy the server and this program are: parts of one core."""
-
-    def __init__(self, server):
-        self.server, self.began = server, time.perf_counter()
-        self.cpu, self.own = server.cpu(), time.process_time()
-
-    def end(self):
-        self.seconds = time.perf_counter() - self.began
-        server = (self.server.cpu() - self.cpu) / self.seconds
-        own = (time.process_time() - self.own) / self.seconds
-        return f"{server:.0%}", f"{own:.0%}" + (" (*)" if own > BUSY else "")
-
-
-def percentiles(times):
-    times = sorted(times)
-    at = lambda part: f"{1000 * times[min(len(times) - 1, int(part * len(times)))]:.2f}"
-    return at(0.5), at(0.99)
-
-
-class Counter(Client):
-    """Somebody who reads chats, and counts them without looking closer."""
-
-    count, tail, done = 0, b"", None
-
-    def read_frames(self):
-        data, self.input = self.tail + self.input, b""
-        self.count += data.count(CHAT)
-        self.tail = data[-len(CHAT) + 1 :]
-        self.counted()
-
-    def counted(self):
-        pass
-
-
-class Echoed(Counter):
-    """Somebody who sends a chat for each that comes back, and always has some on the way."""
-
-    until, sent, frame = 0.0, 0, b""
-
-    def counted(self):
-        due = self.count + IN_FLIGHT - self.sent
-        if due > 0 and time.perf_counter() < self.until:
-            self.send(b"".join(self.frame(self.sent + i) for i in range(due)))
-            self.sent += due
-
-
-def fan_out(server, path):
-    """One who writes, and all others who read: chats and deliveries a second."""
-    selector = selectors.DefaultSelector()
-    writer = Echoed(selector, server, path(PEOPLE[0]))
-    others = [Counter(selector, server, path(name)) for name in PEOPLE[1:]]
-    everybody = [writer, *others]
-    assert drive(selector, lambda: all(it.is_open for it in everybody), TIMEOUT), "no connection"
-    drive(selector, lambda: False, 0.1)  # Until all who came have been announced.
-    usage = Usage(server)
-    mark = f"{time.time():.0f}"
-    writer.frame = lambda number: chat(f"{mark}-{number}", CONTENT)
-    writer.until = usage.began + SECONDS
-    writer.counted()
-    drive(selector, lambda: time.perf_counter() > writer.until, SECONDS + TIMEOUT)
-    figures = usage.end()
-    everyone = sum(it.count for it in everybody)
-    cut = sum(it.ended for it in everybody)
-    for it in everybody:
-        it.end()
-    note = f", {cut} closed" if cut else ""
-    seconds = usage.seconds
-    return f"{writer.count / seconds:,.0f}", f"{everyone / seconds:,.0f}{note}", *figures
-
-
 class Resumer(Counter):
     def counted(self):
         if self.count >= MISSED and self.done is None:
@@ -940,7 +662,7 @@ class Resumer(Counter):
 def storm(server):
     """A thousand who resume at once: when each had all that it had missed."""
     selector = selectors.DefaultSelector()
-    usage = Usage(server)
+    usage = Usage([server])
     clients = [
         Resumer(selector, server, server.path(f"room-{room}", name, resume=0))
         for room in range(RESUMERS // len(PEOPLE))
@@ -991,16 +713,6 @@ def without_fsync(folder):
     return str(library)
 
 
-def line(*cells):
-    print(f"| {' | '.join(cells)} |", flush=True)
-
-
-def head(*cells):
-    print()
-    line(*cells)
-    line(*["---"] * len(cells))
-
-
 def figures(profile):
     build(LESSON, FAN_OUT, profile=profile)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -1026,7 +738,7 @@ def figures(profile):
         for title, name, env in kinds:
             for writers, at_once in LOADS:
                 with serve(name, **env) as server:
-                    row = Load(server, alone(writers), at_once).run().row()
+                    row = Load([server], alone(writers), at_once).run().row()
                 line(title, f"{writers}", f"{at_once}", *row)
         for synchronous in "FULL", "NORMAL":
             row = sqlite_alone(folder, synchronous)
@@ -1034,17 +746,17 @@ def figures(profile):
 
         head("1 writer, 20 members in one room", "chats a second", "deliveries a second", *cpu)
         with Server(FAN_OUT, profile=profile) as server:
-            line("lesson 07", *fan_out(server, lambda name: f"/ws/chat/tea/{name}"))
+            line("lesson 07", *fan_out([server], lambda name: f"/ws/chat/tea/{name}"))
         for title, name, env in kinds:
             with serve(name, **env) as server:
-                row = fan_out(server, lambda name: server.path("tea", name))
+                row = fan_out([server], lambda name: server.path("tea", name))
             line(f"lesson 18, {title}", *row)
 
         title = f"{RESUMERS} clients resume, {MISSED} chats each"
         head(title, "last, s", "p50 ms", "p99 ms", *cpu)
         rooms = RESUMERS // len(PEOPLE)
         with serve("storm") as server:
-            Load(server, alone(rooms), IN_FLIGHT, each=MISSED).run()
+            Load([server], alone(rooms), IN_FLIGHT, each=MISSED).run()
             for run in 1, 2, 3:
                 line(f"run {run}", *storm(server))
 
@@ -1052,7 +764,7 @@ def figures(profile):
         before = 0
         for chats in MANY, 2 * MANY:
             with serve("size") as server:
-                Load(server, alone(100), IN_FLIGHT, each=MANY // 100).run()
+                Load([server], alone(100), IN_FLIGHT, each=MANY // 100).run()
             now = size(f"{folder}/size.db")
             each = (now - before) / MANY
             kept = min(chats, 100 * KEPT)

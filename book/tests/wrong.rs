@@ -26,6 +26,8 @@ mod in_the_handler;
 mod lagged_ends_it;
 #[path = "../wrong/06_letters.rs"]
 mod letters;
+#[path = "../wrong/20_look_then_take.rs"]
+mod look_then_take;
 #[path = "../wrong/03_not_cancel_safe.rs"]
 mod not_cancel_safe;
 #[path = "../wrong/15_null_is_missing.rs"]
@@ -38,6 +40,8 @@ mod return_on_close;
 mod sleep;
 #[path = "../wrong/09_sleep_in_the_loop.rs"]
 mod sleep_in_the_loop;
+#[path = "../wrong/20_two_servers.rs"]
+mod two_servers;
 #[path = "../wrong/03_two_tasks.rs"]
 mod two_tasks;
 
@@ -297,6 +301,33 @@ async fn what_was_sent_may_never_have_been_read() -> Check {
     said.push_str("\nBen vanishes, and has read nothing.\n");
     said.push_str(&format!("Kept until he is back: {kept:?}\n"));
     compare("18_ok_is_not_delivered", &said)
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_servers_of_lesson_08_are_two_chats() -> Check {
+    let servers = [serve(two_servers::server()), serve(two_servers::server())];
+    let mut said = String::new();
+
+    let mut ana = servers[0].connect("Ana", &two_servers::path("ana")).await?;
+    let mut ben = servers[1].connect("Ben", &two_servers::path("ben")).await?;
+    ana.says(r#"{"type":"chat","content":"Is anybody here?"}"#).await?;
+    ana.hears_any().await?;
+    said.push_str("Ana, on server 1, says: Is anybody here?\n");
+    ben.hears_nothing_for(ONE_MINUTE).await?;
+    said.push_str("Ben, on server 2, receives nothing.\n");
+    let mut second = servers[1].connect("Ana", &two_servers::path("ana")).await?;
+    let joined: Value = serde_json::from_str(&ben.hears_any().await?).unwrap_or_default();
+    said.push_str(&format!("Ben receives: {joined}\n"));
+    second.says(r#"{"type":"ping"}"#).await?;
+    second.hears(r#"{"type":"pong"}"#).await?;
+    said.push_str("So Ana is in the room twice, and her name was not taken.\n");
+
+    compare("20_two_servers", &said)
+}
+
+#[tokio::test]
+async fn who_looks_first_and_then_takes_is_not_alone() -> Check {
+    compare("20_look_then_take", &look_then_take::report().await)
 }
 
 #[tokio::test]

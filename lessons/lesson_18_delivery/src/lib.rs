@@ -8,6 +8,9 @@ mod rooms;
 mod sqlite;
 mod ws;
 
+pub use log::{AppendError, Draft, Log, LogEntry, Page, Receipt, Seq, Unavailable};
+pub use message::{Action, handle_message};
+pub use protocol::{MessageId, ServerMessage};
 pub use rooms::{RoomManager, list_rooms};
 pub use sqlite::SqliteLog;
 pub use ws::ws_handler;

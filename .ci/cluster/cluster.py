@@ -1,0 +1,297 @@
+"""The processes of lesson 20: brokers, nodes, and a balancer in front of the nodes.
+
+All listen on 127.0.0.1, and run until they are stopped by their process id.
+"""
+
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "measure"))
+
+from client import ROOT, TARGET, Server
+from delivery_client import SECRET, chat_path
+
+LESSON, ALONE = "lesson_20_scale_out", "lesson_18_delivery"
+FOLDER = ROOT / "lessons" / LESSON
+USER, PASSWORD = "chat", "p" + "0123456789abcdef" * 2
+LEASE = 15.0  # Seconds after which the others may take a node for dead.
+START = 20.0  # Seconds within which a process must be ready.
+SKIPPED = 77
+
+
+def tool(name):
+    """The path of a program that is no part of the course. A script finds or installs it."""
+    found = subprocess.run([HERE / name], stdout=subprocess.PIPE, text=True)
+    if found.returncode:
+        sys.exit(found.returncode)  # It has said why.
+    return found.stdout.strip()
+
+
+def free_ports(count):
+    """Ports for servers that come back to them. They are not among those that the system gives
+    to clients: otherwise a client could have the port of a node that is away for a moment."""
+    ports = []
+    while len(ports) < count:
+        port = random.SystemRandom().randrange(20000, 32000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        if port not in ports:
+            ports.append(port)
+    return ports
+
+
+class Process(Server):
+    """A process on a port of its own, which can be stopped, killed and started again."""
+
+    def __init__(self, cluster, title, port):
+        self.cluster, self.title, self.port = cluster, title, port
+        self.process, self.is_paused = None, False
+        self.began = 0.0  # When it was started, or went on after a pause.
+        self.said_before = ""  # What it has said in its earlier lives.
+
+    def __str__(self):
+        return self.title
+
+    def launch(self):
+        if self.process:
+            self.said_before += self.all_said()
+        self.printed = tempfile.TemporaryFile()
+        self.is_paused, self.began = False, time.monotonic()
+        self.start_process()
+
+    def start_process(self):
+        """A command of another program."""
+        command, env = self.command()
+        self.errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            command,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=self.printed,
+            stderr=self.errors,
+        )
+
+    def all_said(self):
+        said = self.said_before
+        for file in self.printed, self.errors:
+            file.seek(0)
+            said += file.read().decode(errors="replace")
+        return said
+
+    def runs(self):
+        return self.process is not None and self.process.poll() is None and not self.is_paused
+
+    def signal(self, number):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def pause(self):
+        self.signal(signal.SIGSTOP)
+        self.is_paused = True
+
+    def go_on(self):
+        self.signal(signal.SIGCONT)
+        self.is_paused, self.began = False, time.monotonic()
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        if self.process:
+            self.kill()
+
+    def get(self, path, timeout=2.0):
+        """The status of a request, and its text. None if there is no answer."""
+        try:
+            status, _, text = self.ask("GET", path, timeout=timeout)
+            return status, text
+        except (OSError, http.client.HTTPException):
+            return None
+
+    def wait_until(self, holds, what):
+        deadline = time.monotonic() + START
+        while not holds():
+            ended = self.process.poll()
+            if ended is not None or time.monotonic() > deadline:
+                why = f"has waited {START:.0f} s" if ended is None else f"has ended with {ended}"
+                raise RuntimeError(f"{self} {why} and {what}: {self.all_said()[-2000:]}")
+            time.sleep(0.05)
+
+
+class Broker(Process):
+    """A nats-server with JetStream, which keeps its data in a folder."""
+
+    def __init__(self, cluster, number, port, ports):
+        super().__init__(cluster, f"broker {number}", port)
+        self.monitor, self.between = ports
+        self.number = number
+        self.data = cluster.folder / f"broker-{number}"
+        self.config = cluster.folder / f"broker-{number}.conf"
+
+    def configure(self):
+        """The lesson's configuration, and what differs here."""
+        text = (FOLDER / "nats.conf").read_text()
+        text = text.replace("sync_interval: always", f"sync_interval: {self.cluster.sync}")
+        text += f'\nserver_name: "broker-{self.number}"\n'
+        if len(self.cluster.brokers) > 1:
+            routes = ", ".join(f'"nats://127.0.0.1:{it.between}"' for it in self.cluster.brokers)
+            text += f"cluster {{ name: chat, listen: 127.0.0.1:{self.between}, routes: [{routes}] }}\n"
+        self.config.write_text(text)
+
+    def command(self):
+        words = ["--addr", "127.0.0.1", "--port", self.port, "--http_port", self.monitor]
+        env = {"NATS_PASSWORD": PASSWORD, "NATS_DATA": str(self.data)}
+        return [self.cluster.nats, "-c", self.config, *map(str, words)], env
+
+    def monitored(self, path):
+        """What it says of itself."""
+        client = http.client.HTTPConnection("127.0.0.1", self.monitor, timeout=2)
+        try:
+            client.request("GET", path)
+            answer = client.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, ValueError, http.client.HTTPException):
+            return None, {}
+        finally:
+            client.close()
+
+    def is_ready(self):
+        status, _ = self.monitored("/healthz")
+        return status == 200
+
+    def counted(self):
+        """Messages and bytes that clients have sent and received, and the processor's time."""
+        _, said = self.monitored("/varz")
+        return {name: said[name] for name in ("in_msgs", "out_msgs", "in_bytes", "out_bytes")}
+
+
+class Node(Process):
+    """A program of the course, as one of several."""
+
+    def __init__(self, cluster, number, port):
+        super().__init__(cluster, f"node {number}", port)
+        self.number, self.package = number, cluster.program
+
+    def start_process(self):
+        self.start(self.printed, 8192, self.cluster.profile, self.settings())
+
+    def settings(self):
+        settings = {"ADDR": f"127.0.0.1:{self.port}", "JWT_SECRET": SECRET}
+        if self.cluster.lesson == ALONE:
+            settings["DATABASE"] = str(self.cluster.folder / f"node-{self.number}.db")
+        else:
+            urls = [f"nats://{USER}:{PASSWORD}@127.0.0.1:{it.port}" for it in self.cluster.brokers]
+            settings["NATS_URL"] = ",".join(urls)
+            settings["NATS_REPLICAS"] = str(len(self.cluster.brokers))
+        return {**settings, **self.cluster.env}
+
+    def path(self, room, name, **query):
+        return chat_path(self.cluster.lesson, room, name, **query)
+
+    def is_ready(self):
+        answer = self.get(self.cluster.health)
+        return answer is not None and answer[0] == 200
+
+    def rooms(self):
+        """How many members each room has, as this node knows it."""
+        answer = self.get("/rooms")
+        if answer is None or answer[0] != 200:
+            return None
+        return {it["room"]: it["members"] for it in json.loads(answer[1])}
+
+
+class Balancer(Process):
+    """HAProxy, with the lesson's configuration for as many nodes as there are."""
+
+    def __init__(self, cluster, port):
+        super().__init__(cluster, "the balancer", port)
+        self.config = cluster.folder / "haproxy.cfg"
+
+    path = Node.path
+
+    def command(self):
+        text = (FOLDER / "haproxy.cfg").read_text()
+        own = [f'    server node-{it.number} "127.0.0.1:{it.port}"' for it in self.cluster.nodes]
+        text, count = re.subn(r"(^    server .*\n)+", "\n".join(own) + "\n", text, flags=re.M)
+        assert count == 1, "haproxy.cfg should name its servers in one place"
+        self.config.write_text(text.replace("GET /ready", f"GET {self.cluster.health}"))
+        env = {"BALANCER": f"127.0.0.1:{self.port}"}
+        return [self.cluster.haproxy, "-db", "-f", self.config], env
+
+    def is_ready(self):
+        answer = self.get(self.cluster.health)
+        return answer is not None and answer[0] == 200
+
+
+class Cluster:
+    """Brokers, nodes, and perhaps a balancer. All of it ends with the `with`."""
+
+    def __init__(
+        self,
+        nodes,
+        brokers=1,
+        balancer=True,
+        profile="debug",
+        sync="always",
+        lesson=LESSON,
+        program=None,
+        **env,
+    ):
+        self.profile, self.sync, self.lesson, self.env = profile, sync, lesson, env
+        self.program = program or lesson  # Or the path of another build of it.
+        # Lesson 18 has no `/ready`. It answers to anything, or to nothing.
+        self.health = "/ready" if lesson == LESSON else "/rooms"
+        brokers = brokers if lesson == LESSON else 0
+        self.nats = tool("nats") if brokers else None
+        self.haproxy = tool("haproxy") if balancer else None
+        TARGET.mkdir(exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="cluster-", dir=TARGET))
+        ports = free_ports(3 * brokers + nodes + 1)
+        self.brokers = [
+            Broker(self, number, ports.pop(), (ports.pop(), ports.pop()))
+            for number in range(1, brokers + 1)
+        ]
+        self.nodes = [Node(self, number, ports.pop()) for number in range(1, nodes + 1)]
+        self.balancer = Balancer(self, ports.pop()) if balancer else None
+
+    def everything(self):
+        return [*self.brokers, *self.nodes, *([self.balancer] if self.balancer else [])]
+
+    def __enter__(self):
+        try:
+            for broker in self.brokers:
+                broker.configure()
+                broker.launch()
+            for broker in self.brokers:
+                broker.wait_until(broker.is_ready, "is not ready")
+            for node in self.nodes:
+                node.launch()
+            for node in self.nodes:
+                node.wait_until(node.is_ready, f"does not answer GET {self.health} with 200")
+            if self.balancer:
+                self.balancer.launch()
+                self.balancer.wait_until(self.balancer.is_ready, "has no node that is ready")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.everything()):
+            process.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,475 @@
+//! What breaks: the broker, a node, and what lies between them.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    consumer::{Consumer, pull},
+    message::PublishMessage,
+};
+use futures_util::StreamExt;
+use lesson_08_auth::RoomName;
+use lesson_18_delivery::{AppendError, Draft, Log};
+use probe::{Check, conformance::masked};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{
+    LIMIT, QUIET,
+    broker::{LEASE, TestBroker, TestNode},
+    chat, chat_with_id, joined, joining, left, newcomer,
+    people::{path, username},
+    resume, resumes, says, until,
+};
+use crate::{
+    lease::{LEASE_LOST, Lease},
+    node::CurrentNode,
+    storage::{MEMBERS, Settings, Subject},
+};
+
+const NO_LOG: &str = "the log is not available";
+const NO_LEASE: &str = "this server has lost its connection to the others";
+
+/// What somebody said, if this is a chat.
+fn content(message: &str) -> Option<String> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    message["content"].as_str().map(str::to_owned)
+}
+
+/// A lease that outlives what the test does to the broker.
+fn long_lease(broker: &TestBroker) -> Settings {
+    Settings { lease: Duration::from_secs(15), ..broker.settings() }
+}
+
+#[tokio::test]
+async fn while_the_broker_is_gone_nothing_is_acknowledged_and_then_all_goes_on() -> Check
+{
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) =
+        (TestNode::start(long_lease(&broker)), TestNode::start(long_lease(&broker)));
+    one.is_ready().await?;
+    two.is_ready().await?;
+    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+    let (mut ben, _) = newcomer(&two.server, "ben").await?;
+    ana.hears(joined("ben")).await?;
+    let seen = says(&mut ana, "a-1", "before").await?;
+    ben.hears(chat("ana", "before")).await?;
+    ben.hears_nothing_for(QUIET).await?;
+
+    broker.signal("-STOP");
+    ana.says(chat_with_id("a-2", "after")).await?;
+    sleep(Duration::from_millis(100)).await;
+    broker.dies();
+    let start = Instant::now();
+    ana.is_closed_in_the_end(1013, NO_LOG).await?;
+    let waited = start.elapsed();
+    assert!(waited < Duration::from_secs(1), "the connection is lost, so: {waited:?}");
+    let sentence = "the broker cannot be reached";
+    until("Both nodes say that they are not ready", || async {
+        one.readiness().await == Err(sentence.into())
+            && two.readiness().await == Err(sentence.into())
+    })
+    .await?;
+    ben.hears_nothing_for(QUIET).await?;
+
+    broker.starts();
+    one.is_ready().await?;
+    two.is_ready().await?;
+    let (mut ana, ..) = resumes(&two.server, "ana", &resume("ana", seen, &log)).await?;
+    says(&mut ana, "a-2", "after").await?;
+    let ben_hears = ben.hears_out(QUIET).await;
+    let chats = ben_hears.iter().filter(|text| text.contains("after")).count();
+    assert_eq!(chats, 1, "Ben has stayed connected, and receives it once: {ben_hears:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_said_on_other_nodes_while_the_broker_restarts_comes_once() -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) =
+        (TestNode::start(long_lease(&broker)), TestNode::start(long_lease(&broker)));
+    one.is_ready().await?;
+    two.is_ready().await?;
+    let (mut ben, _) = newcomer(&one.server, "ben").await?;
+
+    let mut count = 0;
+    for _ in 0..3 {
+        let path = format!("{}&resume=0", path("rust", "ana"));
+        let (mut ana, ..) = resumes(&two.server, "ana", &path).await?;
+        for _ in 0..50 {
+            ana.says(chat_with_id(&format!("a-{count}"), &format!("hello {count}")))
+                .await?;
+            count += 1;
+        }
+        let last = format!(r#"{{"type":"ack","id":"a-{}""#, count - 1);
+        while !ana.hears_any().await?.starts_with(&last) {}
+        broker.dies();
+        broker.starts();
+        one.is_ready().await?;
+        two.is_ready().await?;
+    }
+
+    let came = ben.hears_out(Duration::from_secs(1)).await;
+    let contents: Vec<_> = came.iter().filter_map(|text| content(text)).collect();
+    let expected: Vec<String> = (0..count).map(|i| format!("hello {i}")).collect();
+    assert_eq!(contents, expected, "each once, and in order");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broker_that_restarts_has_not_forgotten_whose_name_it_is() -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) =
+        (TestNode::start(long_lease(&broker)), TestNode::start(long_lease(&broker)));
+    one.is_ready().await?;
+    two.is_ready().await?;
+    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    one.pauses_for(Duration::from_secs(4)); // So it does not renew its lease.
+    sleep(Duration::from_millis(100)).await;
+    broker.dies();
+    broker.starts();
+    two.is_ready().await?;
+    let mut other = two.server.connect("Another Ana", &path("rust", "ana")).await?;
+
+    other.is_closed(4009, "this name is taken").await?;
+    one.is_ready().await?;
+    ana.hears_nothing_for(QUIET).await
+}
+
+#[tokio::test]
+async fn without_the_broker_the_lease_ends_and_all_clients_are_closed() -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let one = broker.node().await?;
+    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    broker.dies();
+    ana.is_closed(1013, NO_LEASE).await?;
+    let mut ben = one.server.connect("Ben", &path("rust", "ben")).await?;
+    ben.is_closed(1013, NO_LEASE).await?;
+
+    broker.starts();
+    one.lists("[]").await?;
+    let mut ana = one.server.connect("Ana", &path("rust", "ana")).await?;
+    ana.hears_nothing_for(QUIET).await
+}
+
+/// The broker does not answer, but its connections are open.
+#[tokio::test]
+async fn a_broker_that_is_silent_is_one_that_is_gone() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = broker.node().await?;
+    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    broker.signal("-STOP");
+    let closed = ana.is_closed(1013, NO_LEASE).await;
+    broker.signal("-CONT");
+    closed?;
+    one.is_ready().await
+}
+
+/// A process that was stopped for longer than its lease still has its connections. When it
+/// goes on, it must deliver nothing, and accept nothing.
+#[tokio::test]
+async fn a_node_that_was_paused_for_longer_than_its_lease_closes_its_clients() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) = (broker.node().await?, broker.node().await?);
+    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    let (mut cem, _) = newcomer(&one.server, "cem").await?;
+    let (mut ben, _) = newcomer(&two.server, "ben").await?;
+    ana.hears(joined("cem")).await?;
+    ana.hears(joined("ben")).await?;
+    cem.hears(joined("ben")).await?;
+
+    one.pauses_for(2 * LEASE);
+    sleep(Duration::from_millis(100)).await;
+    ana.says(chat_with_id("a-1", "too late")).await?;
+    let mut others = ben.hears_out(LEASE + Duration::from_millis(500)).await;
+    others.sort();
+    assert_eq!(others.len(), 2, "both have left, as the others see it: {others:?}");
+    says(&mut ben, "b-1", "hello").await?;
+    let mut again = two.server.connect("Ana", &path("rust", "ana")).await?;
+    ben.hears(joined("ana")).await?;
+
+    ana.is_closed(1013, NO_LEASE).await?;
+    cem.is_closed(1013, NO_LEASE).await?;
+    again.hears_nothing_for(QUIET).await?;
+    ben.hears_nothing_for(QUIET).await?;
+    one.is_ready().await
+}
+
+#[tokio::test]
+async fn a_node_without_a_lease_claims_nothing_and_appends_nothing() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let connection = broker.connection().await?;
+    let stream = connection.open().await.expect("it answers");
+    let current = CurrentNode::start(connection);
+    until("There is a node", || async { current.get().is_some() }).await?;
+    let node = current.get().expect("there is a node");
+    let room = || RoomName::try_from("rust".to_owned()).expect("a good name");
+
+    sleep(Duration::from_millis(100)).await; // So no renewal is on its way.
+    node.lease.end();
+    let member = node.join(room(), username("ana"), true).await;
+    let chat = node.log.append(Draft {
+        room: room(),
+        from: username("ana"),
+        id: None,
+        content: "too late".to_owned().try_into().expect("good content"),
+        timestamp: String::new(),
+    });
+
+    assert_eq!(member.err(), Some(LEASE_LOST), "she has to try again");
+    assert_eq!(chat.await.await, Err(AppendError::Unavailable), "and say it again");
+    assert_eq!(stream.last().await.ok(), Some(0), "the stream has nothing of it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_claim_without_an_answer_is_swept_away() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = TestNode::start(long_lease(&broker));
+    one.is_ready().await?;
+    let (mut ben, _) = newcomer(&one.server, "ben").await?;
+    let connection = broker.connection().await?;
+    let stream = connection.open().await.expect("it answers");
+    let nobody = "ana".to_owned().try_into().expect("a good name");
+    let room = "rust".to_owned().try_into().expect("a good name");
+
+    let bens = stream.all(MEMBERS).await.expect("it answers").1;
+    let bens: Value = serde_json::from_slice(&bens[0].payload).unwrap_or_default();
+    let node = bens["node"].as_str().unwrap_or_default();
+    let claim = json!({ "type": "joined", "node": node, "announce": true });
+    let message = PublishMessage::build().payload(claim.to_string().into());
+    let subject = Subject::Member(room, nobody).to_string();
+    stream.publish(subject, message).await.await.expect("it is kept");
+
+    ben.hears(joined("ana")).await?;
+    ben.hears(left("ana")).await?;
+    one.lists(r#"[{"room":"rust","members":1}]"#).await
+}
+
+#[tokio::test]
+async fn a_full_stream_refuses_and_nobody_loses_a_chat_for_it() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let settings = Settings { max_bytes: 64 * 1024, ..long_lease(&broker) };
+    let one = TestNode::start(settings);
+    one.is_ready().await?;
+    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+
+    let mut count = 0;
+    while count < 100
+        && says(&mut ana, &count.to_string(), &"x".repeat(1_000)).await.is_ok()
+    {
+        count += 1;
+    }
+
+    assert!((20..64).contains(&count), "64 KiB have room for some of them: {count}");
+    let room = "rust".to_owned().try_into().expect("a good name");
+    let stream = broker.connection().await?.open().await.expect("it answers");
+    let subject = Subject::Chat(room).to_string();
+    let (_, kept) = stream.count(&subject).await.expect("it answers");
+    assert_eq!(kept, count, "what was acknowledged is kept");
+    assert_eq!(stream.log, log, "in the same log");
+    Ok(())
+}
+
+/// The stream has no space for the first of two chats, but for the second. They come at once.
+#[tokio::test]
+async fn what_follows_a_chat_that_was_refused_is_not_accepted() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = TestNode::start(Settings { max_bytes: 4_000, ..long_lease(&broker) });
+    one.is_ready().await?;
+    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+    let long = masked(0x81, chat_with_id("a-1", &"字".repeat(2_000)).as_bytes());
+    let short = masked(0x81, chat_with_id("a-2", "hello").as_bytes());
+
+    ana.writes_raw(&[long, short].concat()).await?;
+
+    ana.is_closed(1013, NO_LOG).await?;
+    let room = "rust".to_owned().try_into().expect("a good name");
+    let stream = broker.connection().await?.open().await.expect("it answers");
+    let count = stream.count(&Subject::Chat(room).to_string()).await;
+    assert_eq!(count.expect("it answers").1, 0, "or the first would come behind it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_consumer_that_was_deleted_is_replaced() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = broker.node().await?;
+    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    let (_ben, _) = newcomer(&one.server, "ben").await?;
+    ana.hears(joined("ben")).await?;
+    let stream = broker.connection().await?.open().await.expect("it answers").stream;
+
+    for i in 0..5 {
+        let mut names = stream.consumer_names();
+        while let Some(Ok(name)) = names.next().await {
+            let _ = stream.delete_consumer(&name).await; // Or it is gone.
+        }
+        ana.says(chat_with_id(&i.to_string(), &format!("hello {i}"))).await?;
+        let mut came = vec![ana.hears_any().await?, ana.hears_any().await?];
+        came.sort();
+        assert!(came[0].contains("ack"), "it is acknowledged: {came:?}");
+        assert!(came[1].contains(&format!("hello {i}")), "and comes once: {came:?}");
+    }
+    ana.hears_nothing_for(QUIET).await
+}
+
+/// The broker believes that a message was delivered, and the node has never seen it: here
+/// because somebody else has asked for it under the same name.
+#[tokio::test]
+async fn a_message_that_goes_astray_is_noticed() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = TestNode::start(long_lease(&broker));
+    one.is_ready().await?;
+    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    let stream = broker.connection().await?.open().await.expect("it answers").stream;
+    let name = stream.consumer_names().next().await;
+    let name = name.expect("the node has one").expect("it answers");
+    let consumer: Consumer<pull::Config> =
+        stream.get_consumer(&name).await.expect("it is there");
+
+    let thief = consumer.batch().max_messages(3).expires(LIMIT).messages().await;
+    let mut thief = thief.expect("it answers");
+    let stolen = tokio::spawn(async move { thief.next().await.is_some() });
+    sleep(Duration::from_millis(100)).await;
+    for i in 0..20 {
+        ana.says(chat_with_id(&i.to_string(), &format!("hello {i}"))).await?;
+    }
+
+    assert!(stolen.await.is_ok_and(|is_some| is_some), "one went to somebody else");
+    let came = ana.hears_out(Duration::from_secs(5)).await;
+    let came: Vec<_> = came.iter().filter_map(|text| content(text)).collect();
+    let expected: Vec<_> = (0..20).map(|i| format!("hello {i}")).collect();
+    assert_eq!(came, expected, "each comes once, and in order");
+
+    says(&mut ana, "last", "good night").await.map(drop)
+}
+
+/// The broker gets the renewal at once, and its answer is late.
+#[tokio::test]
+async fn a_lease_counts_from_before_it_was_renewed() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let stream = broker.connection().await?.open().await.expect("it answers");
+
+    broker.signal("-STOP");
+    let start = Instant::now();
+    let acquiring =
+        tokio::spawn(async move { Lease::acquire(&stream, "one".into()).await });
+    sleep(Duration::from_millis(1_500)).await;
+    broker.signal("-CONT");
+    let lease = acquiring.await.expect("no panic").expect("it answers in time");
+
+    assert!(lease.is_valid(), "there is some time left");
+    sleep_until(start + LEASE * 9 / 10).await;
+    assert!(!lease.is_valid(), "soon the others may believe that this node is dead");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_was_deleted_is_another_log() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = broker.node().await?;
+    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+    let connection = broker.connection().await?;
+    let old = connection.open().await.expect("it answers");
+
+    one.pauses_for(Duration::from_secs(1));
+    sleep(Duration::from_millis(100)).await;
+    let name = &old.stream.cached_info().config.name;
+    connection.context.delete_stream(name).await.expect("it answers");
+    let new = connection.open().await.expect("it answers");
+    let room = "rust".to_owned().try_into().expect("a good name");
+    let subject = Subject::Chat(room).to_string();
+    for _ in 0..10 {
+        let message = PublishMessage::build().payload("{}".into());
+        let answer = new.publish(subject.clone(), message).await;
+        answer.await.expect("it is kept");
+    }
+
+    ana.is_closed_in_the_end(1013, NO_LEASE).await?;
+    one.is_ready().await?;
+    let (_, other, _) = resumes(&one.server, "ana", &resume("ana", 1, &log)).await?;
+    assert_ne!(other, log, "its numbers mean something else");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broker_may_ask_for_a_password() -> Check {
+    let Some(broker) = TestBroker::with_password("p@ss/word") else { return Ok(()) };
+    let node = |user: &str| {
+        let url = format!("nats://{user}127.0.0.1:{}", broker.port());
+        let servers = vec![url.parse().expect("a good URL")];
+        TestNode::start(Settings { servers, ..broker.settings() })
+    };
+    let (nobody, wrong, right) =
+        (node(""), node("chat:password@"), node("chat:p%40ss%2Fword@"));
+
+    right.is_ready().await?;
+
+    for other in [nobody, wrong] {
+        let sentence = "this process has no lease yet";
+        assert_eq!(other.readiness().await, Err(sentence.into()), "it is kept out");
+    }
+    Ok(())
+}
+
+/// Whichever of the three is lost, be it the leader of the stream or not: writers may be told
+/// to try again for some seconds, but no node loses its lease, and nobody a chat.
+#[tokio::test]
+async fn a_cluster_of_three_brokers_goes_on_when_it_loses_one() -> Check {
+    let Some(mut brokers) = TestBroker::cluster() else { return Ok(()) };
+    let settings = Settings {
+        servers: brokers.iter().map(TestBroker::server).collect(),
+        replicas: 3,
+        ..long_lease(&brokers[0])
+    };
+    let (one, two) = (TestNode::start(settings.clone()), TestNode::start(settings));
+    one.is_ready().await?;
+    two.is_ready().await?;
+    for race in 0..20 {
+        let path = path(&format!("room-{race}"), "ana");
+        let winners = joining::winners(&one.server, &two.server, &path).await?;
+        assert_eq!(winners, 1, "a name is given once: {path}");
+    }
+    let (mut ben, _) = newcomer(&two.server, "ben").await?;
+    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+    let mut seen = says(&mut ana, "0", "hello 0").await?;
+
+    for (i, broker) in brokers.iter_mut().enumerate() {
+        broker.dies();
+        let id = (i + 1).to_string();
+        let start = Instant::now();
+        loop {
+            if let Ok(number) = says(&mut ana, &id, &format!("hello {id}")).await {
+                seen = number;
+                break;
+            }
+            assert!(start.elapsed() < LIMIT, "a new leader should be chosen by now");
+            sleep(Duration::from_millis(200)).await;
+            let path = resume("ana", seen, &log);
+            if let Ok((again, ..)) = resumes(&one.server, "ana", &path).await {
+                ana = again;
+            }
+        }
+        println!("without broker {i}, it took {:?}", start.elapsed());
+        broker.starts();
+        sleep(Duration::from_secs(2)).await;
+    }
+
+    let came = ben.hears_out(QUIET).await;
+    for id in 0..=3 {
+        let content = format!(r#""content":"hello {id}""#);
+        let count = came.iter().filter(|text| text.contains(&content)).count();
+        assert_eq!(
+            count, 1,
+            "Ben has stayed connected, and receives hello {id}: {came:?}"
+        );
+    }
+    Ok(())
+}
