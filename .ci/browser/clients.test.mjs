@@ -3,16 +3,14 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { fill, openWindow, press, sees, useBrowser } from "./browser.mjs";
 import { LIMITS, NO_SERVER, answered, rejected, serve } from "./lesson.mjs";
-import { start } from "./server.mjs";
+import { freePort, start } from "./server.mjs";
 import { PASSWORDS, login } from "./users.mjs";
 
 const LESSON = "lesson_16_channels";
@@ -395,13 +393,4 @@ async function startVite(command, server) {
   }
   assert.ok(said.includes(`:${port}`), `vite ${command} should start: ${said}`);
   return { stop, url: `http://127.0.0.1:${port}` };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -1,7 +1,9 @@
 // Starts a lesson for the tests, the way a reader does, and stops it again.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 
@@ -23,6 +25,16 @@ function prioritize(child) {
   } catch {
     // Only root may. A program that did not start is reported below.
   }
+}
+
+/** A port that nobody listens on. */
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 /**

@@ -8,7 +8,6 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -18,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { lines, openWindow, sees, useBrowser } from "../browser/browser.mjs";
 import { shows, writeAll } from "../browser/delivery-log.mjs";
 import { NO_SERVER } from "../browser/lesson.mjs";
-import { start } from "../browser/server.mjs";
+import { freePort, start } from "../browser/server.mjs";
 import { enter } from "../browser/users.mjs";
 
 const LESSON = "lesson_20_scale_out";
@@ -27,16 +26,6 @@ const { NATS_SERVER, HAPROXY, SCREENSHOT, CARGO_TARGET_DIR = here("../../target"
 
 /** The page asks for these while its node is gone, and logs it. */
 const GONE = [NO_SERVER, /status of 50[23]/, /Unexpected response code: 50[23]/];
-
-/** A port that nobody listens on. */
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Starts a program that runs until the test is over. What it prints comes with `output`. */
 function run(t, program, args, { stdin = "ignore", env = {} } = {}) {
