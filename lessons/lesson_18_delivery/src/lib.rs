@@ -13,4 +13,4 @@ pub use message::{Action, handle_message};
 pub use protocol::{MessageId, ServerMessage};
 pub use rooms::{RoomManager, list_rooms};
 pub use sqlite::SqliteLog;
-pub use ws::ws_handler;
+pub use ws::{LOG_UNAVAILABLE, REPLACED, ws_handler};

@@ -35,8 +35,11 @@ const BATCHES_AT_ONCE: usize = 32;
 /// little is kept.
 const NOTHING: Seq = -1;
 
-const REPLACED: Disconnect = Disconnect::ByUs(4009, "you have connected again");
-const LOG_UNAVAILABLE: Disconnect =
+/// How a connection ends whose place a newer one of the same person has taken.
+pub const REPLACED: Disconnect = Disconnect::ByUs(4009, "you have connected again");
+
+/// How a connection ends when nobody knows what became of its chats, or what it has missed.
+pub const LOG_UNAVAILABLE: Disconnect =
     Disconnect::ByUs(close_code::AGAIN, "the log is not available");
 
 /// Where a client left off, as in `?resume=57&log=4f1c…`: the last number that it has seen,

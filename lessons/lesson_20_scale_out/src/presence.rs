@@ -7,10 +7,9 @@ use async_nats::{
     header::NATS_ROLLUP,
     jetstream::message::{PublishMessage, StreamMessage},
 };
-use axum::extract::ws::close_code;
 use futures_util::{StreamExt, stream};
 use lesson_08_auth::{Disconnect, RoomName, Username};
-use lesson_18_delivery::{Seq, Unavailable};
+use lesson_18_delivery::{LOG_UNAVAILABLE, REPLACED, Seq, Unavailable};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -27,10 +26,6 @@ const TRIES: usize = 3;
 /// For how long the stream keeps that somebody has left. It must be longer than a lease: a
 /// node that has not read it by then begins anew.
 const LEFT_KEPT: Duration = Duration::from_secs(60);
-
-pub const LOG_UNAVAILABLE: Disconnect =
-    Disconnect::ByUs(close_code::AGAIN, "the log is not available");
-pub const REPLACED: Disconnect = Disconnect::ByUs(4009, "you have connected again");
 
 /// What a message on the subject of a member says. The last one holds.
 #[derive(Serialize, Deserialize)]

@@ -13,8 +13,8 @@ use axum::{
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use lesson_08_auth::{Disconnect, RoomName, Session, SessionUpgrade, encode};
 use lesson_18_delivery::{
-    Action, AppendError, Log, MessageId, Page, Seq, ServerMessage, Unavailable,
-    handle_message,
+    Action, AppendError, LOG_UNAVAILABLE, Log, MessageId, Page, REPLACED, Seq,
+    ServerMessage, Unavailable, handle_message,
 };
 use serde::Deserialize;
 use tokio::select;
@@ -24,7 +24,6 @@ use crate::{
     lease::LEASE_LOST,
     nats_log::PAGE_SIZE,
     node::{CurrentNode, Node},
-    presence::{LOG_UNAVAILABLE, REPLACED},
     rooms::{Member, Outgoing},
 };
 
