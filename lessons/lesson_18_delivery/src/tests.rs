@@ -1,8 +1,7 @@
-mod acknowledging;
 mod bounds;
 #[path = "../../lesson_08_auth/src/tests/people.rs"]
 mod people;
-mod resuming;
+mod restarting;
 mod stories;
 
 use std::{
@@ -15,9 +14,9 @@ use std::{
 use axum::Router;
 use lesson_18_delivery::{RoomManager, SqliteLog};
 use probe::{
-    ANY, Client, Expected, Hint, ONE_MINUTE, Server, chat::Chat, rooms::chat_from, serve,
+    ANY, Expected, Hint, Server, chat::Chat, resuming::Resuming, rooms::chat_from, serve,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::sleep;
 
 use self::people::{auth, path, seen_from, token};
@@ -35,6 +34,7 @@ probe::chat_conformance! { chat() =>
 }
 probe::json_conformance! { chat() }
 probe::room_conformance! { app, path, said }
+probe::delivery_conformance! { app, path }
 probe::sign_in_conformance! { app(), "/ws/chat/rust", &token("ana") }
 
 fn chat() -> Chat {
@@ -48,55 +48,8 @@ fn said(name: &str, text: &str) -> Expected {
     chat.into()
 }
 
-/// A chat with this number, whatever else it has.
-fn numbered(seq: i64) -> Value {
-    json!({
-        "type": "chat", "room": "rust", "from": ANY, "content": ANY, "timestamp": ANY, "seq": seq
-    })
-}
-
-/// What a client sends that wants its chat to be acknowledged.
-fn chat_with_id(id: &str, content: &str) -> String {
-    json!({ "type": "chat", "id": id, "content": content }).to_string()
-}
-
-fn ack(id: &str, seq: i64) -> Value {
-    json!({ "type": "ack", "id": id, "seq": seq })
-}
-
-fn gap(next: i64) -> Value {
-    json!({ "type": "gap", "next": next })
-}
-
-/// Where somebody comes back to the room "rust" who has seen the chats up to `seq`.
-fn resume(name: &str, seq: i64, log: &str) -> String {
-    format!("{}&resume={seq}&log={log}", path("rust", name))
-}
-
-/// The numbers of the chats that came, and of gaps, as `-next`.
-async fn numbers(client: &mut Client) -> Vec<i64> {
-    let received = client.hears_out(ONE_MINUTE).await;
-    let messages = received.iter().filter_map(|text| serde_json::from_str(text).ok());
-    messages
-        .filter_map(|message: Value| match message["type"].as_str() {
-            Some("chat") => message["seq"].as_i64(),
-            Some("gap") => message["next"].as_i64().map(|next| -next),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Somebody who has seen nothing yet. Also returns the id of the log.
-async fn newcomer(server: &Server, name: &str) -> Result<(Client, String), Hint> {
-    let path = format!("{}&resume=0", path("rust", name));
-    let mut client = server.connect(name, &path).await?;
-    let welcome: Value =
-        serde_json::from_str(&client.hears_any().await?).unwrap_or_default();
-    match welcome["log"].as_str() {
-        Some(log) if welcome["type"] == "welcome" => Ok((client, log.to_owned())),
-        _ => Err(server.hint(format!("{name} should get a welcome, but got {welcome}."))),
-    }
-}
+/// The chat, for clients that come back.
+const RESUMING: Resuming = Resuming { app, path };
 
 fn app() -> Router {
     app_on(Path::new(":memory:")).expect("a database in memory")

@@ -11,7 +11,11 @@ mod single;
 
 use std::time::Duration;
 
-use probe::{ANY, Client, Hint, Server};
+use probe::{
+    ANY, Client, Hint, Server,
+    json::{joined, left},
+    resuming::chat_with_id,
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -25,11 +29,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// Long enough to be sure that nothing comes, on a machine that has other things to do.
 const QUIET: Duration = Duration::from_millis(500);
-
-/// What a client sends that wants its chat to be acknowledged.
-fn chat_with_id(id: &str, content: &str) -> String {
-    json!({ "type": "chat", "id": id, "content": content }).to_string()
-}
 
 fn chat(from: &str, content: &str) -> Value {
     json!({
@@ -59,14 +58,6 @@ async fn says(client: &mut Client, id: &str, content: &str) -> Result<i64, Hint>
     }
     assert_eq!(numbers[0], numbers[1], "the chat {id} has one number");
     Ok(numbers[0])
-}
-
-fn joined(name: &str) -> Value {
-    json!({ "type": "user_joined", "username": name })
-}
-
-fn left(name: &str) -> Value {
-    json!({ "type": "user_left", "username": name })
 }
 
 /// Where somebody comes back to the room "rust" who has seen the chats up to `seq`.

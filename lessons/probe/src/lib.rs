@@ -18,6 +18,7 @@
 //! }
 //! ```
 
+pub mod acknowledging;
 mod bad_network;
 pub mod chat;
 mod client;
@@ -32,6 +33,7 @@ pub mod memory;
 pub mod names;
 pub mod program;
 mod raw_connection;
+pub mod resuming;
 mod resuming_client;
 pub mod rooms;
 mod rules;

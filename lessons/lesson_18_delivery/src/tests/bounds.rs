@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use probe::{Check, ONE_MINUTE, serve};
+use probe::{Check, ONE_MINUTE, resuming::numbers, serve};
 use serde_json::json;
 
-use super::{app, newcomer, numbers, path, resume};
+use super::{RESUMING, app, path};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -22,9 +22,9 @@ async fn a_client_that_falls_behind_goes_on_from_the_log() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
     for after_a_resume in [false, true] {
-        let (mut ben, log) = newcomer(&server, "ben").await?;
+        let (mut ben, log) = RESUMING.newcomer(&server, "ben").await?;
         if after_a_resume {
-            ben = server.connect("Ben again", &resume("ben", 900, &log)).await?;
+            ben = server.connect("Ben again", &RESUMING.resume("ben", 900, &log)).await?;
         }
         ben.hears_out(ONE_MINUTE).await;
         ben.stops_reading();
@@ -48,7 +48,7 @@ async fn a_client_that_falls_behind_goes_on_from_the_log() -> Check {
 async fn whoever_falls_behind_by_more_than_is_kept_gets_a_gap() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
-    let (mut ben, _) = newcomer(&server, "ben").await?;
+    let (mut ben, _) = RESUMING.newcomer(&server, "ben").await?;
     ben.stops_reading();
 
     for i in 0..FLOOD {

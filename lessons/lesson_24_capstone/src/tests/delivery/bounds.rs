@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use probe::{Check, serve};
+use probe::{Check, resuming::numbers, serve};
 use serde_json::json;
 
-use super::{app, newcomer, numbers, path};
+use super::{RESUMING, app, path};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -21,7 +21,7 @@ fn long(i: usize) -> String {
 async fn whoever_falls_behind_by_more_than_is_kept_gets_a_gap() -> Check {
     let server = serve(app());
     let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
-    let (mut ben, _) = newcomer(&server, "ben").await?;
+    let (mut ben, _) = RESUMING.newcomer(&server, "ben").await?;
     ben.stops_reading();
 
     for i in 0..FLOOD {

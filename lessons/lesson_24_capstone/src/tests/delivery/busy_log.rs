@@ -11,11 +11,14 @@ use std::{
 
 use axum::{Router, extract::FromRef};
 use futures_util::{FutureExt, future::BoxFuture};
-use probe::{Check, Client, ONE_MINUTE, conformance::masked, json::joined, serve};
+use probe::{
+    Check, Client, ONE_MINUTE, conformance::masked, json::joined, resuming::chat_with_id,
+    serve,
+};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::{chat_with_id, faults::entry, path, talkative};
+use super::{faults::entry, path, talkative};
 use crate::{
     auth::Auth,
     chat::{RoomManager, routes},

@@ -3,8 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use probe::{
-    Check, Client, Hint, ONE_MINUTE, Server, conformance::masked, json::joined, serve,
-    serve_by,
+    Check, Client, Hint, ONE_MINUTE, Server,
+    conformance::masked,
+    json::joined,
+    resuming::{ack, chat_with_id, numbered},
+    serve, serve_by,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -12,9 +15,9 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::{
     super::{app_of, app_with, people::so_many, state},
-    LogFile, ack, chat_with_id, newcomer, numbered, path,
+    LogFile, RESUMING, path,
     people::{at_least_one, config},
-    resume, talkative,
+    talkative,
 };
 use crate::{
     app::AppState,
@@ -40,7 +43,7 @@ fn acknowledged(received: &[String]) -> BTreeMap<String, i64> {
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_is_sent_again_is_not_refused_but_waits_for_the_rate() -> Check {
     let server = serve(app_with(config())).ignoring(&["chat"]);
-    let (mut ana, _) = newcomer(&server, "ana").await?;
+    let (mut ana, _) = RESUMING.newcomer(&server, "ana").await?;
     let start = Instant::now();
 
     for i in 1..=150 {
@@ -66,7 +69,7 @@ async fn whoever_waits_for_the_rate_still_receives_and_can_be_replaced() -> Chec
         ..config()
     };
     let server = serve(app_with(slow)).ignoring(&["ack", "user_joined"]);
-    let (mut ana, log) = newcomer(&server, "ana").await?;
+    let (mut ana, log) = RESUMING.newcomer(&server, "ana").await?;
     let mut ben = server.connect("Ben", &path("rust", "ben")).await?;
     for i in 1..=10 {
         ana.says(chat_with_id(&format!("a-{i}"), "hello")).await?;
@@ -82,7 +85,8 @@ async fn whoever_waits_for_the_rate_still_receives_and_can_be_replaced() -> Chec
     for _ in 0..40 {
         sleep(SECOND / 10).await; // What waits leaves room for a connection, now and then.
         if again.is_none() {
-            again = server.connect("Ana again", &resume("ana", 0, &log)).await.ok();
+            again =
+                server.connect("Ana again", &RESUMING.resume("ana", 0, &log)).await.ok();
         }
     }
     let mut again = again.ok_or(Hint::new("Ana should get in, at her rate."))?;
@@ -110,7 +114,7 @@ async fn a_flood_that_is_stopped_goes_on_with_the_next_program_and_loses_nothing
     for sent_before_the_stop in [0, 1, 10, 31, 32, 33, 64, 100, 200] {
         let file = LogFile::new("stopped");
         let (server, shutdown) = start(&file)?;
-        let (mut ana, log) = newcomer(&server, "ana").await?;
+        let (mut ana, log) = RESUMING.newcomer(&server, "ana").await?;
         let contents: Vec<String> = (0..200).map(|i| format!("hello {i}")).collect();
         for (i, content) in contents.iter().enumerate() {
             if i == sent_before_the_stop {
@@ -125,7 +129,7 @@ async fn a_flood_that_is_stopped_goes_on_with_the_next_program_and_loses_nothing
         sleep(SECOND).await;
 
         let (server, _) = start(&file)?;
-        let (mut ben, _) = newcomer(&server, "ben").await?;
+        let (mut ben, _) = RESUMING.newcomer(&server, "ben").await?;
         let kept = chats(&ben.hears_out(SECOND).await);
         assert_eq!(kept.len(), before.len(), "in the log is what was acknowledged");
         for (i, content) in contents.iter().enumerate() {
@@ -133,7 +137,7 @@ async fn a_flood_that_is_stopped_goes_on_with_the_next_program_and_loses_nothing
             assert_eq!(kept.get(seq), Some(content), "under the number of its receipt");
         }
 
-        let mut ana = server.connect("Ana", &resume("ana", 0, &log)).await?;
+        let mut ana = server.connect("Ana", &RESUMING.resume("ana", 0, &log)).await?;
         for (i, content) in contents.iter().enumerate() {
             let id = format!("a-{i}");
             if !before.contains_key(&id) {
@@ -142,7 +146,7 @@ async fn a_flood_that_is_stopped_goes_on_with_the_next_program_and_loses_nothing
         }
         let after = acknowledged(&ana.hears_out(SECOND).await);
         assert_eq!(before.len() + after.len(), 200, "each is acknowledged in the end");
-        let (mut cem, _) = newcomer(&server, "cem").await?;
+        let (mut cem, _) = RESUMING.newcomer(&server, "cem").await?;
         let all: Vec<String> =
             chats(&cem.hears_out(SECOND).await).into_values().collect();
         assert_eq!(all, contents, "once, and in her order");
@@ -173,11 +177,12 @@ async fn goes_dead(mut client: Client) -> Client {
 async fn a_connection_that_replaces_a_dead_one_is_not_one_too_many() -> Check {
     let config = Config { max_connections_per_user: so_many(1), ..config() };
     let server = serve(app_with(config));
-    let (ana, log) = newcomer(&server, "ana").await?;
+    let (ana, log) = RESUMING.newcomer(&server, "ana").await?;
     let mut dead = vec![goes_dead(ana).await];
 
     for _ in 0..3 {
-        let mut again = server.connect("Ana again", &resume("ana", 0, &log)).await?;
+        let mut again =
+            server.connect("Ana again", &RESUMING.resume("ana", 0, &log)).await?;
         again.hears(json!({ "type": "welcome", "log": log, "seq": 0 })).await?;
         let mut other = server.connect("Ana", &path("tea", "ana")).await?;
         other.is_closed(1008, "too many connections of yours").await?;
@@ -192,13 +197,13 @@ async fn a_connection_that_replaces_a_dead_one_is_not_one_too_many() -> Check {
 async fn a_dead_connection_that_is_being_closed_keeps_nobody_out() -> Check {
     let config = Config { max_connections_per_user: so_many(1), ..config() };
     let server = serve(app_with(config));
-    let (ana, log) = newcomer(&server, "ana").await?;
+    let (ana, log) = RESUMING.newcomer(&server, "ana").await?;
     let _dead = goes_dead(ana).await;
 
     sleep(31 * SECOND).await; // No pong came.
     assert_eq!(server.get("/rooms").await?.body, "[]", "she has left the room");
 
-    let mut again = server.connect("Ana again", &resume("ana", 0, &log)).await?;
+    let mut again = server.connect("Ana again", &RESUMING.resume("ana", 0, &log)).await?;
     again.hears(json!({ "type": "welcome", "log": log, "seq": 0 })).await?;
     again.hears_nothing_for(SECOND).await
 }
@@ -207,7 +212,7 @@ async fn a_dead_connection_that_is_being_closed_keeps_nobody_out() -> Check {
 async fn a_connection_that_resumes_and_replaces_nothing_counts() -> Check {
     let config = Config { max_connections_per_user: so_many(1), ..config() };
     let server = serve(app_with(config));
-    let (mut ana, log) = newcomer(&server, "ana").await?;
+    let (mut ana, log) = RESUMING.newcomer(&server, "ana").await?;
 
     let elsewhere = path("tea", "ana");
     let mut other =
@@ -226,7 +231,7 @@ async fn without_room_for_a_chat_the_server_is_not_ready_and_acknowledges_nothin
     let state = state(&config);
     let database = state.database.clone();
     let server = serve(app_of(state, &config)).ignoring(&["chat"]);
-    let (mut ana, log) = newcomer(&server, "ana").await?;
+    let (mut ana, log) = RESUMING.newcomer(&server, "ana").await?;
     let chat = chat_with_id("a-1", &"x".repeat(2_000));
     let limit = async |pages: i64| {
         let pragma = move |db: &mut Connection| {
@@ -250,7 +255,7 @@ async fn without_room_for_a_chat_the_server_is_not_ready_and_acknowledges_nothin
 
     limit(1_000_000).await;
     assert_eq!(server.get("/ready").await?.status, 200, "there is room again");
-    let mut ana = server.connect("Ana", &resume("ana", 0, &log)).await?;
+    let mut ana = server.connect("Ana", &RESUMING.resume("ana", 0, &log)).await?;
     ana.hears_any().await?;
     ana.says(&chat).await?;
     let answer = ana.hears_any().await?;
@@ -302,7 +307,7 @@ async fn two_servers_cannot_have_one_file() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_in_a_room_keeps_no_request_waiting() -> Check {
     let server = serve(super::app()).ignoring(&["chat", "ack"]);
-    let (mut ana, _) = newcomer(&server, "ana").await?;
+    let (mut ana, _) = RESUMING.newcomer(&server, "ana").await?;
     let (token, mut statuses) = (super::people::token("ben"), Vec::new());
 
     for i in 0..300 {

@@ -1,9 +1,14 @@
-//! What a client sends with an id: acknowledged once it is in the log, and there once.
+//! What every chat with a log does with what has an id, from lesson 18 on: it is acknowledged
+//! once it is in the log, and there once.
 
-use probe::{ANY, Check, ONE_MINUTE, json::receives_error, rooms::chat_from, serve};
 use serde_json::{Value, json};
 
-use super::{LogFile, ack, app, chat_with_id, newcomer, numbered, path, resume};
+use crate::{
+    ANY, Check, ONE_MINUTE,
+    json::{joined, receives_error},
+    resuming::{Resuming, ack, chat_with_id, numbered},
+    rooms::chat_from,
+};
 
 fn rejected(id: &str, message: &str) -> Value {
     json!({ "type": "rejected", "id": id, "message": message })
@@ -17,10 +22,10 @@ fn chat_of_ana(id: &str, content: &str, seq: i64) -> Value {
     chat
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_chat_with_an_id_is_acknowledged_with_its_number() -> Check {
-    let server = serve(app()).ignoring(&["chat"]);
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+/// Each chat with an id gets its number, and one answer.
+pub async fn a_chat_with_an_id_is_acknowledged_with_its_number(it: Resuming) -> Check {
+    let server = it.serve().ignoring(&["chat"]);
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
 
     for (id, seq) in [("first", 1), ("second", 2)] {
         ana.says(chat_with_id(id, "hello")).await?;
@@ -29,12 +34,14 @@ async fn a_chat_with_an_id_is_acknowledged_with_its_number() -> Check {
     ana.hears_nothing_for(ONE_MINUTE).await
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_others_receive_the_chat_once_and_no_acknowledgement() -> Check {
-    let server = serve(app());
-    let mut ben = server.connect("Ben", &path("rust", "ben")).await?;
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
-    ben.hears(json!({ "type": "user_joined", "username": "ana" })).await?;
+/// However often it is sent: the answer is for its sender alone.
+pub async fn the_others_receive_the_chat_once_and_no_acknowledgement(
+    it: Resuming,
+) -> Check {
+    let server = it.serve();
+    let mut ben = server.connect("Ben", &(it.path)("rust", "ben")).await?;
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
+    ben.hears(joined("ana")).await?;
 
     for _ in 0..3 {
         ana.says(chat_with_id("a-1", "hello")).await?;
@@ -44,15 +51,17 @@ async fn the_others_receive_the_chat_once_and_no_acknowledgement() -> Check {
     ben.hears_nothing_for(ONE_MINUTE).await
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_chat_that_is_sent_again_is_acknowledged_with_the_same_number() -> Check {
-    let server = serve(app()).ignoring(&["chat"]);
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+/// The connection may have been lost before the first answer.
+pub async fn a_chat_that_is_sent_again_is_acknowledged_with_the_same_number(
+    it: Resuming,
+) -> Check {
+    let server = it.serve().ignoring(&["chat"]);
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
     ana.says(chat_with_id("a-1", "hello")).await?;
     ana.hears(ack("a-1", 1)).await?;
     ana.vanishes().await;
 
-    let mut again = server.connect("Ana", &resume("ana", 0, "another")).await?;
+    let mut again = server.connect("Ana", &it.resume("ana", 0, "another")).await?;
     again.hears(json!({ "type": "welcome", "log": ANY, "seq": 1 })).await?;
     again.hears(json!({ "type": "gap", "next": 1 })).await?;
     again.says(chat_with_id("a-1", "hello")).await?;
@@ -61,11 +70,11 @@ async fn a_chat_that_is_sent_again_is_acknowledged_with_the_same_number() -> Che
     again.hears_nothing_for(ONE_MINUTE).await
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_same_id_of_two_senders_is_two_chats() -> Check {
-    let server = serve(app()).ignoring(&["chat", "user_joined"]);
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
-    let mut ben = server.connect("Ben", &path("rust", "ben")).await?;
+/// An id is unique for its sender, and nobody can use up those of others.
+pub async fn the_same_id_of_two_senders_is_two_chats(it: Resuming) -> Check {
+    let server = it.serve().ignoring(&["chat", "user_joined"]);
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
+    let mut ben = server.connect("Ben", &(it.path)("rust", "ben")).await?;
 
     ana.says(chat_with_id("1", "hello")).await?;
     ana.hears(ack("1", 1)).await?;
@@ -74,17 +83,17 @@ async fn the_same_id_of_two_senders_is_two_chats() -> Check {
     ben.hears(ack("1", 2)).await
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_id_for_other_words_or_another_room_is_rejected() -> Check {
-    let server = serve(app()).ignoring(&["chat"]);
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+/// An acknowledgement would say that the new words are in the log.
+pub async fn an_id_for_other_words_or_another_room_is_rejected(it: Resuming) -> Check {
+    let server = it.serve().ignoring(&["chat"]);
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
     ana.says(chat_with_id("a-1", "hello")).await?;
     ana.hears(ack("a-1", 1)).await?;
     let sentence = "this id was used for another message";
 
     ana.says(chat_with_id("a-1", "good night")).await?;
     ana.hears(rejected("a-1", sentence)).await?;
-    let mut elsewhere = server.connect("Ana", &path("tea", "ana")).await?;
+    let mut elsewhere = server.connect("Ana", &(it.path)("tea", "ana")).await?;
     elsewhere.says(chat_with_id("a-1", "hello")).await?;
     elsewhere.hears(rejected("a-1", sentence)).await?;
 
@@ -92,10 +101,12 @@ async fn an_id_for_other_words_or_another_room_is_rejected() -> Check {
     ana.hears(ack("a-2", 2)).await
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_chat_that_can_never_be_accepted_is_rejected_with_its_id() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+/// Without the id, its sender would send it again for ever.
+pub async fn a_chat_that_can_never_be_accepted_is_rejected_with_its_id(
+    it: Resuming,
+) -> Check {
+    let server = it.serve();
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
 
     ana.says(chat_with_id("a-1", " \n ")).await?;
     let answer: Value = serde_json::from_str(&ana.hears_any().await?).unwrap_or_default();
@@ -119,10 +130,12 @@ async fn a_chat_that_can_never_be_accepted_is_rejected_with_its_id() -> Check {
     ana.hears_nothing_for(ONE_MINUTE).await
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_client_of_lesson_08_gets_neither_a_welcome_nor_an_acknowledgement() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+/// A client that knows nothing of this can go on as it is.
+pub async fn a_client_that_does_not_resume_and_gives_no_id_gets_only_chats(
+    it: Resuming,
+) -> Check {
+    let server = it.serve();
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
 
     ana.says(r#"{"type":"chat","content":"hello"}"#).await?;
 
@@ -130,10 +143,12 @@ async fn a_client_of_lesson_08_gets_neither_a_welcome_nor_an_acknowledgement() -
     ana.hears_nothing_for(ONE_MINUTE).await
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_one_client_sends_has_the_order_in_which_it_was_sent() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+/// So have the answers.
+pub async fn what_one_client_sends_has_the_order_in_which_it_was_sent(
+    it: Resuming,
+) -> Check {
+    let server = it.serve();
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
 
     for i in 1..=300 {
         ana.says(chat_with_id(&format!("a-{i}"), &i.to_string())).await?;
@@ -156,33 +171,15 @@ async fn what_one_client_sends_has_the_order_in_which_it_was_sent() -> Check {
     Ok(())
 }
 
-#[tokio::test(start_paused = true)]
-async fn ids_outlive_the_server() -> Check {
-    let file = LogFile::new("ids");
-    let server = file.serve().await?.ignoring(&["chat"]);
-    let (mut ana, log) = newcomer(&server, "ana").await?;
-    ana.says(chat_with_id("a-1", "hello")).await?;
-    ana.hears(ack("a-1", 1)).await?;
-    drop((ana, server));
-
-    let server = file.serve().await?.ignoring(&["chat"]);
-    let mut ana = server.connect("Ana", &resume("ana", 1, &log)).await?;
-    ana.hears(json!({ "type": "welcome", "log": log, "seq": 1 })).await?;
-    ana.says(chat_with_id("a-1", "hello")).await?;
-
-    ana.hears(ack("a-1", 1)).await
-}
-
 /// U+0000 would end a text in C.
-#[tokio::test(start_paused = true)]
-async fn any_character_comes_back_as_it_was_sent() -> Check {
-    let server = serve(app());
-    let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
+pub async fn any_character_comes_back_as_it_was_sent(it: Resuming) -> Check {
+    let server = it.serve();
+    let mut ana = server.connect("Ana", &(it.path)("rust", "ana")).await?;
     let content = "a\u{0}b \u{1F44B} \u{202E} ' \" \\ \u{7f}";
 
     ana.says(chat_with_id("a-1", content)).await?;
     ana.hears_out(ONE_MINUTE).await;
 
-    let (mut ben, _) = newcomer(&server, "ben").await?;
+    let (mut ben, _) = it.newcomer(&server, "ben").await?;
     ben.hears(chat_of_ana("a-1", content, 1)).await
 }
