@@ -1,5 +1,5 @@
-//! What every chat with a log does with what has an id, from lesson 18 on: it is acknowledged
-//! once it is in the log, and there once.
+//! What every chat with a log does with what has an id: it is acknowledged once it is in the
+//! log, and there once.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! What every chat with a log does for a client that comes back, from lesson 18 on: it gets
-//! what it missed, in order, and nothing twice.
+//! What every chat with a log does for a client that comes back: it gets what it missed, in
+//! order, and nothing twice.
 
 use std::time::Duration;
 
