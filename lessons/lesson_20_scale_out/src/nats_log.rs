@@ -86,27 +86,37 @@ impl Log for NatsLog {
 
     async fn read(&self, room: &RoomName, after: Seq) -> Result<Page, Unavailable> {
         let subject = Subject::Chat(room.clone()).to_string();
-        let (last, deleted) = self.bounds(&subject).await?;
+        // What this node has delivered by now must not be missing in the answers.
+        let delivered = self.rooms.position();
         let (mut entries, mut position) = (Vec::new(), after.max(0));
-        while entries.len() < PAGE_SIZE && position < last {
-            let Some(message) = self.next(&subject, position).await? else { break };
-            position = message.sequence as Seq;
-            let chat = StoredChat::read(&message.payload);
-            entries.extend(chat.map(|chat| chat.entry(room.clone(), position)));
+        loop {
+            let next = self.next(&subject, position).await?;
+            if let Some(message) = &next {
+                position = message.sequence as Seq;
+                let chat = StoredChat::read(&message.payload);
+                entries.extend(chat.map(|chat| chat.entry(room.clone(), position)));
+            }
+            if next.is_some() && entries.len() < PAGE_SIZE {
+                continue;
+            }
+            let (last, deleted) = self.bounds(&subject).await?;
+            if last < delivered {
+                return Err(Unavailable); // It comes from a leader that is no longer one.
+            }
+            // Chats are deleted while we read. From the first of those that are left on,
+            // nothing is missing.
+            entries.retain(|entry: &LogEntry| entry.seq > deleted);
+            if next.is_none() || entries.len() == PAGE_SIZE {
+                return Ok(Page { entries, deleted, last });
+            }
         }
-        Ok(Page { entries, deleted, last })
     }
 }
 
 impl NatsLog {
     /// The last number of the stream, and up to which number chats of a room may be gone.
     async fn bounds(&self, subject: &str) -> Result<(Seq, Seq), Unavailable> {
-        // Asked first: what this node delivers later may be missing in the answer.
-        let delivered = self.rooms.position();
         let (last, count) = self.broker.count(subject).await?;
-        if last < delivered {
-            return Err(Unavailable); // It comes from a leader that is no longer one.
-        }
         let first = match count {
             ..CHATS_KEPT => None, // Nothing was deleted yet.
             _ => self.next(subject, 0).await?,

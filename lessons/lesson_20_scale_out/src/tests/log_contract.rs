@@ -7,6 +7,7 @@ use lesson_18_delivery::{
     self as delivery, AppendError, Draft, Log, MessageId, Seq, SqliteLog,
 };
 use probe::Check;
+use tokio::join;
 
 use super::{broker::TestBroker, people::username};
 use crate::{lease::Lease, nats_log::NatsLog, rooms::RoomManager};
@@ -100,6 +101,50 @@ async fn rooms_are_apart_and_keep_their_newest(log: &impl Log) {
     assert_eq!((page.entries.len(), page.deleted), (0, 0), "and a new one has none");
 }
 
+/// While a page is read, the oldest chats of a busy room are deleted.
+async fn a_page_has_no_hole_while_chats_are_deleted(log: &impl Log) {
+    let write = async |from: i64, to: i64| {
+        let mut receipts = Vec::new();
+        for i in from..to {
+            receipts.push(log.append(draft("ana", None, &i.to_string())).await);
+        }
+        for receipt in receipts {
+            receipt.await.expect("a log that can be written");
+        }
+    };
+    write(0, 1_000).await;
+    // The room is alone, so its numbers follow one another.
+    let read = async |after| {
+        let page = log.read(&room("rust"), after).await.expect("a log that can be read");
+        let numbers: Vec<_> = page.entries.iter().map(|entry| entry.seq).collect();
+        let first = page.deleted.max(after) + 1;
+        let expected: Vec<_> = (first..).take(numbers.len()).collect();
+        assert_eq!(numbers, expected, "from number {first} on, without a hole");
+        page
+    };
+
+    let writer = async {
+        for i in 0..60 {
+            write(1_000 + i * 20, 1_020 + i * 20).await;
+        }
+    };
+    let reader = async {
+        for _ in 0..20 {
+            let page = read(0).await; // Somebody who is far behind, and then at the oldest.
+            read(page.deleted).await;
+        }
+    };
+    join!(writer, reader);
+
+    let mut seen = 0;
+    loop {
+        let page = read(seen).await;
+        let Some(last) = page.entries.last() else { break };
+        seen = last.seq;
+    }
+    assert_eq!(seen, 2_200, "and page by page, all is there");
+}
+
 async fn sqlite() -> impl Log {
     SqliteLog::open(":memory:", delivery::RoomManager::default()).expect("a database")
 }
@@ -135,7 +180,8 @@ macro_rules! contract {
 contract! {
     numbers_grow_and_pages_have_all_in_order,
     an_id_is_a_chat_of_its_sender,
-    rooms_are_apart_and_keep_their_newest
+    rooms_are_apart_and_keep_their_newest,
+    a_page_has_no_hole_while_chats_are_deleted
 }
 
 /// A leader that is no longer one may not know the newest chats.
