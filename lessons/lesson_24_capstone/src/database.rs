@@ -28,6 +28,7 @@ pub const MIGRATIONS: &[M] = &[
     M::up(include_str!("../migrations/4_health.sql")),
     M::up(include_str!("../migrations/5_active.sql")),
     M::up(include_str!("../migrations/6_log.sql")),
+    M::up(include_str!("../migrations/7_oldest_chats.sql")),
 ];
 
 /// How long we wait for another program that writes to the same file.
@@ -260,7 +261,7 @@ impl Database {
 fn try_a_change(connection: &mut Connection) -> rusqlite::Result<()> {
     let mut transaction = connection.transaction_with_behavior(Immediate)?;
     let savepoint = transaction.savepoint()?;
-    let sql = "INSERT INTO chats VALUES ('', 0, '', NULL, hex(zeroblob(8192)), '')";
+    let sql = "INSERT INTO chats VALUES (NULL, '', 0, '', NULL, hex(zeroblob(8192)), '')";
     savepoint.execute(sql, [])?;
     savepoint.finish()?; // It is rolled back.
     transaction.execute("UPDATE health SET checks = checks + 1", [])?;

@@ -30,6 +30,14 @@ const CHATS_KEPT: Seq = 1_000;
 /// others is new.
 const IDS_KEPT: i64 = 1_000_000;
 
+/// How much of the database the log may fill, in hundredths. Beyond that, the oldest chats of
+/// all rooms are deleted, and the oldest ids.
+const MAX_SHARE: i64 = 75;
+
+/// How many of the newest chats and ids, in all rooms together, are never deleted for that.
+const NEWEST_CHATS: i64 = 1_000;
+const NEWEST_IDS: i64 = 100_000;
+
 /// How many chats a page has at most. It has twice as many as a commit: while a page is sent,
 /// there is one more commit, and whoever must catch up has to be faster than those who write.
 /// Not more than that, because a page waits in memory for each client that reads slowly.
@@ -168,6 +176,7 @@ fn append_all(
     let (mut results, mut entries) = (Vec::new(), Vec::new());
     if !drafts.is_empty() {
         let transaction = connection.transaction_with_behavior(Immediate)?;
+        delete_oldest(&transaction)?;
         for draft in drafts {
             results.push(append(&transaction, draft, &mut entries)?);
         }
@@ -176,9 +185,63 @@ fn append_all(
     Ok((results, entries))
 }
 
+/// Makes space by deleting the oldest chats and ids, if the database is too full.
+///
+/// Why, if each room keeps a limited number? There is no limit for the rooms that there ever
+/// were. Without this, one person could fill the database, and nobody could write any more.
+fn delete_oldest(transaction: &Transaction) -> Result<()> {
+    while is_too_full(transaction)? {
+        let sql = "DELETE FROM chat_ids WHERE position IN
+                       (SELECT position FROM chat_ids
+                        WHERE position <= (SELECT max(position) - ?1 FROM chat_ids)
+                        ORDER BY position LIMIT 256)";
+        let ids = transaction.prepare_cached(sql)?.execute([NEWEST_IDS])?;
+
+        let sql = "DELETE FROM chats WHERE position IN
+                       (SELECT position FROM chats
+                        WHERE position <= (SELECT max(position) - ?1 FROM chats)
+                        ORDER BY position LIMIT 256)
+                   RETURNING room";
+        let rooms = transaction
+            .prepare_cached(sql)?
+            .query_map([NEWEST_CHATS], |row| row.get(0))?
+            .collect::<Result<Vec<String>>>()?;
+        if ids == 0 && rooms.is_empty() {
+            break; // It is something else that fills the database.
+        }
+        for room in rooms {
+            forget_if_empty(transaction, &room)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_too_full(connection: &Connection) -> Result<bool> {
+    let number =
+        |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let used = number("page_count")? - number("freelist_count")?;
+    Ok(used > number("max_page_count")? / 100 * MAX_SHARE)
+}
+
+/// Forgets a room of which no chat is left.
+fn forget_if_empty(transaction: &Transaction, room: &str) -> Result<()> {
+    let sql = "DELETE FROM chat_rooms WHERE room = ?1
+               AND NOT EXISTS (SELECT 1 FROM chats WHERE room = ?1) RETURNING last";
+    let last: Option<Seq> = transaction
+        .prepare_cached(sql)?
+        .query_row([room], |row| row.get(0))
+        .optional()?;
+    if let Some(last) = last {
+        let sql = "UPDATE chat_log SET forgotten = max(forgotten, ?1)";
+        transaction.prepare_cached(sql)?.execute([last])?;
+    }
+    Ok(())
+}
+
 fn read(connection: &Connection, room: &RoomName, after: Seq) -> Result<Page> {
-    let sql = "SELECT coalesce((SELECT last FROM chat_rooms WHERE room = ?1), 0),
-                      (SELECT min(seq) FROM chats WHERE room = ?1)";
+    let sql = "SELECT coalesce((SELECT last FROM chat_rooms WHERE room = ?1), forgotten),
+                      (SELECT min(seq) FROM chats WHERE room = ?1)
+               FROM chat_log";
     let mut statement = connection.prepare_cached(sql)?;
     let (last, first): (Seq, Option<Seq>) =
         statement.query_row([room.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -226,7 +289,8 @@ fn append(
         return Ok(if is_same { Ok(seq) } else { Err(AppendError::IdInUse) });
     }
 
-    let sql = "INSERT INTO chat_rooms VALUES (?1, 1)
+    let sql = "INSERT INTO chat_rooms VALUES
+                   (?1, (SELECT forgotten + 1 FROM chat_log))
                ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last";
     let seq =
         transaction.prepare_cached(sql)?.query_row([room.as_str()], |row| row.get(0))?;
@@ -234,7 +298,7 @@ fn append(
         transaction.prepare_cached(sql)?.execute(params)
     };
     execute(
-        "INSERT INTO chats VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO chats VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)",
         params![room.as_str(), seq, from.as_str(), id_text, content.as_str(), timestamp],
     )?;
     execute(
@@ -264,10 +328,11 @@ fn parse<T: TryFrom<String, Error = String>>(text: String) -> Result<T> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+    use rusqlite_migration::Migrations;
     use tokio::time::Instant;
 
     use super::*;
-    use crate::{names::Username, text::Content};
+    use crate::{database::MIGRATIONS, names::Username, text::Content};
 
     fn draft(id: Option<&str>, content: &str) -> Draft {
         Draft {
@@ -408,6 +473,87 @@ mod tests {
             (0, 1, 1),
             "one of one"
         );
+    }
+
+    /// Somebody opens one room after the other, and says much in each.
+    #[test]
+    fn when_the_database_is_full_the_oldest_chats_of_all_rooms_make_space() {
+        let mut worker = worker();
+        worker.run("PRAGMA max_page_count = 2000"); // 8 MB.
+        let in_room = |name: String, content: &str| Draft {
+            room: RoomName::try_from(name).expect("a good name"),
+            ..draft(None, content)
+        };
+        worker.appends(vec![in_room("small".into(), "hello")]);
+
+        let long = "x".repeat(2_000);
+        for number in 0..300 {
+            let drafts = || in_room(format!("room-{number}"), &long);
+            let results =
+                worker.appends(std::iter::repeat_with(drafts).take(20).collect());
+            let all = results.iter().all(|result| matches!(result, Some(Ok(_))));
+            assert!(all, "after {number} rooms there is space for the next");
+        }
+
+        let page = |name: &str| {
+            let room = RoomName::try_from(name.to_owned()).expect("a good name");
+            worker.read(&room, 0).expect("a log that can be read")
+        };
+        assert_eq!(page("room-299").entries.len(), 20, "the newest are there");
+        let Page { entries, deleted, last } = page("room-0");
+        assert!(entries.is_empty() && deleted == last, "the oldest are not");
+        assert!(last >= 20, "and their numbers count as gone: {last}");
+        let count = |table| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            let count = worker.connection.query_row(&sql, [], |row| row.get(0));
+            count.expect("good SQL")
+        };
+        let (chats, rooms): (i64, i64) = (count("chats"), count("chat_rooms"));
+        assert!((1_000..3_000).contains(&chats), "not all of 6,001: {chats}");
+        assert!(rooms < 150, "nor all of 301 rooms: {rooms}");
+
+        // Whoever has seen number 20 must not believe that this one is known already.
+        let again = worker.appends(vec![in_room("room-0".into(), "hello again")]);
+        assert_eq!(again, [Some(Ok(last + 1))], "so a new chat has none of them");
+    }
+
+    #[test]
+    fn chats_of_an_older_version_are_kept() {
+        let migrations = Migrations::from_slice(&MIGRATIONS[..6]);
+        let mut connection =
+            Connection::open_in_memory().expect("memory is always there");
+        migrations.to_latest(&mut connection).expect("they are good");
+        let mut worker = Worker { connection, ..worker() };
+        worker.run(
+            "INSERT INTO chat_rooms VALUES ('rust', 3);
+             INSERT INTO chats VALUES ('rust', 3, 'ana', NULL, 'later', '2026-11-21');
+             INSERT INTO chats VALUES ('rust', 2, 'ana', NULL, 'first', '2026-11-20');",
+        );
+
+        let migrations = Migrations::from_slice(MIGRATIONS);
+        migrations.to_latest(&mut worker.connection).expect("they are good");
+
+        assert_eq!(worker.numbers(), [2, 3], "in their order");
+        assert_eq!(worker.appends(vec![draft(None, "new")]), [Some(Ok(4))], "and go on");
+    }
+
+    /// What others have in the database must not take the whole log away.
+    #[test]
+    fn the_newest_chats_stay_in_a_full_database() {
+        let mut worker = worker();
+        worker.run("PRAGMA max_page_count = 2000");
+        worker.appends(vec![draft(None, "hello"), draft(Some("a-1"), "hello")]);
+
+        worker.run("CREATE TABLE other AS SELECT zeroblob(7000000)");
+        let more =
+            worker.appends(vec![draft(None, "hello"), draft(Some("a-1"), "hello")]);
+
+        assert_eq!(
+            more,
+            [Some(Ok(3)), Some(Ok(2))],
+            "there is space, and the id is known"
+        );
+        assert_eq!(worker.numbers(), [1, 2, 3], "all are kept");
     }
 
     #[test]

@@ -1,0 +1,19 @@
+-- The chats of all rooms in one order, so that the oldest ones can be deleted when the log
+-- takes too much space.
+ALTER TABLE chats RENAME TO chats_before;
+CREATE TABLE chats (
+    position  INTEGER PRIMARY KEY,
+    room      TEXT    NOT NULL,
+    seq       INTEGER NOT NULL,
+    sender    TEXT    NOT NULL,
+    id        TEXT,
+    content   TEXT    NOT NULL,
+    timestamp TEXT    NOT NULL,
+    UNIQUE (room, seq)
+) STRICT;
+INSERT INTO chats SELECT NULL, * FROM chats_before ORDER BY timestamp, room, seq;
+DROP TABLE chats_before;
+
+-- A room without chats is forgotten then, too. If it is opened again, its numbers begin behind
+-- this one, which is not less than any of theirs: no number is ever given twice.
+ALTER TABLE chat_log ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
