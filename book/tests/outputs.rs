@@ -317,11 +317,19 @@ async fn replay(text: &str) -> Result<String, Hint> {
 }
 
 /// Runs the commands of a file that are about an example, and gives the file as it should be.
+///
+/// Without the package, it is the example that `cargo test` has compiled. Alone, the package has
+/// fewer features of the crates of others, and all of them would be compiled anew.
 fn example(shown: &[&str]) -> Result<String, Hint> {
     let mut fresh = String::from("#! example\n");
     for command in shown.iter().filter_map(|line| line.strip_prefix("$ cargo run ")) {
+        let words: Vec<&str> = command.split(' ').collect();
+        let words = words
+            .strip_prefix(&["-p"])
+            .and_then(|words| words.get(1..))
+            .unwrap_or(&words);
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(ROOT).args(["run", "--quiet"]).args(command.split(' '));
+        cargo.current_dir(ROOT).args(["run", "--quiet"]).args(words);
         let output = cargo.output().map_err(hint(format!("cargo run {command}")))?;
         if !output.status.success() {
             return Err(Hint::new(String::from_utf8_lossy(&output.stderr)));
