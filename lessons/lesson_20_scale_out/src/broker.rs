@@ -17,9 +17,9 @@ use async_nats::{
 use futures_util::{StreamExt, TryStreamExt};
 use lesson_18_delivery::{Seq, Unavailable};
 use tokio::{select, sync::watch, time::timeout};
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::storage::{BUCKET, LOG_ID, Settings};
+use crate::settings::{BUCKET, Settings};
 
 /// How long the broker may take to answer. A cluster that has lost the leader of a stream
 /// needs up to ten seconds for a new one, and clients are told to try again meanwhile.
@@ -41,14 +41,38 @@ pub struct Connection {
     client: Client,
     pub context: Context,
     settings: Settings,
+    warnings: Warnings,
     /// How often the connection was lost.
     losses: watch::Receiver<u64>,
+}
+
+/// Tells whoever runs the program what is wrong with the broker. While it stays the same, it
+/// is told once.
+#[derive(Clone)]
+struct Warnings {
+    servers: String,
+    last: watch::Sender<String>,
+}
+
+impl Warnings {
+    fn tell(&self, what: String) {
+        if self.last.send_replace(what.clone()) != what {
+            warn!("the broker at {} {what}", self.servers);
+        }
+    }
+
+    fn clear(&self) {
+        self.last.send_replace(String::new());
+    }
 }
 
 impl Connection {
     /// Begins to connect, and does not wait for it.
     pub async fn start(settings: Settings) -> Result<Self, String> {
         let (sender, losses) = watch::channel(0);
+        let last = watch::Sender::default();
+        let warnings = Warnings { servers: settings.addresses(), last };
+        let events = warnings.clone();
         let client = settings
             .credentials()
             .retry_on_initial_connect()
@@ -57,8 +81,19 @@ impl Connection {
                 LONGEST_WAIT.min(Duration::from_millis(50) * tries as u32)
             })
             .event_callback(move |event| {
-                if matches!(event, Event::Disconnected) {
-                    sender.send_modify(|losses| *losses += 1);
+                match event {
+                    Event::Connected => {
+                        events.clear();
+                        info!("connected to the broker at {}", events.servers);
+                    }
+                    Event::Disconnected => {
+                        sender.send_modify(|losses| *losses += 1);
+                        events.tell("has closed the connection".into());
+                    }
+                    Event::ClientError(error) => {
+                        events.tell(format!("cannot be reached: {error}"));
+                    }
+                    other => events.tell(format!("is in trouble: {other}")),
                 }
                 async {}
             })
@@ -66,14 +101,14 @@ impl Connection {
             .await
             .map_err(|error| format!("NATS_URL cannot be used: {error}."))?;
         let context = ContextBuilder::new().timeout(TIMEOUT).build(client.clone());
-        Ok(Self { client, context, settings, losses })
+        Ok(Self { client, context, settings, warnings, losses })
     }
 
     /// Finds the stream and the bucket, or creates them.
     pub async fn open(&self) -> Result<Broker, Unavailable> {
+        // What is there already stays as it is, whatever our settings are.
         let stream = self.context.get_or_create_stream(self.settings.stream());
         let stream = self.ask(stream).await?;
-        // What is there already stays as it is, whatever our settings are.
         let leases = match self.context.get_key_value(BUCKET).await {
             Ok(leases) => leases,
             Err(_) => {
@@ -81,11 +116,7 @@ impl Connection {
             }
         };
         let info = stream.cached_info();
-        // A stream that was deleted, and created again, has another id.
-        let Some(log) = info.config.metadata.get(LOG_ID).cloned() else {
-            warn!(stream = info.config.name, "the stream belongs to another program");
-            return Err(Unavailable);
-        };
+        let log = format!("{:x}", info.created.unix_timestamp_nanos());
         let opened_at = info.state.last_sequence as Seq;
         Ok(Broker { connection: self.clone(), stream, leases, log, opened_at })
     }
@@ -105,9 +136,14 @@ impl Connection {
         }
         select! {
             answer = timeout(TIMEOUT, answer) => match answer {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => warn!(%error, "the broker has refused a request"),
-                Err(_) => warn!("the broker has not answered"),
+                Ok(Ok(answer)) => {
+                    self.warnings.clear();
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => {
+                    self.warnings.tell(format!("has refused a request: {error}"));
+                }
+                Err(_) => self.warnings.tell("has not answered".into()),
             },
             () = is_lost => {}
         }
@@ -131,7 +167,8 @@ pub struct Broker {
     pub connection: Connection,
     pub stream: Stream,
     leases: kv::Store,
-    /// The id of the log.
+    /// The id of the log: when the stream was created. If it is deleted, and created again, it
+    /// has another one.
     pub log: String,
     /// The last number that the stream had when it was opened.
     pub opened_at: Seq,

@@ -1,7 +1,7 @@
 //! One consumer for each node, which reads the stream from where the node began to its end,
 //! and then whatever comes.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use async_nats::{
     Error,
@@ -22,10 +22,8 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    nats_log::StoredChat,
-    node::Node,
-    rooms::Rooms,
-    storage::{CHATS_KEPT, Subject},
+    nats_log::StoredChat, node::Node, rooms::Rooms, settings::CHATS_KEPT,
+    subject::Subject,
 };
 
 /// How many messages may be on their way to us, and how many are applied at once.
@@ -54,9 +52,9 @@ const RETRY: Duration = Duration::from_millis(50);
 /// connection was lost, and if it has seen nothing yet, it begins with the first message.
 pub async fn follow(node: &Node) {
     let mut last_read = Instant::now();
-    while last_read.elapsed() < node.lease.length() {
+    while last_read.elapsed() < node.lease.length {
         let messages = timeout(CREATE_TIMEOUT, consume(node)).await;
-        node.set_following(matches!(messages, Ok(Ok(_))));
+        node.is_following.store(matches!(messages, Ok(Ok(_))), Relaxed);
         if let Ok(Ok(messages)) = messages {
             let reason = select! {
                 reason = read(node, messages) => reason,

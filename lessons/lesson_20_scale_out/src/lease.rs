@@ -29,15 +29,16 @@ pub const LEASE_LOST: Disconnect = Disconnect::ByUs(
 pub struct Lease {
     /// A random id. What was done under another one belongs to a node that is dead.
     pub node: String,
-    length: Duration,
+    pub length: Duration,
     deadline: watch::Sender<Instant>,
 }
 
 impl Lease {
     /// Takes a lease under a new id.
-    pub async fn acquire(broker: &Broker, node: String) -> Result<Self, Unavailable> {
+    pub async fn acquire(broker: &Broker) -> Result<Self, Unavailable> {
+        let id = getrandom::u64().expect("the system has random numbers");
         let lease = Self {
-            node,
+            node: format!("{id:016x}"),
             length: broker.lease_length(),
             deadline: watch::Sender::new(Instant::now()),
         };
@@ -56,10 +57,6 @@ impl Lease {
     /// The error is for the client for whom something was to be done.
     pub fn check(&self) -> Result<(), Disconnect> {
         if self.is_valid() { Ok(()) } else { Err(LEASE_LOST) }
-    }
-
-    pub fn length(&self) -> Duration {
-        self.length
     }
 
     /// How long to wait between two renewals.

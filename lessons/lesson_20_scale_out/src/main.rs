@@ -6,11 +6,10 @@
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. one stream for all rooms, behind the trait of lesson 18 (`storage.rs`, `broker.rs`,
-//!    `nats_log.rs`);
+//! 1. one stream for all rooms, behind the trait of lesson 18 (`settings.rs`, `subject.rs`,
+//!    `broker.rs`, `nats_log.rs`, `follower.rs`);
 //! 2. a lease: for how long a node may act that has lost the others (`lease.rs`, `node.rs`);
-//! 3. names that are taken on all nodes or on none, and everything in one order
-//!    (`presence.rs`, `follower.rs`, `rooms.rs`).
+//! 3. names that are taken on all nodes or on none (`presence.rs`, `rooms.rs`).
 //!
 //! Run:   NATS_URL=127.0.0.1:4222 JWT_SECRET=… cargo run -p lesson_20_scale_out
 //!        Without NATS_URL, it is one node with the log of lesson 18. NATS has to be 2.11 or
@@ -25,12 +24,12 @@ mod nats_log;
 mod node;
 mod presence;
 mod rooms;
-mod storage;
+mod settings;
+mod subject;
 mod ws;
 
-use std::{env, io, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
-use async_nats::ServerAddr;
 use axum::{
     Json, Router,
     extract::{FromRef, State},
@@ -39,25 +38,18 @@ use axum::{
 };
 use lesson_08_auth::{Auth, auth_routes};
 use lesson_18_delivery::{self as delivery, SqliteLog};
-use tracing::warn;
+use tracing::{level_filters::LevelFilter, warn};
+use tracing_subscriber::{
+    filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 use crate::{
     broker::Connection,
     node::{CurrentNode, NO_LEASE},
     rooms::RoomSummary,
-    storage::Settings,
+    settings::Settings,
     ws::ws_handler,
 };
-
-/// How long the names of a node that is dead stay taken.
-///
-/// A cluster of brokers that has lost a leader needs up to ten seconds for a new one. If a
-/// lease were shorter than that, all nodes would lose theirs at once.
-const LEASE: Duration = Duration::from_secs(15);
-
-/// For how long the broker remembers the ids of chats. A chat that is sent again later than
-/// that is a new one. Each id costs the broker some 150 bytes of memory.
-const IDS_KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// What all requests share. It is only a handle: clone it freely.
 #[derive(Clone, FromRef)]
@@ -77,7 +69,11 @@ struct SingleState {
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let (log, _guard) = tracing_appender::non_blocking(io::stdout());
-    tracing_subscriber::fmt().with_writer(log).init();
+    // The library has a line for each try to connect. Ours are in `broker.rs`.
+    let levels = Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target("async_nats", LevelFilter::OFF);
+    tracing_subscriber::fmt().with_writer(log).finish().with(levels).init();
 
     let app = from_env().await.unwrap_or_else(|sentence| pages::quit(sentence));
 
@@ -92,45 +88,13 @@ async fn main() -> io::Result<()> {
 /// the program.
 async fn from_env() -> Result<Router, String> {
     let auth = Auth::from_env(env!("CARGO_PKG_NAME"))?;
-    let urls = env::var("NATS_URL").unwrap_or_default();
-    if urls.is_empty() {
+    let Some(settings) = Settings::from_env()? else {
         warn!("NATS_URL is not set: this is one node, with the log of lesson 18");
         let rooms = delivery::RoomManager::default();
         let log = SqliteLog::from_env(rooms.clone())?;
         return Ok(single_app(auth, rooms, log));
-    }
-    if env::var_os("JWT_SECRET").is_none() {
-        // Each would make up its own, and refuse the tokens of the others.
-        return Err("With NATS_URL, set JWT_SECRET, the same on all nodes.".into());
-    }
-    let settings = Settings {
-        servers: servers(&urls)?,
-        replicas: number("NATS_REPLICAS", 1)?,
-        max_bytes: number("NATS_MAX_BYTES", -1)?,
-        lease: LEASE,
-        ids_kept: IDS_KEPT,
     };
     Ok(app(auth, CurrentNode::start(Connection::start(settings).await?)))
-}
-
-/// Reads URLs with commas between them: the servers of one cluster.
-fn servers(urls: &str) -> Result<Vec<ServerAddr>, String> {
-    let servers: Result<Vec<ServerAddr>, _> =
-        urls.split(',').map(|url| url.trim().parse()).collect();
-    // Without the URL: it may have a password.
-    let servers =
-        servers.map_err(|error| format!("NATS_URL cannot be used: {error}."))?;
-    if servers.iter().any(ServerAddr::tls_required) && !cfg!(feature = "tls") {
-        return Err("For a NATS_URL with tls://, build with --features tls.".into());
-    }
-    Ok(servers)
-}
-
-fn number<T: FromStr>(name: &str, default: T) -> Result<T, String> {
-    match env::var(name) {
-        Ok(text) => text.parse().map_err(|_| format!("{name}={text} is no number.")),
-        Err(_) => Ok(default),
-    }
 }
 
 /// The whole application, for one of several nodes.

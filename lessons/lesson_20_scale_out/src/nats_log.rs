@@ -15,7 +15,8 @@ use crate::{
     broker::Broker,
     lease::Lease,
     rooms::RoomManager,
-    storage::{CHATS_KEPT, Subject, token},
+    settings::CHATS_KEPT,
+    subject::{Subject, token},
 };
 
 /// How many chats a page has at most.

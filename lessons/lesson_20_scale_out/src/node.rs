@@ -19,7 +19,7 @@ use crate::{
     lease::Lease,
     nats_log::NatsLog,
     rooms::RoomManager,
-    storage::{MEMBERS, random_id},
+    subject::MEMBERS,
 };
 
 /// How long to wait before this process tries again to become a node.
@@ -33,7 +33,7 @@ pub struct Node {
     pub lease: Arc<Lease>,
     pub rooms: RoomManager,
     pub log: NatsLog,
-    is_following: AtomicBool,
+    pub is_following: AtomicBool,
 }
 
 impl Node {
@@ -49,7 +49,7 @@ impl Node {
             }
             rooms.advance(position as Seq);
         });
-        let lease = Arc::new(Lease::acquire(&broker, random_id()).await?);
+        let lease = Arc::new(Lease::acquire(&broker).await?);
         let log = NatsLog {
             broker: broker.clone(),
             lease: lease.clone(),
@@ -68,34 +68,20 @@ impl Node {
         self.lease.end();
         self.rooms.close();
     }
-
-    pub fn set_following(&self, is_following: bool) {
-        self.is_following.store(is_following, Relaxed);
-    }
-
-    /// The error is a sentence for whoever runs the node.
-    fn check(&self) -> Result<(), &'static str> {
-        if !self.broker.connection.is_connected() {
-            return Err("the broker cannot be reached");
-        }
-        if !self.lease.is_valid() {
-            return Err("this node has lost its lease");
-        }
-        if !self.is_following.load(Relaxed) {
-            return Err("this node does not follow the log");
-        }
-        Ok(())
-    }
 }
 
 /// The node that this process is now. All clones are the same.
 #[derive(Clone)]
-pub struct CurrentNode(watch::Receiver<Option<Arc<Node>>>);
+pub struct CurrentNode {
+    connection: Connection,
+    node: watch::Receiver<Option<Arc<Node>>>,
+}
 
 impl CurrentNode {
     /// Becomes a node, and another one whenever the lease was lost.
     pub fn start(connection: Connection) -> Self {
-        let (sender, current) = watch::channel(None);
+        let (sender, node) = watch::channel(None);
+        let current = Self { connection: connection.clone(), node };
         spawn(async move {
             loop {
                 if let Ok(node) = Node::start(&connection).await {
@@ -109,15 +95,25 @@ impl CurrentNode {
                 sleep(RETRY).await;
             }
         });
-        Self(current)
+        current
     }
 
     pub fn get(&self) -> Option<Arc<Node>> {
-        self.0.borrow().clone()
+        self.node.borrow().clone()
     }
 
     /// Whether a balancer should send clients here. The error is a sentence.
     pub fn check(&self) -> Result<(), &'static str> {
-        self.get().ok_or(NO_LEASE)?.check()
+        if !self.connection.is_connected() {
+            return Err("the broker cannot be reached");
+        }
+        let node = self.get().ok_or(NO_LEASE)?;
+        if !node.lease.is_valid() {
+            return Err("this node has lost its lease");
+        }
+        if !node.is_following.load(Relaxed) {
+            return Err("this node does not follow the log");
+        }
+        Ok(())
     }
 }

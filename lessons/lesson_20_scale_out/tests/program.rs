@@ -1,9 +1,15 @@
 //! The program as a process of its own: what it says about its environment.
 #![cfg(unix)]
 
-use std::{io, process::Command};
+use std::{
+    io::{self, Read},
+    net::TcpListener,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+};
 
-use probe::program::Program;
+use probe::program::{LIMIT, Program};
 
 /// The program, as somebody starts it who has set these variables, and no others.
 fn program(variables: &[(&str, &str)]) -> Command {
@@ -42,7 +48,39 @@ fn a_broker_that_is_not_there_yet_is_waited_for() -> io::Result<()> {
     let answer = running.get("/ready")?;
 
     assert!(answer.starts_with("HTTP/1.1 503 "), "it serves, and is not ready: {answer}");
-    assert!(answer.ends_with("this process has no lease yet"), "it says why: {answer}");
+    assert!(answer.ends_with("the broker cannot be reached"), "it says why: {answer}");
+    Ok(())
+}
+
+#[test]
+fn a_broker_that_cannot_be_reached_is_named_once_without_its_password() -> io::Result<()>
+{
+    let broker = TcpListener::bind("127.0.0.1:0")?;
+    let address = broker.local_addr()?;
+    let url = format!("nats://ana:tea@{address}");
+    let mut program = program(&[("NATS_URL", &url), SECRET]);
+    let mut running =
+        program.env("ADDR", "127.0.0.1:0").stdout(Stdio::piped()).spawn()?;
+
+    let (sender, tries) = mpsc::channel();
+    // Whatever listens here is no broker: it closes each connection.
+    thread::spawn(move || {
+        for _ in broker.incoming() {
+            let _ = sender.send(()); // Or the test is over.
+        }
+    });
+    for _ in 0..5 {
+        tries.recv_timeout(LIMIT).expect("the program tries again");
+    }
+    running.kill()?;
+    running.wait()?;
+    let mut said = String::new();
+    running.stdout.take().expect("it is piped").read_to_string(&mut said)?;
+
+    let lines = said.lines().filter(|line| line.contains(&address.to_string())).count();
+    assert_eq!(lines, 1, "five tries are one line: {said}");
+    assert!(!said.contains("async_nats"), "and the library adds none: {said}");
+    assert!(!said.contains("tea"), "and nobody reads the password: {said}");
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What breaks: the broker, a node, and what lies between them.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use async_nats::jetstream::{
     consumer::{Consumer, pull},
@@ -23,7 +23,8 @@ use super::{
 use crate::{
     lease::{LEASE_LOST, Lease},
     node::CurrentNode,
-    storage::{MEMBERS, Settings, Subject},
+    settings::Settings,
+    subject::{MEMBERS, Subject},
 };
 
 const NO_LOG: &str = "the log is not available";
@@ -359,8 +360,7 @@ async fn a_lease_counts_from_before_it_was_renewed() -> Check {
 
     broker.signal("-STOP");
     let start = Instant::now();
-    let acquiring =
-        tokio::spawn(async move { Lease::acquire(&stream, "one".into()).await });
+    let acquiring = tokio::spawn(async move { Lease::acquire(&stream).await });
     sleep(Duration::from_millis(1_500)).await;
     broker.signal("-CONT");
     let lease = acquiring.await.expect("no panic").expect("it answers in time");
@@ -400,6 +400,25 @@ async fn a_stream_that_was_deleted_is_another_log() -> Check {
 }
 
 #[tokio::test]
+async fn nodes_that_create_the_stream_at_the_same_moment_have_the_same_one() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) = (broker.connection().await?, broker.connection().await?);
+    let mut logs = HashSet::new();
+
+    for _ in 0..20 {
+        let (ones, twos) = tokio::join!(one.open(), two.open());
+        let (ones, twos) = (ones.expect("it has one"), twos.expect("it has one, too"));
+        assert_eq!(ones.log, twos.log, "it is the same one");
+        logs.insert(ones.log);
+        let deleted = one.context.delete_stream(&ones.stream.cached_info().config.name);
+        deleted.await.expect("it answers");
+    }
+
+    assert_eq!(logs.len(), 20, "and each that is created has another name");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_broker_may_ask_for_a_password() -> Check {
     let Some(broker) = TestBroker::with_password("p@ss/word") else { return Ok(()) };
     let node = |user: &str| {
@@ -413,7 +432,7 @@ async fn a_broker_may_ask_for_a_password() -> Check {
     right.is_ready().await?;
 
     for other in [nobody, wrong] {
-        let sentence = "this process has no lease yet";
+        let sentence = "the broker cannot be reached";
         assert_eq!(other.readiness().await, Err(sentence.into()), "it is kept out");
     }
     Ok(())

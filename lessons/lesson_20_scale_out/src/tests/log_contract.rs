@@ -152,7 +152,7 @@ async fn sqlite() -> impl Log {
 async fn nats(broker: &TestBroker) -> impl Log + use<> {
     let connection = broker.connection().await.expect("a broker");
     let broker = connection.open().await.expect("it answers");
-    let lease = Lease::acquire(&broker, "test".into()).await.expect("it answers");
+    let lease = Lease::acquire(&broker).await.expect("it answers");
     let lease = Arc::new(lease);
     let (keeper, kept) = (broker.clone(), lease.clone());
     tokio::spawn(async move { kept.keep(&keeper).await });
@@ -189,7 +189,7 @@ contract! {
 async fn an_answer_that_is_older_than_what_was_delivered_is_none() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
     let stream = broker.connection().await?.open().await.expect("it answers");
-    let lease = Lease::acquire(&stream, "test".into()).await.expect("it answers");
+    let lease = Lease::acquire(&stream).await.expect("it answers");
     let rooms = RoomManager::default();
     let log = NatsLog { broker: stream, lease: Arc::new(lease), rooms: rooms.clone() };
     let number = append(&log, draft("ana", None, "hello")).await.expect("it is new");

@@ -7,7 +7,7 @@ use super::people::username;
 use crate::{
     follower::apply,
     rooms::{Member, Outgoing, RoomManager},
-    storage::Subject,
+    subject::Subject,
 };
 
 fn room() -> RoomName {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     single_app,
-    storage::{Subject, token},
+    subject::{Subject, token},
 };
 
 pub fn app() -> axum::Router {

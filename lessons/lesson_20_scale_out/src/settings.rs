@@ -1,0 +1,133 @@
+//! What the environment says: where the broker is, and how it keeps what we give it.
+
+use std::{env, str::FromStr, time::Duration};
+
+use async_nats::{
+    ConnectOptions, ServerAddr,
+    jetstream::{
+        kv,
+        stream::{self, DiscardPolicy, StorageType},
+    },
+};
+use percent_encoding::percent_decode_str;
+
+use crate::subject::SUBJECTS;
+
+const STREAM: &str = "CHAT";
+pub const BUCKET: &str = "nodes";
+
+/// How many chats of a room are kept. Whoever comes back later than that gets a gap.
+pub const CHATS_KEPT: usize = 1_000;
+
+/// For how long the broker remembers the ids of chats. A chat that is sent again later than
+/// that is a new one. Each id costs the broker some 150 bytes of memory.
+const IDS_KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// How long the names of a node that is dead stay taken.
+///
+/// A cluster of brokers that has lost a leader needs up to ten seconds for a new one. If a
+/// lease were shorter than that, all nodes would lose theirs at once.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// All but the servers counts when the stream is created, by the first node.
+#[derive(Clone)]
+pub struct Settings {
+    pub servers: Vec<ServerAddr>,
+    /// On how many servers of a cluster a message is before it is acknowledged.
+    pub replicas: usize,
+    /// How large the stream may become. -1 is without a limit.
+    pub max_bytes: i64,
+    pub lease: Duration,
+    pub ids_kept: Duration,
+}
+
+impl Settings {
+    /// `None` if there is no broker. The error is a sentence for whoever started the program.
+    pub fn from_env() -> Result<Option<Self>, String> {
+        let urls = env::var("NATS_URL").unwrap_or_default();
+        if urls.is_empty() {
+            return Ok(None);
+        }
+        if env::var_os("JWT_SECRET").is_none() {
+            // Each would make up its own, and refuse the tokens of the others.
+            return Err("With NATS_URL, set JWT_SECRET, the same on all nodes.".into());
+        }
+        Ok(Some(Self {
+            servers: servers(&urls)?,
+            replicas: number("NATS_REPLICAS", 1)?,
+            max_bytes: number("NATS_MAX_BYTES", -1)?,
+            lease: LEASE,
+            ids_kept: IDS_KEPT,
+        }))
+    }
+
+    /// The user and the password of the URLs. The client does not look for them there.
+    pub fn credentials(&self) -> ConnectOptions {
+        let user = |server: &ServerAddr| {
+            let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into();
+            Some((decoded(server.username()?), decoded(server.password()?)))
+        };
+        match self.servers.iter().find_map(user) {
+            Some((user, password)) => {
+                ConnectOptions::with_user_and_password(user, password)
+            }
+            None => ConnectOptions::new(),
+        }
+    }
+
+    /// The servers without their passwords, for the log.
+    pub fn addresses(&self) -> String {
+        let address =
+            |server: &ServerAddr| format!("{}:{}", server.host(), server.port());
+        self.servers.iter().map(address).collect::<Vec<_>>().join(", ")
+    }
+
+    pub fn stream(&self) -> stream::Config {
+        stream::Config {
+            name: STREAM.into(),
+            subjects: SUBJECTS.map(String::from).into(),
+            num_replicas: self.replicas,
+            max_messages_per_subject: CHATS_KEPT as i64,
+            // A stream that is full refuses what is new. Nobody's chats are deleted for it.
+            max_bytes: self.max_bytes,
+            discard: DiscardPolicy::New,
+            duplicate_window: self.ids_kept,
+            allow_rollup: true,
+            allow_message_ttl: true,
+            // All questions go to the leader: the other replicas may not know the newest.
+            allow_direct: false,
+            ..Default::default()
+        }
+    }
+
+    pub fn bucket(&self) -> kv::Config {
+        kv::Config {
+            bucket: BUCKET.into(),
+            max_age: self.lease,
+            num_replicas: self.replicas,
+            // In files, as the stream: a broker that restarts must not forget the leases.
+            storage: StorageType::File,
+            ..Default::default()
+        }
+    }
+}
+
+/// Reads URLs with commas between them: the servers of one cluster.
+fn servers(urls: &str) -> Result<Vec<ServerAddr>, String> {
+    let servers: Result<Vec<ServerAddr>, _> =
+        urls.split(',').map(|url| url.trim().parse()).collect();
+    // Without the URL: it may have a password.
+    let servers =
+        servers.map_err(|error| format!("NATS_URL cannot be used: {error}."))?;
+    if servers.iter().any(ServerAddr::tls_required) && !cfg!(feature = "tls") {
+        return Err("For a NATS_URL with tls://, build with --features tls.".into());
+    }
+    Ok(servers)
+}
+
+fn number<T: FromStr>(name: &str, default: T) -> Result<T, String> {
+    match env::var(name) {
+        Ok(text) => text.parse().map_err(|_| format!("{name}={text} is no number.")),
+        Err(_) => Ok(default),
+    }
+}
