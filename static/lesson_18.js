@@ -13,6 +13,8 @@ import { signInAndChat } from "./sign-in.js";
 
 const countdown = document.querySelector("#countdown");
 
+let isLost = false; // And the log says so.
+
 const tries = reconnect({
   connect: () => connect(),
   onWait: count,
@@ -33,11 +35,15 @@ const connect = signInAndChat(
       tries.follow(socket);
       keepAlive(socket);
       socket.addEventListener("open", hideCountdown);
+      // A server may open each connection only to close it, while it can serve nobody.
+      socket.addEventListener("message", () => (isLost = false), { once: true });
     },
     onClose: (event, opened) => {
       // The tries that follow do not know why the connection ended.
-      if (opened) write("notice", explain(event));
-      return !countdown.hidden;
+      const isOver = countdown.hidden;
+      if (opened && (!isLost || isOver)) write("notice", explain(event));
+      isLost ||= opened;
+      return !isOver;
     },
     onLeft: () => {
       hideCountdown();

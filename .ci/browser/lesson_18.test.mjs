@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import {
   fill,
   hasFocus,
+  lines,
   lonely,
   openWindow,
   overflow,
@@ -352,6 +353,30 @@ describe("lesson 18, delivery", LIMITS, () => {
     await connected(page);
     await writeAll(page, ["hello"]);
     await shows(page, ["hello: acknowledged"], "and works");
+  });
+
+  test("a server that opens connections and closes them is one line, until it serves again", async (t) => {
+    const unavailable = { code: 1013, reason: "the log is not available" };
+    const sockets = [];
+    const page = await openWith(t, (ws) => {
+      sockets.push(ws);
+      if ([1, 4].includes(sockets.length)) ws.connectToServer();
+      else ws.close(unavailable);
+    });
+    await enterRoom(page, "ana", "closing");
+    await writeAll(page, ["one"]);
+    await shows(page, ["one: acknowledged"], "there is a server");
+    const closed = async () => (await lines(page, "notice")).filter((it) => it.includes("Closed."));
+
+    await sockets[0].close(unavailable);
+    await writeAll(page, ["two"]);
+    await shows(page, ["one: acknowledged", "two: acknowledged"], "it comes back");
+    assert.equal(sockets.length, 4, "two tries were in vain");
+    assert.equal((await closed()).length, 1, "and have no line of their own");
+
+    await sockets[3].close(unavailable);
+    await sees(page, "#state", "Closed.", "it ends once more");
+    assert.equal((await closed()).length, 2, "and that is told again");
   });
 
   test("a network that is back ends a long wait", async (t) => {
