@@ -360,8 +360,9 @@ describe("lesson 18, delivery", LIMITS, () => {
     const sockets = [];
     const page = await openWith(t, (ws) => {
       sockets.push(ws);
-      if ([1, 4].includes(sockets.length)) ws.connectToServer();
-      else ws.close(unavailable);
+      const server = ws.connectToServer();
+      const isInVain = ![1, 4].includes(sockets.length);
+      if (isInVain) server.onMessage(() => ws.close(unavailable)); // In place of the welcome.
     });
     await enterRoom(page, "ana", "closing");
     await writeAll(page, ["one"]);
