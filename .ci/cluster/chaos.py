@@ -9,7 +9,9 @@
 
 Three nodes stand behind HAProxy. Half of the clients come through it, and the others directly.
 At random moments a node is killed, stopped with SIGTERM, or paused for longer than its lease; and
-the broker is killed, or paused for a moment. All of them come back.
+the broker is killed, or paused for a moment. Between each node and the broker is a relay, which
+falls silent, for less than a lease or for more, or resets all connections: then a node cannot reach
+the broker, and its clients reach it as before. All of them come back.
 
 * **Writers** resume on any node, and send again, with the same id, what was not acknowledged.
   From time to time one opens its next connection before it closes the old one. Some give a server
@@ -48,6 +50,7 @@ ROOMS, WRITERS, READER, NEWCOMER = ["tea", "jam", "figs"], ["ana", "ben", "cem",
 LOBBY, NAMES, OBSERVERS = "lobby", ["finn", "gina", "hugo"], ["kai", "lena", "mila"]
 AT_ONCE = 24  # Chats that a writer has on the way at most; the server reads up to 32.
 PAUSE = LEASE + 4  # Seconds for which a node is paused: its names have other owners by then.
+CUT = 0.5, 0.5 * LEASE  # Seconds for which a node is cut off, and keeps its lease.
 GIVE_UP, PATIENCE = 3.0, 25.0  # Seconds without a pong after which a client leaves; or a patient one.
 IN_VAIN = 35.0  # Seconds after which no client may wait for an answer, longer than any pause.
 RECOVERY = 8.0  # Seconds until nodes follow again after their broker came back.
@@ -287,6 +290,7 @@ class Observer(Writer):
     def __init__(self, chaos, name, node):
         super().__init__(chaos, name, LOBBY, [node], patient=True, writes=False, moves=False)
         self.absent_since = -math.inf
+        self.is_late = []  # (from, to): what happens is told later, because its node is cut off.
 
     def is_absent(self):
         """From now on it depends on when it is back whether the others are told."""
@@ -302,7 +306,8 @@ class Observer(Writer):
         self.absent_since = math.inf
 
     def opened(self, link):
-        link.stay = self.chaos.model.stay(f"{self} at {link.place}", self.name, self.room, link.heard)
+        owner = f"{self} at {link.place}"
+        link.stay = self.chaos.model.stay(owner, self.name, self.room, link.heard, self.is_late)
 
     def received(self, link, message):
         super().received(link, message)
@@ -325,7 +330,7 @@ class Claimant(Somebody):
     def __init__(self, chaos, name, number, places):
         self.number = number
         super().__init__(chaos, name, LOBBY, places)
-        self.until = None
+        self.until, self.quiet_until = None, 0.0
         self.patient = True
         chaos.after(1, self.write)
 
@@ -342,7 +347,7 @@ class Claimant(Somebody):
     def write(self):
         self.chaos.after(0.2, self.write)
         link, now = self.link, time.monotonic()
-        if link is None or not link.is_open or link.code:
+        if link is None or not link.is_open or link.code or now < self.quiet_until:
             return
         if self.until is None:
             if now > link.began + IN_VAIN:
@@ -360,6 +365,11 @@ class Claimant(Somebody):
     def stays_until(self, moment):
         if self.until:
             self.until = max(self.until, moment)
+
+    def only_listens_until(self, moment):
+        """Whoever writes to a node that cannot write is closed soon."""
+        self.stays_until(moment)
+        self.quiet_until = moment
 
     def received(self, link, message):
         match message["type"]:
@@ -485,7 +495,8 @@ class Chaos:
 
     def healthy(self):
         now = time.monotonic()
-        return [it for it in self.cluster.nodes if it.runs() and now > it.began + 2]
+        well = lambda it: it is None or (it.runs() and now > it.began + 2)
+        return [it for it in self.cluster.nodes if well(it) and well(it.relay)]
 
     def next_event(self, events):
         if self.is_over:
@@ -501,6 +512,7 @@ class Chaos:
         kinds = [self.kill_node, self.stop_node, self.pause_node]
         if self.cluster.brokers:
             kinds += [self.kill_broker, self.pause_broker]
+            kinds += [self.cut_off_for_long, self.cut_off_briefly, self.reset_connections]
         self.fate.shuffle(kinds)
         return kinds
 
@@ -552,11 +564,55 @@ class Chaos:
         for claimant in self.claimants():
             claimant.stays_until(time.monotonic() + PAUSE + 3)
         self.loses_owners(node, "SIGSTOP")
-        for person in self.people:
-            if isinstance(person, Observer) and node in person.places:
-                person.is_absent()
+        for observer in self.observers_at(node):
+            observer.is_absent()
         node.pause()
         self.after(PAUSE, lambda: (node.go_on(), self.tell(f"{node} goes on")))
+        return True
+
+    def cut_off_for_long(self):
+        """Its clients learn of nothing, and some of them wait. It must close them by itself."""
+        if (node := self.some_node()) is None:
+            return False
+        self.events[f"a node cut off from its broker for {PAUSE:.0f} s"] += 1
+        self.tell(f"{node} and the broker cannot reach each other for {PAUSE:.0f} s, longer than a lease")
+        self.loses_owners(node, "cut off")
+        for claimant in self.claimants():
+            if claimant.link and claimant.link.place is node:
+                claimant.only_listens_until(time.monotonic() + PAUSE + 3)
+        self.cut_off(node, PAUSE)
+        for observer in self.observers_at(node):
+            observer.is_absent()
+        return True
+
+    def cut_off_briefly(self):
+        if (node := self.some_node()) is None:
+            return False
+        seconds = self.fate.uniform(*CUT)
+        self.events["a node cut off from its broker for a moment"] += 1
+        self.tell(f"{node} and the broker cannot reach each other for {seconds:.1f} s")
+        self.cut_off(node, seconds)
+        return True
+
+    def cut_off(self, node, seconds):
+        now = time.monotonic()
+        for observer in self.observers_at(node):
+            observer.is_late.append((now, now + seconds + RECOVERY))
+        node.relay.pause()
+        self.after(seconds, lambda: (node.relay.go_on(), self.tell(f"{node} and the broker are together again")))
+
+    def observers_at(self, node):
+        return [it for it in self.people if isinstance(it, Observer) and node in it.places]
+
+    def reset_connections(self):
+        if (node := self.some_node()) is None:
+            return False
+        self.events["connections to the broker reset"] += 1
+        self.tell(f"the connections between {node} and the broker are reset")
+        for observer in self.observers_at(node):
+            now = time.monotonic()
+            observer.is_late.append((now, now + RECOVERY))
+        node.relay.reset()
         return True
 
     def outage(self, seconds):
@@ -769,7 +825,7 @@ def spread(seconds):
 def attempt(seed, seconds, brokers, lesson, program=None):
     """One run. Returns what was wrong."""
     print(f"\n{lesson}, 3 nodes, {brokers} brokers, {seconds} s, SEED={seed}", flush=True)
-    with Cluster(3, brokers, lesson=lesson, program=program) as cluster:
+    with Cluster(3, brokers, lesson=lesson, program=program, relays=lesson == LESSON) as cluster:
         chaos = Chaos(cluster, seed, seconds)
         chaos.all_of_it(with_events=lesson == LESSON)
         chaos.report()

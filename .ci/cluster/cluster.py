@@ -150,7 +150,9 @@ class Broker(Process):
         text += f'\nserver_name: "broker-{self.number}"\n'
         if len(self.cluster.brokers) > 1:
             routes = ", ".join(f'"nats://127.0.0.1:{it.between}"' for it in self.cluster.brokers)
-            text += f"cluster {{ name: chat, listen: 127.0.0.1:{self.between}, routes: [{routes}] }}\n"
+            # A node must not learn the address of another broker from this one, and pass its relay.
+            between = f"listen: 127.0.0.1:{self.between}, no_advertise: true"
+            text += f"cluster {{ name: chat, {between}, routes: [{routes}] }}\n"
         self.config.write_text(text)
 
     def command(self):
@@ -183,9 +185,11 @@ class Broker(Process):
 class Node(Process):
     """A program of the course, as one of several."""
 
-    def __init__(self, cluster, number, port):
+    def __init__(self, cluster, number, port, relays):
         super().__init__(cluster, f"node {number}", port)
         self.number, self.package = number, cluster.program
+        self.brokers = relays or [it.port for it in cluster.brokers]
+        self.relay = Relay(cluster, number, relays) if relays else None
 
     def start_process(self):
         self.start(self.printed, 8192, self.cluster.profile, self.settings())
@@ -195,7 +199,7 @@ class Node(Process):
         if self.cluster.lesson == ALONE:
             settings["DATABASE"] = str(self.cluster.folder / f"node-{self.number}.db")
         else:
-            urls = [f"nats://{USER}:{PASSWORD}@127.0.0.1:{it.port}" for it in self.cluster.brokers]
+            urls = [f"nats://{USER}:{PASSWORD}@127.0.0.1:{port}" for port in self.brokers]
             settings["NATS_URL"] = ",".join(urls)
             settings["NATS_REPLICAS"] = str(len(self.cluster.brokers))
         return {**settings, **self.cluster.env}
@@ -213,6 +217,24 @@ class Node(Process):
         if answer is None or answer[0] != 200:
             return None
         return {it["room"]: it["members"] for it in json.loads(answer[1])}
+
+
+class Relay(Process):
+    """What is between a node and its brokers. While it is paused, neither can reach the other."""
+
+    def __init__(self, cluster, number, ports):
+        super().__init__(cluster, f"the relay of node {number}", ports[0])
+        self.ways = [f"{port}:{it.port}" for port, it in zip(ports, cluster.brokers)]
+
+    def command(self):
+        return [sys.executable, HERE / "relay.py", *self.ways], {}
+
+    def is_ready(self):
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def reset(self):
+        self.signal(signal.SIGUSR1)
 
 
 class Balancer(Process):
@@ -250,6 +272,7 @@ class Cluster:
         sync="always",
         lesson=LESSON,
         program=None,
+        relays=False,
         **env,
     ):
         self.profile, self.sync, self.lesson, self.env = profile, sync, lesson, env
@@ -261,16 +284,21 @@ class Cluster:
         self.haproxy = tool("haproxy") if balancer else None
         TARGET.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="cluster-", dir=TARGET))
-        ports = free_ports(3 * brokers + nodes + 1)
+        relayed = brokers if relays else 0  # Ports of each node's relay.
+        ports = free_ports(3 * brokers + nodes * (1 + relayed) + 1)
         self.brokers = [
             Broker(self, number, ports.pop(), (ports.pop(), ports.pop()))
             for number in range(1, brokers + 1)
         ]
-        self.nodes = [Node(self, number, ports.pop()) for number in range(1, nodes + 1)]
+        self.nodes = [
+            Node(self, number, ports.pop(), [ports.pop() for _ in range(relayed)])
+            for number in range(1, nodes + 1)
+        ]
         self.balancer = Balancer(self, ports.pop()) if balancer else None
 
     def everything(self):
-        return [*self.brokers, *self.nodes, *([self.balancer] if self.balancer else [])]
+        relays = [it.relay for it in self.nodes if it.relay]
+        return [*self.brokers, *relays, *self.nodes, *([self.balancer] if self.balancer else [])]
 
     def __enter__(self):
         try:
@@ -280,6 +308,9 @@ class Cluster:
             for broker in self.brokers:
                 broker.wait_until(broker.is_ready, "is not ready")
             for node in self.nodes:
+                if node.relay:
+                    node.relay.launch()
+                    node.relay.wait_until(node.relay.is_ready, "does not listen")
                 node.launch()
             for node in self.nodes:
                 node.wait_until(node.is_ready, f"does not answer GET {self.health} with 200")

@@ -50,8 +50,9 @@ class Hold:
 class Stay:
     """One connection of somebody who looks at who joins and leaves a room."""
 
-    def __init__(self, owner, name, room, opened):
+    def __init__(self, owner, name, room, opened, is_late):
         self.owner, self.name, self.room, self.opened = owner, name, room, opened
+        self.is_late = is_late  # [(from, to)]: what it is told may have happened long before.
         self.events = []  # (when, "chat", number, name) or (when, "joined" or "left", None, name)
 
 
@@ -77,8 +78,8 @@ class Model:
         self.holds.append(Hold(owner, name, room, node))
         return self.holds[-1]
 
-    def stay(self, owner, name, room, opened):
-        self.stays.append(Stay(owner, name, room, opened))
+    def stay(self, owner, name, room, opened, is_late=()):
+        self.stays.append(Stay(owner, name, room, opened, is_late))
         return self.stays[-1]
 
     def wrong(self, kind, sentence, count=1):
@@ -253,7 +254,9 @@ class Model:
                         f"and not joined again",
                     )
                 continue
-            if (stay.room, name) in self.absences and not self.was_absent(stay.room, name, when):
+            is_late = any(begin < when < end for begin, end in stay.is_late)
+            resumes = (stay.room, name) in self.absences
+            if resumes and not is_late and not self.was_absent(stay.room, name, when):
                 self.wrong(
                     "announcements",
                     f"{stay.owner} was told that {name} has {kind} {stay.room}, but {name} has only "
