@@ -121,6 +121,21 @@ impl TestBroker {
         }
     }
 
+    /// Keeps a copy of its data, while it does not run.
+    pub fn copies_its_data(&self) {
+        copy(&self.folder, &self.copy());
+    }
+
+    /// Has the data of the copy again, as after a loss of power.
+    pub fn loses_what_came_later(&self) {
+        fs::remove_dir_all(&self.folder).expect("it has data");
+        copy(&self.copy(), &self.folder);
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.folder.with_extension("copy")
+    }
+
     /// Sends a signal, such as `-STOP`.
     pub fn signal(&self, signal: &str) {
         let id = self.process.as_ref().map_or(0, Child::id).to_string();
@@ -164,8 +179,15 @@ impl TestBroker {
 impl Drop for TestBroker {
     fn drop(&mut self) {
         self.dies();
-        let _ = fs::remove_dir_all(Path::new(&self.folder)); // Or there is none.
+        for folder in [&self.folder, &self.copy()] {
+            let _ = fs::remove_dir_all(folder); // Or there is none.
+        }
     }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(copied.is_ok_and(|status| status.success()), "there is space for it");
 }
 
 fn free_port() -> u16 {

@@ -399,6 +399,35 @@ async fn a_stream_that_was_deleted_is_another_log() -> Check {
     Ok(())
 }
 
+/// A broker that does not wait for its disk, and has lost its power, has less than it has
+/// acknowledged.
+#[tokio::test]
+async fn a_log_that_was_set_back_is_told_to_whoever_comes_back() -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let one = TestNode::start(Settings { lease: 2 * LEASE, ..broker.settings() });
+    one.is_ready().await?;
+    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+    says(&mut ana, "a-1", "kept").await?;
+    broker.dies();
+    broker.copies_its_data();
+    broker.starts();
+    one.is_ready().await?;
+    let seen = says(&mut ana, "a-2", "lost").await?;
+
+    broker.dies();
+    broker.loses_what_came_later();
+    broker.starts();
+    ana.is_closed_in_the_end(1013, NO_LEASE).await?;
+    one.is_ready().await?;
+
+    let path = resume("ana", seen, &log);
+    let (mut ana, _, last) = resumes(&one.server, "ana", &path).await?;
+    assert!(last < seen, "the page sees that its number means nothing any more");
+    ana.hears(json!({ "type": "gap", "next": 1 })).await?;
+    ana.hears(chat("ana", "kept")).await?;
+    says(&mut ana, "a-2", "lost").await.map(drop)
+}
+
 #[tokio::test]
 async fn nodes_that_create_the_stream_at_the_same_moment_have_the_same_one() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
