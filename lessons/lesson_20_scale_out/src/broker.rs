@@ -19,7 +19,7 @@ use lesson_18_delivery::{Seq, Unavailable};
 use tokio::{select, sync::watch, time::timeout};
 use tracing::{info, warn};
 
-use crate::settings::{BUCKET, Settings};
+use crate::storage::{BUCKET, Settings};
 
 /// How long the broker may take to answer. A cluster that has lost the leader of a stream
 /// needs up to ten seconds for a new one, and clients are told to try again meanwhile.

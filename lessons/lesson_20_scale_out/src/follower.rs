@@ -22,8 +22,10 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    nats_log::StoredChat, node::Node, rooms::Rooms, settings::CHATS_KEPT,
-    subject::Subject,
+    nats_log::StoredChat,
+    node::Node,
+    rooms::Rooms,
+    storage::{CHATS_KEPT, Subject},
 };
 
 /// How many messages may be on their way to us, and how many are applied at once.

@@ -6,8 +6,8 @@
 //!
 //! New in this lesson, in the order you will meet it:
 //!
-//! 1. one stream for all rooms, behind the trait of lesson 18 (`settings.rs`, `subject.rs`,
-//!    `broker.rs`, `nats_log.rs`, `follower.rs`);
+//! 1. one stream for all rooms, behind the trait of lesson 18 (`storage.rs`, `broker.rs`,
+//!    `nats_log.rs`, `follower.rs`);
 //! 2. a lease: for how long a node may act that has lost the others (`lease.rs`, `node.rs`);
 //! 3. names that are taken on all nodes or on none (`presence.rs`, `rooms.rs`).
 //!
@@ -24,8 +24,7 @@ mod nats_log;
 mod node;
 mod presence;
 mod rooms;
-mod settings;
-mod subject;
+mod storage;
 mod ws;
 
 use std::{io, net::SocketAddr, sync::Arc};
@@ -47,7 +46,7 @@ use crate::{
     broker::Connection,
     node::{CurrentNode, NO_LEASE},
     rooms::RoomSummary,
-    settings::Settings,
+    storage::Settings,
     ws::ws_handler,
 };
 

@@ -15,8 +15,7 @@ use crate::{
     broker::Broker,
     lease::Lease,
     rooms::RoomManager,
-    settings::CHATS_KEPT,
-    subject::{Subject, token},
+    storage::{CHATS_KEPT, Subject, token},
 };
 
 /// How many chats a page has at most.

@@ -19,7 +19,7 @@ use crate::{
     lease::Lease,
     nats_log::NatsLog,
     rooms::RoomManager,
-    subject::MEMBERS,
+    storage::MEMBERS,
 };
 
 /// How long to wait before this process tries again to become a node.

@@ -17,7 +17,7 @@ use crate::{
     broker::{AT_ONCE, NotPublished},
     node::Node,
     rooms::{Claim, Member},
-    subject::Subject,
+    storage::Subject,
 };
 
 /// How often a claim is tried when others claim the same name at the same moment.

@@ -20,7 +20,7 @@ use super::{
     people::{auth, seen_from},
     until,
 };
-use crate::{app, broker::Connection, node::CurrentNode, settings::Settings};
+use crate::{app, broker::Connection, node::CurrentNode, storage::Settings};
 
 /// How long a lease is in these tests. A test that is about its end waits for it.
 pub const LEASE: Duration = Duration::from_secs(4);

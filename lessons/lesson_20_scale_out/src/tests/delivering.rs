@@ -10,7 +10,7 @@ use super::{
     QUIET, broker::TestBroker, chat, chat_with_id, newcomer, people::path, resume,
     resumes, says,
 };
-use crate::subject::Subject;
+use crate::storage::Subject;
 
 /// The chats that come until nothing has come for a while: number, sender and content.
 async fn chats(client: &mut Client) -> Vec<(i64, String)> {

@@ -23,8 +23,7 @@ use super::{
 use crate::{
     lease::{LEASE_LOST, Lease},
     node::CurrentNode,
-    settings::Settings,
-    subject::{MEMBERS, Subject},
+    storage::{MEMBERS, Settings, Subject},
 };
 
 const NO_LOG: &str = "the log is not available";

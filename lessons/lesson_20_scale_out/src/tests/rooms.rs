@@ -7,7 +7,7 @@ use super::people::username;
 use crate::{
     follower::apply,
     rooms::{Member, Outgoing, RoomManager},
-    subject::Subject,
+    storage::Subject,
 };
 
 fn room() -> RoomName {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     single_app,
-    subject::{Subject, token},
+    storage::{Subject, token},
 };
 
 pub fn app() -> axum::Router {

@@ -1,6 +1,12 @@
-//! What the environment says: where the broker is, and how it keeps what we give it.
+//! Where the broker is, and what it keeps for us: one stream for all rooms, and a bucket for
+//! the leases.
 
-use std::{env, str::FromStr, time::Duration};
+use std::{
+    env,
+    fmt::{self, Write},
+    str::FromStr,
+    time::Duration,
+};
 
 use async_nats::{
     ConnectOptions, ServerAddr,
@@ -9,12 +15,15 @@ use async_nats::{
         stream::{self, DiscardPolicy, StorageType},
     },
 };
+use lesson_08_auth::{RoomName, Username};
 use percent_encoding::percent_decode_str;
-
-use crate::subject::SUBJECTS;
 
 const STREAM: &str = "CHAT";
 pub const BUCKET: &str = "nodes";
+
+/// What the stream keeps. A `*` stands for any token.
+pub const SUBJECTS: [&str; 2] = ["room.*.chat", MEMBERS];
+pub const MEMBERS: &str = "room.*.member.*";
 
 /// How many chats of a room are kept. Whoever comes back later than that gets a gap.
 pub const CHATS_KEPT: usize = 1_000;
@@ -130,4 +139,56 @@ fn number<T: FromStr>(name: &str, default: T) -> Result<T, String> {
         Ok(text) => text.parse().map_err(|_| format!("{name}={text} is no number.")),
         Err(_) => Ok(default),
     }
+}
+
+/// A message of the stream is about one subject, which consists of tokens with dots between
+/// them.
+pub enum Subject {
+    /// The chats of a room.
+    Chat(RoomName),
+    /// Whether somebody is in a room. The last message has the answer.
+    Member(RoomName, Username),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chat(room) => write!(f, "room.{}.chat", token(room.as_str())),
+            Self::Member(room, username) => {
+                let (room, username) = (token(room.as_str()), token(username.as_str()));
+                write!(f, "room.{room}.member.{username}")
+            }
+        }
+    }
+}
+
+impl Subject {
+    /// `None` for a subject that is not one of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split('.').collect::<Vec<_>>()[..] {
+            ["room", room, "chat"] => Some(Self::Chat(name(room)?)),
+            ["room", room, "member", username] => {
+                Some(Self::Member(name(room)?, name(username)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A name as one token: the letter x, and then its bytes in hex.
+///
+/// Why? People choose names. A room named `*` or `>` would be all rooms, and one named `a.b`
+/// two tokens.
+pub fn token(name: &str) -> String {
+    name.bytes().fold("x".into(), |mut token, byte| {
+        let _ = write!(token, "{byte:02x}"); // Writing to a String cannot fail.
+        token
+    })
+}
+
+fn name<T: TryFrom<String>>(token: &str) -> Option<T> {
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> =
+        token.strip_prefix('x')?.as_bytes().chunks(2).map(byte).collect();
+    T::try_from(String::from_utf8(bytes?).ok()?).ok()
 }
