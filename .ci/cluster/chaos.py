@@ -302,6 +302,7 @@ class Observer(Writer):
 
     def welcome(self, link, log, newest):
         super().welcome(link, log, newest)
+        link.stay.opened, link.stay.newest = link.heard, newest
         self.chaos.model.absences[self.room, self.name].append((self.absent_since, link.heard))
         self.absent_since = math.inf
 

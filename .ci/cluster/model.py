@@ -52,7 +52,8 @@ class Stay:
 
     def __init__(self, owner, name, room, opened, is_late):
         self.owner, self.name, self.room, self.opened = owner, name, room, opened
-        self.is_late = is_late  # [(from, to)]: what it is told may have happened long before.
+        self.is_late = is_late  # [(from, to)]: its node may have fallen behind, and pass over things.
+        self.newest = 0  # The last chat before it came. Up to there, all is from the log.
         self.events = []  # (when, "chat", number, name) or (when, "joined" or "left", None, name)
 
 
@@ -254,9 +255,8 @@ class Model:
                         f"and not joined again",
                     )
                 continue
-            is_late = any(begin < when < end for begin, end in stay.is_late)
-            resumes = (stay.room, name) in self.absences
-            if resumes and not is_late and not self.was_absent(stay.room, name, when):
+            resumes = (stay.room, name) in self.absences and not self.is_late(stay, when, when)
+            if resumes and not self.was_absent(stay.room, name, when):
                 self.wrong(
                     "announcements",
                     f"{stay.owner} was told that {name} has {kind} {stay.room}, but {name} has only "
@@ -306,9 +306,13 @@ class Model:
             if kind != "chat":
                 seen.append((kind, name))
                 continue
-            if last and last[0] >= stay.opened + SETTLED and not self.is_outage(last[0], when):
+            is_live = last and last[0] >= stay.opened + SETTLED and last[1] > stay.newest
+            if is_live and not self.is_outage(last[0], when) and not self.is_late(stay, last[0], when):
                 yield (last[1], number), seen
             last, seen = (when, number), []
+
+    def is_late(self, stay, begin, end):
+        return any(begin < there and here < end for here, there in stay.is_late)
 
     def is_outage(self, begin, end):
         return any(begin < there and here < end for here, there in self.outages)

@@ -131,8 +131,9 @@ class Story(unittest.TestCase):
         self.hold("node 2", 5)
         self.expect("granted twice", "older one to node 1 got chat 6")
 
-    def stay(self, name, *events, opened=0.0):
-        stay = self.model.stay(f"{name} in tea", name, "tea", opened)
+    def stay(self, name, *events, opened=0.0, is_late=(), newest=0):
+        stay = self.model.stay(f"{name} in tea", name, "tea", opened, is_late)
+        stay.newest = newest
         for when, (kind, what) in enumerate(events, start=2):
             if kind == "chat":
                 stay.events.append((when, kind, what, "finn"))
@@ -191,6 +192,21 @@ class Story(unittest.TestCase):
         self.model.outages.append((2.5, 3.5))
         self.stay("ines", ("chat", 1), ("joined", "gina"), ("chat", 4))
         self.stay("jona", ("chat", 1), ("chat", 4))
+        self.expect(None)
+
+    def test_whose_node_has_fallen_behind_is_told_late_or_not_at_all(self):
+        self.model.absences["tea", "lena"] += [(0.0, 0.1)]
+        self.chat("finn", "f-1", 1)
+        self.chat("finn", "f-2", 4)
+        self.stay("ines", ("chat", 1), ("joined", "gina"), ("chat", 4))
+        self.stay("jona", ("chat", 1), ("left", "lena"), ("chat", 4), is_late=[(2.5, 3.5)])
+        self.expect(None)
+
+    def test_chats_of_the_log_come_without_who_joined_in_between(self):
+        self.chat("finn", "f-1", 1)
+        self.chat("finn", "f-2", 4)
+        self.stay("ines", ("chat", 1), ("joined", "gina"), ("chat", 4))
+        self.stay("jona", ("chat", 1), ("chat", 4), newest=4)
         self.expect(None)
 
 
