@@ -242,8 +242,11 @@ class Model:
                 )
 
     def check_stay(self, stay):
-        state = {}
+        state, last = {}, stay.opened
         for when, kind, number, name in stay.events:
+            if self.is_late(stay, last, when):
+                state.clear()  # It may have missed who has joined or left meanwhile.
+            last = when
             if kind == "chat":
                 id = self.chats[stay.room].get(number, (None, None))[1]
                 if self.is_outage(when, when):

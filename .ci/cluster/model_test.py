@@ -202,6 +202,11 @@ class Story(unittest.TestCase):
         self.stay("jona", ("chat", 1), ("left", "lena"), ("chat", 4), is_late=[(2.5, 3.5)])
         self.expect(None)
 
+    def test_whose_node_has_fallen_behind_may_have_missed_who_has_come_back(self):
+        self.chat("finn", "f-1", 1)
+        self.stay("ines", ("left", "finn"), ("chat", 1), is_late=[(2.4, 2.6)])
+        self.expect(None)
+
     def test_chats_of_the_log_come_without_who_joined_in_between(self):
         self.chat("finn", "f-1", 1)
         self.chat("finn", "f-2", 4)
