@@ -13,7 +13,7 @@ const TIMEOUT = 10_000;
 
 /** What configures our programs. A reader sets none of it, so no test inherits it. */
 const SETTINGS =
-  /^((CHAT|MAX|NATS|SHUTDOWN)_.*|JWT_SECRET|DATABASE|ALLOWED_ORIGINS|SLOW_CLIENT)$/;
+  /^((CHAT|LOG|MAX|NATS|SHUTDOWN)_.*|JWT_SECRET|DATABASE|ALLOWED_ORIGINS|SLOW_CLIENT)$/;
 
 /**
  * Lets a server have the processor before the browsers, if we may. It needs little of it, and
@@ -50,7 +50,12 @@ export async function start(name, port = 0, env = {}) {
 
   const inherited = Object.entries(process.env).filter(([key]) => !SETTINGS.test(key));
   const child = spawn(program, {
-    env: { ...Object.fromEntries(inherited), ADDR: `127.0.0.1:${port}`, ...env },
+    env: {
+      ...Object.fromEntries(inherited),
+      ADDR: `127.0.0.1:${port}`,
+      METRICS_ADDR: "127.0.0.1:0",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   prioritize(child);

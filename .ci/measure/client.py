@@ -73,7 +73,7 @@ class Server:
     def __init__(self, package, files=4096, profile="debug", **env):
         self.package = package
         self.printed = tempfile.TemporaryFile()  # Not a pipe: nobody reads all of it.
-        self.start(self.printed, files, profile, {"ADDR": "127.0.0.1:0", **env})
+        self.start(self.printed, files, profile, {"ADDR": "127.0.0.1:0", "METRICS_ADDR": "127.0.0.1:0", **env})
         self.port = self.wait_for_port()
 
     def start(self, stdout, files=4096, profile="debug", env={}):

@@ -146,6 +146,14 @@ impl Program {
         self.process.try_wait()
     }
 
+    /// Kills it, and returns all that it has written to its standard output.
+    pub fn ends_at_once(mut self) -> io::Result<String> {
+        self.process.kill()?;
+        self.process.wait()?;
+        let rest = self.lines.iter();
+        Ok(self.log.iter().cloned().chain(rest).map(|line| line + "\n").collect())
+    }
+
     /// Waits for its end.
     pub fn ends(mut self) -> io::Result<ExitStatus> {
         let start = Instant::now();

@@ -1,0 +1,99 @@
+//! One client of the chat: what it sends, what is sent to it, and what is counted of it.
+
+use axum::{
+    extract::{Path, State, ws::Message},
+    response::Response,
+};
+use lesson_08_auth::{
+    Action, Disconnect, Member, OUTBOX_SIZE, RoomManager, RoomName, Session,
+    SessionUpgrade, handle_message,
+};
+use tokio::{select, time::Instant};
+use tracing::Instrument;
+
+use crate::{connection::Connection, labels::Kind, metrics::Metrics};
+
+/// The chat, for a path with the name of a `{room}`, and a state that holds an
+/// [`Auth`](lesson_08_auth::Auth), a [`RoomManager`] and [`Metrics`].
+pub async fn ws_handler(
+    upgrade: SessionUpgrade,
+    Path(room): Path<RoomName>,
+    State(rooms): State<RoomManager>,
+    State(metrics): State<Metrics>,
+) -> Response {
+    upgrade.on_upgrade(move |session| {
+        let connection = Connection::new(&metrics, &room, &session.username);
+        let span = connection.span.clone();
+        handle_socket(session, rooms, room, metrics, connection).instrument(span)
+    })
+}
+
+/// Handles one client, from the moment it connects to the moment it is gone.
+async fn handle_socket(
+    mut session: Session,
+    rooms: RoomManager,
+    room: RoomName,
+    metrics: Metrics,
+    mut connection: Connection,
+) {
+    let username = session.username.clone();
+    let disconnect = match rooms.join(room, username) {
+        Some(mut member) => {
+            metrics.joins.inc();
+            // The member leaves now, not later: the closing handshake can take a while.
+            run(&mut session, &mut member, &metrics).await
+        }
+        None => Disconnect::NAME_TAKEN,
+    };
+
+    connection.ended(&disconnect);
+    session.close(&disconnect).await;
+}
+
+/// Carries messages both ways, until one of the two ends the connection.
+async fn run(
+    session: &mut Session,
+    member: &mut Member,
+    metrics: &Metrics,
+) -> Disconnect {
+    let mut queued = Vec::new();
+
+    loop {
+        select! {
+            received = session.recv() => match received {
+                Ok(message) => act(member, metrics, message),
+                Err(disconnect) => return disconnect,
+            },
+            count = member.outbox.recv_many(&mut queued, OUTBOX_SIZE) => {
+                if count == 0 {
+                    return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
+                }
+                metrics.outbox.observe(count as f64 / OUTBOX_SIZE as f64);
+                let texts: Vec<_> = queued.drain(..).flat_map(|batch| batch.to_vec()).collect();
+                let (count, start) = (texts.len() as u64, Instant::now());
+                let sent = session.send_all(texts.into_iter().map(Message::Text)).await;
+                // Also if it has failed: the longest ones are those that were given up.
+                metrics.write.observe(start.elapsed().as_secs_f64());
+                if let Err(disconnect) = sent {
+                    return disconnect;
+                }
+                metrics.deliveries.inc_by(count);
+            }
+        }
+    }
+}
+
+/// Does what a message of this member asks for.
+fn act(member: &Member, metrics: &Metrics, message: Message) {
+    let start = Instant::now();
+    let action = handle_message(message, &member.room, &member.username);
+    metrics.messages.get_or_create(&Kind::from(&action).label()).inc();
+    match action {
+        Action::Reply(message) => member.send(&message),
+        Action::Broadcast(message) => {
+            member.broadcast(&message);
+            metrics.broadcast.observe(start.elapsed().as_secs_f64());
+        }
+        Action::Ignore => {}
+    }
+}
