@@ -27,7 +27,8 @@ let socket;
 let before; // The message before this one.
 
 signInAndChat(document.querySelector("#sign-in-here"), document.querySelector("#room"), {
-  onConnecting: open,
+  // Once the chat is there: then the cookie is valid, and the server answers.
+  onConnecting: (chat) => chat.addEventListener("open", open, { once: true }),
   onLeft: close,
 });
 
