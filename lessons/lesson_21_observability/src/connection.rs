@@ -38,12 +38,10 @@ pub async fn observe_handshake(
 }
 
 /// A connection that is open, for as long as this guard lives.
-///
-/// Dropping it ends the span, and counts the end: also after a panic.
 pub struct Connection {
     metrics: Metrics,
     start: Instant,
-    cause: Cause,
+    cause: Option<Cause>,
     /// What is logged within it says who that was, and in which room.
     pub span: Span,
 }
@@ -54,28 +52,35 @@ impl Connection {
         let span = info_span!(
             "connection", %room, %username, cause = Empty, code = Empty, seconds = Empty
         );
-        let (metrics, start) = (metrics.clone(), Instant::now());
-        Self { metrics, start, cause: Cause::Panic, span }
+        Self { metrics: metrics.clone(), start: Instant::now(), cause: None, span }
     }
 
-    /// Notes how it ended.
-    pub fn ended(&mut self, disconnect: &Disconnect) {
-        self.cause = disconnect.into();
-        match disconnect {
-            Disconnect::ByUs(code, _) | Disconnect::Violation(code, _) => {
-                self.span.record("code", code);
-            }
-            Disconnect::ByClient(Some(code)) => drop(self.span.record("code", code)),
-            Disconnect::ByClient(None) | Disconnect::Lost => {} // There was none.
+    /// Notes how it ends. The closing handshake may come after that, and take a while.
+    pub fn ends(&mut self, disconnect: &Disconnect) {
+        self.count(disconnect.into());
+        if let Disconnect::ByUs(code, _)
+        | Disconnect::Violation(code, _)
+        | Disconnect::ByClient(Some(code)) = disconnect
+        {
+            self.span.record("code", code);
         }
+    }
+
+    fn count(&mut self, cause: Cause) {
+        self.cause = Some(cause);
+        self.metrics.disconnects.get_or_create(&cause.label()).inc();
+        self.span.record("cause", cause.as_str());
     }
 }
 
+/// Why here, and not at the end of the handler? A handler that panics has no end, but what it
+/// owns is dropped.
 impl Drop for Connection {
     fn drop(&mut self) {
+        if self.cause.is_none() {
+            self.count(Cause::Panic);
+        }
         self.metrics.connections.dec();
-        self.metrics.disconnects.get_or_create(&self.cause.label()).inc();
-        self.span.record("cause", self.cause.as_str());
         self.span.record("seconds", self.start.elapsed().as_secs_f64());
         info!(parent: &self.span, "client disconnected");
     }

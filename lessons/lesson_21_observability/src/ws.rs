@@ -46,7 +46,7 @@ async fn handle_socket(
         None => Disconnect::NAME_TAKEN,
     };
 
-    connection.ended(&disconnect);
+    connection.ends(&disconnect);
     session.close(&disconnect).await;
 }
 

@@ -163,7 +163,7 @@ async fn ends_are_counted_by_their_cause() -> Check {
     ana.is_closed(4001, "token expired").await?;
     let (room, ana) = (RoomName::try_from("rust".to_owned()), username("ana"));
     let room = room.expect("a good name");
-    Connection::new(&metrics, &room, &ana).ended(&Disconnect::ByUs(1001, "going away"));
+    Connection::new(&metrics, &room, &ana).ends(&Disconnect::ByUs(1001, "going away"));
     drop(Connection::new(&metrics, &room, &ana)); // As after a panic.
 
     for (cause, expected) in [
@@ -262,7 +262,7 @@ async fn ten_thousand_rooms_make_no_new_series() -> Check {
     for number in 100..10_000 {
         let room = RoomName::try_from(format!("room-{number}")).expect("a good name");
         let mut connection = Connection::new(&metrics, &room, &username("ana"));
-        connection.ended(&Disconnect::ByClient(Some(number)));
+        connection.ends(&Disconnect::ByClient(Some(number)));
         members.push((rooms.join(room, username("ana")), connection));
     }
     assert_eq!(sample(&metrics, "chat_connections"), 9_900.0, "they are there");
