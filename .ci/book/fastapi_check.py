@@ -1,6 +1,7 @@
 """Runs the Python of the book, and looks whether it does what the book says."""
 
 import json
+import os
 import pathlib
 import socket
 import subprocess
@@ -247,6 +248,30 @@ def lesson_12():
         heard = [client.recv(timeout=5) for _ in range(33)]
         holds("what was missed is said", heard[0], "missed 68")
         holds("and the newest come", heard[1:], [f"{number}" for number in range(68, 100)])
+
+
+def lesson_21():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ["METRICS_PORT"] = f"{port}"
+    with Server("lesson_21") as server:
+        def metrics():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+                lines = answer.read().decode().splitlines()
+            return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+        ana = server.connect()
+        ana.send("hi")
+        holds("an echo", ana.recv(timeout=5), "hi")
+        holds("a message is counted", metrics()["chat_messages_total"], "1.0")
+        holds("and a connection", metrics()["chat_connections"], "1.0")
+        ana.close()
+        deadline = time.monotonic() + 5
+        while metrics()["chat_connections"] != "0.0" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        holds("until it has ended", metrics()["chat_connections"], "0.0")
+        holds("the lag is measured", float(metrics()["chat_loop_lag_seconds_count"]) > 0, True)
 
 
 def lesson_17():

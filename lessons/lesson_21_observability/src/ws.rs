@@ -69,15 +69,16 @@ async fn run(
                     return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
                 }
                 metrics.outbox.observe(count as f64 / OUTBOX_SIZE as f64);
-                let texts: Vec<_> = queued.drain(..).flat_map(|batch| batch.to_vec()).collect();
-                let (count, start) = (texts.len() as u64, Instant::now());
-                let sent = session.send_all(texts.into_iter().map(Message::Text)).await;
+                let (start, mut written) = (Instant::now(), 0);
+                let texts = queued.drain(..).flat_map(|batch| batch.to_vec());
+                let texts = texts.inspect(|_| written += 1);
+                let sent = session.send_all(texts.map(Message::Text)).await;
                 // Also if it has failed: the longest ones are those that were given up.
                 metrics.write.observe(start.elapsed().as_secs_f64());
                 if let Err(disconnect) = sent {
                     return disconnect;
                 }
-                metrics.deliveries.inc_by(count);
+                metrics.deliveries.inc_by(written);
             }
         }
     }
