@@ -39,7 +39,7 @@ pub struct Metrics {
     pub disconnects: Family<Label, Counter>,
     pub outbox: Histogram,
     pub broadcast: Histogram,
-    pub write: Histogram,
+    pub write_wait: Histogram,
     pub lag: Histogram,
     /// The lag in the last few seconds.
     pub recent_lag: Gauge<f64, AtomicU64>,
@@ -59,7 +59,7 @@ impl Metrics {
             disconnects: Family::default(),
             outbox: Histogram::new(FILLS),
             broadcast: Histogram::new(DURATIONS),
-            write: Histogram::new(DURATIONS),
+            write_wait: Histogram::new(DURATIONS),
             lag: Histogram::new(DURATIONS),
             recent_lag: Gauge::default(),
             registry: Arc::default(),
@@ -109,8 +109,8 @@ impl Metrics {
         };
         let help = "From a chat's arrival until it is in all outboxes";
         duration("broadcast", help, &self.broadcast);
-        let help = "From an outbox until the client's connection has taken it";
-        duration("write", help, &self.write);
+        let help = "How long a write waited until the client's connection took it";
+        duration("write_wait", help, &self.write_wait);
         let help = "How late a task woke up that slept for 100 milliseconds";
         duration("runtime_lag", help, &self.lag);
 

@@ -1,5 +1,7 @@
 //! One client of the chat: what it sends, what is sent to it, and what is counted of it.
 
+use std::{future::poll_fn, pin::pin, time::Duration};
+
 use axum::{
     extract::{Path, State, ws::Message},
     response::Response,
@@ -69,12 +71,12 @@ async fn run(
                     return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
                 }
                 metrics.outbox.observe(count as f64 / OUTBOX_SIZE as f64);
-                let (start, mut written) = (Instant::now(), 0);
+                let mut written = 0;
                 let texts = queued.drain(..).flat_map(|batch| batch.to_vec());
-                let texts = texts.inspect(|_| written += 1);
-                let sent = session.send_all(texts.map(Message::Text)).await;
+                let texts = texts.map(Message::Text).inspect(|_| written += 1);
+                let (sent, waited) = wait_of(session.send_all(texts)).await;
                 // Also if it has failed: the longest ones are those that were given up.
-                metrics.write.observe(start.elapsed().as_secs_f64());
+                metrics.write_wait.observe(waited.as_secs_f64());
                 if let Err(disconnect) = sent {
                     return disconnect;
                 }
@@ -82,6 +84,22 @@ async fn run(
             }
         }
     }
+}
+
+/// Also measures how long the future had to wait. If it is ready at once, as nearly all writes
+/// are, nobody looks at the clock: that would take as long as the rest.
+async fn wait_of<T>(future: impl Future<Output = T>) -> (T, Duration) {
+    let mut future = pin!(future);
+    let mut start = None;
+    let output = poll_fn(|context| {
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() {
+            start.get_or_insert_with(Instant::now);
+        }
+        polled
+    });
+    let output = output.await;
+    (output, start.map_or(Duration::ZERO, |start| start.elapsed()))
 }
 
 /// Does what a message of this member asks for.
