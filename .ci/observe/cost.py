@@ -1,9 +1,10 @@
 """One who writes and 19 who read, in one room: with lesson 08, with lesson 21, and with lesson 21
 while its metrics are asked for each second. The three take turns, because other programs on this
-machine come and go. The figures are medians, and so are the ratios, each of two turns side by side.
+machine come and go, and every other time in the opposite order. All figures are medians.
 
-How many deliveries there are in a second depends on this program, too, which shares the machine.
-What a delivery costs the server, in microseconds of the processor, hardly does.
+How many deliveries there are in a second depends on this program, which is slower than the server.
+What a delivery costs the server, in microseconds of the processor, does not. The server has one
+thread, because with several the size of what is written in one go differs from turn to turn.
 """
 
 import socket
@@ -19,7 +20,7 @@ from client import Server, build, free_port  # noqa: E402
 from delivery_client import PEOPLE, SECRET, chat_path, fan_out  # noqa: E402
 
 WITHOUT, WITH = "lesson_08_auth", "lesson_21_observability"
-TURNS = 11
+TURNS = 20
 LIMIT = 0.05
 
 
@@ -27,9 +28,10 @@ def main():
     check = "--check" in sys.argv
     if "--no-build" not in sys.argv:
         build(WITHOUT, WITH, profile="release")
-    delivery_client.SECONDS = 2
+    delivery_client.SECONDS = 1
     metrics_port = free_port()
     settings = {"profile": "release", "JWT_SECRET": SECRET, "RUST_LOG": "info"}
+    settings["TOKIO_WORKER_THREADS"] = "1"
     with Server(WITHOUT, **settings) as without, Server(
         WITH, METRICS_ADDR=f"127.0.0.1:{metrics_port}", **settings
     ) as observed:
@@ -40,24 +42,22 @@ def main():
         }
         turns = {name: [] for name in ways}
         for number in range(TURNS):
-            for name, way in ways.items():
+            for name, way in list(ways.items())[:: -1 if number % 2 else 1]:
                 turns[name].append(way())
 
-    base = turns["lesson 08"]
-    worst = 0
     print(f"{len(PEOPLE)} members in one room, {TURNS} turns of {delivery_client.SECONDS} s each, medians:")
-    for name, figures in turns.items():
-        rate = statistics.median(rate for rate, _ in figures)
-        cost = statistics.median(cost for _, cost in figures)
-        more = statistics.median(cost / other for (_, cost), (_, other) in zip(figures, base)) - 1
-        less = 1 - statistics.median(rate / other for (rate, _), (other, _) in zip(figures, base))
+    medians = {name: [statistics.median(it) for it in zip(*figures)] for name, figures in turns.items()}
+    base_rate, base_cost = medians["lesson 08"]
+    worst = 0
+    for name, (rate, cost) in medians.items():
+        more = cost / base_cost - 1
         print(
-            f"{name:31} {rate:9,.0f} deliveries/s ({-less:+.1%})"
+            f"{name:31} {rate:9,.0f} deliveries/s ({rate / base_rate - 1:+.1%}),"
             f" {1e6 * cost:6.3f} microseconds of the processor for each ({more:+.1%})"
         )
-        worst = max(worst, less)
+        worst = max(worst, more)
     if check and worst > LIMIT:
-        sys.exit(f"Watching costs {worst:.1%} of the deliveries, but at most {LIMIT:.0%} were wanted.")
+        sys.exit(f"Watching costs {worst:.1%} of the processor, but at most {LIMIT:.0%} were wanted.")
 
 
 def turn(server, audience):

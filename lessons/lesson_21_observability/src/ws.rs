@@ -76,7 +76,9 @@ async fn run(
                 let texts = texts.map(Message::Text).inspect(|_| written += 1);
                 let (sent, waited) = wait_of(session.send_all(texts)).await;
                 // Also if it has failed: the longest ones are those that were given up.
-                metrics.write_wait.observe(waited.as_secs_f64());
+                if let Some(waited) = waited {
+                    metrics.write_wait.observe(waited.as_secs_f64());
+                }
                 if let Err(disconnect) = sent {
                     return disconnect;
                 }
@@ -86,9 +88,9 @@ async fn run(
     }
 }
 
-/// Also measures how long the future had to wait. If it is ready at once, as nearly all writes
-/// are, nobody looks at the clock: that would take as long as the rest.
-async fn wait_of<T>(future: impl Future<Output = T>) -> (T, Duration) {
+/// Also measures how long the future had to wait. `None` if it was ready at once, as nearly all
+/// writes are: to look at the clock for them would cost more than all the rest.
+async fn wait_of<T>(future: impl Future<Output = T>) -> (T, Option<Duration>) {
     let mut future = pin!(future);
     let mut start = None;
     let output = poll_fn(|context| {
@@ -99,14 +101,14 @@ async fn wait_of<T>(future: impl Future<Output = T>) -> (T, Duration) {
         polled
     });
     let output = output.await;
-    (output, start.map_or(Duration::ZERO, |start| start.elapsed()))
+    (output, start.map(|start| start.elapsed()))
 }
 
 /// Does what a message of this member asks for.
 fn act(member: &Member, metrics: &Metrics, message: Message) {
     let start = Instant::now();
     let action = handle_message(message, &member.room, &member.username);
-    metrics.messages.get_or_create(&Kind::from(&action).label()).inc();
+    metrics.received(Kind::from(&action));
     match action {
         Action::Reply(message) => member.send(&message),
         Action::Broadcast(message) => {

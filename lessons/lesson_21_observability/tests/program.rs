@@ -5,11 +5,12 @@ use std::{
     io::{self, Write},
     net::TcpStream,
     process::Command,
+    time::Instant,
 };
 
 use probe::{
     conformance::masked,
-    program::{Program, read_until},
+    program::{LIMIT, Program, read_until},
 };
 use serde_json::Value;
 
@@ -159,9 +160,14 @@ fn the_metrics_have_an_address_of_their_own() -> io::Result<()> {
     let token = running.sign_in("ana", PASSWORD)?;
     let _ana = running.upgrade(&format!("/ws/chat/rust?token={token}"))?;
 
-    let text = get_metrics(&mut running)?;
+    let joined = "\nchat_joins_total 1\n";
+    let start = Instant::now(); // She joins a moment after the handshake.
+    let mut text = get_metrics(&mut running)?;
+    while !text.contains(joined) && start.elapsed() < LIMIT {
+        text = get_metrics(&mut running)?;
+    }
 
-    assert!(text.contains("\nchat_joins_total 1\n"), "{text}");
+    assert!(text.contains(joined), "Ana has joined, so it should be there: {text}");
     let public = running.get("/metrics")?;
     assert!(public.starts_with("HTTP/1.1 404 "), "not where everybody is: {public}");
     Ok(())
