@@ -35,6 +35,7 @@ const EVERY = [
   "lesson_17_tasks",
   "lesson_18_delivery",
   "lesson_20_scale_out",
+  "lesson_22_edge",
   "exercises",
   "solutions",
 ];

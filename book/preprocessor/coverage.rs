@@ -39,6 +39,7 @@ pub const BUDGETS: &[Budget] = &[
     Budget::production("18", "08", 600),
     Budget { number: "19", base: None, lines: 400, files: 10, uses_library: false },
     Budget::production("20", "18", 600),
+    Budget::production("22", "08", 400),
 ];
 
 /// How large the step to a lesson may be.
