@@ -20,7 +20,7 @@ mod service;
 mod throttle;
 mod tls;
 
-use std::{env, future, io};
+use std::{future, io};
 
 use axum::{
     Router,
@@ -34,7 +34,6 @@ use tokio::select;
 use crate::{
     accept::{HttpLimits, serve},
     forwarded::{TrustedProxies, forwarded, secure_cookies},
-    tls::Certificate,
 };
 
 /// What all requests share. It is only a handle: clone it freely.
@@ -56,26 +55,14 @@ async fn main() -> io::Result<()> {
     let proxies =
         TrustedProxies::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
     let limits = HttpLimits::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
-    let app = app(auth, proxies);
-
-    let encrypted = match env::var("TLS_ADDR") {
-        Ok(address) => {
-            let certificate =
-                Certificate::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
-            let listener = tls::listen(&address)
-                .await
-                .unwrap_or_else(|sentence| pages::quit(sentence));
-            service::reload_on_hangup(certificate.clone());
-            Some((listener, certificate.acceptor()))
-        }
-        Err(_) => None,
-    };
+    let tls = tls::from_env().await.unwrap_or_else(|sentence| pages::quit(sentence));
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
+    let app = app(auth, proxies);
     let plain = serve(listener, None, app.clone(), limits.clone());
     let encrypted = async {
-        match encrypted {
+        match tls {
             Some((listener, tls)) => serve(listener, Some(tls), app, limits).await,
             None => future::pending().await,
         }

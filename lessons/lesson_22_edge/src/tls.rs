@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
 use rcgen::{CertifiedKey as Generated, generate_simple_self_signed};
 use tokio::net::TcpListener;
 use tokio_rustls::{
@@ -22,22 +22,29 @@ use tokio_rustls::{
 };
 use tracing::{info, warn};
 
+use crate::service::reload_on_hangup;
+
 /// The names for which we make a certificate if there is none.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Opens the port for TLS. The error is a sentence for the person who started the program.
-pub async fn listen(
-    address: &str,
-) -> Result<impl axum::serve::Listener<Addr = SocketAddr>, String> {
-    let listener = TcpListener::bind(address).await.map_err(|error| {
+/// If `TLS_ADDR` is set: a listener at this address, and what makes TLS of its connections.
+///
+/// The error is a sentence for the person who started the program.
+pub async fn from_env()
+-> Result<Option<(impl Listener<Addr = SocketAddr>, TlsAcceptor)>, String> {
+    let Ok(address) = env::var("TLS_ADDR") else { return Ok(None) };
+    let certificate = Certificate::from_env()?;
+    let listener = TcpListener::bind(&address).await.map_err(|error| {
         format!("TLS_ADDR is {address:?}, and cannot be had: {error}.")
     })?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    info!("TLS on port {}: open https://localhost:{0}", address.port());
+    let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+    info!("TLS on port {port}: open https://localhost:{port}");
 
-    Ok(listener.tap_io(|connection| {
+    reload_on_hangup(certificate.clone());
+    let listener = listener.tap_io(|connection| {
         let _ = connection.set_nodelay(true); // Without it the connection is slower.
-    }))
+    });
+    Ok(Some((listener, certificate.acceptor())))
 }
 
 /// Our certificate with its key. It can be replaced while the server runs.
