@@ -58,6 +58,16 @@ def expect(holds, sentence):
     return holds
 
 
+def guarded(check, *arguments, failed="failed"):
+    """What a check finds out. If it cannot, that is wrong, too, and the others go on."""
+    try:
+        return check(*arguments)
+    except (OSError, RuntimeError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        names = ", ".join(str(it) for it in arguments if isinstance(it, (Way, Proxy)))
+        expect(False, f"{check.__name__} ({names}) could not be tried: {error!r}")
+        return failed
+
+
 def free_ports(count):
     found = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [server.getsockname()[1] for server in found]
@@ -93,7 +103,7 @@ class Proxy:
     """A proxy with the lesson's configuration, in front of a server."""
 
     def __init__(self, kind, files, upstream, changes={}):
-        self.kind, self.name = kind, kind
+        self.kind = kind
         self.port, self.tls, self.admin = free_ports(3)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=files.folder))
         self.folder.chmod(0o755)
@@ -120,6 +130,9 @@ class Proxy:
         self.process = self.run(command)
         STARTED.append(self)
         self.wait()
+
+    def __str__(self):
+        return self.kind
 
     def run(self, command):
         env = {**os.environ, "HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder)}
@@ -215,6 +228,13 @@ class Way:
         if status != 200:
             raise RuntimeError(f"{self}: {name} cannot sign in: {status} {body}")
         return json.loads(body)["token"]
+
+    def connect(self, room, token):
+        """A connection after the handshake."""
+        connection, status = self.upgrade(room, token)
+        if not connection:
+            raise RuntimeError(f"the handshake got {status}")
+        return connection
 
     def upgrade(self, room, token, **headers):
         """A connection after the handshake, and the status. None if there is no 101."""
@@ -324,28 +344,35 @@ def counts_guesses(way, number):
 
 def tls_client(way, files):
     """The client of lesson 19, over wss."""
-    said = subprocess.run(
-        [TARGET / "edge" / "client", "cem", "terminal", "--url", f"https://{way.host}"],
-        input="hello over TLS\n",
-        env={**os.environ, "CHAT_PASSWORD": PASSWORDS["cem"], "SSL_CERT_FILE": str(files.cert)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    is_fine = said.returncode == 0 and "cem: hello over TLS" in said.stdout
+    observer, status = way.upgrade("terminal", way.token("ben"))
+    if not expect(status == 101, f"{way}: nobody can watch the client: {status}"):
+        return
+    said = lesson_19(way, "hello over TLS\n", SSL_CERT_FILE=str(files.cert))
+    frames, heard = Frames(observer), b""
+    while heard is not None and b"hello over TLS" not in heard:
+        try:
+            heard = frames.until(TEXT, GENEROUS)
+        except TimeoutError:
+            heard = None
+    observer.close()
+    is_fine = said.returncode == 0 and heard is not None
     expect(is_fine, f"{way}: the client of lesson 19 has no wss: {said.stdout}{said.stderr}")
-    env = {**os.environ, "CHAT_PASSWORD": PASSWORDS["cem"]}
-    env.pop("SSL_CERT_FILE", None)
-    stranger = subprocess.run(
-        [TARGET / "edge" / "client", "cem", "terminal", "--url", f"https://{way.host}"],
-        input="",
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    stranger = lesson_19(way, "")
     refused = stranger.returncode != 0 and "invalid peer certificate" in stranger.stderr
     expect(refused, f"{way}: a certificate that nobody knows is accepted: {stranger.stdout}")
+
+
+def lesson_19(way, text, **env):
+    """The client of lesson 19, for Cem, who writes this text and leaves."""
+    inherited = {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"}
+    return subprocess.run(
+        [TARGET / "edge" / "client", "cem", "terminal", "--url", f"https://{way.host}"],
+        input=text,
+        env={**inherited, "CHAT_PASSWORD": PASSWORDS["cem"], **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def http2(proxy, files, token):
@@ -370,7 +397,7 @@ def http2(proxy, files, token):
 
 def idle(way, kind, token):
     """How long a silent WebSocket lives, and one with a heartbeat."""
-    silent, _ = way.upgrade(f"idle-{kind}", token)
+    silent = way.connect(f"idle-{kind}", token)
     lives, seconds = is_open(silent, LATER)
     wanted = not CUTS_IDLE[kind]
     expect(
@@ -383,7 +410,7 @@ def idle(way, kind, token):
 
 
 def heartbeat(way, kind, token):
-    beating, _ = way.upgrade(f"heartbeat-{kind}", token)
+    beating = way.connect(f"heartbeat-{kind}", token)
     end = time.monotonic() + LATER
     while time.monotonic() < end:
         beating.sendall(frame(PING))
@@ -398,7 +425,7 @@ def heartbeat(way, kind, token):
 
 def reload(proxy, way, token):
     """Whether an open WebSocket outlives a reload, and new ones are served after it."""
-    old, _ = way.upgrade(f"reload-{proxy.kind}", token)
+    old = way.connect(f"reload-{proxy.kind}", token)
     frames = Frames(old)
     proxy.reload()
     time.sleep(2)
@@ -509,9 +536,9 @@ def descriptors(way, count=100):
     return status != 200, waited
 
 
-def fragments(server, way, token, seconds=2.0):
+def fragments(server, way, seconds=2.0):
     """Empty fragments as fast as they go. How much of a processor the server needs for them."""
-    connection, _ = way.upgrade("fragments", token)
+    connection = way.connect("fragments", way.token())
     many = frame(TEXT, last=False) + frame(CONTINUATION, last=False) * 10_000
     more = frame(CONTINUATION, last=False) * 10_000
     before, start = server.cpu(), time.monotonic()
@@ -557,13 +584,13 @@ def attacks(files, pool):
         ("a megabyte of headers", long_head, plain),
     ]
     tried = {
-        (what, who): pool.submit(attack, way)
+        (what, who): pool.submit(guarded, attack, way, failed=(None, 0.0))
         for what, attack, ways in rows
         for who, way in ways.items()
     }
     tried = {key: future.result() for key, future in tried.items()}
     for who, way in tight.items():
-        tried["no file left", who] = descriptors(way)
+        tried["no file left", who] = guarded(descriptors, way, failed=(None, 0.0))
 
     columns = ["08", "22", *KINDS]
     report.row(("attack", 24), *((who, 16) for who in columns))
@@ -574,6 +601,9 @@ def attacks(files, pool):
                 cells.append(("", 16))
                 continue
             succeeds, seconds = tried[what, who]
+            if succeeds is None:
+                cells.append(("failed", 16))
+                continue
             if what == "a megabyte of headers":
                 cells.append((f"status {seconds:.0f}" if seconds else "cut", 16))
             elif what == "no file left":
@@ -590,12 +620,9 @@ def attacks(files, pool):
             )
         report.row((what, 24), *cells)
 
-    tokens = {who: plain[who].token() for who in ("08", "22", "nginx")}
-    used = {
-        "08": fragments(naive, plain["08"], tokens["08"]),
-        "22": fragments(cured, plain["22"], tokens["22"]),
-        "nginx": fragments(behind, plain["nginx"], tokens["nginx"]),
-    }
+    used = {}
+    for who, server in ("08", naive), ("22", cured), ("nginx", behind):
+        used[who] = guarded(fragments, server, plain[who], failed=0.0)
     shown = [(f"{used[who]:.0%} of a CPU" if who in used else "", 16) for who in columns]
     report.row(("empty fragments", 24), *shown)
     expect(
@@ -642,18 +669,18 @@ def through(files, pool):
     silence, beats = {}, {}
     for proxy in quick:
         way = Way(proxy.kind, proxy.port)
-        silence[proxy.kind] = pool.submit(idle, way, proxy.kind, token)
-        beats[proxy.kind] = pool.submit(heartbeat, way, proxy.kind, token)
-    jobs = [pool.submit(talks, way, n) for n, way in enumerate(ways, 1)]
-    jobs += [pool.submit(counts_guesses, way, n) for n, way in enumerate(ways, 1)]
-    jobs += [pool.submit(tls_client, ways[1], files)]
+        silence[proxy.kind] = pool.submit(guarded, idle, way, proxy.kind, token)
+        beats[proxy.kind] = pool.submit(guarded, heartbeat, way, proxy.kind, token)
+    jobs = [pool.submit(guarded, talks, way, n) for n, way in enumerate(ways, 1)]
+    jobs += [pool.submit(guarded, counts_guesses, way, n) for n, way in enumerate(ways, 1)]
+    jobs += [pool.submit(guarded, tls_client, ways[1], files)]
     mine = Way("22", server.port, source="127.0.5.1").token("ana")
     for job in jobs:
         job.result()
     # One after the other: a reload cuts what others would look at.
-    over = {proxy.kind: http2(proxy, files, mine) for proxy in slow}
+    over = {proxy.kind: guarded(http2, proxy, files, mine) for proxy in slow}
     reloads = {
-        proxy.kind: reload(proxy, Way(proxy.kind, proxy.port), mine) for proxy in slow
+        proxy.kind: guarded(reload, proxy, Way(proxy.kind, proxy.port), mine) for proxy in slow
     }
     report.row(("proxy", 10), (f"silence ({IDLE} s)", 18), ("heartbeat", 12), ("reload", 10), ("RFC 8441", 14))
     for kind in KINDS:
@@ -674,7 +701,7 @@ def shipped_time_outs(files, pool):
     for kind in KINDS:
         for server in quiet, beating:
             proxy = Proxy(kind, files, server.port)
-            jobs.append((kind, server, pool.submit(silence, Way(kind, proxy.port))))
+            jobs.append((kind, server, pool.submit(guarded, silence, Way(kind, proxy.port), failed=(None, 0.0))))
     for kind, server, job in jobs:
         lives, seconds = job.result()
         wanted = server is beating or not CUTS_IDLE[kind]
@@ -685,7 +712,7 @@ def shipped_time_outs(files, pool):
 
 def silence(way, seconds=100):
     """A WebSocket whose client only answers pings."""
-    connection, _ = way.upgrade(f"quiet-{way.name}", way.token())
+    connection = way.connect(f"quiet-{way.name}", way.token())
     start = time.monotonic()
     frames = Frames(connection)
     while (left := seconds - (time.monotonic() - start)) > 0:
@@ -730,7 +757,7 @@ def main():
     start = time.monotonic()
     pool = ThreadPoolExecutor(64)
     try:
-        both = [pool.submit(through, files, pool), pool.submit(attacks, files, pool)]
+        both = [pool.submit(guarded, part, files, pool) for part in (through, attacks)]
         for one in both:
             one.result()
         if "--nightly" in sys.argv:

@@ -59,8 +59,8 @@ impl TrustedProxies {
     fn client(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
         // Some proxies add to the last line, others add a line.
         let lines = headers.get_all(FOR).iter().rev();
-        let entries =
-            lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+        let texts = lines.map(|line| line.to_str().unwrap_or_default());
+        let entries = texts.flat_map(|text| text.rsplit(','));
 
         let mut client = proxy;
         for entry in entries {
