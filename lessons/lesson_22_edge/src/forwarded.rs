@@ -90,8 +90,10 @@ pub async fn forwarded(
         // The last one is from the proxy that is next to us.
         let last = |name| request.headers().get_all(name).iter().next_back().cloned();
         let (proto, host) = (last(PROTO), last(FORWARDED_HOST));
-        if proto.is_some_and(|proto| proto == "https") {
-            request.extensions_mut().insert(Scheme::HTTPS);
+        if let Some(proto) = proto {
+            let is_https = proto == "https";
+            let scheme = if is_https { Scheme::HTTPS } else { Scheme::HTTP };
+            request.extensions_mut().insert(scheme);
         }
         if let Some(host) = host {
             request.headers_mut().insert(HOST, host);

@@ -127,6 +127,21 @@ async fn of_several_schemes_and_hosts_the_last_one_counts() -> Check {
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_scheme_is_that_of_the_client_and_not_that_of_the_proxy() -> Check {
+    let encrypted = what_is_seen(PROXY).layer(axum::Extension(Scheme::HTTPS));
+    let server = serve(seen_from(PROXY, encrypted));
+    for (proto, seen) in [("http", "http"), ("https", "https")] {
+        let request = Request::get("/").header("x-forwarded-proto", proto);
+        let answer =
+            server.request(request.body(String::new()).expect("a request")).await?;
+
+        let expected = format!("10.0.0.1 {seen}://127.0.0.1:8000/");
+        assert_eq!(answer.body, expected, "Ana speaks {proto}, and our proxy TLS");
+    }
+    Ok(())
+}
+
 fn app(from: [u8; 4]) -> Router {
     seen_from(from, crate::app(auth(), proxies()))
 }
