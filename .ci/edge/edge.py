@@ -4,7 +4,8 @@ believed, and which attacks end where. Needs Linux, nginx, Caddy, HAProxy, opens
 
     .ci/edge/edge.py              everything but the following
     .ci/edge/edge.py --nightly    also the idle time-outs as they are shipped, with the heartbeat
-                                  of lesson 09, and the cases of Autobahn through each proxy
+                                  of lesson 09, Python's websockets over wss, and the cases of
+                                  Autobahn through each proxy
 
 The configurations are those of the lesson, with other ports, and with shorter time-outs, so that
 nobody waits for a minute. Each attack is tried on lesson 08, which has no cure, on lesson 22,
@@ -749,6 +750,25 @@ def silence(way, seconds=100):
     return True, seconds
 
 
+def interop(files):
+    """Python's websockets over wss, directly and through each proxy."""
+    server = tls_server(files)
+    ways = [Way("direct", server.tls, files.trust())]
+    for kind in KINDS:
+        ways.append(Way(kind, Proxy(kind, files, server.port).tls, files.trust()))
+    for way in ways:
+        url = f"wss://{way.host}/ws/chat/interop?token={way.token()}"
+        said = subprocess.run(
+            [HERE.parent / "interop/python", HERE / "interop.py", url, files.cert],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        is_fine = said.returncode == 0
+        print(f"websockets over wss, {way}: {'all is well' if is_fine else 'fails'}", flush=True)
+        expect(is_fine, f"websockets over wss, {way}: {said.stderr[-500:]}")
+
+
 def autobahn(files):
     """The cases of Autobahn through each proxy."""
     loader = importlib.machinery.SourceFileLoader("autobahn", str(HERE.parent / "interop/autobahn"))
@@ -783,6 +803,7 @@ def main():
         for one in both:
             one.result()
         if "--nightly" in sys.argv:
+            interop(files)
             shipped_time_outs(files, pool)
             autobahn(files)
         print(f"{time.monotonic() - start:.0f} s")
