@@ -321,6 +321,7 @@ def talks(way, number):
         (f"{other}://{way.host}", {}, "a page of the other scheme"),
         ("http://evil.example", {}, "a page of a stranger"),
         ("http://evil.example", forged, "a page of a stranger, with forged headers"),
+        ("https://evil.example", forged, "a page of a stranger over TLS, with forged headers"),
         (f"{other}://{way.host}", forged, "a page of the other scheme, with forged headers"),
     ]:
         connection, status = way.upgrade(room, token, Origin=origin, **headers)
@@ -685,7 +686,10 @@ def through(files, pool):
     quick = [Proxy(kind, files, cut.port, {" 60s": f" {IDLE}s"}) for kind in KINDS]
     proxies += quick
     slow = proxies[: len(KINDS)]
-    ways = [Way("direct", server.port), Way("direct", server.tls, files.trust())]
+    # Not from the address of the proxies, which is believed.
+    stranger = "127.0.7.1"
+    ways = [Way("direct", server.port, source=stranger)]
+    ways.append(Way("direct", server.tls, files.trust(), stranger))
     for proxy in slow:
         ways.append(Way(proxy.kind, proxy.port))
         ways.append(Way(proxy.kind, proxy.tls, files.trust()))
