@@ -58,7 +58,7 @@ describe("the frame around a page", LIMITS, () => {
       await page.waitForURL(expected);
     };
 
-    await sees(page, "#bar", "1 of 21", "this is the first of the lessons");
+    await sees(page, "#bar", "1 of 22", "this is the first of the lessons");
     const current = links.locator('[aria-current="page"]');
     assert.equal(await current.textContent(), "Page", "we are on the lesson's page");
     await follow("Lab", `${url}/lab.html`);

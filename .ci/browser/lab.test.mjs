@@ -36,6 +36,7 @@ const EVERY = [
   "lesson_18_delivery",
   "lesson_20_scale_out",
   "lesson_21_observability",
+  "lesson_22_edge",
   "exercises",
   "solutions",
 ];

@@ -13,7 +13,7 @@ const TIMEOUT = 10_000;
 
 /** What configures our programs. A reader sets none of it, so no test inherits it. */
 const SETTINGS =
-  /^((CHAT|LOG|MAX|NATS|SHUTDOWN)_.*|JWT_SECRET|DATABASE|ALLOWED_ORIGINS|SLOW_CLIENT)$/;
+  /^((CHAT|LOG|MAX|NATS|SHUTDOWN|TLS)_.*|TRUSTED_PROXIES|(HEADER|REQUEST)_TIMEOUT|BYTES_PER_SECOND|JWT_SECRET|DATABASE|ALLOWED_ORIGINS|SLOW_CLIENT)$/;
 
 /**
  * Lets a server have the processor before the browsers, if we may. It needs little of it, and

@@ -40,6 +40,7 @@ pub const BUDGETS: &[Budget] = &[
     Budget { number: "19", base: None, lines: 400, files: 10, uses_library: false },
     Budget::production("20", "18", 600),
     Budget::production("21", "08", 400),
+    Budget::production("22", "08", 400),
 ];
 
 /// How large the step to a lesson may be.

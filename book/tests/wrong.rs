@@ -52,7 +52,7 @@ use std::{
 
 use book::{ROOT, read};
 use governor::{Quota, clock::FakeRelativeClock};
-use probe::{Check, Hint, ONE_MINUTE, serve};
+use probe::{Check, HANDSHAKE, Hint, ONE_MINUTE, serve};
 use serde_json::Value;
 use tokio::time::{Instant, advance};
 
@@ -323,6 +323,23 @@ async fn two_servers_of_lesson_08_are_two_chats() -> Check {
     said.push_str("So Ana is in the room twice, and her name was not taken.\n");
 
     compare("20_two_servers", &said)
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_request_has_all_the_time_it_wants() -> Check {
+    let server = serve(two_servers::server());
+    let line = format!("GET {} HTTP/1.1\r\n", two_servers::path("ana"));
+    let mut eve = server.opens_a_connection(&line).await?;
+    let mut said = "Eve sends the first line of a request, and no more.\n".to_owned();
+
+    let early = eve.hears_out(60 * ONE_MINUTE).await;
+    eve.writes(HANDSHAKE).await?;
+    let answer = eve.hears_out(ONE_MINUTE).await;
+
+    assert_eq!(early, "", "nobody has disconnected her");
+    let status = answer.lines().next().unwrap_or("nothing");
+    said.push_str(&format!("An hour later she sends the rest, and gets: {status}\n"));
+    compare("22_half_a_request", &said)
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ fn every_page_leads_on_to_the_course_the_lab_and_the_chapter() {
             (r##"<a class="skip" href="#main">"##, true),
             (r#"<main id="main">"#, true),
             (r#"<a href="/">WebSockets in Rust</a>"#, true),
-            ("7 of 21", true),
+            ("7 of 22", true),
             (r#"<a href="/lesson_07.html""#, true),
             (r#"src="/bar.js""#, true),
             // A release build has no lab, and may be far from the book.

@@ -9,7 +9,7 @@ use axum::{
         StatusCode,
         header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL},
         request::Parts,
-        uri::Authority,
+        uri::{Authority, Scheme},
     },
 };
 use axum_extra::{
@@ -83,8 +83,11 @@ where
         let Some(origin) = header(ORIGIN) else {
             return Ok(Self); // Not a browser, so there is no cookie to abuse.
         };
-        // Behind a proxy that speaks HTTPS, list the proxy's origin: we cannot see it.
-        let is_own = header(HOST).is_some_and(|host| origin == format!("http://{host}"));
+        // A request does not say whether it came over HTTPS. A program that knows (with TLS
+        // of its own, or from its proxy) puts the scheme here. Others list the origin.
+        let scheme = parts.extensions.get().unwrap_or(&Scheme::HTTP);
+        let own = |host| format!("{scheme}://{host}");
+        let is_own = header(HOST).is_some_and(|host| origin == own(host));
 
         if is_own || Auth::from_ref(state).origins.contains(origin) {
             Ok(Self)

@@ -9,6 +9,7 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{Error, client::IntoClientRequest, protocol::WebSocketConfig},
 };
+use ureq::Agent;
 
 /// How long a request, or a handshake, may take.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -87,12 +88,27 @@ impl Server {
     }
 }
 
+/// A client for HTTP. Over TLS it trusts whom this system trusts, as the socket does.
+pub fn agent() -> Agent {
+    let config = Agent::config_builder().timeout_global(Some(TIMEOUT));
+    #[cfg(feature = "tls")]
+    let config = config.tls_config({
+        use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+        let found = rustls_native_certs::load_native_certs().certs;
+        let roots: Vec<_> =
+            found.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+        TlsConfig::builder().root_certs(RootCerts::Specific(roots.into())).build()
+    });
+    config.build().new_agent()
+}
+
 /// Exchanges a name and a password for a token. It blocks its thread.
 fn sign_in(url: String, body: String) -> Result<String, Disconnect> {
     let lost = |error: ureq::Error| Disconnect(LOST, error.to_string());
-    let request = ureq::post(url).content_type("application/json").config();
-    let request = request.timeout_global(Some(TIMEOUT)).http_status_as_error(false);
-    let mut response = request.build().send(body).map_err(lost)?;
+    let request = agent().post(url).content_type("application/json").config();
+    let request = request.http_status_as_error(false).build();
+    let mut response = request.send(body).map_err(lost)?;
     let text = response.body_mut().read_to_string().map_err(lost)?;
 
     let answer: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -24,7 +24,7 @@ use std::{env, process::exit};
 
 use crate::{
     client::Client,
-    connect::{Server, TIMEOUT},
+    connect::{Server, agent},
     screen::{Screen, printable},
     session::Session,
 };
@@ -47,9 +47,7 @@ async fn run() -> Result<(), String> {
         _ => return Err("Usage: lesson_19_client NAME ROOM [--url URL]".into()),
     };
     // Who signs people in has this path, and says 405 to a GET.
-    let request =
-        ureq::get(format!("{url}/login")).config().timeout_global(Some(TIMEOUT));
-    let password = match request.build().call() {
+    let password = match agent().get(format!("{url}/login")).call() {
         Err(ureq::Error::StatusCode(404)) => None,
         Ok(_) | Err(ureq::Error::StatusCode(_)) => {
             let ask = |_| rpassword::prompt_password("Password (or set CHAT_PASSWORD): ");

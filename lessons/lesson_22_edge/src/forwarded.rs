@@ -1,0 +1,121 @@
+//! What a reverse proxy says about its client: `X-Forwarded-For`, `-Proto` and `-Host`.
+//!
+//! Anybody can send these headers. So they count only in requests that come from the address
+//! of a proxy of ours, and in all others they are removed.
+
+use std::{
+    env,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    http::{
+        HeaderMap, HeaderValue,
+        header::{HOST, SET_COOKIE},
+        uri::Scheme,
+    },
+    middleware::Next,
+    response::Response,
+};
+
+const FOR: &str = "x-forwarded-for";
+const PROTO: &str = "x-forwarded-proto";
+const FORWARDED_HOST: &str = "x-forwarded-host";
+
+/// The addresses of our proxies. All clones share one list.
+#[derive(Clone, Default)]
+pub struct TrustedProxies(Arc<[IpAddr]>);
+
+impl TrustedProxies {
+    /// Reads `TRUSTED_PROXIES`: addresses with commas between them. By default there are none.
+    ///
+    /// The error is a sentence for the person who started the program.
+    pub fn from_env() -> Result<Self, String> {
+        Self::parse(&env::var("TRUSTED_PROXIES").unwrap_or_default())
+    }
+
+    pub fn parse(list: &str) -> Result<Self, String> {
+        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let addresses = entries.map(|entry| {
+            let address = entry.parse::<IpAddr>().map(|address| address.to_canonical());
+            address.map_err(|_| {
+                format!("TRUSTED_PROXIES has {entry:?}, but should have IP addresses.")
+            })
+        });
+        Ok(Self(addresses.collect::<Result<_, _>>()?))
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+
+    /// Who has sent this request to the first of our proxies.
+    ///
+    /// Each proxy adds, at the right, the address from which it has the request. So we read
+    /// from the right, and stop at the first address that is no proxy of ours: whatever
+    /// stands left of it, that client may have written itself.
+    fn client(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
+        // Some proxies add to the last line, others add a line.
+        let lines = headers.get_all(FOR).iter().rev();
+        let texts = lines.map(|line| line.to_str().unwrap_or_default());
+        let entries = texts.flat_map(|text| text.rsplit(','));
+
+        let mut client = proxy;
+        for entry in entries {
+            let Ok(address) = entry.trim().parse() else { break };
+            client = address;
+            if !self.contains(client) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+/// Lets the application see the request as the client has sent it to our proxy: with the
+/// client's address, and with the scheme and the host that the client knows.
+pub async fn forwarded(
+    State(proxies): State<TrustedProxies>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if proxies.contains(peer.ip()) {
+        let client = proxies.client(peer.ip(), request.headers());
+        let client = SocketAddr::new(client, 0); // Nobody tells us its port.
+        request.extensions_mut().insert(ConnectInfo(client));
+
+        // The last one is from the proxy that is next to us.
+        let last = |name| request.headers().get_all(name).iter().next_back().cloned();
+        let (proto, host) = (last(PROTO), last(FORWARDED_HOST));
+        if let Some(proto) = proto {
+            let is_https = proto == "https";
+            let scheme = if is_https { Scheme::HTTPS } else { Scheme::HTTP };
+            request.extensions_mut().insert(scheme);
+        }
+        if let Some(host) = host {
+            request.headers_mut().insert(HOST, host);
+        }
+    }
+    for name in [FOR, PROTO, FORWARDED_HOST, "forwarded", "x-real-ip"] {
+        request.headers_mut().remove(name);
+    }
+    next.run(request).await
+}
+
+/// Over HTTPS, cookies are for HTTPS only: the browser never sends them in the clear.
+pub async fn secure_cookies(request: Request, next: Next) -> Response {
+    let is_https = request.extensions().get() == Some(&Scheme::HTTPS);
+    let mut response = next.run(request).await;
+
+    for (name, value) in response.headers_mut() {
+        let secure = [value.as_bytes(), b"; Secure"].concat();
+        if is_https && name == SET_COOKIE {
+            *value =
+                HeaderValue::try_from(secure).expect("a header with a few letters more");
+        }
+    }
+    response
+}
