@@ -38,6 +38,7 @@ mod resuming_client;
 pub mod rooms;
 mod rules;
 mod server;
+pub mod several_nodes;
 pub mod sign_in;
 mod steps;
 pub mod transcript;

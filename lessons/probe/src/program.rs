@@ -70,6 +70,11 @@ impl Program {
         }
     }
 
+    /// Where it listens, as in `127.0.0.1:8000`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A connection on which nothing has been sent.
     pub fn connect(&self) -> io::Result<TcpStream> {
         let connection = TcpStream::connect(&self.address)?;

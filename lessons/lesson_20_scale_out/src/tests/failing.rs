@@ -9,16 +9,20 @@ use async_nats::jetstream::{
 use futures_util::StreamExt;
 use lesson_08_auth::RoomName;
 use lesson_18_delivery::{AppendError, Draft, Log};
-use probe::{Check, conformance::masked};
+use probe::{
+    Check,
+    conformance::masked,
+    json::{joined, left},
+    resuming::chat_with_id,
+    several_nodes::{LEASE, LIMIT, LONG_LEASE, QUIET, TestBroker, says, until, winners},
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    LIMIT, QUIET,
-    broker::{LEASE, TestBroker, TestNode},
-    chat, chat_with_id, joined, joining, left, newcomer,
+    NODES,
+    broker::{Kept, start},
     people::{path, username},
-    resume, resumes, says, until,
 };
 use crate::{
     lease::{LEASE_LOST, Lease},
@@ -37,167 +41,7 @@ fn content(message: &str) -> Option<String> {
 
 /// A lease that outlives what the test does to the broker.
 fn long_lease(broker: &TestBroker) -> Settings {
-    Settings { lease: Duration::from_secs(15), ..broker.settings() }
-}
-
-#[tokio::test]
-async fn while_the_broker_is_gone_nothing_is_acknowledged_and_then_all_goes_on() -> Check
-{
-    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) =
-        (TestNode::start(long_lease(&broker)), TestNode::start(long_lease(&broker)));
-    one.is_ready().await?;
-    two.is_ready().await?;
-    let (mut ana, log) = newcomer(&one.server, "ana").await?;
-    let (mut ben, _) = newcomer(&two.server, "ben").await?;
-    ana.hears(joined("ben")).await?;
-    let seen = says(&mut ana, "a-1", "before").await?;
-    ben.hears(chat("ana", "before")).await?;
-    ben.hears_nothing_for(QUIET).await?;
-
-    broker.signal("-STOP");
-    ana.says(chat_with_id("a-2", "after")).await?;
-    sleep(Duration::from_millis(100)).await;
-    broker.dies();
-    let start = Instant::now();
-    ana.is_closed_in_the_end(1013, NO_LOG).await?;
-    let waited = start.elapsed();
-    assert!(waited < Duration::from_secs(1), "the connection is lost, so: {waited:?}");
-    let sentence = "the broker cannot be reached";
-    until("Both nodes say that they are not ready", || async {
-        one.readiness().await == Err(sentence.into())
-            && two.readiness().await == Err(sentence.into())
-    })
-    .await?;
-    ben.hears_nothing_for(QUIET).await?;
-
-    broker.starts();
-    one.is_ready().await?;
-    two.is_ready().await?;
-    let (mut ana, ..) = resumes(&two.server, "ana", &resume("ana", seen, &log)).await?;
-    says(&mut ana, "a-2", "after").await?;
-    let ben_hears = ben.hears_out(QUIET).await;
-    let chats = ben_hears.iter().filter(|text| text.contains("after")).count();
-    assert_eq!(chats, 1, "Ben has stayed connected, and receives it once: {ben_hears:?}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn what_is_said_on_other_nodes_while_the_broker_restarts_comes_once() -> Check {
-    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) =
-        (TestNode::start(long_lease(&broker)), TestNode::start(long_lease(&broker)));
-    one.is_ready().await?;
-    two.is_ready().await?;
-    let (mut ben, _) = newcomer(&one.server, "ben").await?;
-
-    let mut count = 0;
-    for _ in 0..3 {
-        let path = format!("{}&resume=0", path("rust", "ana"));
-        let (mut ana, ..) = resumes(&two.server, "ana", &path).await?;
-        for _ in 0..50 {
-            ana.says(chat_with_id(&format!("a-{count}"), &format!("hello {count}")))
-                .await?;
-            count += 1;
-        }
-        let last = format!(r#"{{"type":"ack","id":"a-{}""#, count - 1);
-        while !ana.hears_any().await?.starts_with(&last) {}
-        broker.dies();
-        broker.starts();
-        one.is_ready().await?;
-        two.is_ready().await?;
-    }
-
-    let came = ben.hears_out(Duration::from_secs(1)).await;
-    let contents: Vec<_> = came.iter().filter_map(|text| content(text)).collect();
-    let expected: Vec<String> = (0..count).map(|i| format!("hello {i}")).collect();
-    assert_eq!(contents, expected, "each once, and in order");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_broker_that_restarts_has_not_forgotten_whose_name_it_is() -> Check {
-    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) =
-        (TestNode::start(long_lease(&broker)), TestNode::start(long_lease(&broker)));
-    one.is_ready().await?;
-    two.is_ready().await?;
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
-    ana.hears_nothing_for(QUIET).await?;
-
-    one.pauses_for(Duration::from_secs(4)); // So it does not renew its lease.
-    sleep(Duration::from_millis(100)).await;
-    broker.dies();
-    broker.starts();
-    two.is_ready().await?;
-    let mut other = two.server.connect("Another Ana", &path("rust", "ana")).await?;
-
-    other.is_closed(4009, "this name is taken").await?;
-    one.is_ready().await?;
-    ana.hears_nothing_for(QUIET).await
-}
-
-#[tokio::test]
-async fn without_the_broker_the_lease_ends_and_all_clients_are_closed() -> Check {
-    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
-    let one = broker.node().await?;
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
-    ana.hears_nothing_for(QUIET).await?;
-
-    broker.dies();
-    ana.is_closed(1013, NO_LEASE).await?;
-    let mut ben = one.server.connect("Ben", &path("rust", "ben")).await?;
-    ben.is_closed(1013, NO_LEASE).await?;
-
-    broker.starts();
-    one.lists("[]").await?;
-    let mut ana = one.server.connect("Ana", &path("rust", "ana")).await?;
-    ana.hears_nothing_for(QUIET).await
-}
-
-/// The broker does not answer, but its connections are open.
-#[tokio::test]
-async fn a_broker_that_is_silent_is_one_that_is_gone() -> Check {
-    let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = broker.node().await?;
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
-    ana.hears_nothing_for(QUIET).await?;
-
-    broker.signal("-STOP");
-    let closed = ana.is_closed(1013, NO_LEASE).await;
-    broker.signal("-CONT");
-    closed?;
-    one.is_ready().await
-}
-
-/// A process that was stopped for longer than its lease still has its connections. When it
-/// goes on, it must deliver nothing, and accept nothing.
-#[tokio::test]
-async fn a_node_that_was_paused_for_longer_than_its_lease_closes_its_clients() -> Check {
-    let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (broker.node().await?, broker.node().await?);
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
-    let (mut cem, _) = newcomer(&one.server, "cem").await?;
-    let (mut ben, _) = newcomer(&two.server, "ben").await?;
-    ana.hears(joined("cem")).await?;
-    ana.hears(joined("ben")).await?;
-    cem.hears(joined("ben")).await?;
-
-    one.pauses_for(2 * LEASE);
-    sleep(Duration::from_millis(100)).await;
-    ana.says(chat_with_id("a-1", "too late")).await?;
-    let mut others = ben.hears_out(LEASE + Duration::from_millis(500)).await;
-    others.sort();
-    assert_eq!(others.len(), 2, "both have left, as the others see it: {others:?}");
-    says(&mut ben, "b-1", "hello").await?;
-    let mut again = two.server.connect("Ana", &path("rust", "ana")).await?;
-    ben.hears(joined("ana")).await?;
-
-    ana.is_closed(1013, NO_LEASE).await?;
-    cem.is_closed(1013, NO_LEASE).await?;
-    again.hears_nothing_for(QUIET).await?;
-    ben.hears_nothing_for(QUIET).await?;
-    one.is_ready().await
+    Settings { lease: LONG_LEASE, ..broker.settings() }
 }
 
 #[tokio::test]
@@ -230,9 +74,9 @@ async fn a_node_without_a_lease_claims_nothing_and_appends_nothing() -> Check {
 #[tokio::test]
 async fn a_claim_without_an_answer_is_swept_away() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = TestNode::start(long_lease(&broker));
+    let one = start(long_lease(&broker));
     one.is_ready().await?;
-    let (mut ben, _) = newcomer(&one.server, "ben").await?;
+    let (mut ben, _) = NODES.newcomer(&one.server, "ben").await?;
     let connection = broker.connection().await?;
     let stream = connection.open().await.expect("it answers");
     let nobody = "ana".to_owned().try_into().expect("a good name");
@@ -255,9 +99,9 @@ async fn a_claim_without_an_answer_is_swept_away() -> Check {
 async fn a_full_stream_refuses_and_nobody_loses_a_chat_for_it() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
     let settings = Settings { max_bytes: 64 * 1024, ..long_lease(&broker) };
-    let one = TestNode::start(settings);
+    let one = start(settings);
     one.is_ready().await?;
-    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+    let (mut ana, log) = NODES.newcomer(&one.server, "ana").await?;
 
     let mut count = 0;
     while count < 100
@@ -280,9 +124,9 @@ async fn a_full_stream_refuses_and_nobody_loses_a_chat_for_it() -> Check {
 #[tokio::test]
 async fn what_follows_a_chat_that_was_refused_is_not_accepted() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = TestNode::start(Settings { max_bytes: 4_000, ..long_lease(&broker) });
+    let one = start(Settings { max_bytes: 4_000, ..long_lease(&broker) });
     one.is_ready().await?;
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
     ana.hears_nothing_for(QUIET).await?;
     let long = masked(0x81, chat_with_id("a-1", &"字".repeat(2_000)).as_bytes());
     let short = masked(0x81, chat_with_id("a-2", "hello").as_bytes());
@@ -300,9 +144,9 @@ async fn what_follows_a_chat_that_was_refused_is_not_accepted() -> Check {
 #[tokio::test]
 async fn a_consumer_that_was_deleted_is_replaced() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = broker.node().await?;
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
-    let (_ben, _) = newcomer(&one.server, "ben").await?;
+    let one = NODES.node(&broker).await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+    let (_ben, _) = NODES.newcomer(&one.server, "ben").await?;
     ana.hears(joined("ben")).await?;
     let stream = broker.connection().await?.open().await.expect("it answers").stream;
 
@@ -325,9 +169,9 @@ async fn a_consumer_that_was_deleted_is_replaced() -> Check {
 #[tokio::test]
 async fn a_message_that_goes_astray_is_noticed() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = TestNode::start(long_lease(&broker));
+    let one = start(long_lease(&broker));
     one.is_ready().await?;
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
     let stream = broker.connection().await?.open().await.expect("it answers").stream;
     let name = stream.consumer_names().next().await;
     let name = name.expect("the node has one").expect("it answers");
@@ -373,8 +217,8 @@ async fn a_lease_counts_from_before_it_was_renewed() -> Check {
 #[tokio::test]
 async fn a_stream_that_was_deleted_is_another_log() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = broker.node().await?;
-    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+    let one = NODES.node(&broker).await?;
+    let (mut ana, log) = NODES.newcomer(&one.server, "ana").await?;
     let connection = broker.connection().await?;
     let old = connection.open().await.expect("it answers");
 
@@ -393,41 +237,10 @@ async fn a_stream_that_was_deleted_is_another_log() -> Check {
 
     ana.is_closed_in_the_end(1013, NO_LEASE).await?;
     one.is_ready().await?;
-    let (_, other, _) = resumes(&one.server, "ana", &resume("ana", 1, &log)).await?;
+    let (_, other, _) =
+        NODES.resumes(&one.server, "ana", &NODES.resume("ana", 1, &log)).await?;
     assert_ne!(other, log, "its numbers mean something else");
     Ok(())
-}
-
-/// A broker that does not wait for its disk, and has lost its power, has less than it has
-/// acknowledged.
-#[tokio::test]
-async fn a_log_that_was_set_back_is_told_to_whoever_comes_back() -> Check {
-    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
-    let one = TestNode::start(Settings { lease: 2 * LEASE, ..broker.settings() });
-    one.is_ready().await?;
-    let (mut ana, log) = newcomer(&one.server, "ana").await?;
-    says(&mut ana, "a-1", "kept").await?;
-    broker.dies();
-    broker.copies_its_data();
-    broker.starts();
-    one.is_ready().await?;
-    let mut seen = 0;
-    for i in 2..20 {
-        seen = says(&mut ana, &format!("a-{i}"), "lost").await?;
-    }
-
-    broker.dies();
-    broker.loses_what_came_later();
-    broker.starts();
-    ana.is_closed_in_the_end(1013, NO_LEASE).await?;
-    one.is_ready().await?;
-
-    let path = resume("ana", seen, &log);
-    let (mut ana, _, last) = resumes(&one.server, "ana", &path).await?;
-    assert!(last < seen, "the page sees that its number means nothing any more");
-    ana.hears(json!({ "type": "gap", "next": 1 })).await?;
-    ana.hears(chat("ana", "kept")).await?;
-    says(&mut ana, "a-2", "lost").await.map(drop)
 }
 
 #[tokio::test]
@@ -455,7 +268,7 @@ async fn a_broker_may_ask_for_a_password() -> Check {
     let node = |user: &str| {
         let url = format!("nats://{user}127.0.0.1:{}", broker.port());
         let servers = vec![url.parse().expect("a good URL")];
-        TestNode::start(Settings { servers, ..broker.settings() })
+        start(Settings { servers, ..broker.settings() })
     };
     let (nobody, wrong, right) =
         (node(""), node("chat:password@"), node("chat:p%40ss%2Fword@"));
@@ -475,20 +288,20 @@ async fn a_broker_may_ask_for_a_password() -> Check {
 async fn a_cluster_of_three_brokers_goes_on_when_it_loses_one() -> Check {
     let Some(mut brokers) = TestBroker::cluster() else { return Ok(()) };
     let settings = Settings {
-        servers: brokers.iter().map(TestBroker::server).collect(),
+        servers: brokers.iter().map(Kept::server).collect(),
         replicas: 3,
         ..long_lease(&brokers[0])
     };
-    let (one, two) = (TestNode::start(settings.clone()), TestNode::start(settings));
+    let (one, two) = (start(settings.clone()), start(settings));
     one.is_ready().await?;
     two.is_ready().await?;
     for race in 0..20 {
         let path = path(&format!("room-{race}"), "ana");
-        let winners = joining::winners(&one.server, &two.server, &path).await?;
+        let winners = winners(&one.server, &two.server, &path).await?;
         assert_eq!(winners, 1, "a name is given once: {path}");
     }
-    let (mut ben, _) = newcomer(&two.server, "ben").await?;
-    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+    let (mut ben, _) = NODES.newcomer(&two.server, "ben").await?;
+    let (mut ana, log) = NODES.newcomer(&one.server, "ana").await?;
     let mut seen = says(&mut ana, "0", "hello 0").await?;
 
     for (i, broker) in brokers.iter_mut().enumerate() {
@@ -502,8 +315,8 @@ async fn a_cluster_of_three_brokers_goes_on_when_it_loses_one() -> Check {
             }
             assert!(start.elapsed() < LIMIT, "a new leader should be chosen by now");
             sleep(Duration::from_millis(200)).await;
-            let path = resume("ana", seen, &log);
-            if let Ok((again, ..)) = resumes(&one.server, "ana", &path).await {
+            let path = NODES.resume("ana", seen, &log);
+            if let Ok((again, ..)) = NODES.resumes(&one.server, "ana", &path).await {
                 ana = again;
             }
         }

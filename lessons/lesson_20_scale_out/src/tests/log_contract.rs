@@ -6,10 +6,10 @@ use lesson_08_auth::{Content, RoomName};
 use lesson_18_delivery::{
     self as delivery, AppendError, Draft, Log, MessageId, Seq, SqliteLog,
 };
-use probe::Check;
+use probe::{Check, several_nodes::TestBroker};
 use tokio::join;
 
-use super::{broker::TestBroker, people::username};
+use super::{broker::Kept, people::username};
 use crate::{lease::Lease, nats_log::NatsLog, rooms::RoomManager};
 
 fn room(name: &str) -> RoomName {

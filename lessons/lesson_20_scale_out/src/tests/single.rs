@@ -1,10 +1,15 @@
 //! Without a broker: one node, with the log of lesson 18. And the names of subjects.
 
 use lesson_18_delivery::{RoomManager, SqliteLog};
-use probe::{Check, ONE_MINUTE, serve};
+use probe::{
+    Check, ONE_MINUTE,
+    resuming::{ack, chat_with_id},
+    serve,
+    several_nodes::chat,
+};
 
 use super::{
-    ack, chat, chat_with_id, newcomer,
+    NODES,
     people::{auth, path, seen_from, username},
 };
 use crate::{
@@ -21,14 +26,14 @@ pub fn app() -> axum::Router {
 #[tokio::test(start_paused = true)]
 async fn a_process_that_is_alone_serves_the_chat_of_lesson_18() -> Check {
     let server = serve(app());
-    let (mut ana, _) = newcomer(&server, "ana").await?;
+    let (mut ana, _) = NODES.newcomer(&server, "ana").await?;
     let mut ben = server.connect("Ben", &path("rust", "ben")).await?;
     ana.hears_any().await?;
 
     ana.says(chat_with_id("a-1", "hello")).await?;
 
     ana.hears(chat("ana", "hello")).await?;
-    ana.hears(ack("a-1")).await?;
+    ana.hears(ack("a-1", 1)).await?;
     ben.hears(chat("ana", "hello")).await?;
     assert_eq!(server.get("/ready").await?.body, "ready", "it depends on nobody");
     let rooms = server.get("/rooms").await?.body;

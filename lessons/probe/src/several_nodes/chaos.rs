@@ -1,7 +1,7 @@
 //! Nodes and the broker are stopped and killed at random, while people write. At the end, what
 //! was acknowledged is compared with what everybody has received.
 //!
-//! `SEED=17 CHAOS_SECONDS=40 cargo test -p lesson_20_scale_out chaos` runs another one.
+//! `SEED=17 CHAOS_SECONDS=40 cargo test chaos` runs another one.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,7 +11,6 @@ use std::{
 };
 
 use fastrand::Rng;
-use probe::{Check, Client, Hint};
 use serde_json::Value;
 use tokio::{
     spawn,
@@ -19,23 +18,20 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    broker::{TestBroker, TestNode},
-    chat_with_id,
-    people::path,
-    until,
-};
+use super::{Nodes, TestBroker, TestNode, until};
+use crate::{Check, Client, Hint, resuming::chat_with_id};
 
 const NAMES: [&str; 5] = ["ana", "ben", "cem", "dan", "emil"];
 
 /// After so long without an answer, a client connects again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-type Nodes = Arc<RwLock<Vec<Arc<TestNode>>>>;
+type Running = Arc<RwLock<Vec<Arc<TestNode>>>>;
 
 /// Somebody who writes, and connects again whenever the connection is lost.
 struct Person {
     name: &'static str,
+    path: fn(room: &str, name: &str) -> String,
     random: Rng,
     sent: usize,
     pending: VecDeque<usize>,
@@ -49,10 +45,11 @@ struct Person {
 }
 
 impl Person {
-    fn new(name: &'static str, random: Rng) -> Self {
+    fn new(it: Nodes, name: &'static str, random: Rng) -> Self {
         let (pending, acks, view) = Default::default();
         Self {
             name,
+            path: it.path,
             random,
             sent: 0,
             pending,
@@ -68,7 +65,7 @@ impl Person {
     /// still have to say.
     async fn run(
         mut self,
-        nodes: Nodes,
+        nodes: Running,
         mut is_over: watch::Receiver<bool>,
     ) -> Result<Self, Hint> {
         loop {
@@ -88,7 +85,8 @@ impl Person {
 
     async fn connect(&mut self, node: &TestNode) -> Result<Client, Hint> {
         let log = self.log.as_ref().map(|log| format!("&log={log}")).unwrap_or_default();
-        let path = format!("{}&resume={}{log}", path("rust", self.name), self.seen);
+        let path =
+            format!("{}&resume={}{log}", (self.path)("rust", self.name), self.seen);
         let mut client = node.server.connect(self.name, &path).await?;
         let text = client.hears_any().await?;
         let welcome: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -173,7 +171,12 @@ impl Person {
 }
 
 /// Does something bad, and undoes it.
-async fn harm(random: &mut Rng, broker: &mut TestBroker, nodes: &Nodes) -> &'static str {
+async fn harm(
+    it: Nodes,
+    random: &mut Rng,
+    broker: &mut TestBroker,
+    nodes: &Running,
+) -> &'static str {
     let moment = Duration::from_millis(random.u64(1..2_000));
     let which = random.usize(..nodes.read().await.len());
     match random.u8(..5) {
@@ -197,14 +200,15 @@ async fn harm(random: &mut Rng, broker: &mut TestBroker, nodes: &Nodes) -> &'sta
             let old = nodes.read().await[which].clone();
             old.dies();
             sleep(moment).await;
-            nodes.write().await[which] = Arc::new(TestNode::start(broker.settings()));
+            nodes.write().await[which] = Arc::new(it.start(broker));
             "a node was killed"
         }
     }
 }
 
-#[tokio::test]
-async fn chaos_loses_nothing_doubles_nothing_and_changes_no_order() -> Check {
+pub async fn chaos_loses_nothing_doubles_nothing_and_changes_no_order(
+    it: Nodes,
+) -> Check {
     let Some(mut broker) = TestBroker::start() else { return Ok(()) };
     let number = |name, default| {
         env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -212,18 +216,18 @@ async fn chaos_loses_nothing_doubles_nothing_and_changes_no_order() -> Check {
     let mut random = Rng::with_seed(number("SEED", 1));
     let mut nodes = Vec::new();
     for _ in 0..3 {
-        nodes.push(Arc::new(broker.node().await?));
+        nodes.push(Arc::new(it.node(&broker).await?));
     }
-    let nodes: Nodes = Arc::new(RwLock::new(nodes));
+    let nodes: Running = Arc::new(RwLock::new(nodes));
     let (over, is_over) = watch::channel(false);
     let people = NAMES.map(|name| {
-        spawn(Person::new(name, random.fork()).run(nodes.clone(), is_over.clone()))
+        spawn(Person::new(it, name, random.fork()).run(nodes.clone(), is_over.clone()))
     });
 
     let start = Instant::now();
     let mut harms = BTreeMap::<_, usize>::new();
     while start.elapsed() < Duration::from_secs(number("CHAOS_SECONDS", 12)) {
-        let what = harm(&mut random, &mut broker, &nodes).await;
+        let what = harm(it, &mut random, &mut broker, &nodes).await;
         *harms.entry(what).or_default() += 1;
         sleep(Duration::from_millis(random.u64(..1_000))).await;
     }

@@ -1,24 +1,20 @@
 //! Names on several nodes.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use probe::{Check, Hint, Server};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    QUIET,
-    broker::{LEASE, TestBroker},
-    chat, chat_with_id, joined, left, newcomer,
-    people::path,
-    resume, resumes, says,
+use super::{LEASE, Nodes, QUIET, TestBroker, chat, says};
+use crate::{
+    Check, Hint, Server,
+    json::{joined, left},
+    resuming::chat_with_id,
 };
 
-#[tokio::test]
-async fn a_chat_reaches_those_on_the_other_node() -> Check {
+pub async fn a_chat_reaches_those_on_the_other_node(it: Nodes) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (broker.node().await?, broker.node().await?);
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
-    let (mut ben, _) = newcomer(&two.server, "ben").await?;
+    let (one, two) = (it.node(&broker).await?, it.node(&broker).await?);
+    let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
+    let (mut ben, _) = it.newcomer(&two.server, "ben").await?;
     ana.hears(joined("ben")).await?;
 
     says(&mut ana, "a-1", "hello").await?;
@@ -29,20 +25,19 @@ async fn a_chat_reaches_those_on_the_other_node() -> Check {
     ben.hears_nothing_for(QUIET).await
 }
 
-#[tokio::test]
-async fn a_name_is_taken_on_all_nodes_and_free_again_on_all() -> Check {
+pub async fn a_name_is_taken_on_all_nodes_and_free_again_on_all(it: Nodes) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (broker.node().await?, broker.node().await?);
-    let ana = one.server.connect("Ana", &path("rust", "ana")).await?;
+    let (one, two) = (it.node(&broker).await?, it.node(&broker).await?);
+    let ana = one.server.connect("Ana", &(it.path)("rust", "ana")).await?;
     one.lists(r#"[{"room":"rust","members":1}]"#).await?;
 
-    let mut other = two.server.connect("Another Ana", &path("rust", "ana")).await?;
+    let mut other = two.server.connect("Another Ana", &(it.path)("rust", "ana")).await?;
     other.is_closed(4009, "this name is taken").await?;
-    let mut elsewhere = two.server.connect("Ana", &path("tea", "ana")).await?;
+    let mut elsewhere = two.server.connect("Ana", &(it.path)("tea", "ana")).await?;
     elsewhere.hears_nothing_for(QUIET).await?;
 
     ana.leaves().await?;
-    let mut other = two.server.connect("Another Ana", &path("rust", "ana")).await?;
+    let mut other = two.server.connect("Another Ana", &(it.path)("rust", "ana")).await?;
     other.hears_nothing_for(QUIET).await
 }
 
@@ -61,30 +56,30 @@ pub async fn winners(one: &Server, two: &Server, path: &str) -> Result<usize, Hi
     Ok(usize::from(first?.is_some()) + usize::from(second?.is_some()))
 }
 
-#[tokio::test]
-async fn of_two_claims_at_once_one_wins() -> Check {
+pub async fn of_two_claims_at_once_one_wins(it: Nodes) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (broker.node().await?, broker.node().await?);
+    let (one, two) = (it.node(&broker).await?, it.node(&broker).await?);
 
     for race in 0..100 {
-        let path = path(&format!("room-{race}"), "ana");
+        let path = (it.path)(&format!("room-{race}"), "ana");
         let winners = winners(&one.server, &two.server, &path).await?;
         assert_eq!(winners, 1, "the name is given to one of them");
     }
     Ok(())
 }
 
-#[tokio::test]
-async fn whoever_resumes_replaces_its_old_connection_on_another_node() -> Check {
+pub async fn whoever_resumes_replaces_its_old_connection_on_another_node(
+    it: Nodes,
+) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (broker.node().await?, broker.node().await?);
-    let (mut ben, _) = newcomer(&one.server, "ben").await?;
-    let (mut ana, log) = newcomer(&one.server, "ana").await?;
+    let (one, two) = (it.node(&broker).await?, it.node(&broker).await?);
+    let (mut ben, _) = it.newcomer(&one.server, "ben").await?;
+    let (mut ana, log) = it.newcomer(&one.server, "ana").await?;
     ben.hears(joined("ana")).await?;
     says(&mut ben, "b-1", "hello").await?;
 
     let (mut again, same_log, _) =
-        resumes(&two.server, "ana", &resume("ana", 0, &log)).await?;
+        it.resumes(&two.server, "ana", &it.resume("ana", 0, &log)).await?;
 
     assert_eq!(log, same_log, "there is one log");
     again.hears(chat("ben", "hello")).await?;
@@ -95,16 +90,17 @@ async fn whoever_resumes_replaces_its_old_connection_on_another_node() -> Check 
     one.lists(r#"[{"room":"rust","members":2}]"#).await
 }
 
-#[tokio::test]
-async fn joins_and_leaves_are_announced_once_and_in_the_order_of_the_room() -> Check {
+pub async fn joins_and_leaves_are_announced_once_and_in_the_order_of_the_room(
+    it: Nodes,
+) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (broker.node().await?, broker.node().await?);
-    let (mut ben, _) = newcomer(&one.server, "ben").await?;
-    let (mut cem, _) = newcomer(&two.server, "cem").await?;
+    let (one, two) = (it.node(&broker).await?, it.node(&broker).await?);
+    let (mut ben, _) = it.newcomer(&one.server, "ben").await?;
+    let (mut cem, _) = it.newcomer(&two.server, "cem").await?;
     ben.hears(joined("cem")).await?;
 
     for i in 0..20 {
-        let mut ana = two.server.connect("Ana", &path("rust", "ana")).await?;
+        let mut ana = two.server.connect("Ana", &(it.path)("rust", "ana")).await?;
         ana.says(chat_with_id(&format!("a-{i}"), "last words")).await?;
         ana.leaves().await?;
 
@@ -117,17 +113,16 @@ async fn joins_and_leaves_are_announced_once_and_in_the_order_of_the_room() -> C
     Ok(())
 }
 
-#[tokio::test]
-async fn the_names_of_a_node_that_dies_are_free_after_its_lease() -> Check {
+pub async fn the_names_of_a_node_that_dies_are_free_after_its_lease(it: Nodes) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (broker.node().await?, broker.node().await?);
-    let (mut ben, _) = newcomer(&one.server, "ben").await?;
-    let _ana = two.server.connect("Ana", &path("rust", "ana")).await?;
+    let (one, two) = (it.node(&broker).await?, it.node(&broker).await?);
+    let (mut ben, _) = it.newcomer(&one.server, "ben").await?;
+    let _ana = two.server.connect("Ana", &(it.path)("rust", "ana")).await?;
     ben.hears(joined("ana")).await?;
 
     two.dies();
     let start = Instant::now();
-    let mut other = one.server.connect("Another Ana", &path("rust", "ana")).await?;
+    let mut other = one.server.connect("Another Ana", &(it.path)("rust", "ana")).await?;
     other.is_closed(4009, "this name is taken").await?;
 
     ben.hears(left("ana")).await?;
@@ -136,36 +131,37 @@ async fn the_names_of_a_node_that_dies_are_free_after_its_lease() -> Check {
         "the sweep comes soon after the lease has ended"
     );
     ben.hears_nothing_for(QUIET).await?;
-    let mut again = one.server.connect("Ana", &path("rust", "ana")).await?;
+    let mut again = one.server.connect("Ana", &(it.path)("rust", "ana")).await?;
     ben.hears(joined("ana")).await?;
     again.hears_nothing_for(QUIET).await
 }
 
-#[tokio::test]
-async fn a_node_that_starts_later_knows_who_is_there() -> Check {
+pub async fn a_node_that_starts_later_knows_who_is_there(it: Nodes) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = broker.node().await?;
-    let (ana, _) = newcomer(&one.server, "ana").await?;
+    let one = it.node(&broker).await?;
+    let (ana, _) = it.newcomer(&one.server, "ana").await?;
 
-    let two = broker.node().await?;
+    let two = it.node(&broker).await?;
     two.lists(r#"[{"room":"rust","members":1}]"#).await?;
-    let (mut ben, _) = newcomer(&two.server, "ben").await?;
+    let (mut ben, _) = it.newcomer(&two.server, "ben").await?;
     ana.leaves().await?;
 
     ben.hears(left("ana")).await?;
     ben.hears_nothing_for(QUIET).await
 }
 
-#[tokio::test]
-async fn whoever_resumes_need_not_wait_for_the_lease_of_a_node_that_died() -> Check {
+pub async fn whoever_resumes_need_not_wait_for_the_lease_of_a_node_that_died(
+    it: Nodes,
+) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (broker.node().await?, broker.node().await?);
-    let (mut ben, _) = newcomer(&one.server, "ben").await?;
-    let (_ana, log) = newcomer(&two.server, "ana").await?;
+    let (one, two) = (it.node(&broker).await?, it.node(&broker).await?);
+    let (mut ben, _) = it.newcomer(&one.server, "ben").await?;
+    let (_ana, log) = it.newcomer(&two.server, "ana").await?;
     ben.hears(joined("ana")).await?;
 
     two.dies();
-    let (mut again, ..) = resumes(&one.server, "ana", &resume("ana", 0, &log)).await?;
+    let (mut again, ..) =
+        it.resumes(&one.server, "ana", &it.resume("ana", 0, &log)).await?;
     says(&mut again, "a-1", "here I am").await?;
 
     ben.hears(chat("ana", "here I am")).await?;
@@ -174,18 +170,16 @@ async fn whoever_resumes_need_not_wait_for_the_lease_of_a_node_that_died() -> Ch
     again.hears_nothing_for(QUIET).await
 }
 
-#[tokio::test]
-async fn names_of_people_and_rooms_are_never_wildcards() -> Check {
+pub async fn names_of_people_and_rooms_are_never_wildcards(it: Nodes) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = broker.node().await?;
-    let (mut ana, _) = newcomer(&one.server, "ana").await?;
+    let one = it.node(&broker).await?;
+    let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
 
     for room in ["%2A", "%3E", "a.b", "$JS", "%24JS"] {
-        one.server.rejects("Ben", &path(room, "ben"), 400).await?;
+        one.server.rejects("Ben", &(it.path)(room, "ben"), 400).await?;
     }
-    let room = "字".repeat(40);
-    let room = utf8_percent_encode(&room, NON_ALPHANUMERIC).to_string();
-    let mut ben = one.server.connect("Ben", &path(&room, "ben")).await?;
+    let room = "%E5%AD%97".repeat(40); // 字, the longest name that there is.
+    let mut ben = one.server.connect("Ben", &(it.path)(&room, "ben")).await?;
     says(&mut ben, "1", "hello").await?;
     ana.hears_nothing_for(QUIET).await
 }

@@ -1,0 +1,161 @@
+//! A broker of one's own for each test: a `nats-server`, which may be stopped and killed.
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{self, Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::LIMIT;
+
+/// Where `nats-server` is: in `NATS_SERVER`, or on the path. If it is nowhere, this says so,
+/// and the test has nothing to do.
+pub fn nats_server() -> Option<PathBuf> {
+    let path = env::var_os("NATS_SERVER").map_or("nats-server".into(), PathBuf::from);
+    let found = Command::new(&path).arg("--version").stdout(Stdio::null()).status();
+    if found.is_ok_and(|status| status.success()) {
+        return Some(path);
+    }
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    // Not `eprintln!`: the test runner would keep it to itself.
+    let _ = writeln!(
+        io::stderr(),
+        "SKIPPED: {test} needs nats-server, on the PATH or in NATS_SERVER."
+    );
+    None
+}
+
+/// A `nats-server` with JetStream, and the folder with its data.
+pub struct TestBroker {
+    program: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    options: Vec<String>,
+    process: Option<Child>,
+}
+
+impl TestBroker {
+    /// `None` if there is no `nats-server`.
+    pub fn start() -> Option<Self> {
+        Self::with(Vec::new())
+    }
+
+    fn with(options: Vec<String>) -> Option<Self> {
+        let program = nats_server()?;
+        let port = free_port();
+        let folder = env::temp_dir().join(format!("broker-{}-{port}", process::id()));
+        let mut broker = Self { program, folder, port, options, process: None };
+        broker.starts();
+        Some(broker)
+    }
+
+    /// A broker that asks for the user "chat" and this password.
+    pub fn with_password(password: &str) -> Option<Self> {
+        Self::with(["--user", "chat", "--pass", password].map(String::from).into())
+    }
+
+    /// Three servers that are one broker.
+    pub fn cluster() -> Option<[Self; 3]> {
+        let ports = [free_port(), free_port(), free_port()];
+        let url = |port| format!("nats://127.0.0.1:{port}");
+        let options = |port| {
+            let routes = ports.map(url).join(",");
+            let name = format!("server-{port}");
+            [
+                "--cluster_name",
+                "chat",
+                "--cluster",
+                &url(port),
+                "--routes",
+                &routes,
+                "-n",
+                &name,
+            ]
+            .map(String::from)
+            .into()
+        };
+        let [one, two, three] = ports.map(|port| Self::with(options(port)));
+        Some([one?, two?, three?])
+    }
+
+    /// Starts it, or starts it again with its data.
+    pub fn starts(&mut self) {
+        let port = self.port.to_string();
+        let process = Command::new(&self.program)
+            .args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"])
+            .arg(&self.folder)
+            .args(&self.options)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.process = Some(process.expect("it has said its version"));
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(start.elapsed() < LIMIT, "the broker should listen");
+            thread::sleep(Duration::from_millis(5)); // A process has no event to wait for.
+        }
+    }
+
+    /// Kills it. Its data stay.
+    pub fn dies(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill(); // Or it has ended already.
+            let _ = process.wait();
+        }
+    }
+
+    /// Keeps a copy of its data, while it does not run.
+    pub fn copies_its_data(&self) {
+        copy(&self.folder, &self.copy());
+    }
+
+    /// Has the data of the copy again, as after a loss of power.
+    pub fn loses_what_came_later(&self) {
+        fs::remove_dir_all(&self.folder).expect("it has data");
+        copy(&self.copy(), &self.folder);
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.folder.with_extension("copy")
+    }
+
+    /// Sends a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let id = self.process.as_ref().map_or(0, Child::id).to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the broker runs");
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it listens, without the user and the password.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for TestBroker {
+    fn drop(&mut self) {
+        self.dies();
+        for folder in [&self.folder, &self.copy()] {
+            let _ = fs::remove_dir_all(folder); // Or there is none.
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(copied.is_ok_and(|status| status.success()), "there is space for it");
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("some port is free");
+    listener.local_addr().expect("it has an address").port()
+}

@@ -1,0 +1,204 @@
+//! What breaks: the broker, a node, and what lies between them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::{LEASE, Nodes, QUIET, TestBroker, chat, says, until};
+use crate::{Check, json::joined, resuming::chat_with_id};
+
+const NO_LOG: &str = "the log is not available";
+const NO_LEASE: &str = "this server has lost its connection to the others";
+
+/// What somebody said, if this is a chat.
+fn content(message: &str) -> Option<String> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    message["content"].as_str().map(str::to_owned)
+}
+
+pub async fn while_the_broker_is_gone_nothing_is_acknowledged_and_then_all_goes_on(
+    it: Nodes,
+) -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) = (it.patient_node(&broker).await?, it.patient_node(&broker).await?);
+    let (mut ana, log) = it.newcomer(&one.server, "ana").await?;
+    let (mut ben, _) = it.newcomer(&two.server, "ben").await?;
+    ana.hears(joined("ben")).await?;
+    let seen = says(&mut ana, "a-1", "before").await?;
+    ben.hears(chat("ana", "before")).await?;
+    ben.hears_nothing_for(QUIET).await?;
+
+    broker.signal("-STOP");
+    ana.says(chat_with_id("a-2", "after")).await?;
+    sleep(Duration::from_millis(100)).await;
+    broker.dies();
+    let start = Instant::now();
+    ana.is_closed_in_the_end(1013, NO_LOG).await?;
+    let waited = start.elapsed();
+    assert!(waited < Duration::from_secs(1), "the connection is lost, so: {waited:?}");
+    let is_why = |said: String| said.to_lowercase().contains("broker cannot be reached");
+    until("Both nodes say that they are not ready", || async {
+        one.readiness().await.is_err_and(is_why)
+            && two.readiness().await.is_err_and(is_why)
+    })
+    .await?;
+    ben.hears_nothing_for(QUIET).await?;
+
+    broker.starts();
+    one.is_ready().await?;
+    two.is_ready().await?;
+    let (mut ana, ..) =
+        it.resumes(&two.server, "ana", &it.resume("ana", seen, &log)).await?;
+    says(&mut ana, "a-2", "after").await?;
+    let ben_hears = ben.hears_out(QUIET).await;
+    let chats = ben_hears.iter().filter(|text| text.contains("after")).count();
+    assert_eq!(chats, 1, "Ben has stayed connected, and receives it once: {ben_hears:?}");
+    Ok(())
+}
+
+pub async fn what_is_said_on_other_nodes_while_the_broker_restarts_comes_once(
+    it: Nodes,
+) -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) = (it.patient_node(&broker).await?, it.patient_node(&broker).await?);
+    let (mut ben, _) = it.newcomer(&one.server, "ben").await?;
+
+    let mut count = 0;
+    for _ in 0..3 {
+        let path = format!("{}&resume=0", (it.path)("rust", "ana"));
+        let (mut ana, ..) = it.resumes(&two.server, "ana", &path).await?;
+        for _ in 0..50 {
+            ana.says(chat_with_id(&format!("a-{count}"), &format!("hello {count}")))
+                .await?;
+            count += 1;
+        }
+        let last = format!(r#"{{"type":"ack","id":"a-{}""#, count - 1);
+        while !ana.hears_any().await?.starts_with(&last) {}
+        broker.dies();
+        broker.starts();
+        one.is_ready().await?;
+        two.is_ready().await?;
+    }
+
+    let came = ben.hears_out(Duration::from_secs(1)).await;
+    let contents: Vec<_> = came.iter().filter_map(|text| content(text)).collect();
+    let expected: Vec<String> = (0..count).map(|i| format!("hello {i}")).collect();
+    assert_eq!(contents, expected, "each once, and in order");
+    Ok(())
+}
+
+pub async fn a_broker_that_restarts_has_not_forgotten_whose_name_it_is(
+    it: Nodes,
+) -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) = (it.patient_node(&broker).await?, it.patient_node(&broker).await?);
+    let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    one.pauses_for(Duration::from_secs(4)); // So it does not renew its lease.
+    sleep(Duration::from_millis(100)).await;
+    broker.dies();
+    broker.starts();
+    two.is_ready().await?;
+    let mut other = two.server.connect("Another Ana", &(it.path)("rust", "ana")).await?;
+
+    other.is_closed(4009, "this name is taken").await?;
+    one.is_ready().await?;
+    ana.hears_nothing_for(QUIET).await
+}
+
+pub async fn without_the_broker_the_lease_ends_and_all_clients_are_closed(
+    it: Nodes,
+) -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let one = it.node(&broker).await?;
+    let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    broker.dies();
+    ana.is_closed(1013, NO_LEASE).await?;
+    let mut ben = one.server.connect("Ben", &(it.path)("rust", "ben")).await?;
+    ben.is_closed(1013, NO_LEASE).await?;
+
+    broker.starts();
+    one.lists("[]").await?;
+    let mut ana = one.server.connect("Ana", &(it.path)("rust", "ana")).await?;
+    ana.hears_nothing_for(QUIET).await
+}
+
+/// The broker does not answer, but its connections are open.
+pub async fn a_broker_that_is_silent_is_one_that_is_gone(it: Nodes) -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = it.node(&broker).await?;
+    let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    broker.signal("-STOP");
+    let closed = ana.is_closed(1013, NO_LEASE).await;
+    broker.signal("-CONT");
+    closed?;
+    one.is_ready().await
+}
+
+/// A process that was stopped for longer than its lease still has its connections. When it
+/// goes on, it must deliver nothing, and accept nothing.
+pub async fn a_node_that_was_paused_for_longer_than_its_lease_closes_its_clients(
+    it: Nodes,
+) -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) = (it.node(&broker).await?, it.node(&broker).await?);
+    let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
+    let (mut cem, _) = it.newcomer(&one.server, "cem").await?;
+    let (mut ben, _) = it.newcomer(&two.server, "ben").await?;
+    ana.hears(joined("cem")).await?;
+    ana.hears(joined("ben")).await?;
+    cem.hears(joined("ben")).await?;
+
+    one.pauses_for(2 * LEASE);
+    sleep(Duration::from_millis(100)).await;
+    ana.says(chat_with_id("a-1", "too late")).await?;
+    let mut others = ben.hears_out(LEASE + Duration::from_millis(500)).await;
+    others.sort();
+    assert_eq!(others.len(), 2, "both have left, as the others see it: {others:?}");
+    says(&mut ben, "b-1", "hello").await?;
+    let mut again = two.server.connect("Ana", &(it.path)("rust", "ana")).await?;
+    ben.hears(joined("ana")).await?;
+
+    ana.is_closed(1013, NO_LEASE).await?;
+    cem.is_closed(1013, NO_LEASE).await?;
+    again.hears_nothing_for(QUIET).await?;
+    ben.hears_nothing_for(QUIET).await?;
+    one.is_ready().await
+}
+
+/// A broker that does not wait for its disk, and has lost its power, has less than it has
+/// acknowledged.
+pub async fn a_log_that_was_set_back_is_told_to_whoever_comes_back(it: Nodes) -> Check {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let one = (it.start)(broker.url(), 2 * LEASE);
+    one.is_ready().await?;
+    let (mut ana, log) = it.newcomer(&one.server, "ana").await?;
+    says(&mut ana, "a-1", "kept").await?;
+    broker.dies();
+    broker.copies_its_data();
+    broker.starts();
+    one.is_ready().await?;
+    let mut seen = 0;
+    for i in 2..20 {
+        seen = says(&mut ana, &format!("a-{i}"), "lost").await?;
+    }
+
+    broker.dies();
+    broker.loses_what_came_later();
+    broker.starts();
+    ana.is_closed_in_the_end(1013, NO_LEASE).await?;
+    one.is_ready().await?;
+
+    let path = it.resume("ana", seen, &log);
+    let (mut ana, _, last) = it.resumes(&one.server, "ana", &path).await?;
+    assert!(last < seen, "the page sees that its number means nothing any more");
+    ana.hears(json!({ "type": "gap", "next": 1 })).await?;
+    ana.hears(chat("ana", "kept")).await?;
+    says(&mut ana, "a-2", "lost").await.map(drop)
+}
