@@ -273,7 +273,8 @@ impl Rooms {
                 if announce && before.is_some() {
                     room.announce(seq, &left()); // What lay between is no longer in the stream.
                 }
-                if announce {
+                // The join that this claim has replaced may be gone from the stream, too.
+                if announce || before.is_none() {
                     room.announce(seq, &joined());
                 }
             }

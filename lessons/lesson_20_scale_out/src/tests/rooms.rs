@@ -135,6 +135,18 @@ fn a_name_that_changes_hands_unseen_has_left_and_joined() {
     assert_eq!(heard(&mut ben), "-ana", "and leaves once");
 }
 
+/// A node that was cut off finds the last claim of a name, and none of those before it.
+#[test]
+fn a_join_that_nobody_here_has_seen_is_announced_with_the_claim_that_replaced_it() {
+    let rooms = RoomManager::default();
+    let mut ben = joins(&rooms, 1, "ben");
+
+    says(&rooms, 3, "ana", "there!");
+    says(&rooms, 4, "ana", "-");
+
+    assert_eq!(heard(&mut ben), "+ana -ana", "who leaves has joined before");
+}
+
 #[test]
 fn a_crowd_is_announced_together() {
     let rooms = RoomManager::default();
