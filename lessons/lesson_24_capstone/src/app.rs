@@ -8,10 +8,12 @@ use axum::{
     http::StatusCode,
     routing::get,
 };
+use tracing::info;
 
 use crate::{
     auth::{self, Auth},
-    chat::{self, RoomManager},
+    chat::{self, Alone, RoomManager},
+    cluster::{self, CurrentNode},
     config::Config,
     database::Database,
     delivery::SqliteLog,
@@ -33,6 +35,7 @@ pub struct AppState {
     pub rooms: RoomManager,
     pub database: Database,
     pub log: Arc<SqliteLog>,
+    pub node: CurrentNode,
     pub channels: Channels,
     pub tasks: Tasks,
     pub shutdown: Shutdown,
@@ -45,6 +48,16 @@ impl AppState {
         let database = Database::new(config)?;
         let delivery = rooms.clone();
         let log = SqliteLog::new(database.clone(), move |entry| delivery.deliver(entry));
+        let node = match cluster::Settings::new(config)? {
+            Some(broker) => {
+                info!("this is one of several nodes: the log of the chat is in NATS");
+                CurrentNode::start(broker, config, shutdown.clone())
+            }
+            None => {
+                info!("this is the only node: CHAT_NATS_URL is not set");
+                CurrentNode::alone(shutdown.clone())
+            }
+        };
         Ok(Self {
             auth: Auth::new(config)?,
             connections: ConnectionLimits::new(config),
@@ -52,6 +65,7 @@ impl AppState {
             rooms,
             database,
             log: Arc::new(log.map_err(|error| format!("No log: {error}."))?),
+            node,
             channels: Channels::new(config),
             tasks: Tasks::default(),
             shutdown,
@@ -63,9 +77,13 @@ impl AppState {
 /// serves.
 pub fn app(state: AppState, config: &Config) -> Router {
     let (package, page) = (env!("CARGO_PKG_NAME"), "lesson_24.html");
+    let chat = match state.node.is_alone() {
+        true => chat::routes::<_, Alone<SqliteLog>>(),
+        false => chat::routes::<_, CurrentNode>(),
+    };
     Router::new()
         .merge(auth::routes())
-        .merge(chat::routes::<_, SqliteLog>())
+        .merge(chat)
         .merge(tasks::routes(&state))
         .nest("/api/v1", live::routes(&state))
         .route("/ready", get(ready))
@@ -75,17 +93,21 @@ pub fn app(state: AppState, config: &Config) -> Router {
 }
 
 /// For a load balancer: whether to send us clients. Not while we shut down, nor while the
-/// database takes no changes, nor without a log.
+/// database takes no changes, nor without a log or the other nodes.
 async fn ready(
     State(shutdown): State<Shutdown>,
     State(database): State<Database>,
     State(log): State<Arc<SqliteLog>>,
+    State(node): State<CurrentNode>,
 ) -> (StatusCode, &'static str) {
     if shutdown.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
     }
     if !log.is_running() {
         return (StatusCode::SERVICE_UNAVAILABLE, "The log has ended.");
+    }
+    if let Err(sentence) = node.check() {
+        return (StatusCode::SERVICE_UNAVAILABLE, sentence);
     }
     match database.check_writable().await {
         Ok(()) => (StatusCode::OK, "ready"),

@@ -65,6 +65,14 @@ settings! {
         jwt_secret: Option<String> = "",
             "Signs tokens, 32 bytes or more; else they end with the program";
     }
+    "Several nodes" {
+        nats_url: Option<String> = "",
+            "Servers of NATS, with commas between; else this is the only node";
+        nats_replicas: NonZeroUsize = "1",
+            "Servers of NATS that keep the log, when it is created: 1, 3 or 5";
+        nats_max_size: Option<NonZeroU32> = "",
+            "Size of the log in MiB, when it is created; else without limit";
+    }
     "Connections" {
         max_connections: NonZeroUsize = "800",
             "WebSockets at a time; the next one gets a 503";
@@ -147,7 +155,10 @@ impl Config {
         let longest = self.header_timeout.max(self.body_timeout);
         let body = self.bytes_per_second() * self.body_timeout.as_secs();
 
-        let contradiction = if burst < 2 {
+        let contradiction = if self.nats_url.is_some() && self.jwt_secret.is_none() {
+            // Each would make up its own, and refuse the tokens of the others.
+            "With CHAT_NATS_URL, set CHAT_JWT_SECRET, the same on all nodes."
+        } else if burst < 2 {
             "CHAT_MESSAGE_BURST is 1, but to connect counts as 2."
         } else if self.outbox_size < crowd {
             return Err(format!(

@@ -11,12 +11,14 @@
 //! 3. what only shows when the parts meet (the chapter is a tour of it).
 //!
 //! Run:   cargo run -p lesson_24_capstone
+//!        With CHAT_NATS_URL, it is one of several nodes. Without it, it is alone.
 //! Open:  http://127.0.0.1:8000/lesson_24.html
 //! Check: cargo test -p lesson_24_capstone
 
 mod app;
 mod auth;
 mod chat;
+mod cluster;
 mod config;
 mod database;
 mod delivery;
@@ -55,9 +57,10 @@ async fn main() {
 
     // The port comes last: whoever connects finds everything ready.
     let listener = pages::listen_on(config.addr).await;
-    let database = state.database.clone();
+    let (node, database) = (state.node.clone(), state.database.clone());
     let app = app(state, &config);
     let left = serve(listener, app, Arc::new(config), shutdown).await;
+    node.end().await;
     database.close().await;
 
     drop(log); // It writes what it still has.

@@ -40,7 +40,7 @@ impl fmt::Display for Username {
 }
 
 /// The name of a room: 1 to 40 letters, digits, `-` and `_`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub struct RoomName(String);
 

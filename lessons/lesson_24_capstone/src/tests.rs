@@ -1,3 +1,4 @@
+mod cluster;
 mod configuration;
 mod delivery;
 mod heartbeat;

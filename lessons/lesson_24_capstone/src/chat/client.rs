@@ -9,8 +9,9 @@ use serde::Deserialize;
 use tokio::select;
 
 use super::{
+    backend::{Chat, Joined, Membership},
     protocol::ServerMessage,
-    rooms::{Member, Queued},
+    rooms::Queued,
 };
 use crate::{
     delivery::{AppendError, Draft, Log, MessageId, Page, Seq, Unavailable},
@@ -20,10 +21,6 @@ use crate::{
         outbox::{Batch, Outgoing},
     },
 };
-
-/// How many chats of a client may wait for the log. While there are so many, we do not read
-/// from its connection.
-pub const MAX_IN_FLIGHT: usize = 32;
 
 /// The number before all others, of a client that has seen nothing. It misses nothing, however
 /// little is kept.
@@ -39,9 +36,9 @@ pub struct Position {
 }
 
 /// A member of a room, between the log and the socket.
-pub struct Client<L> {
-    pub member: Member,
-    log: Arc<L>,
+pub struct Client<C: Chat> {
+    pub member: C::Member,
+    log: Arc<C::Log>,
     /// The number of the last chat that was sent to the client. Whatever has a number that is
     /// not greater was sent before.
     seen: Seq,
@@ -57,10 +54,11 @@ pub struct Client<L> {
 /// What became of a chat that had this id.
 type Appended = (Option<MessageId>, Result<Seq, AppendError>);
 
-impl<L: Log> Client<L> {
+impl<C: Chat> Client<C> {
     /// Somebody who is in the room now. `newest` was read before that, so that a client that
     /// keeps no number gets all that is new from then on.
-    pub fn new(member: Member, log: Arc<L>, position: Position, newest: &Page) -> Self {
+    pub fn new(joined: Joined<C>, position: Position) -> Self {
+        let Joined { member, log, newest } = joined;
         let mut client = Self {
             member,
             log,
@@ -69,7 +67,7 @@ impl<L: Log> Client<L> {
             page: None,
             receipts: FuturesOrdered::new(),
         };
-        client.resume(position, newest);
+        client.resume(position, &newest);
         client.read_on();
         client
     }
@@ -96,9 +94,14 @@ impl<L: Log> Client<L> {
         self.receipts.push_back(receipt.map(|result| (id, result)).boxed());
     }
 
-    /// Waits until the log has what the client has sent, so that the others receive it before
-    /// they receive that the client has left.
-    pub async fn settle(&mut self) {
+    /// Leaves the room, once the log has what the client has sent: the others should receive
+    /// it before they receive that the client has left.
+    pub async fn leave(mut self) {
+        self.settle().await;
+        self.member.leave().await;
+    }
+
+    async fn settle(&mut self) {
         while let Some((_, result)) = self.receipts.next().await {
             if result == Err(AppendError::Unavailable) {
                 return; // Perhaps none of the others comes either.
@@ -111,7 +114,7 @@ impl<L: Log> Client<L> {
     /// Why not before the join? What the log gets after the join waits in the outbox. The
     /// other way round, what it gets between the last page and the join would be in neither.
     fn read_on(&mut self) {
-        let (log, room, seen) = (self.log.clone(), self.member.room.clone(), self.seen);
+        let (log, room, seen) = (self.log.clone(), self.member.room().clone(), self.seen);
         self.page = Some(async move { log.read(&room, seen).await }.boxed());
     }
 
@@ -136,15 +139,23 @@ impl<L: Log> Client<L> {
 
     /// What comes from the outbox, but for chats that have come from the log already.
     fn new_messages(&mut self, queued: Vec<Queued>) -> Batch {
-        let is_new = |queued: Queued| match queued {
-            Queued::Chat(seq, _) if seq <= self.seen => None,
-            Queued::Chat(seq, text) => {
-                self.seen = seq;
-                Some(text)
+        let mut messages = Batch::new();
+        for queued in queued {
+            match queued {
+                Queued::Chat(seq, _) if seq <= self.seen => {}
+                Queued::Chat(seq, text) => {
+                    self.seen = seq;
+                    messages.push(text);
+                }
+                Queued::Announcement(text) => messages.push(text),
+                Queued::Announcements(texts) => {
+                    let joined_at = self.member.joined_at();
+                    let new = texts.iter().filter(|(seq, _)| *seq > joined_at);
+                    messages.extend(new.map(|(_, text)| text.clone()));
+                }
             }
-            Queued::Announcement(text) => Some(text),
-        };
-        queued.into_iter().filter_map(is_new).collect()
+        }
+        messages
     }
 
     /// Says what became of a chat, and of those behind it that are ready, too: the log commits
@@ -158,10 +169,8 @@ impl<L: Log> Client<L> {
         }
         Ok(answers)
     }
-}
 
-impl<L: Log> Outgoing for Client<L> {
-    async fn recv(&mut self) -> Result<Batch, Disconnect> {
+    async fn next(&mut self) -> Result<Batch, Disconnect> {
         if !self.greeting.is_empty() {
             return Ok(mem::take(&mut self.greeting));
         }
@@ -175,7 +184,7 @@ impl<L: Log> Outgoing for Client<L> {
                     }
                     self.turn(&page.map_err(|Unavailable| Disconnect::LOG_UNAVAILABLE)?)
                 }
-                queued = self.member.outbox.take(), if !is_behind => match queued {
+                queued = self.member.outbox().take(), if !is_behind => match queued {
                     Some(queued) => self.new_messages(queued),
                     // It was full, or another connection has taken its place.
                     None if !self.member.reopen() => return Err(Disconnect::REPLACED),
@@ -187,7 +196,7 @@ impl<L: Log> Outgoing for Client<L> {
                 Some(appended) = self.receipts.next() => {
                     // The chat itself is in the outbox by now. It goes first, if it can.
                     let queued =
-                        if is_behind { Vec::new() } else { self.member.outbox.take_now() };
+                        if is_behind { Vec::new() } else { self.member.outbox().take_now() };
                     let mut batch = self.new_messages(queued);
                     batch.extend(self.acknowledge(appended)?);
                     return Ok(batch); // If it is empty, we may read again, perhaps.
@@ -198,11 +207,22 @@ impl<L: Log> Outgoing for Client<L> {
             }
         }
     }
+}
+
+impl<C: Chat> Outgoing for Client<C> {
+    async fn recv(&mut self) -> Result<Batch, Disconnect> {
+        let batch = self.next().await;
+        self.member.may_send()?; // First: it is the reason for whatever else has failed.
+        batch
+    }
 
     fn drain(&mut self) -> Batch {
+        if self.member.may_send().is_err() {
+            return Batch::new(); // And the next `recv` says why.
+        }
         let mut batch = mem::take(&mut self.greeting);
         if self.page.is_none() {
-            let queued = self.member.outbox.take_all();
+            let queued = self.member.outbox().take_all();
             batch.extend(self.new_messages(queued));
         }
         batch
@@ -217,12 +237,14 @@ impl<L: Log> Outgoing for Client<L> {
             answers.extend(answer);
         }
         let mut batch = self.drain();
-        batch.extend(answers);
+        if self.member.may_send().is_ok() {
+            batch.extend(answers);
+        }
         batch
     }
 
     fn may_receive(&self) -> bool {
-        self.receipts.len() < MAX_IN_FLIGHT
+        self.receipts.len() < C::Log::MAX_IN_FLIGHT
     }
 }
 

@@ -54,13 +54,26 @@ pub enum Queued {
     Chat(Seq, Utf8Bytes),
     /// Who has joined, or who has left. This is not in the log.
     Announcement(Utf8Bytes),
+    /// The same, where joins have numbers: many at once, for whoever has joined before.
+    Announcements(Arc<[(Seq, Utf8Bytes)]>),
 }
 
+/// How many rooms there may be, and what in each.
 #[derive(Clone, Copy)]
-struct Limits {
-    rooms: usize,
-    members_per_room: usize,
-    outbox_size: usize,
+pub struct Limits {
+    pub rooms: usize,
+    pub members_per_room: usize,
+    pub outbox_size: usize,
+}
+
+impl Limits {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            rooms: config.max_rooms.get(),
+            members_per_room: config.max_members_per_room.get(),
+            outbox_size: config.outbox_size,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -83,8 +96,8 @@ struct MemberEntry {
 /// One entry of `GET /rooms`.
 #[derive(Serialize)]
 pub struct RoomSummary {
-    room: RoomName,
-    members: usize,
+    pub room: RoomName,
+    pub members: usize,
 }
 
 /// Somebody who is in a room, for as long as this guard lives.
@@ -129,12 +142,7 @@ impl Member {
 
 impl RoomManager {
     pub fn new(config: &Config, shutdown: Shutdown) -> Self {
-        let limits = Limits {
-            rooms: config.max_rooms.get(),
-            members_per_room: config.max_members_per_room.get(),
-            outbox_size: config.outbox_size,
-        };
-        Self { rooms: Arc::default(), limits, shutdown }
+        Self { rooms: Arc::default(), limits: Limits::new(config), shutdown }
     }
 
     /// Adds a member, and notifies the others. The error says why this is not possible.
@@ -376,6 +384,7 @@ mod tests {
     fn received(member: &mut Member) -> Vec<String> {
         let text = |queued| match queued {
             Queued::Chat(_, text) | Queued::Announcement(text) => text.to_string(),
+            Queued::Announcements(_) => unreachable!("here, joins have no numbers"),
         };
         member.outbox.take_all().into_iter().map(text).collect()
     }

@@ -1,6 +1,6 @@
 //! The endpoints of the chat: `GET /rooms`, and a socket for each member of a room.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use axum::{
     Json, Router,
@@ -11,13 +11,15 @@ use axum::{
 use tracing::info;
 
 use super::{
+    backend::{Chat, Membership},
     client::{Client, Position},
     protocol::{ClientMessage, ServerMessage},
-    rooms::{RoomManager, RoomSummary},
+    rooms::RoomSummary,
 };
 use crate::{
     auth::Auth,
-    delivery::{Draft, Log, Seq},
+    delivery::Draft,
+    error::ApiError,
     extract::{Path, Query},
     limits::{ConnectionLimits, RateLimits},
     names::RoomName,
@@ -25,82 +27,77 @@ use crate::{
     session::{Activity, Disconnect, Session, SessionUpgrade, json::now},
 };
 
-/// The chat, on a log that delivers to these rooms.
-pub fn routes<S, L>() -> Router<S>
+/// The chat, wherever it is kept.
+pub fn routes<S, C>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
-    L: Log,
-    Arc<L>: FromRef<S>,
+    C: Chat + FromRef<S>,
     Auth: FromRef<S>,
     ConnectionLimits: FromRef<S>,
     RateLimits: FromRef<S>,
-    RoomManager: FromRef<S>,
     Shutdown: FromRef<S>,
 {
     Router::new()
-        .route("/rooms", get(list_rooms))
-        .route("/ws/chat/{room}", any(ws_handler::<L>))
+        .route("/rooms", get(list_rooms::<C>))
+        .route("/ws/chat/{room}", any(ws_handler::<C>))
 }
 
-async fn list_rooms(State(rooms): State<RoomManager>) -> Json<Vec<RoomSummary>> {
-    Json(rooms.list())
+async fn list_rooms<C: Chat>(
+    State(chat): State<C>,
+) -> Result<Json<Vec<RoomSummary>>, ApiError> {
+    chat.list().map(Json)
 }
 
-async fn ws_handler<L: Log>(
+async fn ws_handler<C: Chat>(
     upgrade: SessionUpgrade,
-    State(rooms): State<RoomManager>,
-    State(log): State<Arc<L>>,
+    State(chat): State<C>,
     Path(room): Path<RoomName>,
     Query(position): Query<Position>,
 ) -> Response {
     upgrade.on_any_upgrade(Activity::Messages, |session| {
-        handle_socket(session, rooms, log, room, position)
+        handle_socket(session, chat, room, position)
     })
 }
 
 /// Handles one client, from the moment it connects to the moment it is gone.
-async fn handle_socket<L: Log>(
+async fn handle_socket<C: Chat>(
     mut session: Session,
-    rooms: RoomManager,
-    log: Arc<L>,
+    chat: C,
     room: RoomName,
     position: Position,
 ) {
     let username = session.username.clone();
-    let joined = join(&mut session, &rooms, log, room.clone(), position).await;
+    let joined = join(&mut session, &chat, room.clone(), position).await;
     let mut client = match joined {
         Ok(client) => client,
         Err(disconnect) => return session.close(&disconnect).await,
     };
     let Err(disconnect) = run(&mut session, &mut client).await;
 
-    client.settle().await;
-    drop(client); // Now, not later: the closing handshake can take a while.
+    client.leave().await; // Now, not later: the closing handshake can take a while.
     session.close(&disconnect).await;
     info!(%room, %username, ?disconnect, "client disconnected");
 }
 
-async fn join<L: Log>(
+async fn join<C: Chat>(
     session: &mut Session,
-    rooms: &RoomManager,
-    log: Arc<L>,
+    chat: &C,
     room: RoomName,
     position: Position,
-) -> Result<Client<L>, Disconnect> {
-    let newest = log.read(&room, Seq::MAX).await;
-    let newest = newest.map_err(|_| Disconnect::LOG_UNAVAILABLE)?;
+) -> Result<Client<C>, Disconnect> {
     let resumes = position.resume.is_some();
-    let member = rooms.join(room, session.username.clone(), &session.permit, resumes)?;
+    let username = session.username.clone();
+    let joined = chat.join(room, username, &session.permit, resumes).await?;
     if resumes {
         session.be_patient();
     }
-    Ok(Client::new(member, log, position, &newest))
+    Ok(Client::new(joined, position))
 }
 
 /// Handles what the client sends, until the connection ends.
-async fn run<L: Log>(
+async fn run<C: Chat>(
     session: &mut Session,
-    client: &mut Client<L>,
+    client: &mut Client<C>,
 ) -> Result<Infallible, Disconnect> {
     loop {
         let received = match session.recv(client).await? {
@@ -116,12 +113,23 @@ async fn run<L: Log>(
         }
         match received {
             Ok(ClientMessage::Chat { id, content }) => {
-                let room = client.member.room.clone();
+                let room = client.member.room().clone();
                 let from = session.username.clone();
                 client.append(Draft { room, from, id, content, timestamp: now() }).await;
             }
-            Ok(ClientMessage::Ping) => session.send_json(&ServerMessage::Pong).await?,
-            Err(answer) => session.send_json(&answer).await?,
+            Ok(ClientMessage::Ping) => {
+                reply(session, client, &ServerMessage::Pong).await?
+            }
+            Err(answer) => reply(session, client, &answer).await?,
         }
     }
+}
+
+async fn reply<C: Chat>(
+    session: &mut Session,
+    client: &mut Client<C>,
+    answer: &ServerMessage<'_>,
+) -> Result<(), Disconnect> {
+    client.member.may_send()?;
+    session.send_json(answer).await
 }

@@ -17,6 +17,10 @@ pub type Seq = i64;
 /// Whatever implements it also delivers each entry to the members of the room, once it is
 /// durable, and in the order of the numbers.
 pub trait Log: Send + Sync + 'static {
+    /// How many chats of a client may wait for the log. While there are so many, we do not read
+    /// from its connection.
+    const MAX_IN_FLIGHT: usize = 32;
+
     /// The name of this log. The numbers of another one mean nothing here.
     fn id(&self) -> &str;
 

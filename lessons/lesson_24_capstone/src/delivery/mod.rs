@@ -5,7 +5,7 @@ mod message_id;
 mod sqlite;
 
 pub use self::{
-    log::{AppendError, Draft, Log, LogEntry, Page, Seq, Unavailable},
+    log::{AppendError, Draft, Log, LogEntry, Page, Receipt, Seq, Unavailable},
     message_id::MessageId,
     sqlite::SqliteLog,
 };

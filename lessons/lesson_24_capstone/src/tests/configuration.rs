@@ -22,7 +22,7 @@ fn problem(variables: &[(&str, &str)]) -> String {
 /// A variable, a value that is not its default, and where the value should arrive.
 type Case = (&'static str, &'static str, fn(&Config) -> String);
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 25] = [
     ("CHAT_ADDR", "192.0.2.1:80", |config| config.addr.to_string()),
     ("CHAT_DATABASE", "chat.db", |config| {
         config
@@ -36,6 +36,10 @@ const CASES: [Case; 23] = [
         config.allowed_origins.clone()
     }),
     ("CHAT_SECURE_COOKIES", "true", |config| config.secure_cookies.to_string()),
+    ("CHAT_NATS_REPLICAS", "3", |config| config.nats_replicas.to_string()),
+    ("CHAT_NATS_MAX_SIZE", "100", |config| {
+        config.nats_max_size.map(|size| size.to_string()).unwrap_or_default()
+    }),
     ("CHAT_MAX_CONNECTIONS", "1", |config| config.max_connections.to_string()),
     ("CHAT_MAX_CONNECTIONS_PER_USER", "2", |config| {
         config.max_connections_per_user.to_string()
@@ -81,7 +85,7 @@ fn each_variable_sets_its_field_and_no_other() -> Result<(), String> {
         }
     }
     let count = help().lines().filter(|line| line.starts_with("  CHAT_")).count();
-    assert_eq!(count, CASES.len(), "these are all");
+    assert_eq!(count, CASES.len() + 1, "these are all, and CHAT_NATS_URL");
     Ok(())
 }
 

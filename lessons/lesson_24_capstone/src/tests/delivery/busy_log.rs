@@ -21,7 +21,7 @@ use tokio::time::sleep;
 use super::{faults::entry, path, talkative};
 use crate::{
     auth::Auth,
-    chat::{RoomManager, routes},
+    chat::{Alone, RoomManager, routes},
     delivery::{AppendError, Draft, Log, Page, Seq, Unavailable},
     limits::{ConnectionLimits, RateLimits},
     names::RoomName,
@@ -125,7 +125,7 @@ fn app() -> (Router, Arc<BusyLog>) {
         log: log.clone(),
         shutdown,
     };
-    (routes::<ChatState, BusyLog>().with_state(state), log)
+    (routes::<ChatState, Alone<BusyLog>>().with_state(state), log)
 }
 
 /// Five times, because `select!` chooses at random.

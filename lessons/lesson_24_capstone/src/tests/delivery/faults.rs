@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     auth::Auth,
-    chat::{RoomManager, routes},
+    chat::{Alone, RoomManager, routes},
     delivery::{AppendError, Draft, Log, LogEntry, Page, Seq, Unavailable},
     limits::{ConnectionLimits, RateLimits},
     names::RoomName,
@@ -83,7 +83,7 @@ fn app(log: &Arc<FaultyLog>) -> (Router, RoomManager) {
         log: log.clone(),
         shutdown,
     };
-    (routes::<ChatState, FaultyLog>().with_state(state), rooms)
+    (routes::<ChatState, Alone<FaultyLog>>().with_state(state), rooms)
 }
 
 fn room() -> RoomName {

@@ -1,0 +1,24 @@
+//! The cluster: several processes, the nodes, are one chat. The log of all rooms is in a broker,
+//! NATS, and so is who has which name.
+
+mod broker;
+mod follower;
+mod lease;
+mod member;
+mod nats_log;
+mod node;
+mod presence;
+mod rooms;
+mod storage;
+
+pub use self::{node::CurrentNode, storage::Settings};
+
+#[cfg(test)]
+pub use self::{
+    broker::{Broker, Connection},
+    follower::apply,
+    lease::{LEASE_LOST, Lease},
+    nats_log::NatsLog,
+    rooms::{Member, RoomManager},
+    storage::Subject,
+};
