@@ -37,7 +37,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 
-from cluster import ALONE, LEASE, LESSON, Cluster
+from cluster import ALONE, CAPSTONE, LEASE, LESSON, Cluster
 
 from client import TEXT, build, close_frame, frame
 from delivery_client import Client, chat
@@ -292,9 +292,10 @@ class Observer(Writer):
         self.absent_since = -math.inf
         self.is_late = []  # (from, to): what happens is told later, because its node is cut off.
 
-    def is_absent(self):
-        """From now on it depends on when it is back whether the others are told."""
-        self.absent_since = min(self.absent_since, time.monotonic())
+    def is_absent(self, before=0.0):
+        """From now on it depends on when it is back whether the others are told. If it is taken for
+        absent for some time already, they are."""
+        self.absent_since = min(self.absent_since, time.monotonic() - before)
 
     def ended(self, link):
         self.is_absent()
@@ -540,6 +541,9 @@ class Chaos:
         self.loses_owners(node, what)
         self.last_end = node, time.monotonic()
         node.is_expected = True
+        if number == signal.SIGTERM and self.cluster.lesson == CAPSTONE:
+            for observer in self.observers_at(node):
+                observer.is_absent(LEASE)  # It tells the others who leaves, and nobody waits.
         node.signal(number)
         self.after(away, lambda: self.start_again(node))
         return True
@@ -826,9 +830,9 @@ def spread(seconds):
 def attempt(seed, seconds, brokers, lesson, program=None):
     """One run. Returns what was wrong."""
     print(f"\n{lesson}, 3 nodes, {brokers} brokers, {seconds} s, SEED={seed}", flush=True)
-    with Cluster(3, brokers, lesson=lesson, program=program, relays=lesson == LESSON) as cluster:
+    with Cluster(3, brokers, lesson=lesson, program=program, relays=lesson != ALONE) as cluster:
         chaos = Chaos(cluster, seed, seconds)
-        chaos.all_of_it(with_events=lesson == LESSON)
+        chaos.all_of_it(with_events=lesson != ALONE)
         chaos.report()
         return chaos.problems
 

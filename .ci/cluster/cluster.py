@@ -24,7 +24,16 @@ from client import ROOT, TARGET, Server
 from delivery_client import SECRET, chat_path
 
 LESSON, ALONE = "lesson_20_scale_out", "lesson_18_delivery"
+CAPSTONE = "lesson_24_capstone"
 FOLDER = ROOT / "lessons" / LESSON
+# What the capstone allows one person, which lesson 20 does not limit.
+ROOMY = {
+    "CHAT_MESSAGES_PER_SECOND": "100000",
+    "CHAT_MESSAGE_BURST": "1000",
+    "CHAT_OUTBOX_SIZE": "50000",
+    "CHAT_MAX_CONNECTIONS_PER_USER": "800",
+    "CHAT_SHUTDOWN_TIMEOUT": "2",
+}
 USER, PASSWORD = "chat", "p" + "0123456789abcdef" * 2
 LEASE = 15.0  # Seconds after which the others may take a node for dead.
 START = 20.0  # Seconds within which a process must be ready.
@@ -202,6 +211,8 @@ class Node(Process):
             urls = [f"nats://{USER}:{PASSWORD}@127.0.0.1:{port}" for port in self.brokers]
             settings["NATS_URL"] = ",".join(urls)
             settings["NATS_REPLICAS"] = str(len(self.cluster.brokers))
+        if self.cluster.lesson == CAPSTONE:
+            settings = {f"CHAT_{name}": it for name, it in settings.items()} | ROOMY
         return {**settings, **self.cluster.env}
 
     def path(self, room, name, **query):
@@ -278,8 +289,8 @@ class Cluster:
         self.profile, self.sync, self.lesson, self.env = profile, sync, lesson, env
         self.program = program or lesson  # Or the path of another build of it.
         # Lesson 18 has no `/ready`. It answers to anything, or to nothing.
-        self.health = "/ready" if lesson == LESSON else "/rooms"
-        brokers = brokers if lesson == LESSON else 0
+        self.health = "/rooms" if lesson == ALONE else "/ready"
+        brokers = 0 if lesson == ALONE else brokers
         self.nats = tool("nats") if brokers else None
         self.haproxy = tool("haproxy") if balancer else None
         TARGET.mkdir(exist_ok=True)
