@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use probe::{
     Check,
-    several_nodes::{LEASE, TestBroker, until},
+    conformance::masked,
+    resuming::chat_with_id,
+    several_nodes::{LEASE, LONG_LEASE, QUIET, TestBroker, until},
 };
 use tokio::join;
 
-use super::{people::username, roomy, settings};
+use super::{NODES, people::username, roomy, settings, start_with};
 use crate::{
-    cluster::{Connection, Lease, NatsLog, RoomManager},
+    cluster::{Connection, Lease, NatsLog, RoomManager, Settings},
     database::Database,
     delivery::{AppendError, Draft, Log, MessageId, Seq, SqliteLog},
     names::RoomName,
@@ -207,5 +209,25 @@ async fn an_answer_that_is_older_than_what_was_delivered_is_none() -> Check {
     rooms.apply(|rooms| rooms.advance(number + 1));
 
     assert!(log.read(&room("rust"), 0).await.is_err(), "it should have one more");
+    Ok(())
+}
+
+/// The stream has no space for the first of two chats, but for the second. They come at once.
+#[tokio::test]
+async fn what_follows_a_chat_that_was_refused_is_not_accepted() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let small = Settings { max_bytes: 4_000, ..settings(&broker.url(), LONG_LEASE) };
+    let one = start_with(roomy(), small);
+    one.is_ready().await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+    let long = masked(0x81, chat_with_id("a-1", &"字".repeat(2_000)).as_bytes());
+    let short = masked(0x81, chat_with_id("a-2", "hello").as_bytes());
+
+    ana.writes_raw(&[long, short].concat()).await?;
+
+    ana.is_closed(1013, "the log is not available").await?;
+    let kept = contents(&nats(&broker).await, "rust").await;
+    assert!(kept.is_empty(), "or the first would come behind it: {kept:?}");
     Ok(())
 }
