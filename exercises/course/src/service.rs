@@ -11,6 +11,7 @@ use crate::{manifest, sources, words};
 pub type File = (PathBuf, String);
 
 const CAPSTONE: &str = "lessons/lesson_24_capstone";
+const BALANCER: &str = "deploy/haproxy.cfg"; // In the folder of the capstone, and there.
 const PROBE: &str = "lessons/probe";
 const PAGES: &str = "static";
 
@@ -68,6 +69,7 @@ fn given(course: &Path, name: &str) -> io::Result<Vec<File>> {
         ("probe/Cargo.toml", probe),
         ("README.md", named(README)),
         ("examples/password.rs", named(PASSWORD)),
+        (BALANCER, read(&format!("{CAPSTONE}/{BALANCER}"))?),
         ("LICENSE", read("LICENSE")?),
         (".gitignore", "/target\n/*.db*\n".into()),
         ("rustfmt.toml", read("rustfmt.toml")?),

@@ -187,7 +187,7 @@ fn a_flood_that_is_stopped_goes_on_with_the_next_node_and_loses_nothing() -> io:
     Ok(())
 }
 
-/// HAProxy with the configuration of the lesson. It is killed with the value.
+/// HAProxy with the configuration in `deploy`. It is killed with the value.
 struct Balancer {
     process: Child,
     address: String,
