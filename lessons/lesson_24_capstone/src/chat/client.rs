@@ -120,7 +120,7 @@ impl<C: Chat> Client<C> {
 
     /// What a page has for the client. The last one ends with the last number that there is:
     /// what gets a greater one comes from the outbox, which was open before it was read.
-    fn turn(&mut self, page: &Page) -> Batch {
+    fn messages_of(&mut self, page: &Page) -> Batch {
         let mut messages = Batch::new();
         if self.seen != NOTHING && self.seen < page.deleted {
             messages.push(encode(&ServerMessage::Gap { next: page.deleted + 1 }));
@@ -182,7 +182,7 @@ impl<C: Chat> Client<C> {
                     if self.member.is_replaced() {
                         return Err(Disconnect::REPLACED); // Its outbox is not looked at.
                     }
-                    self.turn(&page.map_err(|Unavailable| Disconnect::LOG_UNAVAILABLE)?)
+                    self.messages_of(&page.map_err(|Unavailable| Disconnect::LOG_UNAVAILABLE)?)
                 }
                 queued = self.member.outbox().take(), if !is_behind => match queued {
                     Some(queued) => self.new_messages(queued),

@@ -89,7 +89,7 @@ async fn join<C: Chat>(
     let username = session.username.clone();
     let joined = chat.join(room, username, &session.permit, resumes).await?;
     if resumes {
-        session.be_patient();
+        session.delay_excess();
     }
     Ok(Client::new(joined, position))
 }

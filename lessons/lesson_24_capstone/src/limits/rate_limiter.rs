@@ -109,7 +109,7 @@ impl RateLimiter {
     ///
     /// That is longer than it must be, so that now and then there is enough for a connection.
     /// Otherwise what is left of an old one would keep out the new one of the same person.
-    pub fn check_patiently(&self, username: &Username) -> Result<(), Duration> {
+    pub fn check_or_delay(&self, username: &Username) -> Result<(), Duration> {
         let Shared { requests, interval, .. } = &*self.0;
         self.clean_up();
 
@@ -258,7 +258,7 @@ mod tests {
         for millisecond in 0..10_000 {
             advance(Duration::from_millis(1)).await;
             while next <= Instant::now() {
-                match limiter.check_patiently(&name("ana")) {
+                match limiter.check_or_delay(&name("ana")) {
                     Ok(()) => allowed += 1,
                     Err(wait) => next += wait,
                 }

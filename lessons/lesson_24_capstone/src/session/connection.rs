@@ -39,7 +39,7 @@ pub struct Session {
     limiter: RateLimiter,
     shutdown: Shutdown,
     /// Whether what comes too fast waits, and is not refused.
-    is_patient: bool,
+    delays_excess: bool,
     /// What came too fast, and until when it waits. Meanwhile we do not read.
     waiting: Option<(Message, Instant)>,
 }
@@ -71,16 +71,17 @@ impl Session {
             heartbeat,
             limiter,
             shutdown,
-            is_patient: false,
+            delays_excess: false,
             waiting: None,
         }
     }
 
-    /// From now on, what comes too fast waits in the connection, and is not refused.
+    /// From now on, what comes too fast waits in the connection, and is not refused: traffic is
+    /// shaped instead of policed.
     ///
     /// This is for a client that sends again what was refused: that would be one message more.
-    pub fn be_patient(&mut self) {
-        self.is_patient = true;
+    pub fn delay_excess(&mut self) {
+        self.delays_excess = true;
     }
 
     /// Waits for the next message from the client, which is text or binary.
@@ -162,8 +163,8 @@ impl Session {
             return Err(Disconnect::ByClient(frame.map(|frame| frame.code)));
         }
         let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
-        if self.is_patient {
-            let Err(wait) = self.limiter.check_patiently(&self.username) else {
+        if self.delays_excess {
+            let Err(wait) = self.limiter.check_or_delay(&self.username) else {
                 return Ok(Some(message).filter(|_| is_data));
             };
             self.waiting = Some((message, Instant::now() + wait));
