@@ -20,6 +20,8 @@ pub fn init() -> Result<WorkerGuard, String> {
     let filter: Targets = filter.parse().map_err(|error| {
         format!("RUST_LOG has {filter:?}, which is no filter: {error}.")
     })?;
+    // Why not this one? It repeats what a client has sent, and that may be a password.
+    let filter = filter.with_target("axum::rejection", LevelFilter::OFF);
     let (log, guard) = tracing_appender::non_blocking(io::stdout());
     let builder = fmt().with_writer(log).with_max_level(LevelFilter::TRACE);
 

@@ -12,7 +12,7 @@ use probe::{
     conformance::masked,
     program::{LIMIT, Program, read_until},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PASSWORD: &str = "ana-likes-tea";
 const WRONG_PASSWORD: &str = "ana-likes-coffee";
@@ -111,6 +111,14 @@ fn no_secret_is_ever_in_the_log() -> io::Result<()> {
         upgrade(&running, "/ws/chat/rust", &format!("Authorization: Basic {token}\r\n"))?;
         running.request(&format!("POST /login?password={PASSWORD} HTTP/1.1\r\n\r\n"))?;
         running.request(&format!("NONSENSE {token}\r\n\r\n"))?;
+        let body = json!(PASSWORD).to_string(); // Where an object should be.
+        let (_, answer) = running.request(&format!(
+            "POST /login HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            running.address,
+            body.len()
+        ))?;
+        assert!(answer.starts_with("HTTP/1.1 422 "), "it is rejected: {answer}");
 
         let (ana, _) = upgrade(&running, &format!("/ws/chat/last?token={token}"), "")?;
         drop(ana);
