@@ -59,6 +59,7 @@ async fn run(
     metrics: &Metrics,
 ) -> Disconnect {
     let mut queued = Vec::new();
+    let filled = |count: usize| metrics.outbox.observe(count as f64 / OUTBOX_SIZE as f64);
 
     loop {
         select! {
@@ -70,7 +71,7 @@ async fn run(
                 if count == 0 {
                     return Disconnect::TOO_SLOW; // The outbox was full, and was closed.
                 }
-                metrics.outbox.observe(count as f64 / OUTBOX_SIZE as f64);
+                filled(count);
                 let mut written = 0;
                 let texts = queued.drain(..).flat_map(|batch| batch.to_vec());
                 let texts = texts.map(Message::Text).inspect(|_| written += 1);
@@ -80,6 +81,7 @@ async fn run(
                     metrics.write_wait.observe(waited.as_secs_f64());
                 }
                 if let Err(disconnect) = sent {
+                    filled(member.outbox.len()); // Nobody will empty it.
                     return disconnect;
                 }
                 metrics.deliveries.inc_by(written);

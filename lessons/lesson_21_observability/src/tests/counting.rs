@@ -217,6 +217,7 @@ async fn one_slow_client_is_seen_in_its_outbox_and_its_writes() -> Check {
         1.0,
         "the write that was given up"
     );
+    assert_eq!(above("chat_outbox_fill_ratio", "0.75"), 1.0, "Ben's outbox was full");
     let broadcasts = above("chat_broadcast_seconds", "0.1");
     assert_eq!(broadcasts, 0.0, "nobody waited for Ben");
     Ok(())
