@@ -57,7 +57,7 @@ def main():
         )
         worst = max(worst, more)
     if check and worst > LIMIT:
-        sys.exit(f"Watching costs {worst:.1%} of the processor, but at most {LIMIT:.0%} were wanted.")
+        sys.exit(f"The metrics cost {worst:.1%} of the processor, but at most {LIMIT:.0%} were wanted.")
 
 
 def turn(server, audience):
