@@ -37,8 +37,8 @@ const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// All clones share the same permits.
 #[derive(Clone)]
 pub struct HttpLimits {
-    /// For a TLS handshake, and for the head of a request, from its first byte or from the end
-    /// of the one before.
+    /// For a TLS handshake, and for the head of a request. It begins with the connection, and
+    /// again when a request is answered, and not with the first byte.
     pub header_timeout: Duration,
     /// For a request to be answered, its body included.
     pub request_timeout: Duration,
@@ -46,8 +46,8 @@ pub struct HttpLimits {
     pub max_age: Duration,
     /// From any connection, also as a WebSocket. What comes faster waits.
     pub bytes_per_second: u64,
-    /// One for each connection that is no WebSocket. If none is left, the next connection
-    /// waits in the kernel.
+    /// One for each connection that is no WebSocket, and for each port that waits for one: two
+    /// ports need two. If none is left, the next connection waits in the kernel.
     pub permits: Arc<Semaphore>,
 }
 

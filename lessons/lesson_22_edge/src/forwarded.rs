@@ -57,14 +57,16 @@ impl TrustedProxies {
     /// from the right, and stop at the first address that is no proxy of ours: whatever
     /// stands left of it, that client may have written itself.
     fn client(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
-        // Some proxies add to the last line, others add a line.
+        // Some proxies add to the last line, others add a line. What the client has written
+        // in a line need not be text, so the line is cut first, and read afterwards.
         let lines = headers.get_all(FOR).iter().rev();
-        let texts = lines.map(|line| line.to_str().unwrap_or_default());
-        let entries = texts.flat_map(|text| text.rsplit(','));
+        let entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
 
         let mut client = proxy;
         for entry in entries {
-            let Ok(address) = entry.trim().parse() else { break };
+            let Ok(address) = String::from_utf8_lossy(entry).trim().parse() else {
+                break;
+            };
             client = address;
             if !self.contains(client) {
                 break;
@@ -91,7 +93,7 @@ pub async fn forwarded(
         let last = |name| request.headers().get_all(name).iter().next_back().cloned();
         let (proto, host) = (last(PROTO), last(FORWARDED_HOST));
         if let Some(proto) = proto {
-            let is_https = proto == "https";
+            let is_https = proto == "https" || proto == "wss"; // Traefik says wss.
             let scheme = if is_https { Scheme::HTTPS } else { Scheme::HTTP };
             request.extensions_mut().insert(scheme);
         }

@@ -26,24 +26,30 @@ pub fn notify(state: &str) {
 #[cfg(not(unix))]
 pub fn notify(_: &str) {}
 
-/// Reads the files of the certificate again at each SIGHUP.
+/// Reads the files of the certificate, if there is one, again at each SIGHUP.
 #[cfg(unix)]
-pub fn reload_on_hangup(certificate: Arc<Certificate>) {
+pub fn reload_on_hangup(certificate: Option<Arc<Certificate>>) {
+    // Why listen without a certificate? A service manager sends SIGHUP to reload us, and that
+    // must not end the program. From a terminal it means that the window was closed.
+    if certificate.is_none() && std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
+    }
     let kind = signal::unix::SignalKind::hangup();
     // Now, and not in the task: until somebody listens, SIGHUP ends the program.
     let Ok(mut hangup) = signal::unix::signal(kind) else { return };
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            match certificate.reload() {
-                Ok(()) => info!("the certificate was read again"),
-                Err(problem) => warn!(problem, "the old certificate stays"),
+            match certificate.as_ref().map(|certificate| certificate.reload()) {
+                None => info!("there is no certificate to read again"),
+                Some(Ok(())) => info!("the certificate was read again"),
+                Some(Err(problem)) => warn!(problem, "the old certificate stays"),
             }
         }
     });
 }
 
 #[cfg(not(unix))]
-pub fn reload_on_hangup(_: Arc<Certificate>) {}
+pub fn reload_on_hangup(_: Option<Arc<Certificate>>) {}
 
 /// Waits for Ctrl-C, or for the SIGTERM of the service manager.
 pub async fn stop_signal() {

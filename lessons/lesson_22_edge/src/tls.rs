@@ -32,7 +32,10 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// The error is a sentence for the person who started the program.
 pub async fn from_env()
 -> Result<Option<(impl Listener<Addr = SocketAddr>, TlsAcceptor)>, String> {
-    let Ok(address) = env::var("TLS_ADDR") else { return Ok(None) };
+    let Ok(address) = env::var("TLS_ADDR") else {
+        reload_on_hangup(None);
+        return Ok(None);
+    };
     let certificate = Certificate::from_env()?;
     let listener = TcpListener::bind(&address).await.map_err(|error| {
         format!("TLS_ADDR is {address:?}, and cannot be had: {error}.")
@@ -40,7 +43,7 @@ pub async fn from_env()
     let port = listener.local_addr().map_err(|error| error.to_string())?.port();
     info!("TLS on port {port}: open https://localhost:{port}");
 
-    reload_on_hangup(certificate.clone());
+    reload_on_hangup(Some(certificate.clone()));
     let listener = listener.tap_io(|connection| {
         let _ = connection.set_nodelay(true); // Without it the connection is slower.
     });
@@ -91,7 +94,8 @@ impl Certificate {
     /// Reads the files again. New connections get the new certificate, and those that are
     /// open go on. If the files cannot be used, the old certificate stays.
     pub fn reload(&self) -> Result<(), String> {
-        let Some(files) = &self.files else { return Ok(()) };
+        let files =
+            self.files.as_ref().ok_or("It was made at the start, without files.")?;
         let new = read(files)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())

@@ -88,13 +88,43 @@ fn a_service_manager_that_is_gone_is_no_reason_to_stop() -> io::Result<()> {
 
 #[test]
 fn a_hangup_does_not_end_it() -> io::Result<()> {
-    let mut running = Program::start(program(&[("TLS_ADDR", "127.0.0.1:0")]))?;
+    let manager = Manager::new("hangup")?;
+    let socket = manager.path.to_string_lossy();
+    for (variable, says) in [
+        (("TLS_ADDR", "127.0.0.1:0"), "the old certificate stays"),
+        // Behind a proxy there is no TLS, and a service manager may reload it all the same.
+        (("NOTIFY_SOCKET", &*socket), "there is no certificate to read again"),
+    ] {
+        let mut running = Program::start(program(&[variable]))?;
+
+        running.signal("-HUP")?;
+
+        running.logs(says);
+        assert!(running.get("/rooms")?.starts_with("HTTP/1.1 200 "), "it serves on");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_hangup_reads_the_files_of_the_certificate_again() -> io::Result<()> {
+    let folder = env::temp_dir().join(format!("edge_reload_{}", id()));
+    fs::create_dir(&folder)?;
+    let made = rcgen::generate_simple_self_signed(["localhost".into()]);
+    let made = made.map_err(io::Error::other)?;
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.join(name));
+    fs::write(&cert, made.cert.pem())?;
+    fs::write(&key, made.signing_key.serialize_pem())?;
+    let (cert, key) = (cert.to_string_lossy(), key.to_string_lossy());
+    let mut running = Program::start(program(&[
+        ("TLS_ADDR", "127.0.0.1:0"),
+        ("TLS_CERT", &cert),
+        ("TLS_KEY", &key),
+    ]))?;
 
     running.signal("-HUP")?;
 
     running.logs("the certificate was read again");
-    assert!(running.get("/rooms")?.starts_with("HTTP/1.1 200 "), "it serves on");
-    Ok(())
+    fs::remove_dir_all(folder)
 }
 
 #[test]

@@ -30,9 +30,10 @@ fn what_is_seen(from: [u8; 4]) -> Router {
                          request: axum::extract::Request| {
         let scheme = request.extensions().get().unwrap_or(&Scheme::HTTP).clone();
         let host = headers[HOST].to_str().unwrap_or_default().to_owned();
-        let left =
-            headers.keys().filter(|name| name.as_str().contains("forward")).count();
-        assert_eq!(left, 0, "nothing is left that a handler could believe");
+        let is_about_the_client =
+            |name: &str| name.contains("forward") || name == "x-real-ip";
+        let left = headers.keys().filter(|name| is_about_the_client(name.as_str()));
+        assert_eq!(left.count(), 0, "nothing is left that a handler could believe");
         format!("{} {scheme}://{host}{uri}", client.ip())
     };
     let app = Router::new().route("/", get(handler));
@@ -72,6 +73,7 @@ async fn a_stranger_who_sends_the_headers_gains_nothing() -> Check {
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "chat.example.com"),
         ("forwarded", "for=198.51.100.7;proto=https"),
+        ("x-real-ip", ANA),
     ];
 
     assert_eq!(
@@ -96,7 +98,11 @@ async fn of_several_addresses_only_what_our_proxies_have_added_counts() -> Check
         (&["198.51.100.7", "10.0.0.2 "], ANA, "two proxies, two lines"),
         (&["2001:db8::7"], "2001:db8::7", "IPv6"),
         (&["2001:db8::7, ::ffff:10.0.0.2"], "2001:db8::7", "IPv4 inside of IPv6"),
+        (&["é, 198.51.100.7"], ANA, "what Ana has written need not be ASCII"),
+        (&["é", "198.51.100.7"], ANA, "the same, in a line of its own"),
         (&["nobody"], "10.0.0.1", "no address"),
+        (&["198.51.100.7:4711"], "10.0.0.1", "with a port it is no address"),
+        (&["198.51.100.7, é"], "10.0.0.1", "our proxy has written what is no text"),
         (&["198.51.100.7, nobody"], "10.0.0.1", "nobody can know who wrote the left one"),
         (&["198.51.100.7, nobody, 10.0.0.2"], "10.0.0.2", "so far we can follow it"),
         (&[""], "10.0.0.1", "nothing"),
@@ -131,7 +137,9 @@ async fn of_several_schemes_and_hosts_the_last_one_counts() -> Check {
 async fn the_scheme_is_that_of_the_client_and_not_that_of_the_proxy() -> Check {
     let encrypted = what_is_seen(PROXY).layer(axum::Extension(Scheme::HTTPS));
     let server = serve(seen_from(PROXY, encrypted));
-    for (proto, seen) in [("http", "http"), ("https", "https")] {
+    for (proto, seen) in
+        [("http", "http"), ("https", "https"), ("ws", "http"), ("wss", "https")]
+    {
         let request = Request::get("/").header("x-forwarded-proto", proto);
         let answer =
             server.request(request.body(String::new()).expect("a request")).await?;
