@@ -9,7 +9,7 @@ use async_nats::{
 };
 use futures_util::{StreamExt, stream};
 use lesson_08_auth::{Disconnect, RoomName, Username};
-use lesson_18_delivery::{LOG_UNAVAILABLE, REPLACED, Seq, Unavailable};
+use lesson_18_delivery::{LOG_UNAVAILABLE, Seq, Unavailable};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -79,7 +79,7 @@ impl Node {
         let claim = self.claim(&member, replace).await?;
         if !member.confirm(claim) {
             self.lease.check()?;
-            return Err(REPLACED);
+            return Err(member.close_reason());
         }
         Ok(member)
     }

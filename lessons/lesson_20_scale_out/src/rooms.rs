@@ -8,13 +8,13 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 use lesson_08_auth::{
-    OUTBOX_SIZE, RoomName, ServerMessage as Announcement, Username, encode,
+    Disconnect, OUTBOX_SIZE, RoomName, ServerMessage as Announcement, Username, encode,
 };
-use lesson_18_delivery::{LogEntry, Seq, ServerMessage};
+use lesson_18_delivery::{LogEntry, REPLACED, Seq, ServerMessage};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::presence::Presence;
+use crate::{lease::LEASE_LOST, presence::Presence};
 
 /// What waits in an outbox. All clones share the texts.
 #[derive(Clone)]
@@ -107,6 +107,20 @@ impl Member {
         let mut rooms = self.rooms.lock();
         let ours = rooms.outbox(&self.room, self.connection);
         ours.map(|ours| ours.queue = Some(sender)).is_some()
+    }
+
+    /// How this connection ends when its place is no longer its own: somebody has connected
+    /// again, or nobody has the name.
+    ///
+    /// Who frees a name that is in use? Nodes that believe that this one is dead. Then the
+    /// client has to come back.
+    pub fn close_reason(&self) -> Disconnect {
+        let rooms = self.rooms.lock();
+        let room = rooms.by_name.get(&self.room);
+        match room.is_some_and(|room| room.holders.contains_key(&self.username)) {
+            true => REPLACED,
+            false => LEASE_LOST,
+        }
     }
 
     /// Says which number the claim of this member has got.

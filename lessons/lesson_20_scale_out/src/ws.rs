@@ -13,8 +13,8 @@ use axum::{
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use lesson_08_auth::{Disconnect, RoomName, Session, SessionUpgrade, encode};
 use lesson_18_delivery::{
-    Action, AppendError, LOG_UNAVAILABLE, Log, MessageId, Page, REPLACED, Seq,
-    ServerMessage, Unavailable, handle_message,
+    Action, AppendError, LOG_UNAVAILABLE, Log, MessageId, Page, Seq, ServerMessage,
+    Unavailable, handle_message,
 };
 use serde::Deserialize;
 use tokio::select;
@@ -135,7 +135,7 @@ impl Client<'_> {
                         // or this node is dead.
                         if !self.member.reopen() {
                             self.node.lease.check()?;
-                            return Err(REPLACED);
+                            return Err(self.member.close_reason());
                         }
                         self.is_behind = true;
                     }

@@ -95,6 +95,26 @@ async fn a_claim_without_an_answer_is_swept_away() -> Check {
     one.lists(r#"[{"room":"rust","members":1}]"#).await
 }
 
+/// The others free a name when a lease is gone: here without a reason, as when somebody has set
+/// the clock of the broker.
+#[tokio::test]
+async fn whose_name_was_freed_by_others_is_asked_to_come_back() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = NODES.patient_node(&broker).await?;
+    let stream = broker.connection().await?.open().await.expect("it answers");
+    let room = "rust".to_owned().try_into().expect("a good name");
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    let subject = Subject::Member(room, username("ana")).to_string();
+    let left = PublishMessage::build().payload(r#"{"type":"left"}"#.into());
+    stream.publish(subject, left).await.await.expect("it is kept");
+
+    ana.is_closed(1013, NO_LEASE).await?;
+    let mut again = one.server.connect("Ana", &path("rust", "ana")).await?;
+    again.hears_nothing_for(QUIET).await
+}
+
 #[tokio::test]
 async fn a_full_stream_refuses_and_nobody_loses_a_chat_for_it() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };

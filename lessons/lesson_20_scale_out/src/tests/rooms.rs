@@ -1,11 +1,13 @@
 //! The rooms of a node, as the stream changes them.
 
 use lesson_08_auth::RoomName;
+use lesson_18_delivery::REPLACED;
 use serde_json::Value;
 
 use super::people::username;
 use crate::{
     follower::apply,
+    lease::LEASE_LOST,
     rooms::{Member, Outgoing, RoomManager},
     storage::Subject,
 };
@@ -98,7 +100,20 @@ fn a_later_claim_closes_the_outbox_of_an_earlier_one() {
 
         assert_eq!(heard(&mut ana), "closed", "another connection has the name: {node}");
         assert!(!ana.reopen(), "and keeps it");
+        assert_eq!(ana.close_reason(), REPLACED, "so this one stays away");
     }
+}
+
+/// The others believe that this node is dead.
+#[test]
+fn whoever_has_lost_a_name_that_is_free_is_not_replaced() {
+    let rooms = RoomManager::default();
+    let mut ana = joins(&rooms, 1, "ana");
+
+    says(&rooms, 2, "ana", "-");
+
+    assert_eq!(heard(&mut ana), "closed", "somebody else may have the name");
+    assert_eq!(ana.close_reason(), LEASE_LOST, "nobody has it, so she should come back");
 }
 
 #[test]

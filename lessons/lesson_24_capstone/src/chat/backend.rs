@@ -58,6 +58,11 @@ pub trait Membership: Send {
     /// Whether another connection of this member has taken the place of this one.
     fn is_replaced(&self) -> bool;
 
+    /// How the connection ends when its place is no longer its own.
+    fn close_reason(&self) -> Disconnect {
+        Disconnect::REPLACED
+    }
+
     /// Asked before anything is sent. The error says how the connection ends.
     fn may_send(&self) -> Result<(), Disconnect> {
         Ok(())

@@ -180,14 +180,14 @@ impl<C: Chat> Client<C> {
             let batch = select! {
                 page = next_page(&mut self.page) => {
                     if self.member.is_replaced() {
-                        return Err(Disconnect::REPLACED); // Its outbox is not looked at.
+                        return Err(self.member.close_reason()); // Its outbox is not looked at.
                     }
                     self.messages_of(&page.map_err(|Unavailable| Disconnect::LOG_UNAVAILABLE)?)
                 }
                 queued = self.member.outbox().take(), if !is_behind => match queued {
                     Some(queued) => self.new_messages(queued),
                     // It was full, or another connection has taken its place.
-                    None if !self.member.reopen() => return Err(Disconnect::REPLACED),
+                    None if !self.member.reopen() => return Err(self.member.close_reason()),
                     None => {
                         self.read_on();
                         Batch::new()

@@ -81,6 +81,10 @@ impl Membership for NodeMember {
         self.member.reopen()
     }
 
+    fn close_reason(&self) -> Disconnect {
+        self.member.close_reason()
+    }
+
     fn joined_at(&self) -> Seq {
         self.member.claim
     }

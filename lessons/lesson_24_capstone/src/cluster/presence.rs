@@ -84,7 +84,7 @@ impl Node {
         let claim = self.claim(&member, replace).await?;
         if !member.confirm(claim) {
             self.lease.check()?;
-            return Err(Disconnect::REPLACED);
+            return Err(member.close_reason());
         }
         if let Some(old) = old {
             permit.replace(&old);

@@ -8,7 +8,7 @@ use std::{
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::presence::Presence;
+use super::{lease::LEASE_LOST, presence::Presence};
 use crate::{
     chat::{Limits, Queued, RoomSummary, ServerMessage},
     config::Config,
@@ -107,6 +107,20 @@ impl Member {
     /// is dead.
     pub fn is_closed(&self) -> bool {
         self.rooms.lock().connection(&self.room, self.connection).is_none()
+    }
+
+    /// How this connection ends when its place is no longer its own: somebody has connected
+    /// again, or nobody has the name.
+    ///
+    /// Who frees a name that is in use? Nodes that believe that this one is dead. Then the
+    /// client has to come back.
+    pub fn close_reason(&self) -> Disconnect {
+        let rooms = self.rooms.lock();
+        let room = rooms.by_name.get(&self.room);
+        match room.is_some_and(|room| room.holders.contains_key(&self.username)) {
+            true => Disconnect::REPLACED,
+            false => LEASE_LOST,
+        }
     }
 
     /// Says which number the claim of this member has got.
@@ -362,10 +376,15 @@ impl Room {
         self.holders.len() + new.map(|here| &here.username).collect::<HashSet<_>>().len()
     }
 
-    /// The permit of the connection that somebody has here.
+    /// The permit of the connection that somebody has here. `None` while a claim of theirs is
+    /// on its way: two connections would take over the same permit.
     fn permit_of(&self, username: &Username) -> Option<OtherPermit> {
         let theirs = self.connections.values().filter(|here| here.username == *username);
-        theirs.max_by_key(|here| here.claim).map(|here| here.permit.clone())
+        let theirs: Vec<_> = theirs.collect();
+        let is_settled = theirs.iter().all(|here| here.claim.is_some());
+        let last =
+            theirs.into_iter().filter(|_| is_settled).max_by_key(|here| here.claim);
+        last.map(|here| here.permit.clone())
     }
 
     fn announce(&mut self, seq: Seq, message: &ServerMessage) {

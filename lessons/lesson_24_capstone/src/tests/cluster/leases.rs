@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::message::PublishMessage;
 use probe::{
     Check, Hint,
     several_nodes::{LEASE, LONG_LEASE, QUIET, TestBroker, until},
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{NODES, path, roomy, settings, username};
 use crate::{
     chat::Chat,
-    cluster::{Broker, Connection, CurrentNode, LEASE_LOST, Lease},
+    cluster::{Broker, Connection, CurrentNode, LEASE_LOST, Lease, Subject},
     delivery::{AppendError, Draft, Log},
     limits::ConnectionLimits,
     names::RoomName,
@@ -137,4 +138,23 @@ async fn a_node_without_a_lease_answers_no_ping() -> Check {
     ana.says(r#"{"type":"ping"}"#).await?;
 
     ana.is_closed(1013, "this server has lost its connection to the others").await
+}
+
+/// The others free a name when a lease is gone: here without a reason, as when somebody has set
+/// the clock of the broker.
+#[tokio::test]
+async fn whose_name_was_freed_by_others_is_asked_to_come_back() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = NODES.patient_node(&broker).await?;
+    let stream = open(&broker).await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    let subject = Subject::Member(room(), username("ana")).to_string();
+    let left = PublishMessage::build().payload(r#"{"type":"left"}"#.into());
+    stream.publish(subject, left).await.await.expect("it is kept");
+
+    ana.is_closed(1013, "this server has lost its connection to the others").await?;
+    let mut again = one.server.connect("Ana", &path("rust", "ana")).await?;
+    again.hears_nothing_for(QUIET).await
 }

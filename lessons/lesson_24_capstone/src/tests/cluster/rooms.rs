@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{people::username, roomy};
 use crate::{
     chat::Queued,
-    cluster::{Member, RoomManager, Subject, apply},
+    cluster::{LEASE_LOST, Member, RoomManager, Subject, apply},
     config::Config,
     limits::{ConnectionLimits, ConnectionPermit},
     names::RoomName,
@@ -116,7 +116,20 @@ fn a_later_claim_closes_the_outbox_of_an_earlier_one() {
 
         assert_eq!(heard(&mut ana), "closed", "another connection has the name: {node}");
         assert!(!ana.reopen(), "and keeps it");
+        assert_eq!(ana.close_reason(), Disconnect::REPLACED, "so this one stays away");
     }
+}
+
+/// The others believe that this node is dead.
+#[test]
+fn whoever_has_lost_a_name_that_is_free_is_not_replaced() {
+    let rooms = rooms();
+    let mut ana = joins(&rooms, 1, "ana");
+
+    says(&rooms, 2, "ana", "-");
+
+    assert_eq!(heard(&mut ana), "closed", "somebody else may have the name");
+    assert_eq!(ana.close_reason(), LEASE_LOST, "nobody has it, so she should come back");
 }
 
 #[test]
@@ -259,6 +272,37 @@ fn a_connection_that_replaces_one_here_takes_over_its_permit() {
     second.replace(&permit.expect("the first is here"));
     let surplus = [&first, &second].map(ConnectionPermit::is_surplus);
     assert_eq!(surplus, [true, false], "the old one is the one too many now");
+}
+
+/// Each would take over the one permit of the first. Who would then keep it is one too many.
+#[test]
+fn of_two_that_are_too_many_one_may_replace_the_first_at_a_time() {
+    let rooms = rooms();
+    let limits = ConnectionLimits::new(&Config {
+        max_connections_per_user: super::so_many(1),
+        ..Config::default()
+    });
+    let permits = [(); 3].map(|()| limits.acquire(&username("ana")).expect("or closed"));
+    let open = |permit, replace| rooms.open(room(), username("ana"), permit, replace);
+    let (mut first, _) = open(&permits[0], false).expect("an empty room");
+    says(&rooms, 1, "ana", "here");
+    assert!(first.confirm(1), "she has the last claim");
+
+    let (mut second, _) = open(&permits[1], true).expect("it replaces the first");
+    let third = open(&permits[2], true).err();
+    assert_eq!(third, Some(Disconnect::TOO_MANY_CONNECTIONS), "the second does that");
+
+    says(&rooms, 2, "ana", "here!");
+    assert!(second.confirm(2), "she has the last claim");
+    let (_third, old) = open(&permits[2], true).expect("now it replaces the second");
+    permits[1].replace(&permits[0].downgrade());
+    permits[2].replace(&old.expect("the second is here"));
+    let surplus = permits.each_ref().map(ConnectionPermit::is_surplus);
+    assert_eq!(
+        surplus,
+        [true, true, false],
+        "and each has its permit from the one before"
+    );
 }
 
 /// All who are here leave, and each of them would hear of all the others.
