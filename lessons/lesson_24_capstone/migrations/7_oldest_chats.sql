@@ -11,7 +11,10 @@ CREATE TABLE chats (
     timestamp TEXT    NOT NULL,
     UNIQUE (room, seq)
 ) STRICT;
-INSERT INTO chats SELECT NULL, * FROM chats_before ORDER BY timestamp, room, seq;
+-- A clock may have been set back: then a chat is as old as the one before it in its room. (If a
+-- chat were deleted before an older one of its room, nobody would notice that it is missing.)
+INSERT INTO chats SELECT NULL, * FROM chats_before
+    ORDER BY max(timestamp) OVER (PARTITION BY room ORDER BY seq), room, seq;
 DROP TABLE chats_before;
 
 -- A room without chats is forgotten then, too. If it is opened again, its numbers begin behind

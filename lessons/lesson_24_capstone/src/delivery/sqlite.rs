@@ -34,7 +34,9 @@ const IDS_KEPT: i64 = 1_000_000;
 /// all rooms are deleted, and the oldest ids.
 const MAX_SHARE: i64 = 75;
 
-/// How many of the newest chats and ids, in all rooms together, are never deleted for that.
+/// How many of the newest chats and ids, in all rooms together, are never deleted for that. In
+/// a small database it is an id for each page, and a chat for each sixteen, or else these alone
+/// could fill it.
 const NEWEST_CHATS: i64 = 1_000;
 const NEWEST_IDS: i64 = 100_000;
 
@@ -190,12 +192,15 @@ fn append_all(
 /// Why, if each room keeps a limited number? There is no limit for the rooms that there ever
 /// were. Without this, one person could fill the database, and nobody could write any more.
 fn delete_oldest(transaction: &Transaction) -> Result<()> {
+    let pages = number(transaction, "max_page_count")?;
+    let (newest_ids, newest_chats) =
+        (NEWEST_IDS.min(pages), NEWEST_CHATS.min(pages / 16));
     while is_too_full(transaction)? {
         let sql = "DELETE FROM chat_ids WHERE position IN
                        (SELECT position FROM chat_ids
                         WHERE position <= (SELECT max(position) - ?1 FROM chat_ids)
                         ORDER BY position LIMIT 256)";
-        let ids = transaction.prepare_cached(sql)?.execute([NEWEST_IDS])?;
+        let ids = transaction.prepare_cached(sql)?.execute([newest_ids])?;
 
         let sql = "DELETE FROM chats WHERE position IN
                        (SELECT position FROM chats
@@ -204,7 +209,7 @@ fn delete_oldest(transaction: &Transaction) -> Result<()> {
                    RETURNING room";
         let rooms = transaction
             .prepare_cached(sql)?
-            .query_map([NEWEST_CHATS], |row| row.get(0))?
+            .query_map([newest_chats], |row| row.get(0))?
             .collect::<Result<Vec<String>>>()?;
         if ids == 0 && rooms.is_empty() {
             break; // It is something else that fills the database.
@@ -217,10 +222,12 @@ fn delete_oldest(transaction: &Transaction) -> Result<()> {
 }
 
 fn is_too_full(connection: &Connection) -> Result<bool> {
-    let number =
-        |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let used = number("page_count")? - number("freelist_count")?;
-    Ok(used > number("max_page_count")? / 100 * MAX_SHARE)
+    let used = number(connection, "page_count")? - number(connection, "freelist_count")?;
+    Ok(used > number(connection, "max_page_count")? / 100 * MAX_SHARE)
+}
+
+fn number(connection: &Connection, pragma: &str) -> Result<i64> {
+    connection.pragma_query_value(None, pragma, |row| row.get(0))
 }
 
 /// Forgets a room of which no chat is left.
@@ -525,16 +532,24 @@ mod tests {
         migrations.to_latest(&mut connection).expect("they are good");
         let mut worker = Worker { connection, ..worker() };
         worker.run(
-            "INSERT INTO chat_rooms VALUES ('rust', 3);
+            "INSERT INTO chat_rooms VALUES ('rust', 4), ('tea', 1);
              INSERT INTO chats VALUES ('rust', 3, 'ana', NULL, 'later', '2026-11-21');
-             INSERT INTO chats VALUES ('rust', 2, 'ana', NULL, 'first', '2026-11-20');",
+             INSERT INTO chats VALUES ('rust', 2, 'ana', NULL, 'first', '2026-11-20');
+             INSERT INTO chats VALUES ('tea', 1, 'ana', NULL, 'hello', '2026-11-20T12');
+             INSERT INTO chats VALUES ('rust', 4, 'ana', NULL, 'set back', '2026-11-19');",
         );
 
         let migrations = Migrations::from_slice(MIGRATIONS);
         migrations.to_latest(&mut worker.connection).expect("they are good");
 
-        assert_eq!(worker.numbers(), [2, 3], "in their order");
-        assert_eq!(worker.appends(vec![draft(None, "new")]), [Some(Ok(4))], "and go on");
+        assert_eq!(worker.numbers(), [2, 3, 4], "in their order");
+        let sql = "SELECT group_concat(room || seq ORDER BY position) FROM chats";
+        let oldest: String =
+            worker.connection.query_row(sql, [], |row| row.get(0)).expect("good SQL");
+        let reason =
+            "the oldest first, but never one of a room before an older one of it";
+        assert_eq!(oldest, "rust2,tea1,rust3,rust4", "{reason}");
+        assert_eq!(worker.appends(vec![draft(None, "new")]), [Some(Ok(5))], "and go on");
     }
 
     /// What others have in the database must not take the whole log away.
@@ -554,6 +569,24 @@ mod tests {
             "there is space, and the id is known"
         );
         assert_eq!(worker.numbers(), [1, 2, 3], "all are kept");
+    }
+
+    /// Short chats with long ids, of somebody who never stops.
+    #[test]
+    fn ids_do_not_fill_a_small_database() {
+        let mut worker = worker();
+        worker.run("PRAGMA max_page_count = 256"); // 1 MiB, the smallest.
+        let id = |number: usize| format!("{number:064}");
+
+        for hundred in 0..100 {
+            let drafts = (0..100).map(|n| draft(Some(&id(hundred * 100 + n)), "hello"));
+            let results = worker.appends(drafts.collect());
+            let all = results.iter().all(|result| matches!(result, Some(Ok(_))));
+            assert!(all, "after {hundred}00 chats there is space for the next");
+        }
+
+        let again = worker.appends(vec![draft(Some(&id(9_900)), "hello")]);
+        assert_eq!(again, [Some(Ok(9_901))], "and the newest are known");
     }
 
     #[test]
