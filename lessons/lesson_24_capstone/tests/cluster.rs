@@ -297,3 +297,29 @@ fn behind_the_balancer_all_see_the_live_data_of_one_node() -> io::Result<()> {
     assert!(rooms.starts_with("HTTP/1.1 200 "), "the chat goes on: {rooms}");
     Ok(())
 }
+
+/// The chat needs the broker. The rest has all that it needs on its node.
+#[test]
+fn behind_the_balancer_live_data_and_the_sign_in_go_on_without_the_broker()
+-> io::Result<()> {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let (one, two) = (start(&broker)?, start(&broker)?);
+    let Some(balancer) = Balancer::start([&one, &two])? else { return Ok(()) };
+    balancer.is_ready()?;
+    let token = two.sign_in("ana", "ana-likes-tea")?;
+
+    broker.dies();
+    let start = Instant::now();
+    while !balancer.asks("GET /rooms", &token, "")?.starts_with("HTTP/1.1 503 ") {
+        assert!(start.elapsed() < LIMIT, "no node is ready for the chat");
+        thread::sleep(Duration::from_millis(50)); // The balancer has no event to wait for.
+    }
+    thread::sleep(Duration::from_secs(2)); // It asks a node twice a second.
+
+    let list = balancer.asks("GET /api/v1/users", &token, "")?;
+    assert!(list.starts_with("HTTP/1.1 200 "), "the rows are where they were: {list}");
+    let ben = r#"{"username":"ben","password":"ben-likes-jam"}"#;
+    let signed_in = balancer.asks("POST /login", "", ben)?;
+    assert!(signed_in.starts_with("HTTP/1.1 200 "), "Ben is himself: {signed_in}");
+    Ok(())
+}
