@@ -79,10 +79,17 @@ impl Log for NatsLog {
         async move {
             let ack = answer.await.map_err(|_| AppendError::Unavailable)?;
             if ack.duplicate {
+                let unavailable = |Unavailable| AppendError::Unavailable;
                 let first = broker.get(|ask| ask.sequence(ack.sequence)).await;
-                let first = first.map_err(|Unavailable| AppendError::Unavailable)?;
-                // A chat that is no longer kept cannot be compared.
-                if first.is_some_and(|first| !is_same(&first, &subject, &chat.content)) {
+                let is_known = match first.map_err(unavailable)? {
+                    Some(first) => is_same(&first, &subject, &chat.content),
+                    // A chat that is no longer kept cannot be compared. But nothing was
+                    // deleted yet of a room that has not so many.
+                    None => {
+                        broker.count(&subject).await.map_err(unavailable)?.1 >= CHATS_KEPT
+                    }
+                };
+                if !is_known {
                     return Err(AppendError::IdInUse);
                 }
             }

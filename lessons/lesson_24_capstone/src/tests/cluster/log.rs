@@ -109,6 +109,19 @@ async fn rooms_are_apart_and_keep_their_newest(log: &impl Log) {
     assert_eq!((page.entries.len(), page.deleted), (0, 0), "and a new one has none");
 }
 
+/// Its first chat is no longer kept, and so it cannot be compared.
+async fn an_id_is_not_for_another_room_either_when_its_chat_is_gone(log: &impl Log) {
+    let first = append(log, draft("ana", Some("1"), "hello")).await.expect("it is new");
+    for i in 0..1_000 {
+        append(log, draft("ana", None, &i.to_string())).await.expect("it is new");
+    }
+
+    let elsewhere = Draft { room: room("tea"), ..draft("ana", Some("1"), "hello") };
+    assert_eq!(append(log, elsewhere).await, Err(AppendError::IdInUse), "nobody has it");
+    let again = append(log, draft("ana", Some("1"), "hello")).await;
+    assert_eq!(again, Ok(first), "in its own room it is known");
+}
+
 /// While a page is read, the oldest chats of a busy room are deleted.
 async fn a_page_has_no_hole_while_chats_are_deleted(log: &impl Log) {
     let write = async |from: i64, to: i64| {
@@ -192,6 +205,7 @@ macro_rules! contract {
 contract! {
     numbers_grow_and_pages_have_all_in_order,
     an_id_is_a_chat_of_its_sender,
+    an_id_is_not_for_another_room_either_when_its_chat_is_gone,
     rooms_are_apart_and_keep_their_newest,
     a_page_has_no_hole_while_chats_are_deleted
 }
