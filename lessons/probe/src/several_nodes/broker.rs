@@ -123,11 +123,14 @@ impl TestBroker {
         self.folder.with_extension("copy")
     }
 
-    /// Sends a signal, such as `-STOP`.
+    /// Sends a signal, such as `-STOP`. After that one, it has stopped.
     pub fn signal(&self, signal: &str) {
         let id = self.process.as_ref().map_or(0, Child::id).to_string();
         let sent = Command::new("kill").args([signal, &id]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the broker runs");
+        if signal == "-STOP" {
+            wait_until_stopped(&id);
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -137,6 +140,25 @@ impl TestBroker {
     /// Where it listens, without the user and the password.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+}
+
+/// A signal stops one thread after the other, and until then they may answer.
+fn wait_until_stopped(id: &str) {
+    let is_stopped = |thread: fs::DirEntry| {
+        // The state stands behind the name, which is in parentheses.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+    };
+    let start = Instant::now();
+    while start.elapsed() < LIMIT {
+        let Ok(mut threads) = fs::read_dir(format!("/proc/{id}/task")) else {
+            return thread::sleep(Duration::from_millis(100)); // This is no Linux.
+        };
+        if threads.all(|thread| thread.is_ok_and(is_stopped)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
