@@ -102,11 +102,25 @@ describe("the clients of the book", LIMITS, () => {
   for (const name of FRAMEWORKS) {
     test(`guide/${name}: misses who is added while the list is on its way`, async (t) => {
       const list = {};
+      let tells;
+      const told = new Promise((resolve) => (tells = resolve));
       const page = await open(t, `${built.url}/guide/${name}/index.html`, {
-        prepare: async (page) => Object.assign(list, await holdList(page)),
+        prepare: async (page) => {
+          Object.assign(list, await holdList(page));
+          page.on("websocket", (socket) =>
+            socket.on("framereceived", ({ payload }) => `${payload}`.includes("Dora") && tells()),
+          );
+        },
       });
       await list.read;
+      // That one opens its socket at once, the others do so when the list is there.
+      const hears = name === "react";
+      if (hears) await isFollowed(1);
       const { id } = await addUser("Dora");
+      if (hears) {
+        await told;
+        await page.evaluate(() => {}); // It has added her, and now comes the list without her.
+      }
       list.letGo();
 
       await sees(page, "#users li", "Zoe", "the list is there");

@@ -26,7 +26,7 @@ probe::steps! {
 }
 
 /// What we need not hear here.
-const IGNORED: &[&str] = &["user_joined", "user_left"];
+const IGNORED: &[&str] = &["user_joined", "user_left", "online_users"];
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
 

@@ -27,7 +27,7 @@ probe::steps! {
 }
 
 /// What we need not hear here.
-const IGNORED: &[&str] = &["user_joined", "user_left"];
+const IGNORED: &[&str] = &["user_joined", "user_left", "online_users"];
 
 /// How many messages may come at once.
 const BURST: usize = 20;

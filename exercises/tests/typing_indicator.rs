@@ -30,7 +30,7 @@ probe::steps! {
 }
 
 /// What we need not hear here.
-const IGNORED: &[&str] = &["user_joined"];
+const IGNORED: &[&str] = &["user_joined", "online_users"];
 
 const TYPING: &str = r#"{"type":"typing"}"#;
 
