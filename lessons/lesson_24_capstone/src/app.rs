@@ -6,6 +6,7 @@ use axum::{
     Router,
     extract::{FromRef, State},
     http::StatusCode,
+    middleware::from_fn_with_state,
     routing::get,
 };
 use tracing::info;
@@ -21,7 +22,9 @@ use crate::{
     limits::{ConnectionLimits, RateLimits},
     live::{self, Channels},
     server::Shutdown,
+    session::Disconnect,
     tasks::{self, Tasks},
+    telemetry::{self, Metrics, observe_requests},
 };
 
 /// What all requests share. All clones share it, too.
@@ -38,6 +41,7 @@ pub struct AppState {
     pub node: CurrentNode,
     pub channels: Channels,
     pub tasks: Tasks,
+    pub metrics: Metrics,
     pub shutdown: Shutdown,
 }
 
@@ -68,9 +72,16 @@ impl AppState {
             node,
             channels: Channels::new(config),
             tasks: Tasks::default(),
+            metrics: Metrics::new(causes()),
             shutdown,
         })
     }
+}
+
+/// All for which a WebSocket may end.
+fn causes() -> impl Iterator<Item = &'static str> {
+    let by_itself = Disconnect::ALL.iter().map(Disconnect::cause);
+    by_itself.chain([cluster::LEASE_LOST.cause(), telemetry::PANIC])
 }
 
 /// The whole application. The tests call this too, so they check exactly what `main`
@@ -86,10 +97,18 @@ pub fn app(state: AppState, config: &Config) -> Router {
         .merge(chat)
         .merge(tasks::routes(&state))
         .nest("/api/v1", live::routes(&state))
+        .route("/health", get(health))
         .route("/ready", get(ready))
         .method_not_allowed_fallback(method_not_allowed)
         .merge(pages::router_with_origins(package, page, &config.allowed_origins))
+        .layer(from_fn_with_state(state.metrics.clone(), observe_requests))
         .with_state(state)
+}
+
+/// For whoever restarts the program: it answers, and that is enough. What a restart does not
+/// mend, such as a database that is away, is a matter of `/ready`.
+async fn health() -> &'static str {
+    "healthy"
 }
 
 /// For a load balancer: whether to send us clients. Not while we shut down, nor while the

@@ -5,7 +5,7 @@ use std::{
     env,
     ffi::OsString,
     fmt::Display,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
     process,
@@ -14,6 +14,7 @@ use std::{
 };
 
 use tokio::sync::Semaphore;
+use tracing_subscriber::filter::Targets;
 
 use crate::sizes::{MAX_BODY_SIZE, MAX_MESSAGE_SIZE};
 
@@ -61,9 +62,17 @@ settings! {
         allowed_origins: String = "",
             "Other origins whose pages may connect, with commas between";
         secure_cookies: bool = "false",
-            "Whether browsers send our cookie over HTTPS only: true or false";
+            "true: cookies are for HTTPS only, also if no proxy says HTTPS";
         jwt_secret: Option<String> = "",
             "Signs tokens, 32 bytes or more; else they end with the program";
+        trusted_proxies: Vec<IpAddr> = "",
+            "IP addresses of our proxies, whose X-Forwarded-* we believe";
+        log_format: LogFormat = "text",
+            "text, or json for a program that collects lines";
+        log_filter: Targets = "info",
+            "What is logged: error, warn, info, debug, trace or off";
+        metrics_addr: Option<SocketAddr> = "",
+            "Where Prometheus gets GET /metrics; without it, nobody does";
     }
     "Several nodes" {
         nats_url: Option<String> = "",
@@ -106,6 +115,27 @@ settings! {
         shutdown_delay: Duration = "0",
             "For GET /ready to answer 503, before the shutdown begins";
         shutdown_timeout: Duration = "8", "For clients to leave before the program ends";
+    }
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object in each line, for a program that collects the lines of many servers.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("it should be text or json"),
+        }
     }
 }
 
@@ -206,7 +236,7 @@ macro_rules! from_text {
     };
 }
 
-from_text!(NonZeroU32, NonZeroUsize, String, bool, usize);
+from_text!(LogFormat, NonZeroU32, NonZeroUsize, String, Targets, bool, usize);
 
 impl Setting for SocketAddr {
     fn parse(text: &str) -> Result<Self, String> {
@@ -221,6 +251,15 @@ impl<T: FromStr<Err: Display>> Setting for Option<T> {
     fn parse(text: &str) -> Result<Self, String> {
         let value = Some(text).filter(|text| !text.is_empty()).map(str::parse);
         value.transpose().map_err(|error: T::Err| error.to_string())
+    }
+}
+
+/// With commas between.
+impl Setting for Vec<IpAddr> {
+    fn parse(text: &str) -> Result<Self, String> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let addresses: Result<_, _> = entries.map(str::parse).collect();
+        addresses.map_err(|_| "it should be IP addresses, as in 127.0.0.1,::1".into())
     }
 }
 

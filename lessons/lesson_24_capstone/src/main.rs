@@ -49,14 +49,21 @@ const LEFT_BEHIND: i32 = 3;
 #[tokio::main]
 async fn main() {
     let config = Config::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
-    let log = telemetry::init();
+    let log = telemetry::init(&config);
     let shutdown = Shutdown::default();
     let state = AppState::new(&config, shutdown.clone())
         .unwrap_or_else(|sentence| pages::quit(sentence));
     shutdown.on_signal(config.shutdown_delay);
 
+    tokio::spawn(telemetry::measure_lag(state.metrics.clone()));
+    if let Some(addr) = config.metrics_addr {
+        let served = telemetry::serve_metrics(addr, state.metrics.clone()).await;
+        served.unwrap_or_else(|sentence| pages::quit(sentence));
+    }
+
     // The port comes last: whoever connects finds everything ready.
     let listener = pages::listen_on(config.addr).await;
+    server::notify("READY=1");
     let (node, database) = (state.node.clone(), state.database.clone());
     let app = app(state, &config);
     let left = serve(listener, app, Arc::new(config), shutdown).await;

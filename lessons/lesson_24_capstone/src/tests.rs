@@ -1,6 +1,7 @@
 mod cluster;
 mod configuration;
 mod delivery;
+mod forwarded;
 mod heartbeat;
 mod limits;
 mod live;
@@ -8,6 +9,7 @@ mod people;
 mod shutdown;
 mod signing_in;
 mod tasks;
+mod telemetry;
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{ConnectInfo, DefaultBodyLimit, FromRef, State},
-    http::StatusCode,
+    http::{StatusCode, uri::Scheme},
     response::Json as JsonResponse,
     routing::{get, post},
 };
@@ -16,6 +16,7 @@ use axum_extra::extract::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tracing::info;
 
 use super::{
     current_user::{COOKIE, CurrentUser},
@@ -53,6 +54,7 @@ struct Credentials {
 async fn login(
     State(auth): State<Auth>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
+    scheme: Option<Extension<Scheme>>,
     cookies: CookieJar,
     Json(Credentials { username, password }): Json<Credentials>,
 ) -> Result<(CookieJar, JsonResponse<Value>), ApiError> {
@@ -62,18 +64,24 @@ async fn login(
         Username::try_from(username.trim().to_lowercase()).map_err(|_| wrong())?;
     let address = address.ip();
 
-    auth.limits
-        .attempt(&username, address)
-        .map_err(|wait| ApiError::too_many("Too many attempts to sign in", wait))?;
+    // Why not whose name it was? People type a password into the wrong field.
+    auth.limits.attempt(&username, address).map_err(|wait| {
+        info!(%address, "sign-in refused: too many attempts");
+        ApiError::too_many("Too many attempts to sign in", wait)
+    })?;
     let role = auth.users.verify_password(&username, password).await?;
-    let role = role.ok_or_else(wrong)?;
+    let role = role.ok_or_else(|| {
+        info!(%address, "sign-in refused: wrong name or password");
+        wrong()
+    })?;
     auth.limits.succeeded(&username, address);
 
     let token = auth.tokens.issue(username.clone(), role);
     let expires_in = TOKEN_LIFETIME.as_secs();
     let answer =
         json!({ "token": token, "username": username, "expires_in": expires_in });
-    let cookie = cookie(token, auth.secure_cookies);
+    let is_https = scheme.is_some_and(|Extension(scheme)| scheme == Scheme::HTTPS);
+    let cookie = cookie(token, is_https || auth.secure_cookies);
     Ok((cookies.add(cookie), JsonResponse(answer)))
 }
 

@@ -5,6 +5,7 @@ use axum::{
     http::{
         header::{HOST, ORIGIN},
         request::Parts,
+        uri::Scheme,
     },
 };
 
@@ -29,8 +30,11 @@ where
         let Some(origin) = header(ORIGIN) else {
             return Ok(Self); // Not a browser, so there is no cookie to abuse.
         };
-        // Behind a proxy that speaks HTTPS, list the proxy's origin: we cannot see it.
-        let is_own = header(HOST).is_some_and(|host| origin == format!("http://{host}"));
+        // A request does not say whether it came over HTTPS. A proxy of ours does
+        // (`server/forwarded.rs`); behind others, list the origin.
+        let scheme = parts.extensions.get().unwrap_or(&Scheme::HTTP);
+        let own = |host| format!("{scheme}://{host}");
+        let is_own = header(HOST).is_some_and(|host| origin == own(host));
 
         if is_own || Auth::from_ref(state).origins.contains(origin) {
             Ok(Self)

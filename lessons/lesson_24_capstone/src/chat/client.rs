@@ -6,7 +6,7 @@ use std::{future::pending, mem, sync::Arc};
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use serde::Deserialize;
-use tokio::select;
+use tokio::{select, time::Instant};
 
 use super::{
     backend::{Chat, Joined, Membership},
@@ -20,6 +20,7 @@ use crate::{
         json::encode,
         outbox::{Batch, Outgoing},
     },
+    telemetry::Metrics,
 };
 
 /// The number before all others, of a client that has seen nothing. It misses nothing, however
@@ -49,6 +50,7 @@ pub struct Client<C: Chat> {
     page: Option<BoxFuture<'static, Result<Page, Unavailable>>>,
     /// The chats of the client that the log has not confirmed yet.
     receipts: FuturesOrdered<BoxFuture<'static, Appended>>,
+    metrics: Metrics,
 }
 
 /// What became of a chat that had this id.
@@ -57,7 +59,7 @@ type Appended = (Option<MessageId>, Result<Seq, AppendError>);
 impl<C: Chat> Client<C> {
     /// Somebody who is in the room now. `newest` was read before that, so that a client that
     /// keeps no number gets all that is new from then on.
-    pub fn new(joined: Joined<C>, position: Position) -> Self {
+    pub fn new(joined: Joined<C>, position: Position, metrics: Metrics) -> Self {
         let Joined { member, log, newest } = joined;
         let mut client = Self {
             member,
@@ -66,6 +68,7 @@ impl<C: Chat> Client<C> {
             greeting: Batch::new(),
             page: None,
             receipts: FuturesOrdered::new(),
+            metrics,
         };
         client.resume(position, &newest);
         client.read_on();
@@ -89,9 +92,14 @@ impl<C: Chat> Client<C> {
 
     /// Appends a chat of this client to the log.
     pub async fn append(&mut self, draft: Draft) {
-        let id = draft.id.clone();
+        let (id, start) = (draft.id.clone(), Instant::now());
         let receipt = self.log.append(draft).await;
-        self.receipts.push_back(receipt.map(|result| (id, result)).boxed());
+        let metrics = self.metrics.clone();
+        let measured = receipt.map(move |result| {
+            metrics.appended(start);
+            (id, result)
+        });
+        self.receipts.push_back(measured.boxed());
     }
 
     /// Leaves the room, once the log has what the client has sent: the others should receive
@@ -189,6 +197,7 @@ impl<C: Chat> Client<C> {
                     // It was full, or another connection has taken its place.
                     None if !self.member.reopen() => return Err(self.member.close_reason()),
                     None => {
+                        self.metrics.behind.inc();
                         self.read_on();
                         Batch::new()
                     }

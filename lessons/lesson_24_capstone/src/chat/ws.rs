@@ -8,7 +8,6 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-use tracing::info;
 
 use super::{
     backend::{Chat, Membership},
@@ -25,6 +24,7 @@ use crate::{
     names::RoomName,
     server::Shutdown,
     session::{Activity, Disconnect, Session, SessionUpgrade, json::now},
+    telemetry::{Metrics, Socket},
 };
 
 /// The chat, wherever it is kept.
@@ -34,6 +34,7 @@ where
     C: Chat + FromRef<S>,
     Auth: FromRef<S>,
     ConnectionLimits: FromRef<S>,
+    Metrics: FromRef<S>,
     RateLimits: FromRef<S>,
     Shutdown: FromRef<S>,
 {
@@ -54,7 +55,7 @@ async fn ws_handler<C: Chat>(
     Path(room): Path<RoomName>,
     Query(position): Query<Position>,
 ) -> Response {
-    upgrade.on_any_upgrade(Activity::Messages, |session| {
+    upgrade.on_any_upgrade(Socket::Chat, Activity::Messages, |session| {
         handle_socket(session, chat, room, position)
     })
 }
@@ -66,8 +67,8 @@ async fn handle_socket<C: Chat>(
     room: RoomName,
     position: Position,
 ) {
-    let username = session.username.clone();
-    let joined = join(&mut session, &chat, room.clone(), position).await;
+    session.connection.enters(&room);
+    let joined = join(&mut session, &chat, room, position).await;
     let mut client = match joined {
         Ok(client) => client,
         Err(disconnect) => return session.close(&disconnect).await,
@@ -76,7 +77,6 @@ async fn handle_socket<C: Chat>(
 
     client.leave().await; // Now, not later: the closing handshake can take a while.
     session.close(&disconnect).await;
-    info!(%room, %username, ?disconnect, "client disconnected");
 }
 
 async fn join<C: Chat>(
@@ -91,7 +91,9 @@ async fn join<C: Chat>(
     if resumes {
         session.delay_excess();
     }
-    Ok(Client::new(joined, position))
+    let metrics = session.connection.metrics.clone();
+    metrics.joins.inc();
+    Ok(Client::new(joined, position, metrics))
 }
 
 /// Handles what the client sends, until the connection ends.

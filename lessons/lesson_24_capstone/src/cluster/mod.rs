@@ -11,13 +11,13 @@ mod presence;
 mod rooms;
 mod storage;
 
-pub use self::{node::CurrentNode, storage::Settings};
+pub use self::{lease::LEASE_LOST, node::CurrentNode, storage::Settings};
 
 #[cfg(test)]
 pub use self::{
     broker::{Broker, Connection},
     follower::apply,
-    lease::{LEASE_LOST, Lease},
+    lease::Lease,
     nats_log::NatsLog,
     rooms::{Member, RoomManager},
     storage::Subject,

@@ -29,6 +29,7 @@ use crate::{
     server::Shutdown,
     session::json::now,
     sizes::MAX_JSON_SIZE,
+    telemetry::Metrics,
 };
 
 /// The header with the version: of a list, or after a change.
@@ -42,6 +43,7 @@ where
     Channels: FromRef<S>,
     ConnectionLimits: FromRef<S>,
     Database: FromRef<S>,
+    Metrics: FromRef<S>,
     RateLimits: FromRef<S>,
     Shutdown: FromRef<S>,
 {

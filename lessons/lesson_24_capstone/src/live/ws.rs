@@ -5,7 +5,6 @@ use axum::{
     extract::{State, ws::Message},
     response::Response,
 };
-use tracing::info;
 
 use super::{
     channel::Channel,
@@ -15,6 +14,7 @@ use super::{
 use crate::{
     names::Username,
     session::{Activity, Disconnect, Session, SessionUpgrade, json::parse},
+    telemetry::Socket,
 };
 
 /// Opens a socket that is subscribed to the channel in the path. Without one, it is
@@ -25,7 +25,7 @@ pub async fn ws_handler(
     identity: Identity,
     State(channels): State<Channels>,
 ) -> Response {
-    upgrade.on_upgrade(Activity::Traffic, move |session| {
+    upgrade.on_upgrade(Socket::Live, Activity::Traffic, move |session| {
         handle_socket(session, channels, identity, channel)
     })
 }
@@ -44,9 +44,7 @@ async fn handle_socket(
     let disconnect = run(&mut session, &mut subscription).await;
 
     drop(subscription); // Now, not later: the closing handshake can take a while.
-    let username = session.username.clone();
     session.close(&disconnect).await;
-    info!(%username, ?disconnect, "subscriber disconnected");
 }
 
 async fn run(session: &mut Session, subscription: &mut Subscription) -> Disconnect {

@@ -26,7 +26,10 @@ use tokio::{
 use tower::ServiceExt;
 use tracing::{info, warn};
 
-use super::{body_deadline::WithDeadline, shutdown::Shutdown, throttle::throttle};
+use super::{
+    body_deadline::WithDeadline, forwarded::behind_proxies, shutdown::Shutdown,
+    throttle::throttle,
+};
 use crate::config::Config;
 
 /// How long the last request of a connection may take when its time is over, or ours.
@@ -42,6 +45,7 @@ pub async fn serve(
     config: Arc<Config>,
     shutdown: Shutdown,
 ) -> usize {
+    let app = behind_proxies(app, &config);
     select! {
         () = accept_connections(listener, app, config.clone(), &shutdown) => {}
         () = shutdown.stopping() => {}

@@ -2,7 +2,13 @@
 
 mod accept;
 mod body_deadline;
+mod forwarded;
+mod service;
 mod shutdown;
 mod throttle;
 
-pub use self::{accept::serve, body_deadline::BodyTimeout, shutdown::Shutdown};
+pub use self::{
+    accept::serve, body_deadline::BodyTimeout, service::notify, shutdown::Shutdown,
+};
+#[cfg(test)]
+pub use forwarded::behind_proxies;

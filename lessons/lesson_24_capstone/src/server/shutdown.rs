@@ -16,6 +16,8 @@ use tokio_util::{
 };
 use tracing::{info, warn};
 
+use super::service::notify;
+
 /// So soon after the first, a signal is the same one: `timeout` signals twice, for example.
 const SIGNAL_GAP: Duration = Duration::from_millis(500);
 
@@ -40,6 +42,7 @@ impl Shutdown {
         tokio::spawn(async move {
             wait_for_signal().await;
             info!("shutting down; a second signal ends the program at once");
+            notify("STOPPING=1");
             tokio::spawn(shutdown.after(delay));
 
             sleep(SIGNAL_GAP).await;

@@ -23,6 +23,7 @@ use crate::{
     limits::{ConnectionPermit, RateLimited, RateLimiter},
     names::Username,
     server::Shutdown,
+    telemetry::{Connection, Kind},
 };
 
 /// How long a client may take to answer the Close of a connection that is one too many. Until
@@ -33,6 +34,8 @@ const SURPLUS_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Session {
     pub username: Username,
     pub permit: ConnectionPermit,
+    /// What is counted and logged of it.
+    pub connection: Connection,
     socket: WebSocket,
     expires: Instant,
     heartbeat: Heartbeat,
@@ -56,6 +59,7 @@ impl Session {
     pub(super) fn new(
         socket: WebSocket,
         user: CurrentUser,
+        connection: Connection,
         activity: Activity,
         permit: ConnectionPermit,
         limiter: RateLimiter,
@@ -66,6 +70,7 @@ impl Session {
         Self {
             username,
             permit,
+            connection,
             socket,
             expires,
             heartbeat,
@@ -139,7 +144,8 @@ impl Session {
     }
 
     /// Carries out the closing handshake, and drops the connection.
-    pub async fn close(self, disconnect: &Disconnect) {
+    pub async fn close(mut self, disconnect: &Disconnect) {
+        self.connection.ends(disconnect.cause(), disconnect.code());
         let is_surplus = self.permit.is_surplus();
         self.permit.give_up(); // The client may connect again before it has answered.
         let closing = close(self.socket, disconnect);
@@ -163,6 +169,11 @@ impl Session {
             return Err(Disconnect::ByClient(frame.map(|frame| frame.code)));
         }
         let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
+        self.connection.metrics.received(if is_data {
+            Kind::Data
+        } else {
+            Kind::Control
+        });
         if self.delays_excess {
             let Err(wait) = self.limiter.check_or_delay(&self.username) else {
                 return Ok(Some(message).filter(|_| is_data));
@@ -175,6 +186,7 @@ impl Session {
             Err(RateLimited::TooManyRefusals(_)) => Err(Disconnect::TOO_MANY_MESSAGES),
             Err(RateLimited::Wait(_)) if !is_data => Ok(None),
             Err(RateLimited::Wait(wait)) => {
+                self.connection.metrics.received(Kind::Refused);
                 let seconds = (10.0 * wait.as_secs_f64()).ceil() / 10.0; // Never 0.0.
                 let message =
                     format!("too many messages: try again in {seconds:.1} seconds");
@@ -186,14 +198,17 @@ impl Session {
     }
 
     async fn send_batch(&mut self, batch: Batch) -> Result<(), Disconnect> {
-        self.send(batch.into_iter().map(Message::Text)).await
+        let count = batch.len() as u64;
+        self.send(batch.into_iter().map(Message::Text)).await?;
+        self.connection.metrics.deliveries.inc_by(count);
+        Ok(())
     }
 
     async fn send(
         &mut self,
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<(), Disconnect> {
-        send_all(&mut self.socket, messages).await
+        send_all(&mut self.socket, messages, &self.connection.metrics).await
     }
 }
 

@@ -1,14 +1,14 @@
 //! The socket itself, whatever it is used for: its limits, how it is written to, and how
 //! it is closed.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use futures_util::SinkExt;
-use tokio::time::{sleep, timeout};
+use futures_util::{FutureExt, SinkExt};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 
-use crate::sizes::MAX_MESSAGE_SIZE;
+use crate::{sizes::MAX_MESSAGE_SIZE, telemetry::Metrics};
 
 /// How long it may take to write what is queued. A client that needs longer is too slow.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,9 +37,13 @@ pub fn with_limits(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
 ///
 /// `feed` only fills the buffer, `flush` sends it: one system call for a burst, where
 /// `send` would make one for each message.
+///
+/// Only writes that have to wait are measured: nearly all are done at once, and to look at the
+/// clock for them would cost more than all the rest.
 pub async fn send_all(
     socket: &mut WebSocket,
     messages: impl IntoIterator<Item = Message>,
+    metrics: &Metrics,
 ) -> Result<(), Disconnect> {
     let sending = async {
         for message in messages {
@@ -48,7 +52,17 @@ pub async fn send_all(
         socket.flush().await
     };
 
-    match timeout(SEND_TIMEOUT, sending).await {
+    let mut sending = pin!(sending);
+    let sent = match sending.as_mut().now_or_never() {
+        Some(sent) => Ok(sent),
+        None => {
+            let start = Instant::now();
+            let sent = timeout(SEND_TIMEOUT, sending).await;
+            metrics.waited(start); // Also if it has failed: those are the longest.
+            sent
+        }
+    };
+    match sent {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Disconnect::TOO_SLOW),
@@ -87,6 +101,51 @@ impl Disconnect {
         Self::ByUs(close_code::AGAIN, "the log is not available");
     pub const TOO_MANY_ROOMS: Self =
         Self::ByUs(close_code::AGAIN, "there are too many rooms");
+    pub const PROTOCOL_ERROR: Self =
+        Self::Violation(close_code::PROTOCOL, "protocol error");
+    pub const NOT_UTF8: Self =
+        Self::Violation(close_code::INVALID, "text that is not UTF-8");
+    pub const TOO_BIG: Self = Self::Violation(close_code::SIZE, "message too big");
+
+    /// All ways in which a session ends by itself.
+    pub const ALL: [Self; 17] = [
+        Self::ByClient(None),
+        Self::Lost,
+        Self::TOO_SLOW,
+        Self::TOKEN_EXPIRED,
+        Self::NAME_TAKEN,
+        Self::REPLACED,
+        Self::NO_PONG,
+        Self::IDLE,
+        Self::GOING_AWAY,
+        Self::TOO_MANY_MESSAGES,
+        Self::TOO_MANY_CONNECTIONS,
+        Self::ROOM_FULL,
+        Self::LOG_UNAVAILABLE,
+        Self::TOO_MANY_ROOMS,
+        Self::PROTOCOL_ERROR,
+        Self::NOT_UTF8,
+        Self::TOO_BIG,
+    ];
+
+    /// What to call it in the metrics and in the log: the reason in our Close, or who has ended
+    /// the connection.
+    pub fn cause(&self) -> &'static str {
+        match *self {
+            Self::ByClient(_) => "client",
+            Self::Lost => "lost",
+            Self::Violation(_, reason) | Self::ByUs(_, reason) => reason,
+        }
+    }
+
+    /// The code in the Close, whoever has sent it.
+    pub fn code(&self) -> Option<u16> {
+        match *self {
+            Self::ByClient(code) => code,
+            Self::Lost => None,
+            Self::Violation(code, _) | Self::ByUs(code, _) => Some(code),
+        }
+    }
 }
 
 /// Carries out the closing handshake (RFC 6455, section 7.1.2), and drops the connection.
@@ -125,11 +184,9 @@ impl From<axum::Error> for Disconnect {
 
         match error.into_inner().downcast_ref() {
             Some(Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Self::Lost,
-            Some(Protocol(_)) => Self::Violation(close_code::PROTOCOL, "protocol error"),
-            Some(Utf8(_)) => {
-                Self::Violation(close_code::INVALID, "text that is not UTF-8")
-            }
-            Some(Capacity(_)) => Self::Violation(close_code::SIZE, "message too big"),
+            Some(Protocol(_)) => Self::PROTOCOL_ERROR,
+            Some(Utf8(_)) => Self::NOT_UTF8,
+            Some(Capacity(_)) => Self::TOO_BIG,
             _ => Self::Lost,
         }
     }

@@ -5,6 +5,7 @@ use axum::{
     http::request::Parts,
     response::Response,
 };
+use tracing::Instrument;
 
 use super::{
     connection::Session,
@@ -16,6 +17,7 @@ use crate::{
     error::ApiError,
     limits::{ConnectionLimits, ConnectionPermit, RateLimiter, RateLimits},
     server::Shutdown,
+    telemetry::{Connection, Metrics, Socket},
 };
 
 /// An upgrade that is allowed: of a page of ours, by somebody who has signed in and keeps
@@ -28,6 +30,7 @@ pub struct SessionUpgrade {
     permit: ConnectionPermit,
     limiter: RateLimiter,
     shutdown: Shutdown,
+    metrics: Metrics,
 }
 
 impl<S> FromRequestParts<S> for SessionUpgrade
@@ -37,6 +40,7 @@ where
     ConnectionLimits: FromRef<S>,
     RateLimits: FromRef<S>,
     Shutdown: FromRef<S>,
+    Metrics: FromRef<S>,
 {
     type Rejection = ApiError;
 
@@ -50,7 +54,14 @@ where
         limiter.check_connection(&user.username)?;
         let permit = ConnectionLimits::from_ref(state).acquire(&user.username)?;
 
-        Ok(Self { user, upgrade, permit, limiter, shutdown: Shutdown::from_ref(state) })
+        Ok(Self {
+            user,
+            upgrade,
+            permit,
+            limiter,
+            shutdown: Shutdown::from_ref(state),
+            metrics: Metrics::from_ref(state),
+        })
     }
 }
 
@@ -61,13 +72,14 @@ impl SessionUpgrade {
     /// The connection counts until `handle` is done, and the shutdown waits for it.
     pub fn on_upgrade<F>(
         self,
+        kind: Socket,
         activity: Activity,
         handle: impl FnOnce(Session) -> F + Send + 'static,
     ) -> Response
     where
         F: Future<Output = ()> + Send,
     {
-        self.on_any_upgrade(activity, async |session| {
+        self.on_any_upgrade(kind, activity, async |session| {
             if session.permit.is_surplus() {
                 session.close(&Disconnect::TOO_MANY_CONNECTIONS).await;
             } else {
@@ -80,18 +92,24 @@ impl SessionUpgrade {
     /// may replace an old one, which is dead perhaps, and still counts.
     pub fn on_any_upgrade<F>(
         self,
+        kind: Socket,
         activity: Activity,
         handle: impl FnOnce(Session) -> F + Send + 'static,
     ) -> Response
     where
         F: Future<Output = ()> + Send,
     {
-        let Self { user, upgrade, permit, limiter, shutdown } = self;
+        let Self { user, upgrade, permit, limiter, shutdown, metrics } = self;
         let tracked = shutdown.track();
 
         with_limits(upgrade).protocols([SUBPROTOCOL]).on_upgrade(async move |socket| {
             let kept = permit.clone();
-            handle(Session::new(socket, user, activity, permit, limiter, shutdown)).await;
+            let connection = Connection::new(metrics, kind, &user.username);
+            let span = connection.span.clone();
+            let session = Session::new(
+                socket, user, connection, activity, permit, limiter, shutdown,
+            );
+            handle(session).instrument(span).await;
             drop((kept, tracked));
         })
     }

@@ -28,6 +28,7 @@ use crate::{
     limits::{ConnectionLimits, RateLimits},
     server::Shutdown,
     sizes::MAX_BODY_SIZE,
+    telemetry::Metrics,
 };
 
 /// How long we take for a text by default, in seconds: long enough to see progress.
@@ -45,6 +46,7 @@ where
     S: Clone + Send + Sync + 'static,
     Auth: FromRef<S>,
     ConnectionLimits: FromRef<S>,
+    Metrics: FromRef<S>,
     RateLimits: FromRef<S>,
     Shutdown: FromRef<S>,
     Tasks: FromRef<S>,

@@ -5,13 +5,15 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tracing::info;
 
 use super::{
     progress::{Progress, TaskEvent},
     task_list::{TaskId, Tasks, UserTasks},
 };
-use crate::session::{Activity, Disconnect, Session, SessionUpgrade, json::parse};
+use crate::{
+    session::{Activity, Disconnect, Session, SessionUpgrade, json::parse},
+    telemetry::Socket,
+};
 
 /// What a client may send.
 #[derive(Debug, Deserialize)]
@@ -22,11 +24,11 @@ enum TaskRequest {
 }
 
 pub async fn ws_handler(upgrade: SessionUpgrade, State(tasks): State<Tasks>) -> Response {
-    upgrade.on_upgrade(Activity::Traffic, async move |mut session: Session| {
-        let username = session.username.clone();
-        let disconnect = run(&mut session, &tasks.of(&username)).await;
+    let kind = Socket::Tasks;
+    upgrade.on_upgrade(kind, Activity::Traffic, async move |mut session: Session| {
+        let tasks = tasks.of(&session.username);
+        let disconnect = run(&mut session, &tasks).await;
         session.close(&disconnect).await; // The tasks go on without it.
-        info!(%username, ?disconnect, "subscriber of tasks disconnected");
     })
 }
 

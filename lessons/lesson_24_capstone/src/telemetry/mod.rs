@@ -1,24 +1,17 @@
-//! Telemetry: what the server says about itself. For now that is its log.
+//! Telemetry: what the server says about itself, in its log and in its metrics.
 
-use std::io;
+mod connection;
+mod exporter;
+mod labels;
+mod logging;
+mod metrics;
+mod requests;
 
-use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::{
-    filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
+pub use self::{
+    connection::{Connection, PANIC},
+    exporter::serve_metrics,
+    labels::{Kind, Socket},
+    logging::init,
+    metrics::{Metrics, measure_lag},
+    requests::observe_requests,
 };
-
-/// Writes the log to standard output until the guard is dropped.
-///
-/// Nobody waits for it: when nobody reads the output, lines are lost, and the server goes
-/// on.
-pub fn init() -> WorkerGuard {
-    let (log, guard) = tracing_appender::non_blocking(io::stdout());
-    // The client of the broker has a line for each try to connect. `cluster/broker.rs` has one
-    // for all.
-    let levels = Targets::new()
-        .with_default(LevelFilter::INFO)
-        .with_target("async_nats", LevelFilter::OFF);
-    tracing_subscriber::fmt().with_writer(log).finish().with(levels).init();
-    guard
-}

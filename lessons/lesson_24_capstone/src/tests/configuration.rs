@@ -22,7 +22,7 @@ fn problem(variables: &[(&str, &str)]) -> String {
 /// A variable, a value that is not its default, and where the value should arrive.
 type Case = (&'static str, &'static str, fn(&Config) -> String);
 
-const CASES: [Case; 25] = [
+const CASES: [Case; 29] = [
     ("CHAT_ADDR", "192.0.2.1:80", |config| config.addr.to_string()),
     ("CHAT_DATABASE", "chat.db", |config| {
         config
@@ -36,6 +36,16 @@ const CASES: [Case; 25] = [
         config.allowed_origins.clone()
     }),
     ("CHAT_SECURE_COOKIES", "true", |config| config.secure_cookies.to_string()),
+    ("CHAT_TRUSTED_PROXIES", "10.0.0.1", |config| {
+        config.trusted_proxies.iter().map(ToString::to_string).collect()
+    }),
+    ("CHAT_LOG_FORMAT", "json", |config| {
+        format!("{:?}", config.log_format).to_lowercase()
+    }),
+    ("CHAT_LOG_FILTER", "debug", |config| config.log_filter.to_string()),
+    ("CHAT_METRICS_ADDR", "127.0.0.1:9000", |config| {
+        config.metrics_addr.map(|addr| addr.to_string()).unwrap_or_default()
+    }),
     ("CHAT_NATS_REPLICAS", "3", |config| config.nats_replicas.to_string()),
     ("CHAT_NATS_MAX_SIZE", "100", |config| {
         config.nats_max_size.map(|size| size.to_string()).unwrap_or_default()

@@ -26,6 +26,7 @@ use crate::{
     limits::{ConnectionLimits, RateLimits},
     names::RoomName,
     server::Shutdown,
+    telemetry::Metrics,
 };
 
 const PAGE: usize = 32;
@@ -100,6 +101,7 @@ impl Log for BusyLog {
 struct ChatState {
     auth: Auth,
     connections: ConnectionLimits,
+    metrics: Metrics,
     rates: RateLimits,
     rooms: RoomManager,
     log: Arc<BusyLog>,
@@ -120,6 +122,7 @@ fn app() -> (Router, Arc<BusyLog>) {
     let state = ChatState {
         auth: Auth::new(&config).expect("a good configuration"),
         connections: ConnectionLimits::new(&config),
+        metrics: Metrics::new([]),
         rates: RateLimits::new(&config),
         rooms,
         log: log.clone(),

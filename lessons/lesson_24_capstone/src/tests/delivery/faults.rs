@@ -26,6 +26,7 @@ use crate::{
     limits::{ConnectionLimits, RateLimits},
     names::RoomName,
     server::Shutdown,
+    telemetry::Metrics,
 };
 
 /// A log that appends nothing, and fails when it is told to.
@@ -64,6 +65,7 @@ impl Log for FaultyLog {
 struct ChatState {
     auth: Auth,
     connections: ConnectionLimits,
+    metrics: Metrics,
     rates: RateLimits,
     rooms: RoomManager,
     log: Arc<FaultyLog>,
@@ -78,6 +80,7 @@ fn app(log: &Arc<FaultyLog>) -> (Router, RoomManager) {
     let state = ChatState {
         auth: Auth::new(&config).expect("a good configuration"),
         connections: ConnectionLimits::new(&config),
+        metrics: Metrics::new([]),
         rates: RateLimits::new(&config),
         rooms: rooms.clone(),
         log: log.clone(),

@@ -1,0 +1,98 @@
+//! What a reverse proxy says about its client: `X-Forwarded-For`, `-Proto` and `-Host`.
+//!
+//! Anybody can send these headers. So they count only in requests that come from the address
+//! of a proxy of ours, and in all others they are removed.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, header::HOST, uri::Scheme},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+
+use crate::config::Config;
+
+const FOR: &str = "x-forwarded-for";
+const PROTO: &str = "x-forwarded-proto";
+const FORWARDED_HOST: &str = "x-forwarded-host";
+
+/// The addresses of our proxies. All clones share one list.
+#[derive(Clone)]
+struct TrustedProxies(Arc<[IpAddr]>);
+
+impl TrustedProxies {
+    fn new(config: &Config) -> Self {
+        let addresses = config.trusted_proxies.iter();
+        Self(addresses.map(|address| address.to_canonical()).collect())
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
+    }
+
+    /// Who has sent this request to the first of our proxies.
+    ///
+    /// Each proxy adds, at the right, the address from which it has the request. So we read
+    /// from the right, and stop at the first address that is no proxy of ours: whatever
+    /// stands left of it, that client may have written itself.
+    fn client(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
+        // Some proxies add to the last line, others add a line. What the client has written
+        // in a line need not be text, so the line is cut first, and read afterwards.
+        let lines = headers.get_all(FOR).iter().rev();
+        let entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
+
+        let mut client = proxy;
+        for entry in entries {
+            let Ok(address) = String::from_utf8_lossy(entry).trim().parse() else {
+                break;
+            };
+            client = address;
+            if !self.contains(client) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+/// The application, which sees each request as the client has sent it to our proxy.
+pub fn behind_proxies(app: Router, config: &Config) -> Router {
+    app.layer(from_fn_with_state(TrustedProxies::new(config), forwarded))
+}
+
+/// Lets the application see the request as the client has sent it to our proxy: with the
+/// client's address, and with the scheme and the host that the client knows.
+async fn forwarded(
+    State(proxies): State<TrustedProxies>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if proxies.contains(peer.ip()) {
+        let client = proxies.client(peer.ip(), request.headers());
+        let client = SocketAddr::new(client, 0); // Nobody tells us its port.
+        request.extensions_mut().insert(ConnectInfo(client));
+
+        // The last one is from the proxy that is next to us.
+        let last = |name| request.headers().get_all(name).iter().next_back().cloned();
+        let (proto, host) = (last(PROTO), last(FORWARDED_HOST));
+        if let Some(proto) = proto {
+            let is_https = proto == "https" || proto == "wss"; // Traefik says wss.
+            let scheme = if is_https { Scheme::HTTPS } else { Scheme::HTTP };
+            request.extensions_mut().insert(scheme);
+        }
+        if let Some(host) = host {
+            request.headers_mut().insert(HOST, host);
+        }
+    }
+    for name in [FOR, PROTO, FORWARDED_HOST, "forwarded", "x-real-ip"] {
+        request.headers_mut().remove(name);
+    }
+    next.run(request).await
+}
