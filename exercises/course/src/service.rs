@@ -11,7 +11,7 @@ use crate::{manifest, sources, words};
 pub type File = (PathBuf, String);
 
 const CAPSTONE: &str = "lessons/lesson_24_capstone";
-const BALANCER: &str = "deploy/haproxy.cfg"; // In the folder of the capstone, and there.
+const DEPLOY: &str = "deploy"; // In the folder of the capstone, and there.
 const PROBE: &str = "lessons/probe";
 const PAGES: &str = "static";
 
@@ -47,6 +47,7 @@ pub fn files(course: &Path, name: &str) -> io::Result<Vec<File>> {
     let linked = sources::linked(&course.join(PAGES), &PAGES_TO_OPEN, &adapt)?;
     files.extend(moved(linked, "pages"));
     files.extend(transcripts(course, name)?);
+    files.extend(moved(all_in(&course.join(CAPSTONE).join(DEPLOY))?, DEPLOY));
     Ok(files)
 }
 
@@ -69,7 +70,6 @@ fn given(course: &Path, name: &str) -> io::Result<Vec<File>> {
         ("probe/Cargo.toml", probe),
         ("README.md", named(README)),
         ("examples/password.rs", named(PASSWORD)),
-        (BALANCER, read(&format!("{CAPSTONE}/{BALANCER}"))?),
         ("LICENSE", read("LICENSE")?),
         (".gitignore", "/target\n/*.db*\n".into()),
         ("rustfmt.toml", read("rustfmt.toml")?),
@@ -85,15 +85,22 @@ fn transcripts(course: &Path, name: &str) -> io::Result<Vec<File>> {
         if !from.is_dir() {
             continue; // Not every program has false ones.
         }
-        for entry in fs::read_dir(from)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|end| end == "txt") {
-                let file = Path::new(folder).join(path.file_name().unwrap_or_default());
-                files.push((file, sources::read(&path)?));
-            }
-        }
+        files.extend(moved(all_in(&from)?, folder));
     }
     Ok(moved(files, &format!("transcripts/{name}")).collect())
+}
+
+/// The files in a folder, without those in folders inside of it.
+fn all_in(folder: &Path) -> io::Result<Vec<File>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() {
+            let name = path.file_name().unwrap_or_default();
+            files.push((name.into(), sources::read(&path)?));
+        }
+    }
+    Ok(files)
 }
 
 /// The same files, in a folder. The page of the capstone becomes the first one.
