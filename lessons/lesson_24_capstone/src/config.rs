@@ -188,6 +188,17 @@ impl Config {
         let contradiction = if self.nats_url.is_some() && self.jwt_secret.is_none() {
             // Each would make up its own, and refuse the tokens of the others.
             "With CHAT_NATS_URL, set CHAT_JWT_SECRET, the same on all nodes."
+        } else if self.nats_url.is_none()
+            && (self.nats_replicas.get() != 1 || self.nats_max_size.is_some())
+        {
+            // Has somebody mistyped the first? Each node would be alone.
+            "CHAT_NATS_REPLICAS and CHAT_NATS_MAX_SIZE do nothing without CHAT_NATS_URL."
+        } else if ![1, 3, 5].contains(&self.nats_replicas.get()) {
+            // Of two or four, no more may fail than of one or three.
+            let replicas = self.nats_replicas;
+            return Err(format!(
+                "CHAT_NATS_REPLICAS is {replicas}, but should be 1, 3 or 5."
+            ));
         } else if burst < 2 {
             "CHAT_MESSAGE_BURST is 1, but to connect counts as 2."
         } else if self.outbox_size < crowd {

@@ -24,6 +24,15 @@ type Case = (&'static str, &'static str, fn(&Config) -> String);
 
 const CASES: [Case; 29] = [
     ("CHAT_ADDR", "192.0.2.1:80", |config| config.addr.to_string()),
+/// What has to be set before this variable may be.
+fn needs(name: &str) -> &'static [(&'static str, &'static str)] {
+    let node = &[
+        ("CHAT_NATS_URL", "127.0.0.1:1"),
+        ("CHAT_JWT_SECRET", "a secret for the tests, 32 bytes or more"),
+    ];
+    if name.starts_with("CHAT_NATS_") { node } else { &[] }
+}
+
     ("CHAT_DATABASE", "chat.db", |config| {
         config
             .database
@@ -83,8 +92,9 @@ fn each_variable_sets_its_field_and_no_other() -> Result<(), String> {
     let default = read(&[])?;
 
     for (name, value, field) in CASES {
+        let default = read(needs(name))?;
         assert_ne!(field(&default), value, "another value than the default of {name}");
-        let config = read(&[(name, value)])?;
+        let config = read(&[needs(name), &[(name, value)]].concat())?;
         assert_eq!(field(&config), value, "{name} is read");
         for (other, _, field) in CASES.iter().filter(|(other, ..)| *other != name) {
             assert_eq!(
@@ -146,6 +156,33 @@ fn values_that_contradict_each_other_get_a_sentence() {
 
     for (name, value, sentence) in cases {
         assert_eq!(problem(&[(name, value)]), sentence, "{name}={value}");
+    }
+}
+
+/// Somebody who has mistyped the variable with the URL would have a chat on each node.
+#[test]
+fn settings_of_the_broker_without_a_broker_get_a_sentence() {
+    let sentence =
+        "CHAT_NATS_REPLICAS and CHAT_NATS_MAX_SIZE do nothing without CHAT_NATS_URL.";
+    for variable in [("CHAT_NATS_REPLICAS", "3"), ("CHAT_NATS_MAX_SIZE", "100")] {
+        assert_eq!(problem(&[variable]), sentence, "{variable:?}");
+    }
+}
+
+/// NATS has no others that are of use: of two or four servers no more may fail than of one or
+/// three.
+#[test]
+fn there_are_one_or_three_or_five_replicas() {
+    let with = |replicas| {
+        [needs("CHAT_NATS_REPLICAS"), &[("CHAT_NATS_REPLICAS", replicas)]].concat()
+    };
+    for replicas in ["2", "4", "6", "7"] {
+        let sentence =
+            format!("CHAT_NATS_REPLICAS is {replicas}, but should be 1, 3 or 5.");
+        assert_eq!(problem(&with(replicas)), sentence);
+    }
+    for replicas in ["1", "3", "5"] {
+        assert_eq!(problem(&with(replicas)), "no problem", "{replicas} are possible");
     }
 }
 
@@ -261,12 +298,15 @@ fn help_fits_on_a_screen() {
 
 #[tokio::test]
 async fn the_server_starts_with_the_largest_values_that_are_not_refused() {
-    let large = ["18446744073709551615", "2305843009213693951", "4294967295"];
+    let large = ["18446744073709551615", "2305843009213693951", "4294967295", "5"];
     let roomy = [("CHAT_OUTBOX_SIZE", large[0]), ("CHAT_MAX_CONNECTION_AGE", large[2])];
 
     for (name, ..) in CASES.iter().filter(|case| case.1.parse::<u64>().is_ok()) {
         let others = roomy.into_iter().filter(|(other, _)| other != name);
-        let with = |value| others.clone().chain([(*name, value)]).collect::<Vec<_>>();
+        let with = |value| {
+            let needed = needs(name).iter().copied();
+            others.clone().chain(needed).chain([(*name, value)]).collect::<Vec<_>>()
+        };
         let largest = large.into_iter().find_map(|value| read(&with(value)).ok());
         let config = largest.unwrap_or_else(|| panic!("{name} may have some value"));
         let state = AppState::new(&config, Shutdown::default());
