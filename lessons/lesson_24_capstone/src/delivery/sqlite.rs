@@ -40,6 +40,14 @@ const MAX_SHARE: i64 = 75;
 const NEWEST_CHATS: i64 = 1_000;
 const NEWEST_IDS: i64 = 100_000;
 
+/// How many chats and ids are deleted in one step, and how many steps a commit has for it. All
+/// others wait meanwhile.
+const STEP: i64 = 256;
+const STEPS: usize = 8;
+
+/// Enough pages for all that a commit appends. If there are not so many, it has more steps.
+const PAGES_OF_A_COMMIT: i64 = 256;
+
 /// How many chats a page has at most. It has twice as many as a commit: while a page is sent,
 /// there is one more commit, and whoever must catch up has to be faster than those who write.
 /// Not more than that, because a page waits in memory for each client that reads slowly.
@@ -195,21 +203,25 @@ fn delete_oldest(transaction: &Transaction) -> Result<()> {
     let pages = number(transaction, "max_page_count")?;
     let (newest_ids, newest_chats) =
         (NEWEST_IDS.min(pages), NEWEST_CHATS.min(pages / 16));
-    while is_too_full(transaction)? {
+    for step in 0.. {
+        let is_urgent = free_pages(transaction)? < PAGES_OF_A_COMMIT;
+        if !is_too_full(transaction)? || step >= STEPS && !is_urgent {
+            break; // If it is still too full, the next commit goes on.
+        }
         let sql = "DELETE FROM chat_ids WHERE position IN
                        (SELECT position FROM chat_ids
                         WHERE position <= (SELECT max(position) - ?1 FROM chat_ids)
-                        ORDER BY position LIMIT 256)";
-        let ids = transaction.prepare_cached(sql)?.execute([newest_ids])?;
+                        ORDER BY position LIMIT ?2)";
+        let ids = transaction.prepare_cached(sql)?.execute([newest_ids, STEP])?;
 
         let sql = "DELETE FROM chats WHERE position IN
                        (SELECT position FROM chats
                         WHERE position <= (SELECT max(position) - ?1 FROM chats)
-                        ORDER BY position LIMIT 256)
+                        ORDER BY position LIMIT ?2)
                    RETURNING room";
         let rooms = transaction
             .prepare_cached(sql)?
-            .query_map([newest_chats], |row| row.get(0))?
+            .query_map([newest_chats, STEP], |row| row.get(0))?
             .collect::<Result<Vec<String>>>()?;
         if ids == 0 && rooms.is_empty() {
             break; // It is something else that fills the database.
@@ -222,8 +234,13 @@ fn delete_oldest(transaction: &Transaction) -> Result<()> {
 }
 
 fn is_too_full(connection: &Connection) -> Result<bool> {
+    let pages = number(connection, "max_page_count")?;
+    Ok(pages - free_pages(connection)? > pages / 100 * MAX_SHARE)
+}
+
+fn free_pages(connection: &Connection) -> Result<i64> {
     let used = number(connection, "page_count")? - number(connection, "freelist_count")?;
-    Ok(used > number(connection, "max_page_count")? / 100 * MAX_SHARE)
+    Ok(number(connection, "max_page_count")? - used)
 }
 
 fn number(connection: &Connection, pragma: &str) -> Result<i64> {
@@ -522,6 +539,54 @@ mod tests {
         // Whoever has seen number 20 must not believe that this one is known already.
         let again = worker.appends(vec![in_room("room-0".into(), "hello again")]);
         assert_eq!(again, [Some(Ok(last + 1))], "so a new chat has none of them");
+    }
+
+    /// A log with many short chats, in a database that has so many pages left.
+    fn much_too_full(pages_left: i64) -> Worker {
+        let worker = worker();
+        worker.run(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+             INSERT INTO chats SELECT NULL, 'room-' || (i / 100), i, 'ana', NULL, 'hi', ''
+                 FROM n;
+             INSERT INTO chat_rooms SELECT room, max(seq) FROM chats GROUP BY room",
+        );
+        let pages = number(&worker.connection, "page_count").expect("good SQL");
+        worker.run(&format!("PRAGMA max_page_count = {}", pages + pages_left));
+        worker
+    }
+
+    /// After an update, or when its limit was made smaller. All wait for the one connection.
+    #[test]
+    fn a_database_that_is_much_too_full_is_emptied_step_by_step() {
+        let mut worker = much_too_full(PAGES_OF_A_COMMIT + 100);
+        let count = |worker: &Worker| -> i64 {
+            let sql = "SELECT count(*) FROM chats";
+            worker.connection.query_row(sql, [], |row| row.get(0)).expect("good SQL")
+        };
+
+        let mut commits = 0;
+        while is_too_full(&worker.connection).expect("good SQL") {
+            let before = count(&worker);
+            let appended = worker.appends(vec![draft(None, "hello")]);
+            assert!(matches!(appended[..], [Some(Ok(_))]), "there is space for it");
+            let deleted = before + 1 - count(&worker);
+            assert!((1..3_000).contains(&deleted), "some, and not {deleted} at once");
+            commits += 1;
+        }
+        assert!(commits > 1, "it had much more than it may");
+    }
+
+    /// Each of these chats needs two pages.
+    #[test]
+    fn a_database_that_is_completely_full_takes_the_longest_chats_at_once() {
+        let mut worker = much_too_full(0);
+        let long = "字".repeat(2_000);
+
+        let all = (0..QUEUE_SIZE).map(|_| draft(None, &long)).collect();
+        let appended = worker.appends(all);
+
+        let is_stored = |result: &Option<Appended>| matches!(result, Some(Ok(_)));
+        assert!(appended.iter().all(is_stored), "there is as much space as they need");
     }
 
     #[test]
