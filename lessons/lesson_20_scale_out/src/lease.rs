@@ -6,6 +6,7 @@ use axum::extract::ws::close_code;
 use lesson_08_auth::Disconnect;
 use lesson_18_delivery::Unavailable;
 use tokio::{
+    select,
     sync::watch,
     time::{Instant, sleep_until, timeout_at},
 };
@@ -67,11 +68,24 @@ impl Lease {
     /// Renews the lease, and returns when it has run out.
     pub async fn keep(&self, broker: &Broker) {
         while self.is_valid() {
-            let deadline = *self.deadline.borrow();
-            // If that does not work, the deadline stays as it is.
-            let _ = timeout_at(deadline, self.renew(broker)).await;
+            select! {
+                biased; // An answer that comes after the end renews nothing.
+
+                () = self.ended() => return,
+                // If that does not work, the deadline stays as it is.
+                _ = self.renew(broker) => {}
+            }
             let deadline = *self.deadline.borrow();
             sleep_until(deadline.min(Instant::now() + self.period())).await;
+        }
+    }
+
+    /// Resolves when it has run out, or was ended.
+    pub async fn ended(&self) {
+        let mut changes = self.deadline.subscribe();
+        while self.is_valid() {
+            let deadline = *changes.borrow_and_update();
+            let _ = timeout_at(deadline, changes.changed()).await; // Or it has run out.
         }
     }
 

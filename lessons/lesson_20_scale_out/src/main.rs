@@ -130,7 +130,8 @@ async fn ready(State(current): State<CurrentNode>) -> Result<&'static str, NotRe
 async fn list_rooms(
     State(current): State<CurrentNode>,
 ) -> Result<Json<Vec<RoomSummary>>, NotReady> {
-    let node = current.get().ok_or((StatusCode::SERVICE_UNAVAILABLE, NO_LEASE))?;
+    let node = current.get().filter(|node| node.lease.is_valid());
+    let node = node.ok_or((StatusCode::SERVICE_UNAVAILABLE, NO_LEASE))?;
     Ok(Json(node.rooms.list()))
 }
 

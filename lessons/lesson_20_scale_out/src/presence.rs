@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use lesson_08_auth::{Disconnect, RoomName, Username};
 use lesson_18_delivery::{LOG_UNAVAILABLE, Seq, Unavailable};
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep;
+use tokio::{select, time::sleep};
 
 use crate::{
     broker::{AT_ONCE, NotPublished},
@@ -118,7 +118,13 @@ impl Node {
     pub async fn leave(&self, member: Member) {
         let Member { room, username, claim, .. } = &member;
         let claim = Claim { room: room.clone(), username: username.clone(), seq: *claim };
-        self.release(claim).await;
+        select! {
+            biased; // It is sent in any case.
+
+            () = self.release(claim) => {}
+            // The client must not be here any more when others free the name.
+            () = self.lease.ended() => {}
+        }
     }
 
     async fn release(&self, claim: Claim) {

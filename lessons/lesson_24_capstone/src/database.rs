@@ -44,7 +44,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the end of the program waits for the database.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// When it is worth to try again after such an error.
 const RETRY_AFTER: Duration = Duration::from_secs(5);

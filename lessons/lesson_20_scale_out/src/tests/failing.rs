@@ -1,23 +1,24 @@
 //! What breaks: the broker, a node, and what lies between them.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
     consumer::{Consumer, pull},
     message::PublishMessage,
 };
-use futures_util::StreamExt;
+use axum::extract::State;
+use futures_util::{FutureExt, StreamExt};
 use lesson_08_auth::RoomName;
 use lesson_18_delivery::{AppendError, Draft, Log};
 use probe::{
-    Check,
+    Check, Hint,
     conformance::masked,
     json::{joined, left},
     resuming::chat_with_id,
     several_nodes::{LEASE, LIMIT, LONG_LEASE, QUIET, TestBroker, says, until, winners},
 };
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
     NODES,
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::{
     lease::{LEASE_LOST, Lease},
+    list_rooms,
     node::CurrentNode,
     storage::{MEMBERS, Settings, Subject},
 };
@@ -54,7 +56,6 @@ async fn a_node_without_a_lease_claims_nothing_and_appends_nothing() -> Check {
     let node = current.get().expect("there is a node");
     let room = || RoomName::try_from("rust".to_owned()).expect("a good name");
 
-    sleep(Duration::from_millis(100)).await; // So no renewal is on its way.
     node.lease.end();
     let member = node.join(room(), username("ana"), true).await;
     let chat = node.log.append(Draft {
@@ -68,6 +69,65 @@ async fn a_node_without_a_lease_claims_nothing_and_appends_nothing() -> Check {
     assert_eq!(member.err(), Some(LEASE_LOST), "she has to try again");
     assert_eq!(chat.await.await, Err(AppendError::Unavailable), "and say it again");
     assert_eq!(stream.last().await.ok(), Some(0), "the stream has nothing of it");
+    Ok(())
+}
+
+/// What it knows may be old.
+#[tokio::test]
+async fn a_node_without_a_lease_lists_no_rooms() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let current = CurrentNode::start(broker.connection().await?);
+    until("There is a node", || async { current.get().is_some() }).await?;
+    let node = current.get().expect("there is a node");
+    assert!(list_rooms(State(current.clone())).await.is_ok(), "with a lease it does");
+
+    node.lease.end();
+
+    let rooms = list_rooms(State(current)).await;
+    assert!(rooms.is_err(), "whoever asks may ask another node");
+    Ok(())
+}
+
+/// A leave is published before the Close. Without a lease, the Close has to come before others may
+/// have the name.
+#[tokio::test]
+async fn a_node_without_a_lease_waits_for_no_answer() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let current = CurrentNode::start(broker.connection().await?);
+    until("There is a node", || async { current.get().is_some() }).await?;
+    let node = current.get().expect("there is a node");
+    let room = RoomName::try_from("rust".to_owned()).expect("a good name");
+    let member = node.join(room, username("ana"), false).await;
+    let member = member.map_err(|_| Hint::new("Ana should be let in."))?;
+
+    broker.signal("-STOP");
+    let mut leaving = pin!(node.leave(member));
+    assert_eq!(leaving.as_mut().now_or_never(), None, "the broker does not answer");
+    node.lease.end();
+    let left = leaving.now_or_never();
+    broker.signal("-CONT");
+
+    assert_eq!(left, Some(()), "the others free the name");
+    Ok(())
+}
+
+/// A renewal is on its way, and its answer comes later.
+#[tokio::test]
+async fn a_lease_that_has_ended_is_never_valid_again() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let stream = broker.connection().await?.open().await.expect("it answers");
+    let lease = Arc::new(Lease::acquire(&stream).await.expect("it answers"));
+
+    broker.signal("-STOP");
+    let kept = lease.clone();
+    let keeping = tokio::spawn(async move { kept.keep(&stream).await });
+    sleep(Duration::from_millis(100)).await;
+    lease.end();
+    broker.signal("-CONT");
+
+    let kept = timeout(LIMIT, keeping).await;
+    assert!(kept.is_ok(), "there is nothing to keep any more");
+    assert!(!lease.is_valid(), "whatever the broker has answered");
     Ok(())
 }
 

@@ -50,8 +50,8 @@ impl Chat for CurrentNode {
 
     fn list(&self) -> Result<Vec<RoomSummary>, ApiError> {
         match self.get() {
-            Some(node) => Ok(node.rooms.list()),
-            None => {
+            Some(node) if node.lease.is_valid() => Ok(node.rooms.list()),
+            _ => {
                 let what = "This server has lost its connection to the others";
                 Err(ApiError::unavailable(what, RETRY_AFTER))
             }

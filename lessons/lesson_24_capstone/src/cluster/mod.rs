@@ -19,6 +19,7 @@ pub use self::{
     follower::apply,
     lease::Lease,
     nats_log::NatsLog,
+    node::END_TIMEOUT,
     rooms::{Member, RoomManager},
     storage::Subject,
 };

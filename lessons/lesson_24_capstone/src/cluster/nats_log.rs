@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use futures_util::{FutureExt, future::ready};
 use serde::{Deserialize, Serialize};
+use tokio::select;
 
 use super::{
     broker::Broker,
@@ -75,8 +76,8 @@ impl Log for NatsLog {
         }
         let subject = Subject::Chat(room).to_string();
         let answer = self.broker.publish(subject.clone(), message).await;
-        let broker = self.broker.clone();
-        async move {
+        let (broker, lease) = (self.broker.clone(), self.lease.clone());
+        let appended = async move {
             let ack = answer.await.map_err(|_| AppendError::Unavailable)?;
             if ack.duplicate {
                 let unavailable = |Unavailable| AppendError::Unavailable;
@@ -94,6 +95,13 @@ impl Log for NatsLog {
                 }
             }
             Ok(ack.sequence as Seq)
+        };
+        async move {
+            select! {
+                result = appended => result,
+                // Whoever waits for this has a client to close, before others have its name.
+                () = lease.ended() => Err(AppendError::Unavailable),
+            }
         }
         .boxed()
     }

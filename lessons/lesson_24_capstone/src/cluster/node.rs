@@ -35,7 +35,8 @@ use crate::{
 const RETRY: Duration = Duration::from_millis(500);
 
 /// How long the end of a node may take. If the broker does not answer, the lease runs out.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
+/// Before it comes `CHAT_SHUTDOWN_TIMEOUT`, and who runs us may kill us after ten seconds.
+pub const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub const NO_LEASE: &str = "This process has no lease yet.";
 

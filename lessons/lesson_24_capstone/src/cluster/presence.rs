@@ -9,7 +9,7 @@ use async_nats::{
 };
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep;
+use tokio::{select, time::sleep};
 
 use super::{
     broker::{AT_ONCE, NotPublished},
@@ -126,7 +126,13 @@ impl Node {
     pub async fn leave(&self, member: Member) {
         let Member { room, username, claim, .. } = &member;
         let claim = Claim { room: room.clone(), username: username.clone(), seq: *claim };
-        self.release(claim).await;
+        select! {
+            biased; // It is sent in any case.
+
+            () = self.release(claim) => {}
+            // The client must not be here any more when others free the name.
+            () = self.lease.ended() => {}
+        }
     }
 
     async fn release(&self, claim: Claim) {

@@ -1,11 +1,13 @@
 //! What the configuration promises.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
 use super::people::username;
 use crate::{
     app::AppState,
+    cluster::END_TIMEOUT,
     config::{Config, help},
+    database::CLOSE_TIMEOUT,
     server::Shutdown,
 };
 
@@ -22,8 +24,6 @@ fn problem(variables: &[(&str, &str)]) -> String {
 /// A variable, a value that is not its default, and where the value should arrive.
 type Case = (&'static str, &'static str, fn(&Config) -> String);
 
-const CASES: [Case; 29] = [
-    ("CHAT_ADDR", "192.0.2.1:80", |config| config.addr.to_string()),
 /// What has to be set before this variable may be.
 fn needs(name: &str) -> &'static [(&'static str, &'static str)] {
     let node = &[
@@ -33,6 +33,8 @@ fn needs(name: &str) -> &'static [(&'static str, &'static str)] {
     if name.starts_with("CHAT_NATS_") { node } else { &[] }
 }
 
+const CASES: [Case; 29] = [
+    ("CHAT_ADDR", "192.0.2.1:80", |config| config.addr.to_string()),
     ("CHAT_DATABASE", "chat.db", |config| {
         config
             .database
@@ -89,8 +91,6 @@ fn needs(name: &str) -> &'static [(&'static str, &'static str)] {
 
 #[test]
 fn each_variable_sets_its_field_and_no_other() -> Result<(), String> {
-    let default = read(&[])?;
-
     for (name, value, field) in CASES {
         let default = read(needs(name))?;
         assert_ne!(field(&default), value, "another value than the default of {name}");
@@ -294,6 +294,16 @@ fn help_fits_on_a_screen() {
     assert!(longest <= Some(100), "{longest:?} columns are too wide:\n{help}");
     let lines = help.lines().count();
     assert!(lines <= 50, "{lines} lines are too many:\n{help}");
+}
+
+/// It has ten seconds. Some clients do not answer, the broker does not, and the disk is slow.
+#[test]
+fn with_the_defaults_the_program_has_ended_before_docker_kills_it() {
+    let Config { shutdown_delay, shutdown_timeout, .. } = Config::default();
+
+    let longest = shutdown_delay + shutdown_timeout + END_TIMEOUT + CLOSE_TIMEOUT;
+
+    assert!(longest < Duration::from_secs(10), "it may take {longest:?}");
 }
 
 #[tokio::test]

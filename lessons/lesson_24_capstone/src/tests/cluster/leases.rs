@@ -1,20 +1,21 @@
 //! The lease of a node, and what it may do without one.
 
-use std::time::Duration;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_nats::jetstream::message::PublishMessage;
+use futures_util::FutureExt;
 use probe::{
     Check, Hint,
-    several_nodes::{LEASE, LONG_LEASE, QUIET, TestBroker, until},
+    several_nodes::{LEASE, LIMIT, LONG_LEASE, QUIET, TestBroker, until},
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{NODES, path, roomy, settings, username};
 use crate::{
     chat::Chat,
     cluster::{Broker, Connection, CurrentNode, LEASE_LOST, Lease, Subject},
     delivery::{AppendError, Draft, Log},
-    limits::ConnectionLimits,
+    limits::{ConnectionLimits, ConnectionPermit},
     names::RoomName,
     server::Shutdown,
     session::Disconnect,
@@ -41,11 +42,24 @@ fn room() -> RoomName {
     RoomName::try_from("rust".to_owned()).expect("a good name")
 }
 
+fn permit() -> ConnectionPermit {
+    let permit = ConnectionLimits::new(&roomy()).acquire(&username("ana"));
+    permit.expect("there is room for one")
+}
+
+fn draft(content: &str) -> Draft {
+    Draft {
+        room: room(),
+        from: username("ana"),
+        id: None,
+        content: content.to_owned().try_into().expect("good content"),
+        timestamp: String::new(),
+    }
+}
+
 /// How somebody is refused who wants to join.
 async fn refused(node: &CurrentNode) -> Option<Disconnect> {
-    let permit = ConnectionLimits::new(&roomy()).acquire(&username("ana"));
-    let permit = permit.expect("there is room for one");
-    node.join(room(), username("ana"), &permit, true).await.err()
+    node.join(room(), username("ana"), &permit(), true).await.err()
 }
 
 #[tokio::test]
@@ -60,9 +74,10 @@ async fn a_node_that_ends_leaves_no_lease_behind() -> Check {
     let start = Instant::now();
     current.end().await;
 
+    let is_gone = || async { stream.is_alive(&id).await.is_ok_and(|it| !it) };
+    until("The others do not see it any more", is_gone).await?;
     let took = start.elapsed();
-    assert_eq!(stream.is_alive(&id).await.ok(), Some(false), "it is gone at once");
-    assert!(took < Duration::from_secs(2), "the broker has answered: {took:?}");
+    assert!(took < LONG_LEASE / 2, "long before the lease runs out: {took:?}");
     assert!(!node.lease.is_valid(), "and it does nothing any more");
     assert!(current.get().is_none(), "and no other node comes");
     Ok(())
@@ -75,20 +90,73 @@ async fn a_node_without_a_lease_claims_nothing_and_appends_nothing() -> Check {
     let (current, _) = node(&broker).await?;
     let node = current.get().expect("there is a node");
 
-    sleep(QUIET).await; // So no renewal is on its way.
     node.lease.end();
     let member = refused(&current).await;
-    let chat = node.log.append(Draft {
-        room: room(),
-        from: username("ana"),
-        id: None,
-        content: "too late".to_owned().try_into().expect("good content"),
-        timestamp: String::new(),
-    });
+    let chat = node.log.append(draft("too late"));
 
     assert_eq!(member, Some(LEASE_LOST), "she has to try again");
     assert_eq!(chat.await.await, Err(AppendError::Unavailable), "and say it again");
     assert_eq!(stream.last().await.ok(), Some(0), "the stream has nothing of it");
+    Ok(())
+}
+
+/// What it knows may be old.
+#[tokio::test]
+async fn a_node_without_a_lease_lists_no_rooms() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let (current, _) = node(&broker).await?;
+    let node = current.get().expect("there is a node");
+    assert!(current.list().is_ok(), "with a lease it does");
+
+    node.lease.end();
+
+    assert!(current.list().is_err(), "whoever asks may ask another node");
+    Ok(())
+}
+
+/// Whoever closes a client waits for its chats and its leave. Without a lease, the Close has to
+/// come before others may have the name.
+#[tokio::test]
+async fn a_node_without_a_lease_waits_for_no_answer() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let (current, _) = node(&broker).await?;
+    let node = current.get().expect("there is a node");
+    let permit = permit();
+    let member = node.join(room(), username("ana"), &permit, false).await;
+    let member = member.map_err(|_| Hint::new("Ana should be let in."))?;
+
+    broker.signal("-STOP");
+    let mut receipt = node.log.append(draft("hello")).await;
+    let mut leaving = pin!(node.leave(member));
+    assert_eq!((&mut receipt).now_or_never(), None, "the broker does not answer");
+    assert_eq!(leaving.as_mut().now_or_never(), None, "the broker does not answer");
+    node.lease.end();
+    let (receipt, left) = (receipt.now_or_never(), leaving.now_or_never());
+    broker.signal("-CONT");
+
+    assert_eq!(receipt, Some(Err(AppendError::Unavailable)), "nobody knows");
+    assert_eq!(left, Some(()), "the others free the name");
+    Ok(())
+}
+
+/// A renewal is on its way, and its answer comes later.
+#[tokio::test]
+async fn a_lease_that_has_ended_is_never_valid_again() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let stream = open(&broker).await?;
+    let lease = Lease::acquire(&stream).await;
+    let lease = Arc::new(lease.map_err(|_| Hint::new("The broker should answer."))?);
+
+    broker.signal("-STOP");
+    let kept = lease.clone();
+    let keeping = tokio::spawn(async move { kept.keep(&stream).await });
+    sleep(Duration::from_millis(100)).await;
+    lease.end();
+    broker.signal("-CONT");
+
+    let kept = timeout(LIMIT, keeping).await;
+    assert!(kept.is_ok(), "there is nothing to keep any more");
+    assert!(!lease.is_valid(), "whatever the broker has answered");
     Ok(())
 }
 
