@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_nats::jetstream::message::PublishMessage;
-use probe::{Check, several_nodes::TestBroker};
+use probe::{
+    Check,
+    several_nodes::{TestBroker, hears_until},
+};
 use serde_json::{Value, json};
 
 use super::{NODES, broker::Kept, people::path};
@@ -36,8 +39,7 @@ async fn what_a_node_was_too_slow_for_comes_from_the_log() -> Check {
 
     let numbers = |text: &str| text.split(' ').next().and_then(|n| n.parse::<i64>().ok());
     for person in [&mut ana, &mut ben] {
-        let came: Vec<_> = person
-            .hears_out(Duration::from_secs(2))
+        let came: Vec<_> = hears_until(person, r#""2999 "#)
             .await
             .iter()
             .filter_map(|text| serde_json::from_str::<Value>(text).ok())

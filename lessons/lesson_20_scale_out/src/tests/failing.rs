@@ -15,7 +15,9 @@ use probe::{
     conformance::masked,
     json::{joined, left},
     resuming::chat_with_id,
-    several_nodes::{LEASE, LIMIT, LONG_LEASE, QUIET, TestBroker, says, until, winners},
+    several_nodes::{
+        LEASE, LIMIT, LONG_LEASE, QUIET, TestBroker, hears_until, says, until, winners,
+    },
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -267,7 +269,7 @@ async fn a_message_that_goes_astray_is_noticed() -> Check {
     }
 
     assert!(stolen.await.is_ok_and(|is_some| is_some), "one went to somebody else");
-    let came = ana.hears_out(Duration::from_secs(5)).await;
+    let came = hears_until(&mut ana, r#""hello 19""#).await;
     let came: Vec<_> = came.iter().filter_map(|text| content(text)).collect();
     let expected: Vec<_> = (0..20).map(|i| format!("hello {i}")).collect();
     assert_eq!(came, expected, "each comes once, and in order");

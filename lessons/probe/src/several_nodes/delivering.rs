@@ -1,23 +1,25 @@
 //! Chats on several nodes: each once, and all in one order.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::{Nodes, QUIET, TestBroker, chat, says};
+use super::{LIMIT, Nodes, QUIET, TestBroker, chat, says};
 use crate::{ANY, Check, Client, resuming::chat_with_id};
 
-/// The chats that come until nothing has come for a while: number, sender and content.
-async fn chats(client: &mut Client) -> Vec<(i64, String)> {
-    let received = client.hears_out(Duration::from_secs(2)).await;
-    let messages = received.iter().filter_map(|text| serde_json::from_str(text).ok());
-    messages
-        .filter(|message: &Value| message["type"] == "chat")
-        .map(|message| {
+/// The chats that come until there are so many, and nothing more comes for a while: number and
+/// content.
+async fn chats(client: &mut Client, count: usize) -> Vec<(i64, String)> {
+    let (start, mut chats) = (Instant::now(), Vec::new());
+    while chats.len() < count && start.elapsed() < LIMIT {
+        let received = client.hears_out(QUIET).await;
+        let messages = received.iter().filter_map(|text| serde_json::from_str(text).ok());
+        let messages = messages.filter(|message: &Value| message["type"] == "chat");
+        chats.extend(messages.map(|message| {
             let seq = message["seq"].as_i64().unwrap_or_default();
             (seq, message["content"].as_str().unwrap_or_default().to_owned())
-        })
-        .collect()
+        }));
+    }
+    chats
 }
 
 pub async fn all_see_one_order_when_people_on_three_nodes_write_at_once(
@@ -39,7 +41,7 @@ pub async fn all_see_one_order_when_people_on_three_nodes_write_at_once(
 
     let mut views = Vec::new();
     for person in &mut people {
-        views.push(chats(person).await);
+        views.push(chats(person, 300).await);
     }
     assert_eq!(views[0].len(), 300, "each chat once");
     assert!(views[0].is_sorted(), "in the order of the numbers");
@@ -103,13 +105,13 @@ pub async fn whoever_missed_more_than_is_kept_gets_a_gap(it: Nodes) -> Check {
     for i in 0..1_100 {
         ben.says(json!({ "type": "chat", "content": i.to_string() }).to_string()).await?;
     }
-    assert_eq!(chats(&mut ben).await.len(), 1_100, "all of them are said");
+    assert_eq!(chats(&mut ben, 1_100).await.len(), 1_100, "all of them are said");
 
     let (mut ana, ..) =
         it.resumes(&one.server, "ana", &it.resume("ana", seen, &log)).await?;
 
     ana.hears(json!({ "type": "gap", "next": ANY })).await?;
-    let came = chats(&mut ana).await;
+    let came = chats(&mut ana, 1_000).await;
     let kept: Vec<String> = (100..1_100).map(|i| i.to_string()).collect();
     assert!(came.iter().map(|(_, content)| content).eq(&kept), "the newest 1,000");
     Ok(())

@@ -18,7 +18,7 @@ fn content(message: &str) -> Option<String> {
 }
 
 /// What comes until something has this text, and nothing more comes for a while.
-async fn hears_until(client: &mut Client, last: &str) -> Vec<String> {
+pub async fn hears_until(client: &mut Client, last: &str) -> Vec<String> {
     let (start, mut came) = (Instant::now(), Vec::<String>::new());
     while !came.iter().any(|text| text.contains(last)) && start.elapsed() < LIMIT {
         came.extend(client.hears_out(QUIET).await);
