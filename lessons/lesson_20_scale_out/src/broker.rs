@@ -11,7 +11,9 @@ use async_nats::{
         kv,
         message::{PublishMessage, StreamMessage},
         publish::PublishAck,
-        stream::{LastRawMessageErrorKind::NoMessageFound, RawMessageBuilder, Stream},
+        stream::{
+            Info, LastRawMessageErrorKind::NoMessageFound, RawMessageBuilder, Stream,
+        },
     },
 };
 use futures_util::{StreamExt, TryStreamExt};
@@ -115,10 +117,8 @@ impl Connection {
                 self.ask(self.context.create_key_value(self.settings.bucket())).await?
             }
         };
-        let info = stream.cached_info();
-        let log = format!("{:x}", info.created.unix_timestamp_nanos());
-        let opened_at = info.state.last_sequence as Seq;
-        Ok(Broker { connection: self.clone(), stream, leases, log, opened_at })
+        let log = log_id(stream.cached_info());
+        Ok(Broker { connection: self.clone(), stream, leases, log })
     }
 
     pub fn is_connected(&self) -> bool {
@@ -167,11 +167,18 @@ pub struct Broker {
     pub connection: Connection,
     pub stream: Stream,
     leases: kv::Store,
-    /// The id of the log: when the stream was created. If it is deleted, and created again, it
-    /// has another one.
     pub log: String,
-    /// The last number that the stream had when it was opened.
-    pub opened_at: Seq,
+}
+
+/// The id of the log in a stream: when it was created. If it is deleted, and created again, it has
+/// another one.
+pub fn log_id(info: &Info) -> String {
+    format!("{:x}", info.created.unix_timestamp_nanos())
+}
+
+/// The last number of a stream.
+pub fn last_number(info: &Info) -> Seq {
+    info.state.last_sequence as Seq
 }
 
 /// Why a message was not published, or may not have been.
@@ -249,10 +256,9 @@ impl Broker {
         self.connection.ask(answer).await
     }
 
-    /// The last number of the stream.
-    pub async fn last(&self) -> Result<Seq, Unavailable> {
-        let info = self.connection.ask(self.stream.get_info()).await?;
-        Ok(info.state.last_sequence as Seq)
+    /// What the leader says about the stream.
+    pub async fn info(&self) -> Result<Info, Unavailable> {
+        self.connection.ask(self.stream.get_info()).await
     }
 
     /// The last number of the stream, and how many messages it has on a subject.
@@ -260,17 +266,16 @@ impl Broker {
         let mut info =
             self.connection.ask(self.stream.info_with_subjects(subject)).await?;
         let count = self.connection.ask(info.try_next()).await?;
-        let last = info.info.state.last_sequence as Seq;
-        Ok((last, count.map_or(0, |(_, count)| count)))
+        Ok((last_number(&info.info), count.map_or(0, |(_, count)| count)))
     }
 
     /// The last messages on all subjects that match, and up to which number all are there.
     pub async fn all(
         &self,
         subjects: &str,
-    ) -> Result<(u64, Vec<StreamMessage>), Unavailable> {
+    ) -> Result<(Seq, Vec<StreamMessage>), Unavailable> {
         let info = self.connection.ask(self.stream.info_with_subjects(subjects)).await?;
-        let last = info.info.state.last_sequence;
+        let last = last_number(&info.info);
         let names: Vec<(String, usize)> = self.connection.ask(info.try_collect()).await?;
         let messages = futures_util::stream::iter(names)
             .map(|(subject, _)| self.get(|ask| ask.last_by_subject(subject)))

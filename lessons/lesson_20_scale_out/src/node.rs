@@ -47,7 +47,7 @@ impl Node {
                 let seq = message.sequence as Seq;
                 apply(rooms, &message.subject, seq, &message.payload);
             }
-            rooms.advance(position as Seq);
+            rooms.advance(position);
         });
         let lease = Arc::new(Lease::acquire(&broker).await?);
         let log = NatsLog {

@@ -131,6 +131,36 @@ fn after_sigterm_the_others_learn_at_once_who_has_left() -> io::Result<()> {
     read_until(&mut again, r#""type":"welcome""#).map(drop)
 }
 
+/// The broker has lost what came last. Whoever runs the program should read why it ends here.
+#[test]
+fn it_says_why_it_does_not_follow() -> io::Result<()> {
+    let Some(mut broker) = TestBroker::start() else { return Ok(()) };
+    let mut one = start(&broker)?;
+    broker.dies();
+    broker.copies_its_data();
+    broker.starts();
+    let start = Instant::now();
+    let _ana = loop {
+        let mut ana = ana(&one)?;
+        if read_until(&mut ana, r#""type":"welcome""#).is_ok() {
+            break ana;
+        }
+        assert!(start.elapsed() < LIMIT, "the broker is back");
+        thread::sleep(Duration::from_millis(50)); // There is no event to wait for.
+    };
+    while !one.get("/rooms")?.contains(r#""members":1"#) {
+        assert!(start.elapsed() < LIMIT, "what the log says of Ana is applied");
+        thread::sleep(Duration::from_millis(50));
+    }
+
+    broker.dies();
+    broker.loses_what_came_later();
+    broker.starts();
+
+    one.logs("this is another log");
+    Ok(())
+}
+
 /// The ids and the numbers of what has this type.
 fn numbers(text: &str, kind: &str) -> BTreeMap<i64, String> {
     let field = |message: &str, name: &str| {

@@ -21,6 +21,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
+    broker::{last_number, log_id},
     nats_log::StoredChat,
     node::Node,
     rooms::Rooms,
@@ -45,6 +46,10 @@ const UNUSED: Duration = Duration::from_secs(10);
 /// How long a message may take from the stream to us.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long this node may take to get to where the stream was. If it were much longer, the stream
+/// would have forgotten who has left, and this node would never know.
+const MAX_LAG: Duration = Duration::from_secs(20);
+
 /// How long to wait before another consumer is created.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -54,27 +59,61 @@ const RETRY: Duration = Duration::from_millis(50);
 /// connection was lost, and if it has seen nothing yet, it begins with the first message.
 pub async fn follow(node: &Node) {
     let mut last_read = Instant::now();
-    while last_read.elapsed() < node.lease.length {
-        let messages = timeout(CREATE_TIMEOUT, consume(node)).await;
-        node.is_following.store(matches!(messages, Ok(Ok(_))), Relaxed);
-        if let Ok(Ok(messages)) = messages {
-            let reason = select! {
-                reason = read(node, messages) => reason,
-                () = node.broker.connection.is_lost() => "the connection is lost".into(),
-                () = is_stuck(node) => "what there is has not come".into(),
-            };
-            warn!(%reason, "this node needs another consumer");
-            last_read = Instant::now();
+    let (mut lag, mut told) = (Lag::default(), String::new());
+    while last_read.elapsed() < node.lease.length && !lag.is_too_long() {
+        let messages = consume(node).await;
+        node.is_following.store(messages.is_ok(), Relaxed);
+        let reason = match messages {
+            Ok(messages) => {
+                let reason = select! {
+                    reason = read(node, messages) => reason,
+                    () = node.broker.connection.is_lost() => "the connection is lost".into(),
+                    () = is_stuck(node, &mut lag) => "what there is has not come".into(),
+                };
+                last_read = Instant::now();
+                told.clear();
+                reason
+            }
+            Err(reason) => reason,
+        };
+        let reason = reason.to_string();
+        if reason != told {
+            warn!(reason, "this node needs another consumer");
+            told = reason; // While it stays the same, once is enough.
         }
         sleep(RETRY).await;
     }
 }
 
+/// How far this node is behind.
+#[derive(Default)]
+pub struct Lag {
+    /// A number that the stream had.
+    number: Seq,
+    /// Since when we know that, if we have not got there yet.
+    since: Option<Instant>,
+}
+
+impl Lag {
+    /// Takes note of where this node is, and of the last number of the stream.
+    pub fn update(&mut self, position: Seq, last: Seq) {
+        if position >= self.number {
+            self.number = last;
+            self.since = (position < last).then(Instant::now);
+        }
+    }
+
+    pub fn is_too_long(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() > MAX_LAG)
+    }
+}
+
 /// Creates a consumer that begins behind what was applied.
 async fn consume(node: &Node) -> Result<Stream, Error> {
-    let broker = node.broker.connection.open().await.map_err(|_| "it does not answer")?;
+    let broker = &node.broker;
+    let info = broker.info().await.map_err(|_| "the broker does not tell its end")?;
     let position = node.rooms.position();
-    if broker.log != node.broker.log || broker.opened_at < position {
+    if log_id(&info) != broker.log || last_number(&info) < position {
         return Err("this is another log".into());
     }
     let config = pull::Config {
@@ -87,20 +126,23 @@ async fn consume(node: &Node) -> Result<Stream, Error> {
         num_replicas: 1,
         ..Default::default()
     };
-    let consumer = broker.stream.create_consumer(config).await?;
+    let creating = timeout(CREATE_TIMEOUT, broker.stream.create_consumer(config));
+    let consumer = creating.await.map_err(|_| "the broker creates none in time")??;
     let messages = consumer.stream().max_messages_per_batch(BATCH).heartbeat(HEARTBEAT);
     info!(position, "this node follows the log");
     Ok(messages.messages().await?)
 }
 
-/// Resolves when nothing comes, although the stream has more. If the last message is lost on
-/// its way, none behind it shows that.
-async fn is_stuck(node: &Node) {
+/// Resolves when nothing comes, although the stream has more, or what comes is too late. If the
+/// last message is lost on its way, none behind it shows that.
+async fn is_stuck(node: &Node, lag: &mut Lag) {
     loop {
         let position = node.rooms.position();
-        let last = node.broker.last().await.unwrap_or(0);
+        let last = node.broker.info().await.map_or(0, |info| last_number(&info));
+        lag.update(position, last);
         sleep(PATIENCE).await;
-        if node.rooms.position() == position && position < last {
+        let is_stuck = node.rooms.position() == position && position < last;
+        if is_stuck || lag.is_too_long() {
             return;
         }
     }

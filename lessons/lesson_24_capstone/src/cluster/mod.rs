@@ -16,7 +16,7 @@ pub use self::{lease::LEASE_LOST, node::CurrentNode, storage::Settings};
 #[cfg(test)]
 pub use self::{
     broker::{Broker, Connection},
-    follower::apply,
+    follower::{Lag, apply},
     lease::Lease,
     nats_log::NatsLog,
     node::END_TIMEOUT,

@@ -27,8 +27,8 @@ use crate::{
 /// How often a claim is tried when others claim the same name at the same moment.
 const TRIES: usize = 3;
 
-/// For how long the stream keeps that somebody has left. It must be longer than a lease: a
-/// node that has not read it by then begins anew.
+/// For how long the stream keeps that somebody has left. A node that has not read it by then must
+/// have begun anew: because its lease has ended, or because it is too slow (`MAX_LAG`).
 const LEFT_KEPT: Duration = Duration::from_secs(60);
 
 /// What a message on the subject of a member says. The last one holds.

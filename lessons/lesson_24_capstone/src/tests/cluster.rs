@@ -1,6 +1,7 @@
 //! The chat on several nodes. These tests need a `nats-server` on the path, or in
 //! `NATS_SERVER`; without one they say "SKIPPED", and pass.
 
+mod follower;
 mod leases;
 mod limits;
 mod log;

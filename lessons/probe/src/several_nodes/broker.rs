@@ -10,6 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    join,
+    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
+    spawn,
+    sync::mpsc,
+    time::sleep_until,
+};
+
 use super::LIMIT;
 
 /// Where `nats-server` is: in `NATS_SERVER`, or on the path. If it is nowhere, this says so,
@@ -133,6 +142,25 @@ impl TestBroker {
         }
     }
 
+    /// Where somebody listens, until the test ends, who passes on what the broker says, and
+    /// does so late.
+    pub async fn answers_late(&self, delay: Duration) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("some port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let port = self.port;
+        spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let broker = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
+                let (asked, answers) = client.into_split();
+                let (late, questions) = broker.expect("the broker listens").into_split();
+                spawn(pass_on(asked, questions, Duration::ZERO));
+                spawn(pass_on(late, answers, delay));
+            }
+        });
+        format!("nats://{address}")
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -141,6 +169,29 @@ impl TestBroker {
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
+}
+
+/// Passes on what comes, each part of it so much later.
+async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) {
+    let (sender, mut parts) = mpsc::channel(1_000);
+    let reading = async move {
+        let mut part = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut part).await {
+            let late = (Instant::now() + delay, part[..count].to_vec());
+            if sender.send(late).await.is_err() {
+                return;
+            }
+        }
+    };
+    let writing = async move {
+        while let Some((time, part)) = parts.recv().await {
+            sleep_until(time.into()).await;
+            if to.write_all(&part).await.is_err() {
+                return;
+            }
+        }
+    };
+    join!(reading, writing);
 }
 
 /// A signal stops one thread after the other, and until then they may answer.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{LEASE, LIMIT, Nodes, QUIET, TestBroker, chat, says, until};
+use super::{LEASE, LIMIT, LONG_LEASE, Nodes, QUIET, TestBroker, chat, says, until};
 use crate::{Check, Client, json::joined, resuming::chat_with_id};
 
 const NO_LOG: &str = "the log is not available";
@@ -148,6 +148,18 @@ pub async fn a_broker_that_is_silent_is_one_that_is_gone(it: Nodes) -> Check {
     broker.signal("-CONT");
     closed?;
     one.is_ready().await
+}
+
+/// It has much to do, or is far away.
+pub async fn a_broker_that_is_slow_is_good_enough(it: Nodes) -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let url = broker.answers_late(Duration::from_millis(400)).await;
+
+    let one = (it.start)(url, LONG_LEASE);
+    one.is_ready().await?;
+    let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
+
+    says(&mut ana, "a-1", "hello").await.map(drop)
 }
 
 /// A process that was stopped for longer than its lease still has its connections. When it

@@ -167,6 +167,7 @@ macro_rules! several_nodes_conformance {
             a_broker_that_restarts_has_not_forgotten_whose_name_it_is,
             without_the_broker_the_lease_ends_and_all_clients_are_closed,
             a_broker_that_is_silent_is_one_that_is_gone,
+            a_broker_that_is_slow_is_good_enough,
             a_node_that_was_paused_for_longer_than_its_lease_closes_its_clients,
             a_log_that_was_set_back_is_told_to_whoever_comes_back,
             chaos_loses_nothing_doubles_nothing_and_changes_no_order
