@@ -34,6 +34,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest wait before the next try to connect.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// The longest chat, and what belongs to it, in bytes. A stream without space for that is full.
+const LONGEST_MESSAGE: i64 = 16 * 1024;
+
 /// How many questions are asked at once, when there are many.
 pub const AT_ONCE: usize = 32;
 
@@ -205,6 +208,12 @@ impl From<PublishError> for NotPublished {
             }
         }
     }
+}
+
+/// Whether a stream has no space for a chat. If it has a limit, it refuses what is new then.
+pub fn is_full(info: &Info) -> bool {
+    let limit = info.config.max_bytes;
+    limit > 0 && info.state.bytes as i64 + LONGEST_MESSAGE > limit
 }
 
 impl Broker {

@@ -21,7 +21,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    broker::{last_number, log_id},
+    broker::{is_full, last_number, log_id},
     nats_log::StoredChat,
     node::Node,
     rooms::Rooms,
@@ -138,8 +138,12 @@ async fn consume(node: &Node) -> Result<Stream, Error> {
 async fn is_stuck(node: &Node, lag: &mut Lag) {
     loop {
         let position = node.rooms.position();
-        let last = node.broker.info().await.map_or(0, |info| last_number(&info));
+        let info = node.broker.info().await.ok();
+        let last = info.as_ref().map_or(0, last_number);
         lag.update(position, last);
+        if let Some(info) = &info {
+            node.is_full.store(is_full(info), Relaxed); // `GET /ready` says it.
+        }
         sleep(PATIENCE).await;
         let is_stuck = node.rooms.position() == position && position < last;
         if is_stuck || lag.is_too_long() {

@@ -47,6 +47,8 @@ pub struct Node {
     pub rooms: RoomManager,
     pub log: Arc<NatsLog>,
     pub is_following: AtomicBool,
+    /// Whether the log has no space for another chat.
+    pub is_full: AtomicBool,
 }
 
 impl Node {
@@ -70,7 +72,8 @@ impl Node {
             lease: lease.clone(),
             rooms: rooms.clone(),
         });
-        Ok(Self { broker, lease, rooms, log, is_following: false.into() })
+        let (is_following, is_full) = Default::default();
+        Ok(Self { broker, lease, rooms, log, is_following, is_full })
     }
 
     /// Runs until the lease or the log is lost. Then all its clients are closed.
@@ -187,6 +190,9 @@ impl CurrentNode {
         }
         if !node.is_following.load(Relaxed) {
             return Err("This node does not follow the log.");
+        }
+        if node.is_full.load(Relaxed) {
+            return Err("The log is full.");
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use probe::{
     Check,
     conformance::masked,
     resuming::chat_with_id,
-    several_nodes::{LEASE, LONG_LEASE, QUIET, TestBroker, until},
+    several_nodes::{LEASE, LONG_LEASE, QUIET, TestBroker, TestNode, says, until},
 };
 use tokio::join;
 
@@ -226,13 +226,40 @@ async fn an_answer_that_is_older_than_what_was_delivered_is_none() -> Check {
     Ok(())
 }
 
+async fn is_full(node: &TestNode) -> bool {
+    node.readiness().await.is_err_and(|sentence| sentence == "The log is full.")
+}
+
+/// Nobody can write there, nor join or leave.
+#[tokio::test]
+async fn a_node_is_not_ready_while_its_log_is_full() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let small = Settings { max_bytes: 64 * 1024, ..settings(&broker.url(), LONG_LEASE) };
+    let one = start_with(roomy(), small);
+    one.is_ready().await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+
+    let mut count = 0;
+    while count < 100
+        && says(&mut ana, &count.to_string(), &"x".repeat(1_000)).await.is_ok()
+    {
+        count += 1;
+    }
+    assert!(count > 20, "64 KiB have room for more than {count}");
+    until("The node says that its log is full", || is_full(&one)).await?;
+
+    let stream = nats(&broker).await.broker.stream;
+    stream.purge().filter("room.*.chat").await.expect("it answers");
+    one.is_ready().await
+}
+
 /// The stream has no space for the first of two chats, but for the second. They come at once.
 #[tokio::test]
 async fn what_follows_a_chat_that_was_refused_is_not_accepted() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
     let small = Settings { max_bytes: 4_000, ..settings(&broker.url(), LONG_LEASE) };
     let one = start_with(roomy(), small);
-    one.is_ready().await?;
+    until("The node follows a log that is full", || is_full(&one)).await?;
     let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
     ana.hears_nothing_for(QUIET).await?;
     let long = masked(0x81, chat_with_id("a-1", &"字".repeat(2_000)).as_bytes());
