@@ -166,7 +166,7 @@ async fn a_claim_without_an_answer_is_swept_away() -> Check {
 #[tokio::test]
 async fn whose_name_was_freed_by_others_is_asked_to_come_back() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = NODES.patient_node(&broker).await?;
+    let one = NODES.node_with_long_lease(&broker).await?;
     let stream = broker.connection().await?.open().await.expect("it answers");
     let room = "rust".to_owned().try_into().expect("a good name");
     let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;

@@ -30,7 +30,10 @@ pub async fn while_the_broker_is_gone_nothing_is_acknowledged_and_then_all_goes_
     it: Nodes,
 ) -> Check {
     let Some(mut broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (it.patient_node(&broker).await?, it.patient_node(&broker).await?);
+    let (one, two) = (
+        it.node_with_long_lease(&broker).await?,
+        it.node_with_long_lease(&broker).await?,
+    );
     let (mut ana, log) = it.newcomer(&one.server, "ana").await?;
     let (mut ben, _) = it.newcomer(&two.server, "ben").await?;
     ana.hears(joined("ben")).await?;
@@ -70,7 +73,10 @@ pub async fn what_is_said_on_other_nodes_while_the_broker_restarts_comes_once(
     it: Nodes,
 ) -> Check {
     let Some(mut broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (it.patient_node(&broker).await?, it.patient_node(&broker).await?);
+    let (one, two) = (
+        it.node_with_long_lease(&broker).await?,
+        it.node_with_long_lease(&broker).await?,
+    );
     let (mut ben, _) = it.newcomer(&one.server, "ben").await?;
 
     let mut count = 0;
@@ -101,7 +107,10 @@ pub async fn a_broker_that_restarts_has_not_forgotten_whose_name_it_is(
     it: Nodes,
 ) -> Check {
     let Some(mut broker) = TestBroker::start() else { return Ok(()) };
-    let (one, two) = (it.patient_node(&broker).await?, it.patient_node(&broker).await?);
+    let (one, two) = (
+        it.node_with_long_lease(&broker).await?,
+        it.node_with_long_lease(&broker).await?,
+    );
     let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
     ana.hears_nothing_for(QUIET).await?;
 

@@ -57,8 +57,11 @@ impl Nodes {
         Ok(node)
     }
 
-    /// The same with a lease that does not end.
-    pub async fn patient_node(&self, broker: &TestBroker) -> Result<TestNode, Hint> {
+    /// The same with a lease that outlives what the test does to the broker.
+    pub async fn node_with_long_lease(
+        &self,
+        broker: &TestBroker,
+    ) -> Result<TestNode, Hint> {
         let node = (self.start)(broker.url(), LONG_LEASE);
         node.is_ready().await?;
         Ok(node)

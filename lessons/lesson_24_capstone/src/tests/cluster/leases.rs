@@ -217,7 +217,7 @@ async fn a_node_without_a_lease_answers_no_ping() -> Check {
 #[tokio::test]
 async fn whose_name_was_freed_by_others_is_asked_to_come_back() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let one = NODES.patient_node(&broker).await?;
+    let one = NODES.node_with_long_lease(&broker).await?;
     let stream = open(&broker).await?;
     let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
     ana.hears_nothing_for(QUIET).await?;
