@@ -49,7 +49,7 @@ fn said(name: &str, text: &str) -> Expected {
 }
 
 /// The chat, for clients that come back.
-const RESUMING: Resuming = Resuming { app, path };
+const RESUMING: Resuming = Resuming { start: app, path };
 
 fn app() -> Router {
     app_on(Path::new(":memory:")).expect("a database in memory")

@@ -14,40 +14,55 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server whose rooms have a log, and where they are.
-pub struct Resuming {
-    pub app: fn() -> Router,
+/// A chat whose rooms have a log: how it is started, and where they are.
+#[derive(Clone, Copy)]
+pub struct Resuming<S = fn() -> Router> {
+    pub start: S,
     /// Where somebody connects to a room.
     pub path: fn(room: &str, name: &str) -> String,
 }
 
-impl Resuming {
-    pub(crate) fn serve(&self) -> Server {
-        serve((self.app)())
-    }
-
+impl<S> Resuming<S> {
     /// Where somebody comes back to the room "rust" who has seen the chats up to `seq`.
     pub fn resume(&self, name: &str, seq: i64, log: &str) -> String {
         format!("{}&resume={seq}&log={log}", (self.path)("rust", name))
     }
 
-    /// Somebody who has seen nothing yet. Also returns the id of the log.
+    /// Somebody who resumes, and what the welcome says: the log and its last number.
+    pub async fn resumes(
+        &self,
+        server: &Server,
+        name: &str,
+        path: &str,
+    ) -> Result<(Client, String, i64), Hint> {
+        let mut client = server.connect(name, path).await?;
+        let text = client.hears_any().await?;
+        let welcome: Value = serde_json::from_str(&text).unwrap_or_default();
+        match (welcome["log"].as_str(), welcome["seq"].as_i64()) {
+            (Some(log), Some(seq)) if welcome["type"] == "welcome" => {
+                Ok((client, log.to_owned(), seq))
+            }
+            _ => {
+                Err(server.hint(format!("{name} should get a welcome, but got {text}.")))
+            }
+        }
+    }
+
+    /// Somebody who has seen nothing yet, and the id of the log.
     pub async fn newcomer(
         &self,
         server: &Server,
         name: &str,
     ) -> Result<(Client, String), Hint> {
         let path = format!("{}&resume=0", (self.path)("rust", name));
-        let mut client = server.connect(name, &path).await?;
-        let welcome: Value =
-            serde_json::from_str(&client.hears_any().await?).unwrap_or_default();
-        match welcome["log"].as_str() {
-            Some(log) if welcome["type"] == "welcome" => Ok((client, log.to_owned())),
-            _ => {
-                Err(server
-                    .hint(format!("{name} should get a welcome, but got {welcome}.")))
-            }
-        }
+        let (client, log, _) = self.resumes(server, name, &path).await?;
+        Ok((client, log))
+    }
+}
+
+impl Resuming {
+    pub(crate) fn serve(&self) -> Server {
+        serve((self.start)())
     }
 
     /// Somebody whom nobody else sees sends so many chats.
@@ -274,7 +289,7 @@ macro_rules! delivery_conformance {
     ($app:expr, $path:expr) => {
         $crate::rules! {
             acknowledging as acknowledging,
-            ($crate::resuming::Resuming { app: $app, path: $path }) =>
+            ($crate::resuming::Resuming { start: $app, path: $path }) =>
             a_chat_with_an_id_is_acknowledged_with_its_number,
             the_others_receive_the_chat_once_and_no_acknowledgement,
             a_chat_that_is_sent_again_is_acknowledged_with_the_same_number,
@@ -287,7 +302,7 @@ macro_rules! delivery_conformance {
         }
         $crate::rules! {
             resuming as resuming,
-            ($crate::resuming::Resuming { app: $app, path: $path }) =>
+            ($crate::resuming::Resuming { start: $app, path: $path }) =>
             a_client_gets_what_it_missed_and_then_what_is_new,
             a_client_that_missed_nothing_gets_nothing,
             a_newcomer_gets_all_that_is_kept_and_no_gap,

@@ -23,7 +23,7 @@ use crate::{app::AppState, config::Config, server::Shutdown};
 probe::delivery_conformance!(app, path);
 
 /// The chat, for clients that come back.
-const RESUMING: Resuming = Resuming { app, path };
+const RESUMING: Resuming = Resuming { start: app, path };
 
 /// A configuration in which one person may send much.
 fn talkative() -> Config {

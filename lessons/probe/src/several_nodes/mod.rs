@@ -22,7 +22,10 @@ pub use self::{
     joining::*,
     node::TestNode,
 };
-use crate::{ANY, Client, Hint, Server, resuming::chat_with_id};
+use crate::{
+    ANY, Client, Hint,
+    resuming::{Resuming, chat_with_id},
+};
 
 /// Far longer than anything takes here.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -36,14 +39,9 @@ pub const LEASE: Duration = Duration::from_secs(4);
 /// A lease that outlives what a test does to the broker.
 pub const LONG_LEASE: Duration = Duration::from_secs(15);
 
-/// A chat on several nodes.
-#[derive(Clone, Copy)]
-pub struct Nodes {
-    /// Makes a node on the broker at this URL, with a lease of this length.
-    pub start: fn(url: String, lease: Duration) -> TestNode,
-    /// Where somebody connects to a room.
-    pub path: fn(room: &str, name: &str) -> String,
-}
+/// A chat on several nodes. `start` makes one of them on the broker at this URL, with a lease of
+/// this length.
+pub type Nodes = Resuming<fn(url: String, lease: Duration) -> TestNode>;
 
 impl Nodes {
     pub fn start(&self, broker: &TestBroker) -> TestNode {
@@ -65,42 +63,6 @@ impl Nodes {
         let node = (self.start)(broker.url(), LONG_LEASE);
         node.is_ready().await?;
         Ok(node)
-    }
-
-    /// Where somebody comes back to the room "rust" who has seen the chats up to `seq`.
-    pub fn resume(&self, name: &str, seq: i64, log: &str) -> String {
-        format!("{}&resume={seq}&log={log}", (self.path)("rust", name))
-    }
-
-    /// Somebody who resumes, and what the welcome says: the log and its last number.
-    pub async fn resumes(
-        &self,
-        server: &Server,
-        name: &str,
-        path: &str,
-    ) -> Result<(Client, String, i64), Hint> {
-        let mut client = server.connect(name, path).await?;
-        let text = client.hears_any().await?;
-        let welcome: Value = serde_json::from_str(&text).unwrap_or_default();
-        match (welcome["log"].as_str(), welcome["seq"].as_i64()) {
-            (Some(log), Some(seq)) if welcome["type"] == "welcome" => {
-                Ok((client, log.to_owned(), seq))
-            }
-            _ => {
-                Err(server.hint(format!("{name} should get a welcome, but got {text}.")))
-            }
-        }
-    }
-
-    /// Somebody who has seen nothing yet, and the id of the log.
-    pub async fn newcomer(
-        &self,
-        server: &Server,
-        name: &str,
-    ) -> Result<(Client, String), Hint> {
-        let path = format!("{}&resume=0", (self.path)("rust", name));
-        let (client, log, _) = self.resumes(server, name, &path).await?;
-        Ok((client, log))
     }
 }
 
