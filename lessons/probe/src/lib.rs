@@ -28,6 +28,7 @@ pub mod delivery;
 mod expected;
 mod hint;
 pub mod json;
+pub mod log_contract;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod names;
