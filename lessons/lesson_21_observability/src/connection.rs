@@ -1,5 +1,5 @@
 //! What is to be known of one connection: how its handshake was answered, how long it lasts,
-//! and how it ends.
+//! and how it ends. And who did not get that far.
 
 use axum::{
     extract::{Request, State},
@@ -11,29 +11,35 @@ use tokio::time::Instant;
 use tracing::{Span, debug, field::Empty, info, info_span};
 
 use crate::{
-    labels::{Cause, Outcome},
+    labels::{cause, outcome},
     metrics::Metrics,
 };
 
-/// Measures a handshake: from the request until its answer, the check of the token included.
+/// Measures a handshake, from the request until its answer, the check of the token included.
+/// An attempt to sign in is only counted.
 ///
 /// It is a middleware, because a handler does not run for those who are rejected.
-pub async fn observe_handshake(
+pub async fn observe_entry(
     State(metrics): State<Metrics>,
     request: Request,
     next: Next,
 ) -> Response {
     let start = Instant::now();
+    let path = request.uri().path();
+    let (is_sign_in, is_handshake) = (path == "/login", path.starts_with("/ws/"));
 
     let response = next.run(request).await;
 
     let status = response.status();
-    let duration = start.elapsed().as_secs_f64();
-    let labels = Outcome::from(status).label();
-    metrics.handshakes.get_or_create(&labels).observe(duration);
-    // Why nothing of the request? Its path may have the token in it, and it is as long as a
-    // stranger wants.
-    debug!(status = status.as_u16(), "handshake answered");
+    let label = [("outcome", outcome(status))];
+    if is_sign_in {
+        metrics.sign_ins.get_or_create(&label).inc();
+    } else if is_handshake {
+        metrics.handshakes.get_or_create(&label).observe(start.elapsed().as_secs_f64());
+        // Why nothing of the request? Its path may have the token in it, and it is as long as
+        // a stranger wants.
+        debug!(status = status.as_u16(), "handshake answered");
+    }
     response
 }
 
@@ -41,7 +47,7 @@ pub async fn observe_handshake(
 pub struct Connection {
     metrics: Metrics,
     start: Instant,
-    cause: Option<Cause>,
+    cause: Option<&'static str>,
     /// What is logged within it says who that was, and in which room.
     pub span: Span,
 }
@@ -57,7 +63,7 @@ impl Connection {
 
     /// Notes how it ends. The closing handshake may come after that, and take a while.
     pub fn ends(&mut self, disconnect: &Disconnect) {
-        self.count(disconnect.into());
+        self.count(cause(disconnect));
         if let Disconnect::ByUs(code, _)
         | Disconnect::Violation(code, _)
         | Disconnect::ByClient(Some(code)) = disconnect
@@ -66,10 +72,10 @@ impl Connection {
         }
     }
 
-    fn count(&mut self, cause: Cause) {
+    fn count(&mut self, cause: &'static str) {
         self.cause = Some(cause);
-        self.metrics.disconnects.get_or_create(&cause.label()).inc();
-        self.span.record("cause", cause.as_str());
+        self.metrics.disconnects.get_or_create(&[("cause", cause)]).inc();
+        self.span.record("cause", cause);
     }
 }
 
@@ -78,7 +84,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.cause.is_none() {
-            self.count(Cause::Panic);
+            self.count("panic");
         }
         self.metrics.connections.dec();
         self.span.record("seconds", self.start.elapsed().as_secs_f64());

@@ -1,4 +1,4 @@
-//! By what the metrics are divided. Each label is an enum, so its values are a closed set.
+//! By what the metrics are divided. Each label has a closed set of values: those in its list.
 
 use axum::http::StatusCode;
 use lesson_08_auth::{Action, Disconnect, ServerMessage};
@@ -9,138 +9,53 @@ use lesson_08_auth::{Action, Disconnect, ServerMessage};
 /// has chosen, is a `String`, and does not fit.
 pub type Label = [(&'static str, &'static str); 1];
 
-/// How a handshake was answered.
-#[derive(Clone, Copy)]
-pub enum Outcome {
-    Accepted,
-    /// The token is missing, or not valid.
-    Unauthenticated,
-    /// The page has another origin.
-    Forbidden,
-    /// An impossible room, or no handshake at all.
-    Invalid,
-}
+pub const OUTCOMES: [&str; 5] =
+    ["accepted", "unauthenticated", "forbidden", "too_many", "invalid"];
 
-impl Outcome {
-    pub const ALL: [Self; 4] =
-        [Self::Accepted, Self::Unauthenticated, Self::Forbidden, Self::Invalid];
+pub const KINDS: [&str; 4] = ["chat", "ping", "invalid", "control"];
 
-    pub fn label(self) -> Label {
-        let value = match self {
-            Self::Accepted => "accepted",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Forbidden => "forbidden",
-            Self::Invalid => "invalid",
-        };
-        [("outcome", value)]
-    }
-}
+pub const CAUSES: [&str; 8] = [
+    "client",
+    "lost",
+    "violation",
+    "token_expired",
+    "too_slow",
+    "name_taken",
+    "other",
+    "panic",
+];
 
-impl From<StatusCode> for Outcome {
-    fn from(status: StatusCode) -> Self {
-        match status {
-            StatusCode::SWITCHING_PROTOCOLS => Self::Accepted,
-            StatusCode::UNAUTHORIZED => Self::Unauthenticated,
-            StatusCode::FORBIDDEN => Self::Forbidden,
-            _ => Self::Invalid,
-        }
+/// How a handshake was answered, or an attempt to sign in.
+pub fn outcome(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::SWITCHING_PROTOCOLS | StatusCode::OK => "accepted",
+        StatusCode::UNAUTHORIZED => "unauthenticated", // No valid token, or a wrong password.
+        StatusCode::FORBIDDEN => "forbidden",          // The page has another origin.
+        StatusCode::TOO_MANY_REQUESTS => "too_many",   // Somebody who guesses passwords.
+        _ => "invalid", // An impossible room, or no such request at all.
     }
 }
 
 /// What a client has sent.
-#[derive(Clone, Copy)]
-pub enum Kind {
-    Chat,
-    /// The ping of a page, in JSON.
-    Ping,
-    /// What was answered with an error.
-    Invalid,
-    /// A ping or a pong of the protocol below.
-    Control,
-}
-
-impl Kind {
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Ping, Self::Invalid, Self::Control];
-
-    pub fn label(self) -> Label {
-        let value = match self {
-            Self::Chat => "chat",
-            Self::Ping => "ping",
-            Self::Invalid => "invalid",
-            Self::Control => "control",
-        };
-        [("kind", value)]
+pub fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::Broadcast(_) => "chat",
+        Action::Reply(ServerMessage::Pong) => "ping", // The ping of a page, in JSON.
+        Action::Reply(_) => "invalid",                // It is answered with an error.
+        Action::Ignore => "control", // A ping or a pong of the protocol below.
     }
 }
 
-impl From<&Action> for Kind {
-    fn from(action: &Action) -> Self {
-        match action {
-            Action::Broadcast(_) => Self::Chat,
-            Action::Reply(ServerMessage::Pong) => Self::Ping,
-            Action::Reply(_) => Self::Invalid,
-            Action::Ignore => Self::Control,
-        }
-    }
-}
-
-/// Why a connection ended.
-#[derive(Clone, Copy)]
-pub enum Cause {
-    /// The client has sent a Close.
-    Client,
-    Lost,
-    Violation,
-    TokenExpired,
-    TooSlow,
-    NameTaken,
-    /// We closed, for a reason that is not in this list.
-    Other,
-    /// Its task has panicked.
-    Panic,
-}
-
-impl Cause {
-    pub const ALL: [Self; 8] = [
-        Self::Client,
-        Self::Lost,
-        Self::Violation,
-        Self::TokenExpired,
-        Self::TooSlow,
-        Self::NameTaken,
-        Self::Other,
-        Self::Panic,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Lost => "lost",
-            Self::Violation => "violation",
-            Self::TokenExpired => "token_expired",
-            Self::TooSlow => "too_slow",
-            Self::NameTaken => "name_taken",
-            Self::Other => "other",
-            Self::Panic => "panic",
-        }
-    }
-
-    pub fn label(self) -> Label {
-        [("cause", self.as_str())]
-    }
-}
-
-impl From<&Disconnect> for Cause {
-    fn from(disconnect: &Disconnect) -> Self {
-        match *disconnect {
-            // Without its code, because the client chooses that, out of some thousand.
-            Disconnect::ByClient(_) => Self::Client,
-            Disconnect::Lost => Self::Lost,
-            Disconnect::Violation(..) => Self::Violation,
-            Disconnect::TOKEN_EXPIRED => Self::TokenExpired,
-            Disconnect::TOO_SLOW => Self::TooSlow,
-            Disconnect::NAME_TAKEN => Self::NameTaken,
-            Disconnect::ByUs(..) => Self::Other,
-        }
+/// Why a connection ended. (That of a task that has panicked is `panic`.)
+pub fn cause(disconnect: &Disconnect) -> &'static str {
+    match *disconnect {
+        // Without its code, because the client chooses that, out of some thousand.
+        Disconnect::ByClient(_) => "client",
+        Disconnect::Lost => "lost",
+        Disconnect::Violation(..) => "violation",
+        Disconnect::TOKEN_EXPIRED => "token_expired",
+        Disconnect::TOO_SLOW => "too_slow",
+        Disconnect::NAME_TAKEN => "name_taken",
+        Disconnect::ByUs(..) => "other",
     }
 }

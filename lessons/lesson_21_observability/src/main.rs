@@ -36,7 +36,7 @@ use lesson_08_auth::{Auth, RoomManager, auth_routes, list_rooms};
 use tokio::{spawn, try_join};
 
 use crate::{
-    connection::observe_handshake,
+    connection::observe_entry,
     metrics::Metrics,
     operators::{live_metrics, metrics_text},
     runtime::{health, measure_lag, ready},
@@ -79,12 +79,12 @@ async fn main() -> io::Result<()> {
 /// The application, as everybody may use it. The tests call this too, so they check exactly
 /// what `main` serves.
 fn app(auth: Auth, metrics: Metrics) -> Router {
-    let observed = from_fn_with_state(metrics.clone(), observe_handshake);
+    let observed = from_fn_with_state(metrics.clone(), observe_entry);
 
     Router::new()
-        .route("/ws/chat/{room}", any(ws_handler))
-        .route_layer(observed) // What comes below has no handshake of a chat.
         .merge(auth_routes::<AppState>())
+        .route("/ws/chat/{room}", any(ws_handler))
+        .route_layer(observed) // What comes below is not about who gets into the chat.
         .route("/rooms", get(list_rooms))
         .route("/ws/metrics", any(live_metrics))
         .route("/health", get(health))

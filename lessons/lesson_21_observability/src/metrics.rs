@@ -9,15 +9,12 @@ use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{
-        Registry,
+        Metric, Registry,
         Unit::{Other, Seconds},
     },
 };
 
-use crate::{
-    labels::{Cause, Kind, Label, Outcome},
-    runtime::RuntimeCollector,
-};
+use crate::labels::{CAUSES, KINDS, Label, OUTCOMES};
 
 /// The upper limits of the buckets for a duration: from a tenth of a millisecond to the ten
 /// seconds after which a write fails. What takes longer is in one more bucket, without a limit.
@@ -33,11 +30,11 @@ const FILLS: [f64; 7] = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0];
 pub struct Metrics {
     pub connections: Gauge,
     pub handshakes: Family<Label, Histogram>,
+    pub sign_ins: Family<Label, Counter>,
     pub joins: Counter,
-    messages: Family<Label, Counter>,
-    /// The counters of `messages`, in the order of [`Kind`]: for each message, to find one in
-    /// the family would take longer than to count.
-    received: [Counter; Kind::ALL.len()],
+    /// A counter for each of the [`KINDS`]. Why not their family? For each message, to find
+    /// one in there would take longer than to count.
+    pub messages: Arc<BTreeMap<&'static str, Counter>>,
     pub deliveries: Counter,
     pub disconnects: Family<Label, Counter>,
     pub outbox: Histogram,
@@ -46,88 +43,54 @@ pub struct Metrics {
     pub lag: Histogram,
     /// The lag in the last few seconds.
     pub recent_lag: Gauge<f64, AtomicU64>,
+    pub busy: Counter<f64, AtomicU64>,
     /// All of these, with the names under which Prometheus knows them.
     registry: Arc<Registry>,
 }
 
 impl Metrics {
-    /// Metrics that are all at zero. Call it in the runtime that is to be measured.
+    /// Metrics that are all at zero, each with its name, and a few words for whoever meets it.
     pub fn new() -> Self {
-        let messages = Family::<Label, Counter>::default();
-        let mut metrics = Self {
-            connections: Gauge::default(),
-            handshakes: Family::new_with_constructor(|| Histogram::new(DURATIONS)),
-            joins: Counter::default(),
-            received: Kind::ALL.map(|kind| messages.get_or_create_owned(&kind.label())),
-            messages,
-            deliveries: Counter::default(),
-            disconnects: Family::default(),
-            outbox: Histogram::new(FILLS),
-            broadcast: Histogram::new(DURATIONS),
-            write_wait: Histogram::new(DURATIONS),
-            lag: Histogram::new(DURATIONS),
-            recent_lag: Gauge::default(),
-            registry: Arc::default(),
+        let mut registry = Registry::with_prefix("chat");
+        let to = &mut registry;
+        let duration = |to: &mut Registry, name, help| {
+            measure(to, name, help, Histogram::new(DURATIONS))
+        };
+        let handshakes =
+            Family::<_, _>::new_with_constructor(|| Histogram::new(DURATIONS));
+        let kinds = count::<Family<Label, Counter>>(to, "messages", "What clients sent");
+        let counter = |kind| (kind, kinds.get_or_create_owned(&[("kind", kind)]));
+        let (outbox, ratio) = (Histogram::new(FILLS), Other("ratio".into()));
+        let help = "How full an outbox was when its task emptied it";
+        to.register_with_unit("outbox_fill", help, ratio, outbox.clone());
+
+        let metrics = Self {
+            connections: count(to, "connections", "Connections that are open"),
+            handshakes: measure(to, "handshake", "Until it is answered", handshakes),
+            sign_ins: count(to, "sign_ins", "Attempts to sign in"),
+            joins: count(to, "joins", "Clients that have joined a room"),
+            messages: Arc::new(KINDS.map(counter).into()),
+            deliveries: count(to, "deliveries", "Messages written to clients"),
+            disconnects: count(to, "disconnects", "Connections that have ended"),
+            outbox,
+            broadcast: duration(to, "broadcast", "Until a chat is in all outboxes"),
+            write_wait: duration(to, "write_wait", "How long a write waited, if at all"),
+            lag: duration(to, "runtime_lag", "How late a task woke up after 100 ms"),
+            recent_lag: measure(to, "runtime_recent_lag", "Lag now", Gauge::default()),
+            busy: measure(to, "runtime_busy", "Work of all threads", Counter::default()),
+            registry: Arc::new(registry),
         };
 
         // Why now? What appears with its first event was never seen at zero, so Prometheus
         // would not see it increase.
-        for outcome in Outcome::ALL {
-            drop(metrics.handshakes.get_or_create(&outcome.label()));
+        for outcome in OUTCOMES {
+            drop(metrics.handshakes.get_or_create(&[("outcome", outcome)]));
+            drop(metrics.sign_ins.get_or_create(&[("outcome", outcome)]));
         }
-        for cause in Cause::ALL {
-            drop(metrics.disconnects.get_or_create(&cause.label()));
+        for cause in CAUSES {
+            drop(metrics.disconnects.get_or_create(&[("cause", cause)]));
         }
-
-        metrics.registry = Arc::new(metrics.register());
         metrics
-    }
-
-    /// Counts a message of a client.
-    pub fn received(&self, kind: Kind) {
-        self.received[kind as usize].inc();
-    }
-
-    /// Gives each metric its name, and a sentence for whoever meets that.
-    ///
-    /// The registry writes `chat_` before a name, its unit behind it, and then `_total`, if it
-    /// is a counter.
-    fn register(&self) -> Registry {
-        let mut registry = Registry::with_prefix("chat");
-
-        let connections = self.connections.clone();
-        registry.register("connections", "Connections that are open", connections);
-        let joins = self.joins.clone();
-        registry.register("joins", "Clients that have joined a room", joins);
-        let messages = self.messages.clone();
-        registry.register("messages", "Messages that clients have sent", messages);
-        let deliveries = self.deliveries.clone();
-        registry.register("deliveries", "Messages written to clients", deliveries);
-        let disconnects = self.disconnects.clone();
-        registry.register("disconnects", "Connections that have ended", disconnects);
-
-        let outbox = self.outbox.clone();
-        let help = "How full an outbox was when its task emptied it";
-        let ratio = Other("ratio".into());
-        registry.register_with_unit("outbox_fill", help, ratio, outbox);
-
-        let mut duration = |name: &str, help: &str, histogram: &Histogram| {
-            registry.register_with_unit(name, help, Seconds, histogram.clone());
-        };
-        let help = "From a chat's arrival until it is in all outboxes";
-        duration("broadcast", help, &self.broadcast);
-        let help =
-            "How long a write had to wait for the client's connection, if it had to";
-        duration("write_wait", help, &self.write_wait);
-        let help = "How late a task woke up that slept for 100 milliseconds";
-        duration("runtime_lag", help, &self.lag);
-
-        let help = "From the request until its answer";
-        registry.register_with_unit("handshake", help, Seconds, self.handshakes.clone());
-        let (help, recent) = ("The lag in the last few seconds", self.recent_lag.clone());
-        registry.register_with_unit("runtime_recent_lag", help, Seconds, recent);
-        registry.register_collector(Box::new(RuntimeCollector::new()));
-        registry
     }
 
     /// All metrics as text, in the format OpenMetrics.
@@ -146,4 +109,20 @@ impl Metrics {
             .map(|(name, value)| (name.into(), value.parse().unwrap_or(f64::NAN)))
             .collect()
     }
+}
+
+/// Gives something new its name.
+///
+/// The registry writes `chat_` before a name, its unit behind it, and then `_total`, if it is
+/// a counter.
+fn count<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register(name, help, metric.clone());
+    metric
+}
+
+/// The same, for what is measured in seconds.
+fn measure<M: Metric + Clone>(to: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    to.register_with_unit(name, help, Seconds, metric.clone());
+    metric
 }

@@ -1,6 +1,6 @@
 //! Who may see the metrics: whoever reaches `METRICS_ADDR`, and operators who have signed in.
 
-use std::{env, net::SocketAddr, time::Duration};
+use std::{env, time::Duration};
 
 use axum::{
     extract::{State, ws::Message},
@@ -41,16 +41,15 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// The error is a sentence for the person who started the program.
 pub async fn listen() -> Result<TcpListener, String> {
     let addr = env::var("METRICS_ADDR").unwrap_or_else(|_| DEFAULT_ADDR.into());
-    let Ok(addr) = addr.parse::<SocketAddr>() else {
-        return Err(format!(
-            "METRICS_ADDR has {addr:?}, but an address and a port are needed, as in \
-             {DEFAULT_ADDR}."
-        ));
+    let failed = |error| {
+        format!(
+            "METRICS_ADDR={addr} cannot be used: {error}. An address and a free port are \
+             needed, as in {DEFAULT_ADDR}."
+        )
     };
-    let failed = |error| format!("METRICS_ADDR={addr} cannot be used: {error}.");
-    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let listener = TcpListener::bind(&addr).await.map_err(failed)?;
     // Port 0 means "any free port", so we ask which one it became.
-    info!(addr = %listener.local_addr().unwrap_or(addr), "metrics are at /metrics");
+    info!(addr = %listener.local_addr().map_err(failed)?, "metrics are at /metrics");
     Ok(listener)
 }
 

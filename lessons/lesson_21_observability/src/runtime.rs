@@ -1,17 +1,11 @@
-//! The runtime on which everything runs: how late it is, what it says of itself, and whether
+//! The runtime on which everything runs: how late it is, how busy its threads are, and whether
 //! this server should get more clients.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use axum::{extract::State, http::StatusCode};
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
-    registry::Unit,
-};
 use tokio::{
-    runtime::{Handle, RuntimeMetrics},
+    runtime::Handle,
     time::{Instant, sleep_until},
 };
 
@@ -29,6 +23,7 @@ const MAX_LAG: f64 = 0.1;
 /// `await`, others wake up late, and this one with them. The same if the whole process got no
 /// processor.
 pub async fn measure_lag(metrics: Metrics) {
+    let (tokio, mut counted) = (Handle::current().metrics(), Duration::ZERO);
     loop {
         let due = Instant::now() + TICK;
         sleep_until(due).await;
@@ -37,6 +32,12 @@ pub async fn measure_lag(metrics: Metrics) {
         metrics.lag.observe(lag);
         // A moving average: each new value counts a tenth, and so do the old ones, less and less.
         metrics.recent_lag.set(0.9 * metrics.recent_lag.get() + 0.1 * lag);
+
+        // For each of its threads tokio counts the time in which there was something to do.
+        let busy = |thread| tokio.worker_total_busy_duration(thread);
+        let busy: Duration = (0..tokio.num_workers()).map(busy).sum();
+        metrics.busy.inc_by((busy - counted).as_secs_f64());
+        counted = busy;
     }
 }
 
@@ -52,42 +53,4 @@ pub async fn ready(State(metrics): State<Metrics>) -> (StatusCode, &'static str)
         return (StatusCode::SERVICE_UNAVAILABLE, "too busy");
     }
     (StatusCode::OK, "ready")
-}
-
-/// What tokio counts by itself. It is read when somebody asks for the metrics.
-#[derive(Debug)]
-pub struct RuntimeCollector(RuntimeMetrics);
-
-impl RuntimeCollector {
-    pub fn new() -> Self {
-        Self(Handle::current().metrics())
-    }
-}
-
-impl Collector for RuntimeCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let mut gauge = |name: &str, help: &str, value: usize| {
-            let gauge = ConstGauge::new(value as u64);
-            let metric = gauge.metric_type();
-            gauge.encode(encoder.encode_descriptor(name, help, None, metric)?)
-        };
-        let RuntimeCollector(tokio) = self;
-        gauge("runtime_workers", "Threads that run tasks.", tokio.num_workers())?;
-        gauge("runtime_tasks", "Tasks that have not ended.", tokio.num_alive_tasks())?;
-        let waiting = tokio.global_queue_depth();
-        gauge("runtime_queued_tasks", "Tasks that no thread has taken yet.", waiting)?;
-
-        let busy = (0..tokio.num_workers())
-            .map(|worker| tokio.worker_total_busy_duration(worker));
-        let busy = ConstCounter::new(busy.sum::<Duration>().as_secs_f64());
-        let (name, help) =
-            ("runtime_busy", "Time in which these threads had something to do.");
-        let metric = busy.metric_type();
-        busy.encode(encoder.encode_descriptor(
-            name,
-            help,
-            Some(&Unit::Seconds),
-            metric,
-        )?)
-    }
 }

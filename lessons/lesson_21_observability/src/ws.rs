@@ -13,7 +13,7 @@ use lesson_08_auth::{
 use tokio::{select, time::Instant};
 use tracing::Instrument;
 
-use crate::{connection::Connection, labels::Kind, metrics::Metrics};
+use crate::{connection::Connection, labels::kind, metrics::Metrics};
 
 /// The chat, for a path with the name of a `{room}`, and a state that holds an
 /// [`Auth`](lesson_08_auth::Auth), a [`RoomManager`] and [`Metrics`].
@@ -110,7 +110,7 @@ async fn wait_of<T>(future: impl Future<Output = T>) -> (T, Option<Duration>) {
 fn act(member: &Member, metrics: &Metrics, message: Message) {
     let start = Instant::now();
     let action = handle_message(message, &member.room, &member.username);
-    metrics.received(Kind::from(&action));
+    metrics.messages[kind(&action)].inc();
     match action {
         Action::Reply(message) => member.send(&message),
         Action::Broadcast(message) => {

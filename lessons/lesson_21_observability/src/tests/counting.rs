@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use axum::http::Request;
 use lesson_08_auth::{Disconnect, OUTBOX_SIZE, RoomManager, RoomName};
 use probe::{
     Check, Client, Hint, ONE_MINUTE, Server, conformance::masked, json::chat_of, serve,
@@ -29,6 +30,11 @@ async fn ana_and_ben(server: &Server) -> Result<(Client, Client), Hint> {
     let ben = server.connect("Ben", &path("rust", "ben")).await?;
     ana.hears(json!({ "type": "user_joined", "username": "ben" })).await?;
     Ok((ana, ben))
+}
+
+/// The names of all samples, with their labels.
+fn series(metrics: &Metrics) -> BTreeSet<String> {
+    metrics.samples().into_keys().collect()
 }
 
 /// Waits until a sample has this value. What a client does arrives a moment later.
@@ -61,6 +67,7 @@ async fn a_connection_counts_while_it_is_open() -> Check {
 #[tokio::test(start_paused = true)]
 async fn handshakes_are_counted_by_their_outcome() -> Check {
     let (server, metrics) = server();
+    let before = series(&metrics);
 
     let _ana = server.connect("Ana", &path("rust", "ana")).await?;
     for _ in 0..2 {
@@ -74,6 +81,7 @@ async fn handshakes_are_counted_by_their_outcome() -> Check {
         server.rejects("Ana", &path("no%20spaces", "ana"), 400).await?;
     }
     server.get("/rooms").await?;
+    server.get("/me").await?;
 
     for (outcome, expected) in [
         ("accepted", 1.0),
@@ -84,6 +92,43 @@ async fn handshakes_are_counted_by_their_outcome() -> Check {
         let name = format!("chat_handshake_seconds_count{{outcome={outcome:?}}}");
         assert_eq!(sample(&metrics, &name), expected, "handshakes that were {outcome}");
     }
+    assert_eq!(series(&metrics), before, "all of them were there at zero");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_to_sign_in_are_counted_by_their_outcome() -> Check {
+    let (server, metrics) = server();
+    let before = series(&metrics);
+    let sign_in = async |body: &str| {
+        let request = Request::post("/login").header("content-type", "application/json");
+        let request = request.body(body.to_owned()).expect("a request");
+        Ok::<_, Hint>(server.request(request).await?.status.as_u16())
+    };
+
+    let right = r#"{"username":"ana","password":"ana-likes-tea"}"#;
+    assert_eq!(sign_in(right).await?, 200, "Ana signs in");
+    for number in 1..=8 {
+        let expected = if number <= 5 { 401 } else { 429 };
+        let wrong = r#"{"username":"ben","password":"perhaps"}"#;
+        assert_eq!(sign_in(wrong).await?, expected, "somebody guesses: {number}");
+    }
+    for _ in 0..2 {
+        assert_eq!(sign_in("{}").await?, 422, "nobody's name and no password");
+    }
+    assert_eq!(server.get("/me").await?.status, 401, "this is no attempt to sign in");
+
+    for (outcome, expected) in [
+        ("accepted", 1.0),
+        ("unauthenticated", 5.0),
+        ("too_many", 3.0),
+        ("invalid", 2.0),
+        ("forbidden", 0.0),
+    ] {
+        let name = format!("chat_sign_ins_total{{outcome={outcome:?}}}");
+        assert_eq!(sample(&metrics, &name), expected, "attempts that were {outcome}");
+    }
+    assert_eq!(series(&metrics), before, "all of them were there at zero");
     Ok(())
 }
 
@@ -103,6 +148,7 @@ async fn whoever_finds_the_name_taken_has_not_joined() -> Check {
 #[tokio::test(start_paused = true)]
 async fn messages_are_counted_by_their_kind() -> Check {
     let (server, metrics) = server();
+    let before = series(&metrics);
     let (mut ana, _ben) = ana_and_ben(&server).await?;
 
     ana.says(chat_of("hello")).await?;
@@ -123,6 +169,7 @@ async fn messages_are_counted_by_their_kind() -> Check {
         becomes(&metrics, &format!("chat_messages_total{{kind={kind:?}}}"), expected)
             .await?;
     }
+    assert_eq!(series(&metrics), before, "all of them were there at zero");
     Ok(())
 }
 
@@ -150,6 +197,7 @@ async fn a_chat_is_one_broadcast_and_a_delivery_for_each_member() -> Check {
 #[tokio::test(start_paused = true)]
 async fn ends_are_counted_by_their_cause() -> Check {
     let (server, metrics) = server();
+    let before = series(&metrics);
     let member = async |name| server.connect(name, &path("rust", name)).await;
 
     member("ana").await?.leaves().await?;
@@ -183,6 +231,7 @@ async fn ends_are_counted_by_their_cause() -> Check {
         )
         .await?;
     }
+    assert_eq!(series(&metrics), before, "all of them were there at zero");
     Ok(())
 }
 
@@ -248,8 +297,7 @@ async fn an_outbox_that_has_filled_is_seen_when_its_client_reads_again() -> Chec
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_rooms_make_no_new_series() -> Check {
     let (server, metrics) = server();
-    let series = || metrics.samples().into_keys().collect::<BTreeSet<_>>();
-    let before = series();
+    let before = series(&metrics);
 
     // Over sockets, and each with a close code of its own.
     for number in 0..100 {
@@ -272,14 +320,12 @@ async fn ten_thousand_rooms_make_no_new_series() -> Check {
     drop(members);
 
     becomes(&metrics, r#"chat_disconnects_total{cause="client"}"#, 10_000.0).await?;
-    assert_eq!(series(), before, "there are as many series as in the beginning");
+    assert_eq!(series(&metrics), before, "there are as many series as in the beginning");
     Ok(())
 }
 
 #[test]
 fn names_follow_the_conventions() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let _guard = runtime.as_ref().expect("a runtime").enter();
     let text = Metrics::new().text();
 
     assert!(

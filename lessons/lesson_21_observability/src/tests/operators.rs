@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use probe::{Check, Hint, serve};
+use probe::{Check, Hint, ONE_MINUTE, serve};
 use serde_json::Value;
+use tokio::time::{Instant, timeout};
 
 use super::{app, app_with, people::token};
 use crate::{
@@ -79,4 +80,20 @@ async fn others_are_told_that_the_metrics_are_for_operators() -> Result<(), Hint
     let mut ben = server.connect("Ben", &live("ben")).await?;
 
     ben.is_closed(1008, "only operators get the metrics").await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_metrics_end_when_the_token_expires() -> Check {
+    let server = serve(app());
+    let mut ana = server.connect("Ana", &live("ana")).await?;
+    let (start, second) = (Instant::now(), Duration::from_secs(1));
+
+    while start.elapsed() < 15 * ONE_MINUTE - 5 * second {
+        ana.hears_any().await?;
+    }
+
+    let closed = ana.is_closed_in_the_end(4001, "token expired");
+    let late =
+        || Hint::new("Ana's token has expired, and she gets metrics all the same.");
+    timeout(10 * second, closed).await.unwrap_or_else(|_| Err(late()))
 }
