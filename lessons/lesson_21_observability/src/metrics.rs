@@ -76,7 +76,7 @@ impl Metrics {
             broadcast: duration(to, "broadcast", "Until a chat is in all outboxes"),
             write_wait: duration(to, "write_wait", "How long a write waited, if at all"),
             lag: duration(to, "runtime_lag", "How late a task woke up after 100 ms"),
-            recent_lag: measure(to, "runtime_recent_lag", "Lag now", Gauge::default()),
+            recent_lag: measure(to, "runtime_recent_lag", "Recent lag", Gauge::default()),
             busy: measure(to, "runtime_busy", "Work of all threads", Counter::default()),
             registry: Arc::new(registry),
         };
