@@ -3,7 +3,7 @@
 //! Why not `axum::serve`? It has no time-outs: whoever sends half a request keeps a
 //! connection, and so an open file, for as long as they like.
 
-use std::{env, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{env, net::SocketAddr, num::NonZeroU32, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -29,12 +29,7 @@ use tracing::debug;
 
 use crate::throttle::throttle;
 
-/// How long the last request of a connection may take when the time of the connection is over.
-const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The limits of connections that are no WebSocket (yet).
-///
-/// All clones share the same permits.
+/// The limits of connections that are no WebSocket (yet). All clones share the same permits.
 #[derive(Clone)]
 pub struct HttpLimits {
     /// For a TLS handshake, and for the head of a request. It begins with the connection, and
@@ -42,12 +37,12 @@ pub struct HttpLimits {
     pub header_timeout: Duration,
     /// For a request to be answered, its body included.
     pub request_timeout: Duration,
-    /// After this a connection gets no further request.
+    /// After this a connection gets no further request, and is cut after one more time-out.
     pub max_age: Duration,
     /// From any connection, also as a WebSocket. What comes faster waits.
     pub bytes_per_second: u64,
-    /// One for each connection that is no WebSocket, and for each port that waits for one: two
-    /// ports need two. If none is left, the next connection waits in the kernel.
+    /// One for each connection that is no WebSocket. If none is left, the next connection of
+    /// each port waits for one, and all others wait in the kernel.
     pub permits: Arc<Semaphore>,
 }
 
@@ -56,14 +51,13 @@ impl HttpLimits {
     /// started the program.
     pub fn from_env() -> Result<Self, String> {
         let seconds = |name, default| number(name, default).map(Duration::from_secs);
+        let permits = number("MAX_HTTP_CONNECTIONS", 200)? as usize;
         Ok(Self {
             header_timeout: seconds("HEADER_TIMEOUT", 5)?,
             request_timeout: seconds("REQUEST_TIMEOUT", 10)?,
             max_age: seconds("MAX_CONNECTION_AGE", 60)?,
             bytes_per_second: number("BYTES_PER_SECOND", 128 * 1024)?,
-            permits: Arc::new(Semaphore::new(
-                number("MAX_HTTP_CONNECTIONS", 200)? as usize
-            )),
+            permits: Arc::new(Semaphore::new(permits)),
         })
     }
 }
@@ -71,10 +65,8 @@ impl HttpLimits {
 /// A number from the environment, or `default`.
 fn number(name: &str, default: u64) -> Result<u64, String> {
     let Ok(text) = env::var(name) else { return Ok(default) };
-    match text.trim().parse() {
-        Ok(number @ 1..=1_000_000_000) => Ok(number),
-        _ => Err(format!("{name} is {text:?}, but should be a number from 1 on.")),
-    }
+    let number = text.trim().parse::<NonZeroU32>().map(|number| number.get().into());
+    number.map_err(|_| format!("{name} is {text:?}, but should be a number from 1 on."))
 }
 
 /// Serves the application to everybody who connects, with TLS or without.
@@ -86,26 +78,27 @@ pub async fn serve(
 ) {
     let app = app.layer(from_fn_with_state(limits.request_timeout, request_timeout));
     loop {
-        // Before `accept`: an open file that nobody may serve is an open file, too.
-        let permit = limits.permits.clone().acquire_owned().await;
         let (io, address) = listener.accept().await;
+        // Why not before `accept`? Two ports share the permits, and one to which nobody comes
+        // would keep a permit from the other.
+        let permit = limits.permits.clone().acquire_owned().await;
         let io = throttle(io, limits.bytes_per_second);
         let (tls, app, limits) = (tls.clone(), app.clone(), limits.clone());
 
         // Why is the TLS handshake in the task? It waits for the client, and nobody else
         // could connect meanwhile.
         tokio::spawn(async move {
-            match tls {
-                None => serve_connection(io, address, Scheme::HTTP, app, &limits).await,
-                Some(tls) => match timeout(limits.header_timeout, tls.accept(io)).await {
-                    Ok(Ok(io)) => {
-                        serve_connection(io, address, Scheme::HTTPS, app, &limits).await;
-                    }
-                    Ok(Err(error)) => debug!(%address, %error, "no TLS"),
-                    Err(_) => debug!(%address, "the TLS handshake took too long"),
-                },
+            let _permit = permit; // Until this task ends.
+            let Some(tls) = tls else {
+                return serve_connection(io, address, Scheme::HTTP, app, &limits).await;
+            };
+            match timeout(limits.header_timeout, tls.accept(io)).await {
+                Ok(Ok(io)) => {
+                    serve_connection(io, address, Scheme::HTTPS, app, &limits).await
+                }
+                Ok(Err(error)) => debug!(%address, %error, "no TLS"),
+                Err(_) => debug!(%address, "the TLS handshake took too long"),
             }
-            drop(permit);
         });
     }
 }
@@ -133,7 +126,7 @@ async fn serve_connection(
     // A connection that ends in an error is only a connection that ends.
     if timeout(limits.max_age, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
-        let _ = timeout(LAST_REQUEST_TIMEOUT, connection).await; // Or it is cut.
+        let _ = timeout(limits.request_timeout, connection).await; // Or it is cut.
     }
 }
 

@@ -4,7 +4,6 @@
 //! of a proxy of ours, and in all others they are removed.
 
 use std::{
-    env,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -29,18 +28,12 @@ const FORWARDED_HOST: &str = "x-forwarded-host";
 pub struct TrustedProxies(Arc<[IpAddr]>);
 
 impl TrustedProxies {
-    /// Reads `TRUSTED_PROXIES`: addresses with commas between them. By default there are none.
-    ///
-    /// The error is a sentence for the person who started the program.
-    pub fn from_env() -> Result<Self, String> {
-        Self::parse(&env::var("TRUSTED_PROXIES").unwrap_or_default())
-    }
-
+    /// Reads what is in `TRUSTED_PROXIES`: addresses with commas between them. The error is a
+    /// sentence for the person who started the program.
     pub fn parse(list: &str) -> Result<Self, String> {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let addresses = entries.map(|entry| {
-            let address = entry.parse::<IpAddr>().map(|address| address.to_canonical());
-            address.map_err(|_| {
+            entry.parse().map_err(|_| {
                 format!("TRUSTED_PROXIES has {entry:?}, but should have IP addresses.")
             })
         });
@@ -48,7 +41,7 @@ impl TrustedProxies {
     }
 
     fn contains(&self, address: IpAddr) -> bool {
-        self.0.contains(&address.to_canonical())
+        self.0.iter().any(|proxy| proxy.to_canonical() == address.to_canonical())
     }
 
     /// Who has sent this request to the first of our proxies.
@@ -61,16 +54,14 @@ impl TrustedProxies {
         // in a line need not be text, so the line is cut first, and read afterwards.
         let lines = headers.get_all(FOR).iter().rev();
         let entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
+        let mut addresses =
+            entries.map_while(|entry| String::from_utf8_lossy(entry).trim().parse().ok());
 
         let mut client = proxy;
-        for entry in entries {
-            let Ok(address) = String::from_utf8_lossy(entry).trim().parse() else {
-                break;
-            };
+        while self.contains(client)
+            && let Some(address) = addresses.next()
+        {
             client = address;
-            if !self.contains(client) {
-                break;
-            }
         }
         client
     }
@@ -115,8 +106,7 @@ pub async fn secure_cookies(request: Request, next: Next) -> Response {
     for (name, value) in response.headers_mut() {
         let secure = [value.as_bytes(), b"; Secure"].concat();
         if is_https && name == SET_COOKIE {
-            *value =
-                HeaderValue::try_from(secure).expect("a header with a few letters more");
+            *value = HeaderValue::try_from(secure).expect("only some letters more");
         }
     }
     response

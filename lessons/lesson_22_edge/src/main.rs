@@ -16,11 +16,12 @@
 
 mod accept;
 mod forwarded;
+#[cfg(unix)]
 mod service;
 mod throttle;
 mod tls;
 
-use std::{future, io};
+use std::{env, io};
 
 use axum::{
     Router,
@@ -29,7 +30,7 @@ use axum::{
     routing::{any, get},
 };
 use lesson_08_auth::{Auth, RoomManager, auth_routes, list_rooms, ws_handler};
-use tokio::select;
+use tokio::spawn;
 
 use crate::{
     accept::{HttpLimits, serve},
@@ -52,29 +53,23 @@ async fn main() -> io::Result<()> {
 
     let auth = Auth::from_env(env!("CARGO_PKG_NAME"))
         .unwrap_or_else(|sentence| pages::quit(sentence));
-    let proxies =
-        TrustedProxies::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
+    let proxies = TrustedProxies::parse(&env::var("TRUSTED_PROXIES").unwrap_or_default())
+        .unwrap_or_else(|sentence| pages::quit(sentence));
     let limits = HttpLimits::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
     let tls = tls::from_env().await.unwrap_or_else(|sentence| pages::quit(sentence));
     // Port 8000, or what ADDR says. This also prints where to look.
     let listener = pages::listen().await;
 
     let app = app(auth, proxies);
-    let plain = serve(listener, None, app.clone(), limits.clone());
-    let encrypted = async {
-        match tls {
-            Some((listener, tls)) => serve(listener, Some(tls), app, limits).await,
-            None => future::pending().await,
-        }
-    };
-    service::notify("READY=1");
-    select! {
-        () = plain => {}
-        () = encrypted => {}
-        () = service::stop_signal() => {}
+    spawn(serve(listener, None, app.clone(), limits.clone()));
+    let certificate = tls.as_ref().map(|(_, certificate)| certificate.clone());
+    if let Some((listener, certificate)) = tls {
+        spawn(serve(listener, Some(certificate.acceptor()), app, limits));
     }
-    service::notify("STOPPING=1");
-    Ok(())
+    cfg_select! {
+        unix => { service::run(certificate).await }
+        _ => { drop(certificate); tokio::signal::ctrl_c().await }
+    }
 }
 
 /// The whole application. The tests call this too, so they check exactly what

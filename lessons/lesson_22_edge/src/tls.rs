@@ -22,32 +22,22 @@ use tokio_rustls::{
 };
 use tracing::{info, warn};
 
-use crate::service::reload_on_hangup;
-
-/// The names for which we make a certificate if there is none.
-const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-
-/// If `TLS_ADDR` is set: a listener at this address, and what makes TLS of its connections.
+/// If `TLS_ADDR` is set: a listener at this address, and a certificate for its connections.
 ///
 /// The error is a sentence for the person who started the program.
 pub async fn from_env()
--> Result<Option<(impl Listener<Addr = SocketAddr>, TlsAcceptor)>, String> {
-    let Ok(address) = env::var("TLS_ADDR") else {
-        reload_on_hangup(None);
-        return Ok(None);
-    };
+-> Result<Option<(impl Listener<Addr = SocketAddr>, Arc<Certificate>)>, String> {
+    let Ok(address) = env::var("TLS_ADDR") else { return Ok(None) };
     let certificate = Certificate::from_env()?;
-    let listener = TcpListener::bind(&address).await.map_err(|error| {
-        format!("TLS_ADDR is {address:?}, and cannot be had: {error}.")
-    })?;
-    let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+    let failed = |error| format!("TLS_ADDR is {address:?}, and cannot be had: {error}.");
+    let listener = TcpListener::bind(&address).await.map_err(failed)?;
+    let port = listener.local_addr().map_err(failed)?.port();
     info!("TLS on port {port}: open https://localhost:{port}");
 
-    reload_on_hangup(Some(certificate.clone()));
     let listener = listener.tap_io(|connection| {
         let _ = connection.set_nodelay(true); // Without it the connection is slower.
     });
-    Ok(Some((listener, certificate.acceptor())))
+    Ok(Some((listener, certificate)))
 }
 
 /// Our certificate with its key. It can be replaced while the server runs.
@@ -77,9 +67,9 @@ impl Certificate {
     }
 
     fn made() -> Result<Arc<Self>, String> {
-        let Generated { cert, signing_key } =
-            generate_simple_self_signed(NAMES.map(String::from))
-                .map_err(|error| format!("No certificate could be made: {error}."))?;
+        let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
+        let Generated { cert, signing_key } = generate_simple_self_signed(names)
+            .map_err(|error| format!("No certificate could be made: {error}."))?;
         // The key stays in memory. The certificate is no secret.
         let path = env::current_exe().unwrap_or_default().with_file_name("localhost.pem");
         match fs::write(&path, cert.pem()) {
@@ -94,8 +84,7 @@ impl Certificate {
     /// Reads the files again. New connections get the new certificate, and those that are
     /// open go on. If the files cannot be used, the old certificate stays.
     pub fn reload(&self) -> Result<(), String> {
-        let files =
-            self.files.as_ref().ok_or("It was made at the start, without files.")?;
+        let files = self.files.as_ref().ok_or("It was made at the start, in memory.")?;
         let new = read(files)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())

@@ -96,6 +96,7 @@ fn a_hangup_does_not_end_it() -> io::Result<()> {
         (("NOTIFY_SOCKET", &*socket), "there is no certificate to read again"),
     ] {
         let mut running = Program::start(program(&[variable]))?;
+        running.logs("ready");
 
         running.signal("-HUP")?;
 
@@ -120,6 +121,7 @@ fn a_hangup_reads_the_files_of_the_certificate_again() -> io::Result<()> {
         ("TLS_CERT", &cert),
         ("TLS_KEY", &key),
     ]))?;
+    running.logs("ready");
 
     running.signal("-HUP")?;
 

@@ -126,6 +126,18 @@ async fn a_websocket_needs_no_permit_of_the_others() -> Check {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_port_to_which_nobody_comes_keeps_no_permit_from_the_other() -> Check {
+    let limits = HttpLimits { permits: Arc::new(Semaphore::new(1)), ..limits() };
+    let (plain, encrypted) = (serve_as_main(limits.clone()), serve_as_main(limits));
+
+    for server in [&plain, &encrypted, &encrypted, &plain] {
+        let answer = server.get("/rooms").await?;
+        assert_eq!(answer.status, 200, "both ports are served");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_comes_when_all_permits_are_taken_waits_until_one_is_free() -> Check {
     let server = serve_as_main(limits());
     let mut silent = Vec::new();
