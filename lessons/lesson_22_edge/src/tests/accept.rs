@@ -103,6 +103,20 @@ async fn whoever_asks_again_and_again_is_disconnected_when_the_connection_is_old
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_does_not_read_the_answers_is_cut() -> Check {
+    let permits = Arc::new(Semaphore::new(1));
+    let server = serve_as_main(HttpLimits { permits: permits.clone(), ..limits() });
+    let request = "GET /style.css HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n";
+    let _connection = server.opens_a_connection(&request.repeat(100)).await?;
+
+    sleep(59 * SECOND).await;
+    assert_eq!(permits.available_permits(), 0, "until then, they may still be read");
+    sleep(12 * SECOND).await;
+    assert_eq!(permits.available_permits(), 1, "MAX_CONNECTION_AGE, and REQUEST_TIMEOUT");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_websocket_outlives_every_time_out() -> Check {
     let server = serve_as_main(limits());
     let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
