@@ -33,6 +33,7 @@ pub mod log_contract;
 pub mod memory;
 pub mod names;
 pub mod program;
+pub mod proxies;
 mod raw_connection;
 pub mod resuming;
 mod resuming_client;
