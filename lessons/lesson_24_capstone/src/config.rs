@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsString,
-    fmt::Display,
     net::{IpAddr, SocketAddr},
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
@@ -14,7 +13,7 @@ use std::{
 };
 
 use tokio::sync::Semaphore;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::sizes::{MAX_BODY_SIZE, MAX_MESSAGE_SIZE};
 
@@ -211,6 +210,8 @@ impl Config {
             "CHAT_MAX_CONNECTIONS and CHAT_MAX_HTTP_CONNECTIONS are too many for any machine."
         } else if self.header_timeout.is_zero() || self.body_timeout.is_zero() {
             "CHAT_HEADER_TIMEOUT and CHAT_BODY_TIMEOUT should be 1 or more."
+        } else if self.metrics_addr == Some(self.addr) && self.addr.port() != 0 {
+            "CHAT_METRICS_ADDR is CHAT_ADDR, but the metrics need an address of their own."
         } else if self.max_connection_age < longest {
             "CHAT_MAX_CONNECTION_AGE should not be less than CHAT_HEADER_TIMEOUT and \
              CHAT_BODY_TIMEOUT."
@@ -247,7 +248,7 @@ macro_rules! from_text {
     };
 }
 
-from_text!(LogFormat, NonZeroU32, NonZeroUsize, String, Targets, bool, usize);
+from_text!(LogFormat, NonZeroU32, NonZeroUsize, PathBuf, String, bool, usize);
 
 impl Setting for SocketAddr {
     fn parse(text: &str) -> Result<Self, String> {
@@ -258,10 +259,22 @@ impl Setting for SocketAddr {
 }
 
 /// The default is empty, and means none.
-impl<T: FromStr<Err: Display>> Setting for Option<T> {
+impl<T: Setting> Setting for Option<T> {
     fn parse(text: &str) -> Result<Self, String> {
-        let value = Some(text).filter(|text| !text.is_empty()).map(str::parse);
-        value.transpose().map_err(|error: T::Err| error.to_string())
+        Some(text).filter(|text| !text.is_empty()).map(T::parse).transpose()
+    }
+}
+
+impl Setting for Targets {
+    fn parse(text: &str) -> Result<Self, String> {
+        // A word alone would also be taken for a module, and then nothing else is logged.
+        let is_level =
+            |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+        let filter = text.parse().ok().filter(|_| text.split(',').all(is_level));
+        filter.ok_or_else(|| {
+            "it should be error, warn, info, debug, trace or off, as in info,hyper=debug"
+                .into()
+        })
     }
 }
 

@@ -64,12 +64,12 @@ async fn login(
         Username::try_from(username.trim().to_lowercase()).map_err(|_| wrong())?;
     let address = address.ip();
 
-    // Why not whose name it was? People type a password into the wrong field.
-    auth.limits.attempt(&username, address).map_err(|wait| {
-        info!(%address, "sign-in refused: too many attempts");
-        ApiError::too_many("Too many attempts to sign in", wait)
-    })?;
+    auth.limits
+        .attempt(&username, address)
+        .map_err(|wait| ApiError::too_many("Too many attempts to sign in", wait))?;
     let role = auth.users.verify_password(&username, password).await?;
+    // Here, so that the limits bound the lines, too. Why not whose name it was? People type a
+    // password into the wrong field.
     let role = role.ok_or_else(|| {
         info!(%address, "sign-in refused: wrong name or password");
         wrong()

@@ -4,9 +4,11 @@
 use std::{future::pending, mem, sync::Arc};
 
 use axum::extract::ws::Utf8Bytes;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use futures_util::{
+    FutureExt, StreamExt, TryFutureExt, future::BoxFuture, stream::FuturesOrdered,
+};
 use serde::Deserialize;
-use tokio::{select, time::Instant};
+use tokio::{select, spawn, time::Instant};
 
 use super::{
     backend::{Chat, Joined, Membership},
@@ -95,11 +97,17 @@ impl<C: Chat> Client<C> {
         let (id, start) = (draft.id.clone(), Instant::now());
         let receipt = self.log.append(draft).await;
         let metrics = self.metrics.clone();
-        let measured = receipt.map(move |result| {
-            metrics.appended(start);
-            (id, result)
+        // Why a task? The session looks at its receipts when it has nothing to write. So the
+        // time of a client that does not read would be measured, too.
+        let measured = spawn(async move {
+            let result = receipt.await;
+            if result.is_ok() {
+                metrics.appended(start);
+            }
+            result
         });
-        self.receipts.push_back(measured.boxed());
+        let result = measured.unwrap_or_else(|_| Err(AppendError::Unavailable));
+        self.receipts.push_back(result.map(|result| (id, result)).boxed());
     }
 
     /// Leaves the room, once the log has what the client has sent: the others should receive

@@ -23,7 +23,7 @@ use crate::{
     limits::{ConnectionPermit, RateLimited, RateLimiter},
     names::Username,
     server::Shutdown,
-    telemetry::{Connection, Kind},
+    telemetry::Connection,
 };
 
 /// How long a client may take to answer the Close of a connection that is one too many. Until
@@ -104,7 +104,9 @@ impl Session {
             let waits_until = self.waiting.as_ref().map(|(_, until)| *until);
             let received = select! {
                 received = receive(&mut self.socket, &mut self.heartbeat), if may_read => {
-                    received?
+                    let received = received?;
+                    self.count(received.as_ref());
+                    received
                 }
                 () = until(waits_until) => self.waiting.take().map(|(message, _)| message),
                 batch = outgoing.recv() => {
@@ -169,11 +171,6 @@ impl Session {
             return Err(Disconnect::ByClient(frame.map(|frame| frame.code)));
         }
         let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
-        self.connection.metrics.received(if is_data {
-            Kind::Data
-        } else {
-            Kind::Control
-        });
         if self.delays_excess {
             let Err(wait) = self.limiter.check_or_delay(&self.username) else {
                 return Ok(Some(message).filter(|_| is_data));
@@ -186,7 +183,7 @@ impl Session {
             Err(RateLimited::TooManyRefusals(_)) => Err(Disconnect::TOO_MANY_MESSAGES),
             Err(RateLimited::Wait(_)) if !is_data => Ok(None),
             Err(RateLimited::Wait(wait)) => {
-                self.connection.metrics.received(Kind::Refused);
+                self.connection.metrics.refused.inc();
                 let seconds = (10.0 * wait.as_secs_f64()).ceil() / 10.0; // Never 0.0.
                 let message =
                     format!("too many messages: try again in {seconds:.1} seconds");
@@ -194,6 +191,16 @@ impl Session {
                 self.send_json(&Notice::Error { message }).await?;
                 Ok(None)
             }
+        }
+    }
+
+    fn count(&self, received: Option<&Message>) {
+        match received {
+            Some(Message::Text(_) | Message::Binary(_)) => {
+                self.connection.metrics.messages.inc();
+            }
+            Some(_) => drop(self.connection.metrics.control_frames.inc()),
+            None => {}
         }
     }
 

@@ -43,7 +43,8 @@ impl Connection {
         self.span.record("room", display(room));
     }
 
-    /// Notes how it ends. The closing handshake may come after that, and take a while.
+    /// Notes how it ends. The closing handshake comes after that, and may take longer than the
+    /// program has when it stops.
     ///
     /// The code is in the log alone: a client may choose its own, out of some thousand.
     pub fn ends(&mut self, cause: &'static str, code: Option<u16>) {
@@ -53,6 +54,8 @@ impl Connection {
         if let Some(code) = code {
             self.span.record("code", code);
         }
+        self.span.record("seconds", self.start.elapsed().as_secs_f64());
+        info!(parent: &self.span, "client disconnected");
     }
 }
 
@@ -64,7 +67,5 @@ impl Drop for Connection {
             self.ends(PANIC, None);
         }
         self.metrics.connections.get_or_create(&self.socket.label()).dec();
-        self.span.record("seconds", self.start.elapsed().as_secs_f64());
-        info!(parent: &self.span, "client disconnected");
     }
 }

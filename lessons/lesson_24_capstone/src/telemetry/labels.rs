@@ -30,30 +30,6 @@ impl Socket {
     }
 }
 
-/// What a client has sent over its WebSocket.
-#[derive(Clone, Copy)]
-pub enum Kind {
-    /// A text or a binary message.
-    Data,
-    /// A ping or a pong of the protocol below.
-    Control,
-    /// What came too fast, and was answered with an error.
-    Refused,
-}
-
-impl Kind {
-    pub const ALL: [Self; 3] = [Self::Data, Self::Control, Self::Refused];
-
-    pub fn label(self) -> Labels<1> {
-        let value = match self {
-            Self::Data => "data",
-            Self::Control => "control",
-            Self::Refused => "refused",
-        };
-        [("kind", value)]
-    }
-}
-
 /// The parts of the server that answer requests.
 pub const PARTS: [&str; 5] = ["login", "socket", "api", "ready", "other"];
 
@@ -64,14 +40,17 @@ pub fn part(path: &str) -> &'static str {
         "/login" => "login",
         "/health" | "/ready" => "ready",
         _ if is_below("/ws/") || is_below("/api/v1/ws") => "socket",
-        _ if is_below("/api/") || is_below("/tasks") => "api",
+        _ if is_below("/api/") || path == "/tasks" || is_below("/tasks/") => "api",
         _ => "other",
     }
 }
 
 /// The statuses that a server of this kind is asked about, and classes for all others.
-pub const STATUSES: [&str; 10] =
-    ["101", "2xx", "3xx", "401", "403", "429", "4xx", "503", "5xx", "other"];
+pub const STATUSES: [&str; 11] =
+    ["101", "2xx", "3xx", "401", "403", "429", "4xx", "503", "5xx", "other", GONE];
+
+/// The client was gone before there was an answer.
+pub const GONE: &str = "gone";
 
 pub fn status(status: StatusCode) -> &'static str {
     match status.as_u16() {

@@ -1,15 +1,21 @@
 //! What the server counts and measures, and its text for Prometheus.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit::Seconds},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep_until},
+};
 
-use super::labels::{Kind, Labels, PARTS, STATUSES, Socket};
+use super::labels::{Labels, PARTS, STATUSES, Socket};
 
 /// The upper limits of the buckets, from a tenth of a millisecond to the ten seconds after
 /// which a write fails. What takes longer is in one more bucket, without a limit.
@@ -27,18 +33,21 @@ pub struct Metrics {
     pub(super) disconnects: Family<Labels<1>, Counter>,
     pub(super) requests: Family<Labels<2>, Counter>,
     pub(super) request_time: Family<Labels<1>, Histogram>,
-    messages: Family<Labels<1>, Counter>,
-    /// The counters of `messages`, in the order of [`Kind`]: for each message, to find one in
-    /// the family would take longer than to count.
-    received: [Counter; Kind::ALL.len()],
+    /// Texts and binary messages of clients.
+    pub messages: Counter,
+    /// Pings and pongs of clients, and what ends a connection.
+    pub control_frames: Counter,
+    /// Those of the messages that came too fast, and were answered with an error.
+    pub refused: Counter,
     pub joins: Counter,
-    /// Messages that were written to clients.
+    /// What was in an outbox, and was written to its client.
     pub deliveries: Counter,
     /// How often a client did not keep up, and had to go on from the log.
     pub behind: Counter,
     append_time: Histogram,
     write_wait: Histogram,
     lag: Histogram,
+    busy: Counter<f64, AtomicU64>,
     /// All of these, with the names under which Prometheus knows them.
     registry: Arc<Registry>,
 }
@@ -49,21 +58,22 @@ impl Metrics {
     /// Why are all series there from the beginning? What appears with its first event was
     /// never seen at zero, so Prometheus would not see it increase.
     pub fn new(causes: impl IntoIterator<Item = &'static str>) -> Self {
-        let messages = Family::<Labels<1>, Counter>::default();
         let histogram = || Histogram::new(DURATIONS);
         let mut metrics = Self {
             connections: Family::default(),
             disconnects: Family::default(),
             requests: Family::default(),
             request_time: Family::new_with_constructor(histogram),
-            received: Kind::ALL.map(|kind| messages.get_or_create_owned(&kind.label())),
-            messages,
+            messages: Counter::default(),
+            control_frames: Counter::default(),
+            refused: Counter::default(),
             joins: Counter::default(),
             deliveries: Counter::default(),
             behind: Counter::default(),
             append_time: histogram(),
             write_wait: histogram(),
             lag: histogram(),
+            busy: Counter::default(),
             registry: Arc::default(),
         };
         for socket in Socket::ALL {
@@ -81,11 +91,6 @@ impl Metrics {
         }
         metrics.registry = Arc::new(metrics.register());
         metrics
-    }
-
-    /// Counts a message of a client.
-    pub fn received(&self, kind: Kind) {
-        self.received[kind as usize].inc();
     }
 
     /// The log has a chat that came at this time.
@@ -107,13 +112,18 @@ impl Metrics {
         registry.register("disconnects", "WebSockets that have ended", disconnects);
         let requests = self.requests.clone();
         registry.register("requests", "Requests that were answered", requests);
-        let messages = self.messages.clone();
-        registry.register("messages", "Messages that clients have sent", messages);
-        registry.register("joins", "Clients that have joined a room", self.joins.clone());
-        let deliveries = self.deliveries.clone();
-        registry.register("deliveries", "Messages written to clients", deliveries);
-        let help = "Times that a client had to go on from the log";
-        registry.register("behind", help, self.behind.clone());
+        for (name, help, counter) in [
+            ("messages", "Messages that clients have sent", &self.messages),
+            ("control_frames", "Pings and pongs of clients", &self.control_frames),
+            ("refused", "Messages that came too fast", &self.refused),
+            ("joins", "Clients that have joined a room", &self.joins),
+            ("deliveries", "Messages of outboxes, written", &self.deliveries),
+            ("behind", "Times that a client went on from the log", &self.behind),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        let help = "Time in which the threads had something to do";
+        registry.register_with_unit("runtime_busy", help, Seconds, self.busy.clone());
 
         let help = "From a request until its answer";
         registry.register_with_unit("request", help, Seconds, self.request_time.clone());
@@ -137,12 +147,20 @@ impl Metrics {
     }
 }
 
-/// Measures, again and again, how late a task wakes up: if one task computes, or waits without
-/// `await`, all others do, and so does this one.
+/// Measures, again and again, how late a task wakes up, and how busy the threads are.
+///
+/// If all threads compute, or wait without `await`, all tasks wake up late. If one does, it is
+/// only seen in how busy they are.
 pub async fn measure_lag(metrics: Metrics) {
+    let (tokio, mut counted) = (Handle::current().metrics(), Duration::ZERO);
     loop {
         let due = Instant::now() + TICK;
         sleep_until(due).await;
         metrics.lag.observe(due.elapsed().as_secs_f64());
+
+        let busy = |thread| tokio.worker_total_busy_duration(thread);
+        let busy: Duration = (0..tokio.num_workers()).map(busy).sum();
+        metrics.busy.inc_by((busy - counted).as_secs_f64());
+        counted = busy;
     }
 }

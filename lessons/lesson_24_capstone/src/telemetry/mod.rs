@@ -10,7 +10,7 @@ mod requests;
 pub use self::{
     connection::{Connection, PANIC},
     exporter::serve_metrics,
-    labels::{Kind, Socket},
+    labels::Socket,
     logging::init,
     metrics::{Metrics, measure_lag},
     requests::observe_requests,

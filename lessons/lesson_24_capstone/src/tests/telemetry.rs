@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     app_of,
     people::{at_least_one, config, path, token, username},
-    state,
+    serve_state_as_main, state,
 };
 use crate::{
     app::AppState,
@@ -187,6 +187,7 @@ async fn requests_are_counted_by_who_answers_and_how() -> Check {
         ("login", "2xx", 1.0),
         ("login", "401", 5.0),
         ("login", "429", 1.0),
+        ("login", "gone", 0.0),
         ("socket", "101", 1.0),
         ("socket", "401", 1.0),
         ("socket", "403", 1.0),
@@ -203,11 +204,46 @@ async fn requests_are_counted_by_who_answers_and_how() -> Check {
     Ok(())
 }
 
+/// Somebody who guesses passwords need not wait for the answers.
+#[tokio::test]
+async fn a_request_whose_client_is_gone_is_counted() -> Check {
+    let state = state(&config());
+    let server = serve_state_as_main(state.clone(), config());
+    let body = r#"{"username":"ana","password":"perhaps"}"#;
+    let request = format!(
+        "POST /login HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: \
+         application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+
+    drop(server.opens_a_connection(&request).await?);
+
+    let gone = r#"chat_requests_total{part="login",status="gone"}"#;
+    becomes(&state.metrics, gone, 1.0).await
+}
+
+/// Who resumes is not refused: what comes too fast waits, and is looked at again.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_waits_for_the_rate_is_counted_once() -> Check {
+    let (server, state) = server_with(config());
+    let resuming = format!("{}&resume=0", path("rust", "ana"));
+    let mut ana = server.connect("Ana", &resuming).await?;
+
+    for _ in 0..60 {
+        ana.says(chat_of("hello")).await?;
+    }
+    sleep(20 * SECOND).await;
+
+    assert_eq!(sample(&state.metrics, "chat_messages_total"), 60.0, "each of them once");
+    assert_eq!(sample(&state.metrics, "chat_append_seconds_count"), 60.0, "and kept");
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn messages_are_counted_by_their_kind() -> Check {
     let (server, state) = server_with(config());
     let metrics = &state.metrics;
-    let kind = |kind: &str| format!("chat_messages_total{{kind={kind:?}}}");
+    let data = "chat_messages_total";
     let mut ana = server.connect("Ana", &path("rust", "ana")).await?;
 
     ana.says(r#"{"type":"ping"}"#).await?;
@@ -215,14 +251,14 @@ async fn messages_are_counted_by_their_kind() -> Check {
     for _ in 0..3 {
         ana.pings(b"").await?;
     }
-    becomes(metrics, &kind("data"), 2.0).await?;
-    becomes(metrics, &kind("control"), 3.0).await?;
+    becomes(metrics, data, 2.0).await?;
+    becomes(metrics, "chat_control_frames_total", 3.0).await?;
     for _ in 0..40 {
         ana.says(chat_of("too fast")).await?;
     }
 
-    becomes(metrics, &kind("data"), 42.0).await?;
-    let refused = sample(metrics, &kind("refused"));
+    becomes(metrics, data, 42.0).await?;
+    let refused = sample(metrics, "chat_refused_total");
     assert!((20.0..=40.0).contains(&refused), "most of them, and not {refused}");
     Ok(())
 }
@@ -288,7 +324,7 @@ async fn whatever_clients_choose_makes_no_new_series() -> Check {
     let (server, metrics) = server();
     let series = || samples(&metrics).into_keys().collect::<Vec<_>>();
     let before = series();
-    assert_eq!(before.len(), 206, "so many, whoever comes");
+    assert_eq!(before.len(), 212, "so many, whoever comes");
 
     for number in 0..100 {
         let room = format!("room-{number}");
