@@ -68,7 +68,7 @@ pub async fn follow(node: &Node) {
                 let reason = select! {
                     reason = read(node, messages) => reason,
                     () = node.broker.connection.is_lost() => "the connection is lost".into(),
-                    () = is_stuck(node, &mut lag) => "what there is has not come".into(),
+                    reason = is_stuck(node, &mut lag) => reason.into(),
                 };
                 last_read = Instant::now();
                 told.clear();
@@ -111,7 +111,7 @@ impl Lag {
 /// Creates a consumer that begins behind what was applied.
 async fn consume(node: &Node) -> Result<Stream, Error> {
     let broker = &node.broker;
-    let info = broker.info().await.map_err(|_| "the broker does not tell its end")?;
+    let info = broker.info().await.map_err(|_| "the broker does not answer")?;
     let position = node.rooms.position();
     if log_id(&info) != broker.log || last_number(&info) < position {
         return Err("this is another log".into());
@@ -133,17 +133,19 @@ async fn consume(node: &Node) -> Result<Stream, Error> {
     Ok(messages.messages().await?)
 }
 
-/// Resolves when nothing comes, although the stream has more, or what comes is too late. If the
-/// last message is lost on its way, none behind it shows that.
-async fn is_stuck(node: &Node, lag: &mut Lag) {
+/// Resolves when nothing comes, although the stream has more, or what comes is too late, and says
+/// which. If the last message is lost on its way, none behind it shows that.
+async fn is_stuck(node: &Node, lag: &mut Lag) -> &'static str {
     loop {
         let position = node.rooms.position();
         let last = node.broker.info().await.map_or(0, |info| last_number(&info));
         lag.update(position, last);
         sleep(PATIENCE).await;
-        let is_stuck = node.rooms.position() == position && position < last;
-        if is_stuck || lag.is_too_long() {
-            return;
+        if lag.is_too_long() {
+            return "this node is too slow";
+        }
+        if node.rooms.position() == position && position < last {
+            return "what there is has not come";
         }
     }
 }

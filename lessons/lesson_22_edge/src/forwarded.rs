@@ -54,14 +54,15 @@ impl TrustedProxies {
         // in a line need not be text, so the line is cut first, and read afterwards.
         let lines = headers.get_all(FOR).iter().rev();
         let entries = lines.flat_map(|line| line.as_bytes().rsplit(|&byte| byte == b','));
-        let mut addresses =
+        let addresses =
             entries.map_while(|entry| String::from_utf8_lossy(entry).trim().parse().ok());
 
         let mut client = proxy;
-        while self.contains(client)
-            && let Some(address) = addresses.next()
-        {
+        for address in addresses {
             client = address;
+            if !self.contains(client) {
+                break;
+            }
         }
         client
     }

@@ -30,7 +30,6 @@ use axum::{
     routing::{any, get},
 };
 use lesson_08_auth::{Auth, RoomManager, auth_routes, list_rooms, ws_handler};
-use tokio::spawn;
 
 use crate::{
     accept::{HttpLimits, serve},
@@ -61,10 +60,10 @@ async fn main() -> io::Result<()> {
     let listener = pages::listen().await;
 
     let app = app(auth, proxies);
-    spawn(serve(listener, None, app.clone(), limits.clone()));
+    tokio::spawn(serve(listener, None, app.clone(), limits.clone()));
     let certificate = tls.as_ref().map(|(_, certificate)| certificate.clone());
     if let Some((listener, certificate)) = tls {
-        spawn(serve(listener, Some(certificate.acceptor()), app, limits));
+        tokio::spawn(serve(listener, Some(certificate.acceptor()), app, limits));
     }
     cfg_select! {
         unix => { service::run(certificate).await }
