@@ -4,8 +4,8 @@ believed, and which attacks end where. Needs Linux, nginx, Caddy, HAProxy, opens
 
     .ci/edge/edge.py              everything but the following
     .ci/edge/edge.py --nightly    also the idle time-outs as they are shipped, with the heartbeat
-                                  of lesson 09, Python's websockets over wss, and the cases of
-                                  Autobahn through each proxy
+                                  of lesson 09, and what .ci/interop has, directly over wss and
+                                  through each proxy: the cases of Autobahn, and the clients
 
 The configurations are those of the lesson, with other ports, and with shorter time-outs, so that
 nobody waits for a minute. Each attack is tried on lesson 08, which has no cure, on lesson 22,
@@ -15,28 +15,34 @@ what is needed. Ends with 1 if something is not as the chapter says.
 
 import importlib.machinery
 import importlib.util
+import itertools
 import json
 import os
 import re
 import shutil
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "measure"))
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "measure")]
 
+from compiled import copy_file, link_compiled, tracked_files, write_all_features
 from client import CONTINUATION, PASSWORDS, PING, PONG, ROOT, TARGET, TEXT
 from client import Frames, Report, Server, chat, frame
 
 FOLDER = ROOT / "lessons" / "lesson_22_edge"
 LESSON, BEFORE, HEARTBEAT = "lesson_22_edge", "lesson_08_auth", "lesson_09_heartbeat"
 KINDS = ["nginx", "Caddy", "HAProxy"]
+DIRECT = "directly"  # Over TLS, too, but to the lesson itself.
 
 HEAD = 2  # Seconds of the time-outs for heads and bodies, in the attacks.
 IDLE = 3  # Seconds of silence after which a proxy cuts, where we wait for it.
@@ -70,12 +76,20 @@ def guarded(check, *arguments, failed="failed"):
         return failed
 
 
+PORTS = itertools.count(os.getpid())
+
+
 def free_ports(count):
-    found = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in found]
-    for server in found:
-        server.close()
-    return ports
+    """Not of those that the kernel gives to whoever wants any: they might be taken meanwhile."""
+    found = []
+    while len(found) < count:
+        port = 21_000 + next(PORTS) % 11_000
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            found.append(port)
+        except OSError:
+            pass  # The next one.
+    return found
 
 
 class Files:
@@ -688,10 +702,10 @@ def serve(package, **settings):
     return server
 
 
-def tls_server(files, env={}):
+def tls_server(files, env={}, program=LESSON):
     """Lesson 22 with a port for TLS."""
     settings = {"TLS_ADDR": "127.0.0.1:0", "TLS_CERT": str(files.cert), "TLS_KEY": str(files.key)}
-    server = serve(LESSON, TRUSTED_PROXIES="127.0.0.1", **settings, **env)
+    server = serve(program, TRUSTED_PROXIES="127.0.0.1", **settings, **env)
     deadline = time.monotonic() + GENEROUS
     while time.monotonic() < deadline:
         server.printed.seek(0)
@@ -779,27 +793,141 @@ def silence(way, seconds=100):
     return True, seconds
 
 
-def interop(files):
-    """Python's websockets over wss, directly and through each proxy."""
-    server = tls_server(files)
-    ways = [Way("direct", server.tls, files.trust())]
-    for kind in KINDS:
-        ways.append(Way(kind, Proxy(kind, files, server.port).tls, files.trust()))
-    for way in ways:
-        url = f"wss://{way.host}/ws/chat/interop?token={way.token()}"
-        said = subprocess.run(
-            [HERE.parent / "interop/python", HERE / "interop.py", url, files.cert],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        is_fine = said.returncode == 0
-        print(f"websockets over wss, {way}: {'all is well' if is_fine else 'fails'}", flush=True)
-        expect(is_fine, f"websockets over wss, {way}: {said.stderr[-500:]}")
+class Front(socketserver.ThreadingTCPServer):
+    """Gives clients of .ci/interop a way to each server that they are about to start.
+
+    Whoever connects gets a line of JSON: `env` for the server, and the `url` at which it is
+    reached. The way lasts as long as the connection.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, kind, files):
+        self.kind, self.files, self.count = kind, files, 0
+        super().__init__(("127.0.0.1", 0), self.Visit)
+        self.address = "127.0.0.1:%d" % self.server_address[1]
+
+    class Visit(socketserver.StreamRequestHandler):
+        def handle(self):
+            guarded(self.visit)
+
+        def visit(self):
+            with self.server.way() as way:
+                self.wfile.write(json.dumps(way).encode() + b"\n")
+                try:
+                    self.rfile.read()
+                except ConnectionError:
+                    pass
+
+    @contextmanager
+    def way(self):
+        self.count += 1
+        port, tls = free_ports(2)
+        if self.kind == DIRECT:
+            settings = {"TLS_CERT": str(self.files.cert), "TLS_KEY": str(self.files.key)}
+            settings["TLS_ADDR"] = f"127.0.0.1:{tls}"
+            yield {"env": settings, "url": f"https://localhost:{tls}"}
+            return
+        proxy = Proxy(self.kind, self.files, port)
+        settings = {"ADDR": f"127.0.0.1:{port}", "TRUSTED_PROXIES": "127.0.0.1"}
+        yield {"env": settings, "url": f"https://localhost:{proxy.tls}"}
+        expect(proxy.process.poll() is None, f"{self.kind} ended while somebody used it")
+        proxy.stop()
+        shutil.rmtree(proxy.folder)
+        STARTED.remove(proxy)
 
 
-def autobahn(files):
-    """The cases of Autobahn through each proxy."""
+def interop(files, _):
+    """The clients of .ci/interop over wss. To lesson 22 itself they come directly, and to all
+    lessons through a proxy."""
+    clients = HERE.parent / "interop/clients"
+    subprocess.run([clients, "--install"], check=True, capture_output=True)
+    for kind in (DIRECT, *KINDS):
+        with Front(kind, files) as front:
+            threading.Thread(target=front.serve_forever, daemon=True).start()
+            start = time.monotonic()
+            said = subprocess.run(
+                [clients, *(["22"] if kind == DIRECT else [])],
+                env={
+                    **os.environ,
+                    "INTEROP_FRONT": front.address,
+                    "INTEROP_PATIENCE": "400",
+                    "SSL_CERT_FILE": str(files.cert),
+                    "NODE_EXTRA_CA_CERTS": str(files.cert),
+                },
+                capture_output=True,
+                text=True,
+            )
+            front.shutdown()
+        seconds = f"{front.count} servers, {time.monotonic() - start:.0f} s"
+        print(f"\nClients over wss, {kind} ({seconds}):\n{said.stdout}{said.stderr}", flush=True)
+        if said.returncode:
+            wrong = failed_tests(said.stdout) or ["they fail, see above"]
+            for sentence in wrong:
+                expect(False, f"Clients over wss, {kind}: {sentence}")
+        expect(front.count, f"Clients over wss, {kind}: they took another way")
+
+
+def failed_tests(said):
+    """The names of the tests that failed, in what Python and Node print."""
+    found, group = [], ""
+    for line in said.splitlines():
+        if line.startswith("▶ "):
+            group = line[2:]
+        elif name := re.match(r"  ✖ (.*) \(", line):
+            found.append(f"Node's ws, {group}: {name[1]}")
+        elif name := re.match(r"(?:FAIL|ERROR): \w+ \(__main__\.([\w.]+)\)(.*)", line):
+            found.append(f"Python's websockets, {name[1]}{name[2]}")
+    return found
+
+
+def build_echo():
+    """Compiles a copy of the lesson with one more route, /ws: the echo that Autobahn needs."""
+    copy = TARGET / "edge" / "copy"
+    folder = f"lessons/{LESSON}"
+    main, manifest, echo = f"{folder}/src/main.rs", f"{folder}/Cargo.toml", f"{folder}/src/echo.rs"
+
+    def change(text, *changes):
+        for old, new in changes:
+            if text.count(old) != 1:
+                raise RuntimeError(f"the echo cannot be added: {old!r} is not there once")
+            text = text.replace(old, new)
+        return text
+
+    def needs_more(file, text):
+        names = "\n".join(f"{name}.workspace = true" for name in ("futures-util", "tokio-tungstenite"))
+        table = "[dependencies]\n"
+        return change(text, (table, f"{table}{names}\n")) if file == manifest else text
+
+    for file in tracked_files(ROOT):
+        if file != main:
+            copy_file(ROOT, file, copy, needs_more)
+    made = {
+        main: change(
+            (ROOT / main).read_text(),
+            ("mod accept;", "mod accept;\n#[allow(dead_code)] // It has a main of its own.\nmod echo;"),
+            ("get(list_rooms))", "get(list_rooms))\n.route(\"/ws\", any(echo::ws_handler).with_state(None))"),
+        ),
+        echo: change(
+            (ROOT / "lessons/probe/examples/pure_echo.rs").read_text(),
+            ("use crate::socket", "use self::socket"),
+            ("async fn ws_handler", "pub async fn ws_handler"),
+        ),
+    }
+    for file, text in made.items():
+        if not (copy / file).exists() or (copy / file).read_text() != text:
+            (copy / file).write_text(text)
+    write_all_features(ROOT, copy)
+    link_compiled(TARGET, copy / "target")
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(copy / "target")}
+    command = ["cargo", "build", "--quiet", "-p", LESSON]
+    subprocess.run(command, cwd=copy, env=environment, check=True)
+    return copy / "target" / "debug" / LESSON
+
+
+def autobahn(files, pool):
+    """The cases of Autobahn over wss, to lesson 22 itself and through each proxy."""
     loader = importlib.machinery.SourceFileLoader("autobahn", str(HERE.parent / "interop/autobahn"))
     suite = importlib.util.module_from_spec(importlib.util.spec_from_loader("autobahn", loader))
     loader.exec_module(suite)
@@ -807,20 +935,40 @@ def autobahn(files):
         print("SKIPPED: Autobahn needs Python 2.7, and there is none here.")
         return
     wstest = suite.install(python)
-    title = "with the lessons' limit"
-    cases = [f"{group}.*" for group in suite.GROUPS] + suite.RUNS[title]["group_9"]
-    server = serve("examples/pure_echo")
+    # Some cases send so much that the throttle would take its time.
+    server = tls_server(files, {"BYTES_PER_SECOND": "100000000"}, build_echo())
+
+    ways = {f"wss, {DIRECT}": f"wss://localhost:{server.tls}/ws"}
     for kind in KINDS:
         proxy = Proxy(kind, files, server.port)
-        folder = files.folder / f"autobahn-{kind}"
-        problem = suite.fuzz(wstest, folder, f"localhost:{proxy.port}", cases)
-        results = {} if problem else suite.read_reports(folder)
-        if late := [case for case, result in results.items() if suite.is_late(result)]:
-            problem = suite.fuzz(wstest, folder / "again", f"localhost:{proxy.port}", late)
-            results |= {} if problem else suite.read_reports(folder / "again")
-        print(f"Autobahn through {kind}:", flush=True)
-        for sentence in [problem] if problem else suite.judge(results, title):
-            expect(False, f"Autobahn through {kind}: {sentence}")
+        ways[f"ws, {kind}"] = f"ws://localhost:{proxy.port}/ws"
+        ways[f"wss, {kind}"] = f"wss://localhost:{proxy.tls}/ws"
+
+    def hold(way, url):
+        start, folder = time.monotonic(), files.folder / re.sub(r"\W+", "-", way)
+        trust = {"SSL_CERT_FILE": str(files.cert)} if url.startswith("wss:") else {}
+        title = "with the lessons' limit"
+        complaints, results = suite.hold(wstest, folder, url, title, f" over {way}", **trust)
+        print(f"Autobahn over {way}: {time.monotonic() - start:.0f} s", flush=True)
+        for sentence in complaints:
+            expect(False, f"Autobahn over {way}: {sentence}")
+        return {case: (it["behavior"], it["behaviorClose"]) for case, it in results.items()}
+
+    jobs = {way: pool.submit(guarded, hold, way, url, failed={}) for way, url in ways.items()}
+    results = {way: job.result() for way, job in jobs.items()}
+    without = results.pop(f"wss, {DIRECT}")
+    for way, cases in results.items():
+        other = [f"{case}: {it}" for case, it in cases.items() if it != without.get(case)]
+        print(f"Over {way}: {len(cases)} cases, {len(other)} end otherwise. {' '.join(other)}")
+
+
+def nightly(files, pool):
+    """What takes minutes. Most of the time it waits."""
+    jobs = [
+        pool.submit(guarded, part, files, pool) for part in (shipped_time_outs, autobahn, interop)
+    ]
+    for job in jobs:
+        job.result()
 
 
 def main():
@@ -832,9 +980,7 @@ def main():
         for one in both:
             one.result()
         if "--nightly" in sys.argv:
-            interop(files)
-            shipped_time_outs(files, pool)
-            autobahn(files)
+            nightly(files, pool)
         print(f"{time.monotonic() - start:.0f} s")
     finally:
         for each in STARTED:

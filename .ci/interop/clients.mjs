@@ -3,9 +3,13 @@
 // Run: .ci/interop/clients, which installs what this needs. Part of it:
 //
 //     node --test-name-pattern "rooms" clients.mjs
+//
+// INTEROP_FRONT=HOST:PORT names who has a way to each server, such as a proxy: see Front in
+// .ci/edge/edge.py.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import WebSocket from "ws";
@@ -132,13 +136,22 @@ class Client {
   }
 }
 
+/** How clients reach a server that is about to start. It lasts until its end. */
+async function wayThere() {
+  if (!process.env.INTEROP_FRONT) return { end() {} };
+  const [host, port] = process.env.INTEROP_FRONT.split(":");
+  const connection = connect(port, host);
+  const [line] = await soon(once(connection, "data"), "a way to a server");
+  return { ...JSON.parse(line), end: () => connection.destroy() };
+}
+
 /** Gives each test of a `describe` a server of its own. */
 function serve(name) {
   const lesson = {
     name,
     /** Brings a client in, for the length of the test `t`. */
     async connect(t, path, { protocols = [], ...options } = {}) {
-      const client = new Client(lesson.server.url + path, protocols, options);
+      const client = new Client(lesson.url + path, protocols, options);
       t.after(() => client.drops());
       const rejected = once(client.socket, "unexpected-response").then(([, response]) => {
         throw new Error(`${path} was rejected with ${response.statusCode}`);
@@ -149,7 +162,7 @@ function serve(name) {
     },
     /** The server answers with a status and a sentence, and there is no upgrade. */
     async rejects(path, status, sentence, { protocols = [], ...options } = {}) {
-      const socket = new WebSocket(lesson.server.url + path, protocols, options);
+      const socket = new WebSocket(lesson.url + path, protocols, options);
       socket.on("error", () => {});
       const opened = once(socket, "open").then(() => {
         socket.terminate();
@@ -164,14 +177,17 @@ function serve(name) {
       assert.match(body, sentence);
     },
     get: async (path, options) =>
-      fetch(lesson.server.url + path, { signal: AbortSignal.timeout(PATIENCE), ...options }),
+      fetch(lesson.url + path, { signal: AbortSignal.timeout(PATIENCE), ...options }),
   };
   beforeEach(async () => {
-    lesson.server = await start(name);
+    lesson.way = await wayThere();
+    lesson.server = await start(name, 0, lesson.way.env);
+    lesson.url = lesson.way.url ?? lesson.server.url;
     lesson.newcomers = 0;
   });
   afterEach(async () => {
     await lesson.server.stop();
+    lesson.way.end();
     assert.doesNotMatch(lesson.server.output(), /panicked/, "a server never panics");
   });
   return lesson;
@@ -540,6 +556,10 @@ function everyLessonWithAuth(lesson, others = { room: "rust" }) {
 
 describe("lesson 08, auth", LIMITS, () => {
   everyLessonWithAuth(serve("lesson_08_auth"));
+});
+
+describe("lesson 22, the edge", LIMITS, () => {
+  everyLessonWithAuth(serve("lesson_22_edge"));
 });
 
 /** What holds in a lesson that takes lesson 08's code. Gives the way in. */
