@@ -71,7 +71,7 @@ def guarded(check, *arguments, failed="failed"):
     try:
         return check(*arguments)
     except (OSError, RuntimeError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
-        names = ", ".join(str(it) for it in arguments if isinstance(it, (Way, Proxy)))
+        names = ", ".join(str(it) for it in arguments if isinstance(it, (Way, Proxy, Front)))
         expect(False, f"{check.__name__} ({names}) could not be tried: {error!r}")
         return failed
 
@@ -808,17 +808,20 @@ class Front(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), self.Visit)
         self.address = "127.0.0.1:%d" % self.server_address[1]
 
+    def __str__(self):
+        return self.kind
+
     class Visit(socketserver.StreamRequestHandler):
         def handle(self):
-            guarded(self.visit)
+            guarded(Front.serves, self.server, self)
 
-        def visit(self):
-            with self.server.way() as way:
-                self.wfile.write(json.dumps(way).encode() + b"\n")
-                try:
-                    self.rfile.read()
-                except ConnectionError:
-                    pass
+    def serves(self, visit):
+        with self.way() as way:
+            visit.wfile.write(json.dumps(way).encode() + b"\n")
+            try:
+                visit.rfile.read()
+            except ConnectionError:
+                pass
 
     @contextmanager
     def way(self):

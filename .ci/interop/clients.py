@@ -766,7 +766,8 @@ class Lesson06(EveryLessonWithJson, Conversation):
         for name in ["no%20spaces", "x" * 21, "a.b", "%2F"]:
             await self.is_rejected(f"/ws/{name}", 400, "a name has 1 to 20 letters")
         # A proxy need not pass this on: nginx answers it by itself.
-        await self.is_rejected("/ws/%00", 400, "a name has 1 to 20 letters|400 Bad Request")
+        others = "|400 Bad Request" if FRONT else ""
+        await self.is_rejected("/ws/%00", 400, f"a name has 1 to 20 letters{others}")
 
     async def test_names_of_every_script_are_welcome_and_compared_in_nfc(self):
         for name in ["प्रिया", "தமிழ்", "ภาษาไทย", "Zoë"]:
