@@ -70,7 +70,7 @@ def guarded(check, *arguments, failed="failed"):
     """What a check finds out. If it cannot, that is wrong, too, and the others go on."""
     try:
         return check(*arguments)
-    except (OSError, RuntimeError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+    except (OSError, RuntimeError, ValueError, IndexError, subprocess.SubprocessError) as error:
         names = ", ".join(str(it) for it in arguments if isinstance(it, (Way, Proxy, Front)))
         expect(False, f"{check.__name__} ({names}) could not be tried: {error!r}")
         return failed
@@ -898,19 +898,19 @@ def build_echo():
             text = text.replace(old, new)
         return text
 
-    def needs_more(file, text):
-        names = "\n".join(f"{name}.workspace = true" for name in ("futures-util", "tokio-tungstenite"))
-        table = "[dependencies]\n"
-        return change(text, (table, f"{table}{names}\n")) if file == manifest else text
-
+    table = "[dependencies]\n"
+    needs = f"{table}futures-util.workspace = true\ntokio-tungstenite.workspace = true\n"
+    with_needs = lambda file, text: change(text, (table, needs)) if file == manifest else text
     for file in tracked_files(ROOT):
         if file != main:
-            copy_file(ROOT, file, copy, needs_more)
+            copy_file(ROOT, file, copy, with_needs)
+    route = '.route("/ws", any(echo::ws_handler).with_state(None))'
+    has_main = "#[allow(dead_code)] // It has a main of its own.\nmod echo;"
     made = {
         main: change(
             (ROOT / main).read_text(),
-            ("mod accept;", "mod accept;\n#[allow(dead_code)] // It has a main of its own.\nmod echo;"),
-            ("get(list_rooms))", "get(list_rooms))\n.route(\"/ws\", any(echo::ws_handler).with_state(None))"),
+            ("mod accept;", f"mod accept;\n{has_main}"),
+            ("get(list_rooms))", f"get(list_rooms)){route}"),
         ),
         echo: change(
             (ROOT / "lessons/probe/examples/pure_echo.rs").read_text(),
@@ -930,7 +930,8 @@ def build_echo():
 
 
 def autobahn(files, pool):
-    """The cases of Autobahn over wss, to lesson 22 itself and through each proxy."""
+    """The cases of Autobahn, to lesson 22 itself over wss, and through each proxy with TLS and
+    without."""
     loader = importlib.machinery.SourceFileLoader("autobahn", str(HERE.parent / "interop/autobahn"))
     suite = importlib.util.module_from_spec(importlib.util.spec_from_loader("autobahn", loader))
     loader.exec_module(suite)
@@ -986,7 +987,7 @@ def main():
             nightly(files, pool)
         print(f"{time.monotonic() - start:.0f} s")
     finally:
-        for each in STARTED:
+        for each in list(STARTED):
             each.stop()
         pool.shutdown(wait=False, cancel_futures=True)
         shutil.rmtree(files.folder, ignore_errors=True)
