@@ -60,7 +60,8 @@ async function request(path, options) {
   }
 }
 
+/** A proxy answers 502 or 504 while the server behind it does not. */
 function describe({ status }, opened) {
-  if (status === 0) return { status, sentence: NO_SERVER };
+  if ([0, 502, 504].includes(status)) return { status: 0, sentence: NO_SERVER };
   return { status, sentence: opened ? LOST : REJECTED };
 }

@@ -84,11 +84,8 @@ fn state(config: &Config) -> AppState {
 
 /// The server as `main` runs it: with its own accept loop.
 fn serve_as_main(config: Config) -> Server {
-    serve_state_as_main(state(&config), config)
-}
-
-fn serve_state_as_main(state: AppState, config: Config) -> Server {
     serve_by(async move |listener| {
+        let state = state(&config);
         let shutdown = state.shutdown.clone();
         let app = routes(state, &config);
         server::serve(listener, app, Arc::new(config), shutdown).await;
