@@ -82,7 +82,8 @@ async def watch(wstest, folder, address):
     )
     rows = []
     async with viewer as messages:
-        fuzzing = asyncio.to_thread(autobahn.fuzz, wstest, folder, f"127.0.0.1:{port}", cases)
+        url = f"ws://127.0.0.1:{port}/ws"
+        fuzzing = asyncio.to_thread(autobahn.fuzz, wstest, folder, url, cases)
         fuzzing = asyncio.create_task(fuzzing)
         opened = gone = 0
         while not fuzzing.done() or gone < opened:
