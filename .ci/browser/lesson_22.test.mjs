@@ -27,12 +27,13 @@ describe("lesson 22, the edge", LIMITS, () => {
   }
 
   test("a page that came over https talks over wss, and its cookie is secure", async (t) => {
-    const url = await encrypted(t);
     const sockets = [];
-    const page = await openWindow(t, url, {
+    // The window first: it is closed before the server stops.
+    const page = await openWindow(t, "", {
       ignoreHTTPSErrors: true,
       prepare: (page) => page.on("websocket", (socket) => sockets.push(socket.url())),
     });
+    await page.goto(await encrypted(t));
 
     await enter(page, "ana");
     await connected(page);
@@ -45,8 +46,8 @@ describe("lesson 22, the edge", LIMITS, () => {
   });
 
   test("a certificate that nobody knows is not accepted by itself", async (t) => {
-    const url = await encrypted(t);
     const page = await openWindow(t, "", { excused: [/ERR_CERT_AUTHORITY_INVALID/] });
+    const url = await encrypted(t);
 
     await assert.rejects(page.goto(url), /ERR_CERT_AUTHORITY_INVALID/, "there is a warning");
   });
