@@ -12,7 +12,6 @@ import re
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure"))
 from client import CLOSE, PASSWORDS, ROOT, TEXT, WHOLE, Frames, Report, Server, build  # noqa: E402
-from client import close_frame, frame, free_port  # noqa: E402 (now it is found)
+from client import close_frame, frame  # noqa: E402 (now it is found)
+from edge import Files, free_ports  # noqa: E402
 
 DEPLOY = ROOT / "lessons" / WHOLE / "deploy"
 PROMETHEUS = Path(os.environ["PROMETHEUS"])
@@ -45,7 +45,7 @@ class Chat(Server):
     """The program, as the unit starts it, and the socket of its service manager."""
 
     def __init__(self, folder, **changes):
-        self.metrics_port = free_port()
+        [self.metrics_port] = free_ports(1)
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = tempfile.mktemp(dir=folder)
         self.manager.bind(path)
@@ -89,18 +89,10 @@ class Chat(Server):
 class Caddy:
     """Caddy with the site of `deploy/`, for localhost and with a certificate of our own."""
 
-    def __init__(self, folder):
-        self.folder, self.port, self.admin = folder, free_port(), free_port()
-        self.cert = folder / "cert.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-            + ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext"]
-            + ["subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]
-            + ["-keyout", folder / "key.pem", "-out", self.cert],
-            check=True,
-            capture_output=True,
-        )
-        self.log = open(folder / "caddy.log", "w")
+    def __init__(self, files):
+        self.files, self.folder = files, files.folder
+        self.port, self.admin = free_ports(2)
+        self.log = open(self.folder / "caddy.log", "w")
         self.process = None
 
     def serves(self, upstream):
@@ -145,7 +137,7 @@ class Person:
 
     def __init__(self, name, address, caddy):
         self.name, self.address, self.caddy = name, address, caddy
-        self.trust = ssl.create_default_context(cafile=caddy.cert)
+        self.trust = caddy.files.trust()
         self.host = f"localhost:{caddy.port}"
         self.cookie, self.seen, self.log = None, 0, None
 
@@ -299,7 +291,9 @@ def the_day(folder, caddy):
         found = {cause: causes.count(cause) for cause in set(causes)}
         expect(found == wanted, f"the log says how each connection ended: {found}")
         logs = json.dumps(chat.lines())
-    status = ana.ask("GET", "/ready")[0].status
+    # Caddy writes a request into its log if nobody answers it. A program has its token here.
+    token = ana.cookie.split("=", 1)[1]
+    status = ana.ask("GET", f"/me?token={token}")[0].status
     expect(status == 502, f"without the chat, Caddy answers 502, and not {status}")
 
     with Chat(folder) as chat:
@@ -332,12 +326,14 @@ def main():
         done = subprocess.run(promtool, cwd=DEPLOY, capture_output=True, text=True)
         expect(done.returncode == 0, f"promtool {' '.join(command)}: {done.stdout}{done.stderr}")
     build(WHOLE)
-    start, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="day-"))
-    caddy = Caddy(folder)
+    start, files = time.monotonic(), Files()
+    folder, caddy = files.folder, Caddy(files)
     try:
         a_deploy_with_a_mistake(folder, caddy)
         (folder / "chat.db").unlink()
         the_day(folder, caddy)
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        expect(False, f"the day breaks off: {error!r}")  # What was wrong before may say why.
     finally:
         caddy.stop()
         shutil.rmtree(folder, ignore_errors=True)
