@@ -34,6 +34,7 @@ mod item;
 mod page;
 mod schedule;
 mod script;
+pub mod translation;
 
 use std::{fmt, fs, path::Path};
 

@@ -10,7 +10,7 @@ use std::{
 use book::{
     Fault,
     breaks::{self, Break},
-    coverage, expand, fold, read, words,
+    coverage, expand, fold, read, translation, words,
 };
 use serde_json::{Value, json};
 
@@ -22,11 +22,13 @@ fn main() -> ExitCode {
         _ => {}
     }
     // mdBook asks for which kinds of output we are good: for all.
-    if env::args().nth(1).as_deref() == Some("supports") {
+    if env::args().any(|argument| argument == "supports") {
         return ExitCode::SUCCESS;
     }
+    // Before the translation, directives become comments; after it, they are filled.
+    let comments = env::args().nth(1).as_deref() == Some("comments");
 
-    match run() {
+    match run(comments) {
         Ok(book) => {
             println!("{book}");
             ExitCode::SUCCESS
@@ -98,7 +100,7 @@ fn list_breaks() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run() -> Result<Value, String> {
+fn run(comments: bool) -> Result<Value, String> {
     let mut text = String::new();
     io::stdin()
         .read_to_string(&mut text)
@@ -109,9 +111,31 @@ fn run() -> Result<Value, String> {
         return Err("mdBook should send a list: its context, and the book.".into());
     };
     let mut book = pair.pop().ok_or("mdBook sent us no book.")?;
+    let context = pair.pop().ok_or("mdBook sent us no context.")?;
+    let language = context["config"]["book"]["language"].as_str();
+    let language = language.filter(|language| *language != translation::ENGLISH);
 
     let mut faults = Vec::new();
-    fill(&mut book, &mut faults);
+    let mut change = |page: &str, text: &str| {
+        if comments {
+            return translation::commented(text);
+        }
+        let file = format!("book/src/{page}");
+        let translated =
+            language.map(|language| translation::translated(language, page, text));
+        let text = match translated {
+            None => text.to_owned(),
+            Some(Ok(text)) => text,
+            Some(Err(sentence)) => {
+                faults.push(Fault { file, line: 1, sentence });
+                return String::new();
+            }
+        };
+        let (text, found) = expand(&file, &text);
+        faults.extend(found);
+        fold(&text)
+    };
+    change_pages(&mut book, &mut change);
     if faults.is_empty() {
         Ok(book)
     } else {
@@ -120,19 +144,20 @@ fn run() -> Result<Value, String> {
     }
 }
 
-/// Fills the chapters, wherever in the book they are.
-fn fill(value: &mut Value, faults: &mut Vec<Fault>) {
+/// Changes the text of all chapters, wherever in the book they are.
+fn change_pages(value: &mut Value, change: &mut impl FnMut(&str, &str) -> String) {
     match value {
-        Value::Array(values) => values.iter_mut().for_each(|value| fill(value, faults)),
+        Value::Array(values) => {
+            values.iter_mut().for_each(|value| change_pages(value, change));
+        }
         Value::Object(fields) => {
             let page = fields.get("source_path").and_then(Value::as_str);
             let text = fields.get("content").and_then(Value::as_str);
             if let (Some(page), Some(text)) = (page, text) {
-                let (text, found) = expand(&format!("book/src/{page}"), text);
-                faults.extend(found);
-                fields.insert("content".into(), fold(&text).into());
+                let text = change(page, text);
+                fields.insert("content".into(), text.into());
             }
-            fields.values_mut().for_each(|value| fill(value, faults));
+            fields.values_mut().for_each(|value| change_pages(value, change));
         }
         _ => {}
     }
