@@ -100,7 +100,7 @@ async function take(browser, url, scheme) {
       document.activeElement.blur(); // No caret.
       scrollTo(0, document.documentElement.scrollHeight);
     });
-    words.push(`${name}'s window:`, await page.locator("body").innerText());
+    words.push(`${name}'s window:`, await page.locator("main").innerText());
     windows.push({ name, image: (await page.screenshot({ caret: "hide" })).toString("base64") });
   }
   for (const page of Object.values(pages)) await page.context().close();
