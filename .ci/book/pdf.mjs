@@ -22,7 +22,7 @@ const STYLE = `
   #title h1 { margin-block-start: 70mm; max-width: 14cm; font-size: 30pt; }
   #title p { font-size: 12pt; }
   #contents ol { margin: 0; padding: 0; list-style: none; }
-  #contents li { display: flex; margin: 0; font-size: 9pt; line-height: 1.2; break-inside: avoid; }
+  #contents li { display: flex; margin: 0; font-size: 8.6pt; line-height: 1.15; break-inside: avoid; }
   #contents li a { flex: 1; text-decoration: none; }
   #contents .part { margin-block: 4pt 1pt; font-weight: 600; break-after: avoid; }
 `;
