@@ -7,7 +7,8 @@ use similar::{ChangeTag, TextDiff};
 use crate::{ROOT, coverage::Budget, item, read};
 
 /// The differences between two lessons, a folded block for each file. Their tests are
-/// left out: they grow with each lesson, and are read for themselves.
+/// left out: they grow with each lesson, and are read for themselves. A new file is only
+/// named, because the chapter shows it already, and the search would find all of it twice.
 ///
 /// A lesson that takes the other as a library has only some of its files. These are
 /// compared, and no other is gone.
@@ -35,6 +36,7 @@ pub fn diff(old: &str, new: &str) -> Result<String, String> {
     }
 
     let mut blocks = String::new();
+    let mut new_files = Vec::new();
     let (mut more, mut less) = (0, 0);
     for file in &files {
         let source = |lesson| {
@@ -55,10 +57,13 @@ pub fn diff(old: &str, new: &str) -> Result<String, String> {
             more += plus;
             less += minus;
         }
-        let change = match (before.is_empty(), after.is_empty()) {
-            (true, _) => format!("new, {plus} lines"),
-            (_, true) => "gone".to_owned(),
-            _ => format!("+{plus} −{minus}"),
+        if before.is_empty() {
+            new_files.push(format!("`{file}` ({plus} lines)"));
+            continue;
+        }
+        let change = match after.is_empty() {
+            true => "gone".to_owned(),
+            false => format!("+{plus} −{minus}"),
         };
         let _ = write!(
             blocks,
@@ -75,9 +80,13 @@ pub fn diff(old: &str, new: &str) -> Result<String, String> {
             new_crates(old, new)?
         ),
     };
+    let new_files = match new_files.len() {
+        0 => String::new(),
+        _ => format!("New, and above: {}.\n\n", new_files.join(", ")),
+    };
     Ok(format!(
         "From `{old}` to `{new}`: {more} lines more and {less} lines fewer in `src`. Tests \
-         are left out, and blank lines are not counted.{rest}\n\n{blocks}"
+         are left out, and blank lines are not counted.{rest}\n\n{new_files}{blocks}"
     ))
 }
 
@@ -131,7 +140,8 @@ mod tests {
 
         let shown = shown.unwrap_or_default();
         assert_eq!(without_tests(SOURCE), "struct Guest;\n", "a module in the file");
-        assert!(shown.contains("connection_manager.rs"), "the file is new: {shown}");
+        assert!(shown.contains("connection_manager.rs` ("), "the file is new: {shown}");
+        assert!(!shown.contains("+impl ConnectionManager"), "it is above: {shown}");
         assert!(!shown.contains("cfg(test)"), "its tests are not shown: {shown}");
     }
 
