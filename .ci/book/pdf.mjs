@@ -16,7 +16,7 @@ import { ROOT, serveBook } from "./book.mjs";
 const TIMEOUT = 600_000;
 
 const STYLE = `
-  @page { size: A4; margin: 18mm 20mm 20mm; @bottom-center { content: counter(page); font: 8pt system-ui, sans-serif; color: #6a665e; } }
+  @page { size: A4; margin: 15mm 20mm 17mm; @bottom-center { content: counter(page); font: 8pt system-ui, sans-serif; color: #6a665e; } }
   @page :first { @bottom-center { content: none; } }
   #title, #contents { break-after: page; }
   #title h1 { margin-block-start: 70mm; max-width: 14cm; font-size: 30pt; }
@@ -24,6 +24,7 @@ const STYLE = `
   #contents ol { margin: 0; padding: 0; list-style: none; }
   #contents li { display: flex; margin: 0; font-size: 8.6pt; line-height: 1.15; break-inside: avoid; }
   #contents li a { flex: 1; text-decoration: none; }
+  .content .flows, .content .flows > code { break-inside: auto; }
   #contents .part { margin-block: 4pt 1pt; font-weight: 600; break-after: avoid; }
 `;
 
@@ -49,6 +50,9 @@ function begin({ title, description, version, parts }) {
     made.append(...inner);
     return made;
   };
+  // A short block of code is not cut in two. A long one would leave half a page empty before it.
+  for (const block of main.querySelectorAll("pre"))
+    block.classList.toggle("flows", block.textContent.split("\n").length > 24);
   const heading = (textContent) => make("h1", { textContent });
   const cover = make("section", { id: "title" }, heading(title), make("p", { textContent: description }), make("p", { textContent: version }));
   const list = make("ol", {});
