@@ -1,6 +1,14 @@
 //! The broker: how to connect to it, what it keeps for us, and what can be asked of it.
 
-use std::{error::Error, fmt::Display, time::Duration};
+use std::{
+    error::Error,
+    fmt::Display,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use async_nats::{
     Client, Event,
@@ -121,7 +129,8 @@ impl Connection {
             }
         };
         let log = log_id(stream.cached_info());
-        Ok(Broker { connection: self.clone(), stream, leases, log })
+        let (connection, is_refusing) = (self.clone(), Default::default());
+        Ok(Broker { connection, stream, leases, log, is_refusing })
     }
 
     pub fn is_connected(&self) -> bool {
@@ -171,6 +180,11 @@ pub struct Broker {
     pub stream: Stream,
     leases: kv::Store,
     pub log: String,
+    /// Whether the stream did not take the last message, though we were connected.
+    ///
+    /// A broker whose disk was full answers questions as before, and may renew leases. But it
+    /// stores nothing in this stream until it is restarted.
+    is_refusing: Arc<AtomicBool>,
 }
 
 /// The id of the log in a stream: when it was created. If it is deleted, and created again, it has
@@ -229,6 +243,7 @@ impl Broker {
     ) -> impl Future<Output = Result<PublishAck, NotPublished>> + Send + use<> {
         let Connection { context, .. } = &self.connection;
         let is_lost = self.connection.is_lost();
+        let is_refusing = self.is_refusing.clone();
         let sent = match self.connection.is_connected() {
             true => timeout(TIMEOUT, context.send_publish(subject, message)).await.ok(),
             false => None,
@@ -236,10 +251,22 @@ impl Broker {
         async move {
             let answer = sent.ok_or(NotPublished::Unknown)??;
             select! {
-                answer = answer.into_future() => Ok(answer?),
+                answer = answer.into_future() => {
+                    let answer = answer.map_err(NotPublished::from);
+                    match &answer {
+                        Ok(ack) if !ack.duplicate => is_refusing.store(false, Relaxed),
+                        Err(NotPublished::Unknown) => is_refusing.store(true, Relaxed),
+                        _ => {} // These were found before anything was written.
+                    }
+                    answer
+                }
                 () = is_lost => Err(NotPublished::Unknown),
             }
         }
+    }
+
+    pub fn is_refusing(&self) -> bool {
+        self.is_refusing.load(Relaxed)
     }
 
     /// A message of the stream, such as the last one on a subject, according to the leader.

@@ -82,6 +82,7 @@ impl Node {
             () = self.lease.keep(&self.broker) => {}
             () = follow(self) => {}
             () = self.sweep() => {}
+            () = self.try_log() => {}
         }
     }
 
@@ -193,6 +194,9 @@ impl CurrentNode {
         }
         if node.is_full.load(Relaxed) {
             return Err("The log is full.");
+        }
+        if node.broker.is_refusing() {
+            return Err("The log takes no messages.");
         }
         Ok(())
     }

@@ -31,6 +31,9 @@ const TRIES: usize = 3;
 /// have begun anew: because its lease has ended, or because it is too slow (`MAX_LAG`).
 const LEFT_KEPT: Duration = Duration::from_secs(60);
 
+/// How long to wait before a log that takes no messages is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// What a message on the subject of a member says. The last one holds.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -46,13 +49,16 @@ pub enum Presence {
 impl Presence {
     /// A message that the broker accepts only if the last one on its subject still has the
     /// number `expected`: of two nodes that want to change something, one can (this is called
-    /// compare-and-set). It takes the place of that last one.
-    fn message(&self, expected: Seq) -> PublishMessage {
+    /// compare-and-set).
+    fn message_after(&self, expected: Seq) -> PublishMessage {
+        self.message().expected_last_subject_sequence(expected as u64)
+    }
+
+    /// A message that takes the place of the last one on its subject.
+    fn message(&self) -> PublishMessage {
         let payload = serde_json::to_vec(self).expect("it has a JSON form");
-        let message = PublishMessage::build()
-            .payload(payload.into())
-            .expected_last_subject_sequence(expected as u64)
-            .header(NATS_ROLLUP, "sub");
+        let message =
+            PublishMessage::build().payload(payload.into()).header(NATS_ROLLUP, "sub");
         match self {
             Self::Joined { .. } => message,
             Self::Left => message.ttl(LEFT_KEPT),
@@ -111,7 +117,7 @@ impl Node {
             let claim = Presence::Joined { node: self.lease.node.clone(), announce };
             let expected = last.map_or(0, |message| message.sequence as Seq);
             let answer =
-                self.broker.publish(subject.clone(), claim.message(expected)).await;
+                self.broker.publish(subject.clone(), claim.message_after(expected)).await;
             match answer.await {
                 Ok(ack) => return Ok(ack.sequence as Seq),
                 Err(NotPublished::Conflict) => {} // Somebody was faster.
@@ -137,7 +143,7 @@ impl Node {
 
     async fn release(&self, claim: Claim) {
         let subject = Subject::Member(claim.room, claim.username).to_string();
-        let left = Presence::Left.message(claim.seq);
+        let left = Presence::Left.message_after(claim.seq);
         // If that does not work, somebody else was faster, or the sweep tries again.
         let _ = self.broker.publish(subject, left).await.await;
     }
@@ -161,6 +167,25 @@ impl Node {
             let now = self.rooms.claims_of(&self.lease.node, true);
             self.release_all(&now & &absent).await;
             absent = now;
+        }
+    }
+
+    /// While the log takes no messages, tries again and again whether it does.
+    ///
+    /// Why not wait for the next client? A node that is not ready gets none.
+    pub async fn try_log(&self) {
+        // It changes nothing: nobody has this name, and nobody is in this room.
+        let room = RoomName::try_from(self.lease.node.clone());
+        let username = Username::try_from(self.lease.node.clone());
+        let (room, username) =
+            room.ok().zip(username.ok()).expect("an id is a good name");
+        let subject = Subject::Member(room, username).to_string();
+        loop {
+            sleep(RETRY).await;
+            if self.broker.is_refusing() {
+                let left = Presence::Left.message();
+                let _ = self.broker.publish(subject.clone(), left).await.await; // It notes that.
+            }
         }
     }
 

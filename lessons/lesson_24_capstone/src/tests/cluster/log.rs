@@ -1,7 +1,8 @@
 //! What both logs promise, whatever they are kept in.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use async_nats::jetstream::stream;
 use futures_util::FutureExt;
 use probe::{
     Check,
@@ -10,6 +11,7 @@ use probe::{
     resuming::chat_with_id,
     several_nodes::{LEASE, LONG_LEASE, QUIET, TestBroker, TestNode, says, until},
 };
+use tokio::time::sleep;
 
 use super::{NODES, people::username, roomy, settings, start_with};
 use crate::{
@@ -121,6 +123,38 @@ async fn a_node_is_not_ready_while_its_log_is_full() -> Check {
 
     let stream = log_in(&broker).await.broker.stream;
     stream.purge().filter("room.*.chat").await.expect("it answers");
+    one.is_ready().await
+}
+
+/// As after a full disk: the broker still answers questions, and renews leases, but stores nothing
+/// in the stream.
+#[tokio::test]
+async fn a_node_is_not_ready_while_its_log_takes_no_messages() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = start_with(roomy(), settings(&broker.url(), LONG_LEASE));
+    one.is_ready().await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+    says(&mut ana, "1", "hello").await?;
+    let operator = log_in(&broker).await.broker;
+    let usual = operator.stream.cached_info().config.clone();
+    let context = &operator.connection.context;
+    let nothing = stream::Config { max_message_size: 1, ..usual.clone() };
+    context.update_stream(nothing).await.expect("it answers");
+
+    assert!(says(&mut ana, "2", "still here?").await.is_err(), "nothing can be stored");
+
+    let sentence = "The log takes no messages.";
+    until("The node says that its log takes no messages", || async {
+        one.readiness().await.is_err_and(|said| said == sentence)
+    })
+    .await?;
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        one.readiness().await,
+        Err(sentence.into()),
+        "nobody writes, and it is as before"
+    );
+    context.update_stream(usual).await.expect("it answers");
     one.is_ready().await
 }
 
