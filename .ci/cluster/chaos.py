@@ -273,7 +273,7 @@ class Writer(Somebody):
     def look(self):
         super().look()
         oldest = min(self.asked.values(), default=None)
-        if self.link and oldest and time.monotonic() > oldest + IN_VAIN:
+        if self.link and self.link.welcomed and oldest and time.monotonic() > oldest + IN_VAIN:
             self.asked.clear()
             self.wrong(
                 f"has waited {IN_VAIN:.0f} s for an acknowledgement from {self.link.place}, which answers "
@@ -668,9 +668,9 @@ class Chaos:
                 self.tell(f"{node} has ended by itself with {code}, and is started again: {said}")
                 node.is_expected = True
                 self.after(1, lambda node=node: self.start_again(node))
-        for process in [*self.cluster.brokers, self.cluster.balancer]:
-            if process is self.cluster.balancer and process.process.poll() is not None:
-                raise RuntimeError(f"the balancer has ended: {process.all_said()}")
+        balancer = self.cluster.balancer
+        if balancer and balancer.process.poll() is not None:
+            raise RuntimeError(f"the balancer has ended: {balancer.all_said()}")
 
     # The run.
 

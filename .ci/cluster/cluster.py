@@ -199,6 +199,7 @@ class Node(Process):
         self.number, self.package = number, cluster.program
         self.brokers = relays or [it.port for it in cluster.brokers]
         self.relay = Relay(cluster, number, relays) if relays else None
+        self.env = {}  # What this node alone has.
 
     def start_process(self):
         self.start(self.printed, 8192, self.cluster.profile, self.settings())
@@ -213,7 +214,7 @@ class Node(Process):
             settings["NATS_REPLICAS"] = str(len(self.cluster.brokers))
         if self.cluster.lesson == CAPSTONE:
             settings = {f"CHAT_{name}": it for name, it in settings.items()} | ROOMY
-        return {**settings, **self.cluster.env}
+        return {**settings, **self.cluster.env, **self.env}
 
     def path(self, room, name, **query):
         return chat_path(self.cluster.lesson, room, name, **query)

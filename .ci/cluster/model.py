@@ -25,7 +25,6 @@ from itertools import combinations
 
 KEPT = 1000  # Chats of a room that are kept.
 EACH = 2  # Sentences about each kind of mistake. One mistake has many consequences.
-SETTLED = 1.0  # Seconds until a new connection has caught up.
 SOON = 3.0  # Seconds until everybody is told of somebody who joins.
 
 KINDS = "lost", "double", "out of order", "wrong", "granted twice", "announcements"
@@ -303,16 +302,18 @@ class Model:
                         )
 
     def between(self, stay):
-        """What a connection was told between two chats, where it can be compared."""
-        last, seen = None, []
+        """What a connection was told between two chats, where it can be compared. Chats of the
+        log come without announcements: with the first of these, it has caught up."""
+        last, seen, has_caught_up = None, [], False
         for when, kind, number, name in stay.events:
             if kind != "chat":
                 seen.append((kind, name))
+                has_caught_up = True
                 continue
-            is_live = last and last[0] >= stay.opened + SETTLED and last[1] > stay.newest
+            is_live = last and last[2] and last[1] > stay.newest
             if is_live and not self.is_outage(last[0], when) and not self.is_late(stay, last[0], when):
                 yield (last[1], number), seen
-            last, seen = (when, number), []
+            last, seen = (when, number, has_caught_up), []
 
     def is_late(self, stay, begin, end):
         return any(begin < there and here < end for here, there in stay.is_late)

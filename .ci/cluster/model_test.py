@@ -131,9 +131,11 @@ class Story(unittest.TestCase):
         self.hold("node 2", 5)
         self.expect("granted twice", "older one to node 1 got chat 6")
 
-    def stay(self, name, *events, opened=0.0, is_late=(), newest=0):
+    def stay(self, name, *events, opened=0.0, is_late=(), newest=0, caught_up=True):
         stay = self.model.stay(f"{name} in tea", name, "tea", opened, is_late)
         stay.newest = newest
+        if caught_up:
+            stay.events.append((1, "joined", None, "vera"))
         for when, (kind, what) in enumerate(events, start=2):
             if kind == "chat":
                 stay.events.append((when, kind, what, "finn"))
@@ -212,6 +214,13 @@ class Story(unittest.TestCase):
         self.chat("finn", "f-2", 4)
         self.stay("ines", ("chat", 1), ("joined", "gina"), ("chat", 4))
         self.stay("jona", ("chat", 1), ("chat", 4), newest=4)
+        self.expect(None)
+
+    def test_who_is_behind_has_new_chats_from_the_log_too_and_is_told_afterwards(self):
+        self.chat("finn", "f-1", 1)
+        self.chat("finn", "f-2", 4)
+        self.stay("ines", ("chat", 1), ("joined", "gina"), ("chat", 4))
+        self.stay("jona", ("chat", 1), ("chat", 4), ("joined", "gina"), caught_up=False)
         self.expect(None)
 
 
