@@ -1,0 +1,299 @@
+//! One member of a room: who reads, measures, perhaps writes, and comes back when cut off.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::{pending, poll_fn},
+    io::{self, Cursor},
+    pin::Pin,
+    sync::{Arc, LazyLock, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use memchr::memmem::Finder;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, split},
+    select,
+    sync::Semaphore,
+    time::sleep,
+};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use crate::{
+    connect::{Stream, connect, path},
+    frames::{add_frame, each_frame},
+    part::Run,
+    report::Report,
+};
+
+/// What our messages have in them, before the number of the member and when they were due.
+const MARK: &str = "load-";
+
+static MARK_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
+
+/// The longest message that we read, in bytes.
+const MESSAGE_LIMIT: usize = 256 * 1024;
+
+/// How long somebody waits who was refused, at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// What stands for the end of a connection without a Close, and for a Close without a code.
+const LOST: u16 = 1006;
+const NO_CODE: u16 = 1005;
+
+thread_local! {
+    /// One buffer for all connections, because one task at a time reads. A buffer for each would
+    /// cost more memory than all else that a connection needs.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MESSAGE_LIMIT]);
+}
+
+pub struct Member {
+    run: Arc<Run>,
+    number: usize,
+    is_slow: bool,
+    pace: Option<Pace>,
+}
+
+/// When a member writes.
+struct Pace {
+    due: Box<dyn Iterator<Item = Duration> + Send>,
+    next: Option<Duration>,
+    sent: u64,
+}
+
+/// What a sender of a closed loop has to wait for.
+pub struct Turn {
+    /// How many messages it may yet send.
+    pub permits: Semaphore,
+    /// How many members lack each of its messages, from this number on.
+    under_way: Mutex<(u64, VecDeque<usize>)>,
+}
+
+impl Turn {
+    pub fn new(permits: usize) -> Self {
+        Self { permits: Semaphore::new(permits), under_way: Mutex::default() }
+    }
+
+    /// One more member has this message. When all have it, there may be another one.
+    pub fn arrived(&self, number: u64, readers: usize) {
+        let mut guard = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, lacks) = &mut *guard;
+        let Some(at) = number.checked_sub(*first) else { return };
+        if lacks.len() <= at as usize {
+            lacks.resize(at as usize + 1, readers);
+        }
+        lacks[at as usize] -= 1;
+        if lacks[at as usize] == 0 {
+            self.permits.add_permits(1);
+        }
+        while lacks.front() == Some(&0) {
+            lacks.pop_front();
+            *first += 1;
+        }
+    }
+}
+
+impl Member {
+    pub fn new(run: Arc<Run>, number: usize) -> Self {
+        let options = &run.options;
+        let (room, place) = (number / options.members, number % options.members);
+        let is_slow = place >= options.readers();
+        let pace = (place < options.senders).then(|| {
+            let sender = room * options.senders + place;
+            let due = options.plan().due(sender, options.rooms * options.senders);
+            Pace { due: Box::new(due), next: None, sent: 0 }
+        });
+        Self { run, number, is_slow, pace }
+    }
+
+    /// Connects, for the first time when that is due, and again whenever the connection ends.
+    pub async fn live(mut self, mut due: u64) {
+        let run = self.run.clone();
+        let mut after_storm = false;
+        loop {
+            let (stream, rest) = select! {
+                connected = self.connect() => connected,
+                _ = run.over.wait() => return,
+            };
+            let took = run.now().saturating_sub(due);
+            match after_storm {
+                false => run.report().handshakes.record(took),
+                true => run.report().returns.record(took),
+            }
+            run.connected.fetch_add(1, Relaxed);
+            let code = select! {
+                code = self.converse(stream, rest) => Some(code),
+                () = run.storm(), if !after_storm => None,
+                _ = run.over.wait(), if !self.is_slow => return,
+            };
+            run.connected.fetch_sub(1, Relaxed);
+            after_storm |= code.is_none();
+            due = run.now();
+            let who = if self.is_slow { "a slow connection" } else { "a connection" };
+            if let Some(code) = code {
+                run.report().count(format_args!("{who} ended with {code}"));
+            }
+        }
+    }
+
+    /// Tries until there is a connection.
+    async fn connect(&mut self) -> (Box<dyn Stream>, Vec<u8>) {
+        let Self { run, number, is_slow, .. } = self;
+        let path = path(&run.options, &run.people, *number);
+        loop {
+            let opening = (run.open)(*number, *is_slow);
+            match connect(opening, &run.options.server, &path).await {
+                Ok(connected) => return connected,
+                Err(words) => run.report().count(words),
+            }
+            sleep(LONGEST_WAIT.mul_f64(fastrand::f64())).await;
+        }
+    }
+
+    /// Reads, and writes what is due. Returns how the connection has ended.
+    async fn converse(&mut self, stream: Box<dyn Stream>, rest: Vec<u8>) -> u16 {
+        let Self { run, number, pace, is_slow } = self;
+        if *is_slow {
+            run.over.wait().await;
+        }
+        let (reader, mut writer) = split(stream);
+        // What came with the response is the first that is read.
+        let mut reader = Cursor::new(rest).chain(reader);
+        // The beginning of a frame whose end has not come yet, and what is to be written. The
+        // latter grows while the server does not read, because an open loop goes on.
+        let (mut partial, mut out) = (Vec::new(), Vec::new());
+        loop {
+            select! {
+                biased;
+                written = writer.write(&out), if !out.is_empty() => match written {
+                    Ok(count @ 1..) => drop(out.drain(..count)),
+                    _ => return LOST,
+                },
+                (sent, due) = next(pace, run.turns.get(*number), run) => say(run, *number, sent, due, &mut out),
+                heard = poll_fn(|cx| poll_heard(run, &mut reader, &mut partial, cx)) => {
+                    let Ok(heard) = heard else { return LOST };
+                    if let Some(code) = heard.closed {
+                        return code;
+                    }
+                    for ping in heard.pings {
+                        add_frame(OpCode::Control(Control::Pong), ping, &mut out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits for a member's next message, if it writes. Returns from when its latency counts.
+///
+/// It is cancel safe: what is due next is forgotten only when nothing can come between.
+async fn next(pace: &mut Option<Pace>, turn: Option<&Turn>, run: &Run) -> (u64, u64) {
+    let Some(Pace { due, next, sent }) = pace else { return pending().await };
+    let start = *run.start.wait().await;
+    *next = next.take().or_else(|| due.next());
+    let Some(after) = *next else { return pending().await };
+    let mut at = start + after.as_micros() as u64;
+    run.until(at).await;
+    if let Some(turn) = turn {
+        turn.permits.acquire().await.expect("nobody closes it").forget();
+        // This is the mistake: how long the message had to wait for its turn does not count.
+        at = run.now();
+    }
+    *next = None;
+    *sent += 1;
+    if at < run.end() { (*sent - 1, at) } else { pending().await }
+}
+
+/// Writes a message to `out`.
+fn say(run: &Run, member: usize, sent: u64, due: u64, out: &mut Vec<u8>) {
+    let options = &run.options;
+    let mark = format!("{MARK}{member}-{sent}-{due}-");
+    let id = if options.ids { format!(r#""id":"{mark}","#) } else { String::new() };
+    let mut text = format!(r#"{{"type":"chat",{id}"content":"{mark}"#);
+    let letters = (b'a'..=b'z').cycle().map(char::from);
+    text.extend(letters.take(options.size.saturating_sub(text.len() + 2)));
+    text += r#""}"#;
+    add_frame(OpCode::Data(Data::Text), text.into(), out);
+
+    let mut report = run.report();
+    report.late.record(run.now().saturating_sub(due));
+    if let Some(second) = run.second(due).and_then(|at| report.seconds.get_mut(at)) {
+        second.sent += 1;
+        second.expected += options.readers() as u64;
+    }
+}
+
+/// What one read has brought, beside deliveries.
+#[derive(Default)]
+struct Heard {
+    pings: Vec<Vec<u8>>,
+    closed: Option<u16>,
+}
+
+/// Reads once, and records each delivery that has come.
+fn poll_heard(
+    run: &Run,
+    reader: &mut (impl AsyncRead + Unpin),
+    partial: &mut Vec<u8>,
+    cx: &mut Context,
+) -> Poll<io::Result<Heard>> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let kept = partial.len();
+        buffer[..kept].copy_from_slice(partial);
+        let mut unread = ReadBuf::new(&mut buffer[kept..]);
+        ready!(Pin::new(reader).poll_read(cx, &mut unread))?;
+        let count = unread.filled().len();
+        if count == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())); // Or it is too long.
+        }
+        let bytes = &buffer[..kept + count];
+        let mut heard = Heard::default();
+        let mut report = run.report();
+        let now = run.now(); // All of it came at the same time.
+        let used = each_frame(bytes, |opcode, payload| match opcode {
+            OpCode::Data(_) => record(run, &mut report, payload, now),
+            OpCode::Control(Control::Ping) => heard.pings.push(payload.to_vec()),
+            OpCode::Control(Control::Close) => {
+                let code = payload.first_chunk().map(|&two| u16::from_be_bytes(two));
+                heard.closed = Some(code.unwrap_or(NO_CODE));
+            }
+            OpCode::Control(_) => {}
+        })?;
+        partial.clear();
+        partial.extend_from_slice(&bytes[used..]);
+        Poll::Ready(Ok(heard))
+    })
+}
+
+/// Records a delivery. Other messages are none, but an error is worth knowing.
+fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) {
+    let Some((member, number, due)) = mark_in(payload) else {
+        if payload.starts_with(br#"{"type":"error""#) {
+            report.count(String::from_utf8_lossy(payload));
+        }
+        return;
+    };
+    if run.over.get().is_some() {
+        return; // Somebody slow reads it now, which is no delivery.
+    }
+    let second = |time| run.second(time).unwrap_or(usize::MAX);
+    if let Some(second) = report.seconds.get_mut(second(due)) {
+        second.latency.record(now.saturating_sub(due));
+    }
+    if let Some(second) = report.seconds.get_mut(second(now)) {
+        second.arrived += 1;
+    }
+    if let Some(turn) = run.turns.get(member) {
+        turn.arrived(number, run.options.readers());
+    }
+}
+
+/// The two numbers behind our mark.
+fn mark_in(payload: &[u8]) -> Option<(usize, u64, u64)> {
+    let rest = &payload[MARK_FINDER.find(payload)? + MARK.len()..];
+    let mut numbers = rest.splitn(4, |&byte| byte == b'-').map(str::from_utf8);
+    let (member, number, due) =
+        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some((member.parse().ok()?, number.parse().ok()?, due.parse().ok()?))
+}

@@ -1,0 +1,96 @@
+//! Several processes, each with a part of the rooms.
+//!
+//! Why several? A process may have only so many open files, and a thread only so much time.
+
+use std::{
+    env,
+    io::{self, IsTerminal, Write, stderr, stdin},
+    process::{Child, Command, Stdio},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{runtime, time::sleep};
+
+use crate::{
+    connect::{Person, open, people},
+    options::Options,
+    part::Run,
+    report::Report,
+};
+
+/// Says to a process which part it has, from 0. One without it is the first, and starts others.
+const PART: &str = "LOAD_PART";
+
+/// How often the line of progress changes.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Generates, in as many processes as the options say, and returns what all have measured. A
+/// process that another one has started prints what it has measured, and returns nothing.
+///
+/// The error is a sentence for the person who started the program.
+pub fn run(options: &Options) -> Result<Option<Report>, String> {
+    let failed = |error: io::Error| format!("Another process: {error}.");
+    if let Some(part) = env::var(PART).ok().and_then(|part| part.parse().ok()) {
+        let people = io::read_to_string(stdin()).map_err(failed)?;
+        let people = serde_json::from_str(&people).map_err(|error| error.to_string())?;
+        let report = run_part(options, people, part)?;
+        println!(
+            "{}",
+            serde_json::to_string(&report).map_err(|error| error.to_string())?
+        );
+        return Ok(None);
+    }
+    let people = people(options)?;
+    if options.processes == 1 {
+        return run_part(options, people, 0).map(Some);
+    }
+    let parts = (0..options.processes).map(|part| start(part, &people));
+    let parts: Vec<Child> = parts.collect::<Result<_, _>>().map_err(failed)?;
+    let mut report = Report::default();
+    for part in parts {
+        let output = part.wait_with_output().map_err(failed)?;
+        let own = serde_json::from_slice(&output.stdout);
+        report.merge(&own.map_err(|_| "A process has failed.")?);
+    }
+    Ok(Some(report))
+}
+
+/// Starts a process with our own options. Its people have signed in already.
+fn start(part: usize, people: &[Person]) -> io::Result<Child> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(env::args().skip(1)).env(PART, part.to_string());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let input = child.stdin.take(); // It ends with this function.
+    write!(input.expect("it is piped"), "{}", serde_json::to_string(people)?)?;
+    Ok(child)
+}
+
+fn run_part(
+    options: &Options,
+    people: Vec<Person>,
+    part: usize,
+) -> Result<Report, String> {
+    // Each connection is an open file, and the usual limit is 1,024 of them.
+    let _ = rlimit::increase_nofile_limit(u64::MAX); // Or it stays as it is.
+    // One thread: for more, there are processes.
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let run = Run::new(options.clone(), people, open(options)?);
+    runtime.map_err(|error| error.to_string())?.block_on(async {
+        if part == 0 && stderr().is_terminal() {
+            tokio::spawn(show_progress(run.clone()));
+        }
+        run.generate((part..options.rooms).step_by(options.processes)).await
+    })
+}
+
+/// Writes over one line again and again. It is that of the first process.
+async fn show_progress(run: Arc<Run>) {
+    while run.over.get().is_none() {
+        let (connected, deliveries) =
+            (run.connected.load(Relaxed), run.report().deliveries().0);
+        eprint!("\r{connected} connections, {deliveries} deliveries\x1b[K");
+        sleep(TICK).await;
+    }
+    eprint!("\r\x1b[K");
+}
