@@ -41,6 +41,7 @@ pub const BUDGETS: &[Budget] = &[
     Budget::production("20", "18", 600),
     Budget::production("21", "08", 400),
     Budget::production("22", "08", 400),
+    Budget { number: "23", base: None, lines: 600, files: 10, uses_library: false },
 ];
 
 /// How large the step to a lesson may be.

@@ -126,6 +126,7 @@ fn directive(inside: &str) -> Result<String, String> {
         "break" => Break::read(rest)?.show(rest),
         "lab" => script("static/ws-lab.js"),
         "handshake" => script("book/ws-handshake.js"),
+        "worksheet" => script("book/load-worksheet.js"),
         "steps" => steps(rest),
         "hints" => hints(rest),
         "output" => says("book/outputs", "console", rest),

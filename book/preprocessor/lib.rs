@@ -15,6 +15,7 @@
 //! | `{{#transcript NAME}}` | a conversation that the tests of its lesson run |
 //! | `{{#lab}}` | the script that replays the transcripts of this page |
 //! | `{{#handshake}}` | the script that shows a handshake of the reader's own server |
+//! | `{{#worksheet}}` | the script that calculates which machine a chat needs |
 //! | `{{#output NAME}}` | a command and what it printed, run by a test |
 //! | `{{#steps FILE}}` | the checks of an exercise, each with its comment |
 //! | `{{#hints NAME}}` | the hints for an exercise, folded |
