@@ -9,7 +9,7 @@ const QUESTIONS = [
   ["connections", "Connections at the busiest hour", 10_000, ""],
   ["kib", "Memory for each, in the process and in the kernel", 16, "KiB"],
   ["members", "Members of a room", 20, ""],
-  ["minutes", "One member writes a message every", 1, "minutes"],
+  ["minutes", "One member writes a message every", 1, "min"],
   ["micros", "The processor's time for a delivery", 1, "µs"],
   ["bytes", "Bytes of a delivery on the wire", 300, ""],
   ["memory", "Memory of a machine", 2, "GiB"],
@@ -40,12 +40,12 @@ export function plan({ connections, kib, members, minutes, micros, bytes, memory
 
 const STYLE = `
   :host { display: block; margin-block: 1.2em; }
-  form { display: grid; grid-template-columns: 1fr 8rem 4rem; gap: 6px 12px; align-items: center; }
+  form { display: grid; grid-template-columns: 1fr 9rem 3rem; gap: 6px 12px; align-items: center; }
   input { min-height: 36px; font: inherit; color: inherit; background: none; border: 1px solid; }
   dl { display: grid; grid-template-columns: 1fr 12rem; gap: 6px 12px; margin-block: 16px 0; }
   dd { margin: 0; font-variant-numeric: tabular-nums; }
   @media (max-width: 480px) {
-    form { grid-template-columns: 1fr 6rem 3.5rem; }
+    form { grid-template-columns: 1fr 7rem 2.5rem; }
     dl { grid-template-columns: 1fr 6rem; }
   }`;
 
