@@ -2,11 +2,11 @@
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
     future::{pending, poll_fn},
     io::{self, Cursor},
+    iter::Peekable,
     pin::Pin,
-    sync::{Arc, LazyLock, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, LazyLock, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,7 +15,6 @@ use memchr::memmem::Finder;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, split},
     select,
-    sync::Semaphore,
     time::sleep,
 };
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -52,46 +51,8 @@ pub struct Member {
     run: Arc<Run>,
     number: usize,
     is_slow: bool,
-    pace: Option<Pace>,
-}
-
-/// When a member writes.
-struct Pace {
-    due: Box<dyn Iterator<Item = Duration> + Send>,
-    next: Option<Duration>,
-    sent: u64,
-}
-
-/// What a sender of a closed loop has to wait for.
-pub struct Turn {
-    /// How many messages it may yet send.
-    pub permits: Semaphore,
-    /// How many members lack each of its messages, from this number on.
-    under_way: Mutex<(u64, VecDeque<usize>)>,
-}
-
-impl Turn {
-    pub fn new(permits: usize) -> Self {
-        Self { permits: Semaphore::new(permits), under_way: Mutex::default() }
-    }
-
-    /// One more member has this message. When all have it, there may be another one.
-    pub fn arrived(&self, number: u64, readers: usize) {
-        let mut guard = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        let (first, lacks) = &mut *guard;
-        let Some(at) = number.checked_sub(*first) else { return };
-        if lacks.len() <= at as usize {
-            lacks.resize(at as usize + 1, readers);
-        }
-        lacks[at as usize] -= 1;
-        if lacks[at as usize] == 0 {
-            self.permits.add_permits(1);
-        }
-        while lacks.front() == Some(&0) {
-            lacks.pop_front();
-            *first += 1;
-        }
-    }
+    /// When its messages are due. Who only reads has none.
+    due: Peekable<Box<dyn Iterator<Item = Duration> + Send>>,
 }
 
 impl Member {
@@ -99,12 +60,10 @@ impl Member {
         let options = &run.options;
         let (room, place) = (number / options.members, number % options.members);
         let is_slow = place >= options.readers();
-        let pace = (place < options.senders).then(|| {
-            let sender = room * options.senders + place;
-            let due = options.plan().due(sender, options.rooms * options.senders);
-            Pace { due: Box::new(due), next: None, sent: 0 }
-        });
-        Self { run, number, is_slow, pace }
+        let senders = if place < options.senders { options.senders } else { 0 };
+        let due = options.plan().due(room * senders + place, options.rooms * senders);
+        let due: Box<dyn Iterator<Item = Duration> + Send> = Box::new(due);
+        Self { run, number, is_slow, due: due.peekable() }
     }
 
     /// Connects, for the first time when that is due, and again whenever the connection ends.
@@ -153,7 +112,7 @@ impl Member {
 
     /// Reads, and writes what is due. Returns how the connection has ended.
     async fn converse(&mut self, stream: Box<dyn Stream>, rest: Vec<u8>) -> u16 {
-        let Self { run, number, pace, is_slow } = self;
+        let Self { run, number, due, is_slow } = self;
         if *is_slow {
             run.over.wait().await;
         }
@@ -163,19 +122,31 @@ impl Member {
         // The beginning of a frame whose end has not come yet, and what is to be written. The
         // latter grows while the server does not read, because an open loop goes on.
         let (mut partial, mut out) = (Vec::new(), Vec::new());
+        // How many of our messages have not come back to us. Only a closed loop asks.
+        let mut under_way = 0;
         loop {
+            let is_open = run.options.closed == 0;
+            let may_write =
+                is_open || under_way < run.options.closed && run.now() < run.end();
             select! {
                 biased;
                 written = writer.write(&out), if !out.is_empty() => match written {
                     Ok(count @ 1..) => drop(out.drain(..count)),
                     _ => return LOST,
                 },
-                (sent, due) = next(pace, run.turns.get(*number), run) => say(run, *number, sent, due, &mut out),
-                heard = poll_fn(|cx| poll_heard(run, &mut reader, &mut partial, cx)) => {
+                mut at = next(due, run), if may_write => {
+                    if !is_open {
+                        at = run.now(); // The mistake: how long it had to wait does not count.
+                    }
+                    under_way += 1;
+                    say(run, *number, at, &mut out);
+                }
+                heard = poll_fn(|cx| poll_heard(run, *number, &mut reader, &mut partial, cx)) => {
                     let Ok(heard) = heard else { return LOST };
                     if let Some(code) = heard.closed {
                         return code;
                     }
+                    under_way -= heard.own;
                     for ping in heard.pings {
                         add_frame(OpCode::Control(Control::Pong), ping, &mut out);
                     }
@@ -185,31 +156,25 @@ impl Member {
     }
 }
 
-/// Waits for a member's next message, if it writes. Returns from when its latency counts.
+/// Waits until the next message is due, and returns when that was.
 ///
-/// It is cancel safe: what is due next is forgotten only when nothing can come between.
-async fn next(pace: &mut Option<Pace>, turn: Option<&Turn>, run: &Run) -> (u64, u64) {
-    let Some(Pace { due, next, sent }) = pace else { return pending().await };
-    let start = *run.start.wait().await;
-    *next = next.take().or_else(|| due.next());
-    let Some(after) = *next else { return pending().await };
-    let mut at = start + after.as_micros() as u64;
+/// It is cancel safe: a message is taken off the schedule after the last `await`.
+async fn next(due: &mut Peekable<impl Iterator<Item = Duration>>, run: &Run) -> u64 {
+    let Some(after) = due.peek() else { return pending().await };
+    let at = run.start.wait().await + after.as_micros() as u64;
     run.until(at).await;
-    if let Some(turn) = turn {
-        turn.permits.acquire().await.expect("nobody closes it").forget();
-        // This is the mistake: how long the message had to wait for its turn does not count.
-        at = run.now();
-    }
-    *next = None;
-    *sent += 1;
-    if at < run.end() { (*sent - 1, at) } else { pending().await }
+    due.next();
+    at
 }
 
 /// Writes a message to `out`.
-fn say(run: &Run, member: usize, sent: u64, due: u64, out: &mut Vec<u8>) {
+fn say(run: &Run, member: usize, due: u64, out: &mut Vec<u8>) {
     let options = &run.options;
-    let mark = format!("{MARK}{member}-{sent}-{due}-");
-    let id = if options.ids { format!(r#""id":"{mark}","#) } else { String::new() };
+    let mark = format!("{MARK}{member}-{due}-");
+    let id = match options.ids {
+        true => format!(r#""id":"{mark}{}","#, fastrand::u32(..)),
+        false => String::new(),
+    };
     let mut text = format!(r#"{{"type":"chat",{id}"content":"{mark}"#);
     let letters = (b'a'..=b'z').cycle().map(char::from);
     text.extend(letters.take(options.size.saturating_sub(text.len() + 2)));
@@ -219,14 +184,15 @@ fn say(run: &Run, member: usize, sent: u64, due: u64, out: &mut Vec<u8>) {
     let mut report = run.report();
     report.late.record(run.now().saturating_sub(due));
     if let Some(second) = run.second(due).and_then(|at| report.seconds.get_mut(at)) {
-        second.sent += 1;
         second.expected += options.readers() as u64;
     }
 }
 
-/// What one read has brought, beside deliveries.
+/// What one read has brought, beside what was recorded.
 #[derive(Default)]
 struct Heard {
+    /// How many of our own messages have come back.
+    own: usize,
     pings: Vec<Vec<u8>>,
     closed: Option<u16>,
 }
@@ -234,6 +200,7 @@ struct Heard {
 /// Reads once, and records each delivery that has come.
 fn poll_heard(
     run: &Run,
+    member: usize,
     reader: &mut (impl AsyncRead + Unpin),
     partial: &mut Vec<u8>,
     cx: &mut Context,
@@ -252,7 +219,10 @@ fn poll_heard(
         let mut report = run.report();
         let now = run.now(); // All of it came at the same time.
         let used = each_frame(bytes, |opcode, payload| match opcode {
-            OpCode::Data(_) => record(run, &mut report, payload, now),
+            OpCode::Data(_) => {
+                heard.own +=
+                    usize::from(record(run, &mut report, payload, now) == Some(member))
+            }
             OpCode::Control(Control::Ping) => heard.pings.push(payload.to_vec()),
             OpCode::Control(Control::Close) => {
                 let code = payload.first_chunk().map(|&two| u16::from_be_bytes(two));
@@ -266,16 +236,17 @@ fn poll_heard(
     })
 }
 
-/// Records a delivery. Other messages are none, but an error is worth knowing.
-fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) {
-    let Some((member, number, due)) = mark_in(payload) else {
+/// Records a delivery, and returns who has written the message. Other messages are none, but an
+/// error is worth knowing.
+fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) -> Option<usize> {
+    let Some((sender, due)) = mark_in(payload) else {
         if payload.starts_with(br#"{"type":"error""#) {
             report.count(String::from_utf8_lossy(payload));
         }
-        return;
+        return None;
     };
     if run.over.get().is_some() {
-        return; // Somebody slow reads it now, which is no delivery.
+        return None; // Somebody slow reads it now, which is no delivery.
     }
     let second = |time| run.second(time).unwrap_or(usize::MAX);
     if let Some(second) = report.seconds.get_mut(second(due)) {
@@ -284,16 +255,13 @@ fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) {
     if let Some(second) = report.seconds.get_mut(second(now)) {
         second.arrived += 1;
     }
-    if let Some(turn) = run.turns.get(member) {
-        turn.arrived(number, run.options.readers());
-    }
+    Some(sender)
 }
 
 /// The two numbers behind our mark.
-fn mark_in(payload: &[u8]) -> Option<(usize, u64, u64)> {
+fn mark_in(payload: &[u8]) -> Option<(usize, u64)> {
     let rest = &payload[MARK_FINDER.find(payload)? + MARK.len()..];
-    let mut numbers = rest.splitn(4, |&byte| byte == b'-').map(str::from_utf8);
-    let (member, number, due) =
-        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-    Some((member.parse().ok()?, number.parse().ok()?, due.parse().ok()?))
+    let mut numbers = rest.splitn(3, |&byte| byte == b'-').map(str::from_utf8);
+    let (sender, due) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some((sender.parse().ok()?, due.parse().ok()?))
 }

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     connect::{Open, Person},
-    member::{Member, Turn},
+    member::Member,
     options::Options,
     report::Report,
 };
@@ -52,8 +52,6 @@ pub struct Run {
     pub start: SetOnce<u64>,
     /// Set when the run is over.
     pub over: SetOnce<()>,
-    /// For each member, in a closed loop. An open loop has none.
-    pub turns: Vec<Turn>,
     /// How many members have a connection.
     pub connected: AtomicUsize,
     report: Mutex<Report>,
@@ -62,9 +60,7 @@ pub struct Run {
 impl Run {
     pub fn new(options: Options, people: Vec<Person>, open: Open) -> Arc<Self> {
         let report = Report::for_seconds(options.plan().length());
-        let count = if options.closed > 0 { options.rooms * options.members } else { 0 };
         Arc::new(Self {
-            turns: (0..count).map(|_| Turn::new(options.closed)).collect(),
             options,
             people,
             open,

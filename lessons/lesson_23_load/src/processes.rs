@@ -3,6 +3,7 @@
 //! Why several? A process may have only so many open files, and a thread only so much time.
 
 use std::{
+    collections::VecDeque,
     env,
     io::{self, IsTerminal, Write, stderr, stdin},
     process::{Child, Command, Stdio},
@@ -22,8 +23,9 @@ use crate::{
 /// Says to a process which part it has, from 0. One without it is the first, and starts others.
 const PART: &str = "LOAD_PART";
 
-/// How often the line of progress changes.
+/// How often the bar changes, and how many characters it has.
 const TICK: Duration = Duration::from_millis(200);
+const BAR: usize = 30;
 
 /// Generates, in as many processes as the options say, and returns what all have measured. A
 /// process that another one has started prints what it has measured, and returns nothing.
@@ -46,12 +48,17 @@ pub fn run(options: &Options) -> Result<Option<Report>, String> {
         return run_part(options, people, 0).map(Some);
     }
     let parts = (0..options.processes).map(|part| start(part, &people));
-    let parts: Vec<Child> = parts.collect::<Result<_, _>>().map_err(failed)?;
+    let mut parts: VecDeque<Child> = parts.collect::<Result<_, _>>().map_err(failed)?;
     let mut report = Report::default();
-    for part in parts {
+    while let Some(part) = parts.pop_front() {
         let output = part.wait_with_output().map_err(failed)?;
-        let own = serde_json::from_slice(&output.stdout);
-        report.merge(&own.map_err(|_| "A process has failed.")?);
+        match serde_json::from_slice(&output.stdout) {
+            Ok(own) => report.merge(&own),
+            Err(_) => {
+                parts.iter_mut().for_each(|other| drop(other.kill())); // Or it has ended.
+                return Err(format!("A process has ended: {}.", output.status));
+            }
+        }
     }
     Ok(Some(report))
 }
@@ -84,12 +91,17 @@ fn run_part(
     })
 }
 
-/// Writes over one line again and again. It is that of the first process.
+/// Draws a bar, over one line again and again. With several processes it is that of the first.
 async fn show_progress(run: Arc<Run>) {
     while run.over.get().is_none() {
+        let (second, length) =
+            (run.second(run.now()), run.options.plan().length() as usize);
+        let bar = "#".repeat(BAR * second.unwrap_or(0).min(length) / length);
         let (connected, deliveries) =
             (run.connected.load(Relaxed), run.report().deliveries().0);
-        eprint!("\r{connected} connections, {deliveries} deliveries\x1b[K");
+        eprint!(
+            "\r[{bar:.<BAR$}] {connected} connections, {deliveries} deliveries\x1b[K"
+        );
         sleep(TICK).await;
     }
     eprint!("\r\x1b[K");

@@ -70,7 +70,6 @@ impl Times {
 pub struct Second {
     /// From the moment at which a message was due until a member had it.
     pub latency: Times,
-    pub sent: u64,
     /// How many deliveries there should be.
     pub expected: u64,
     /// How many came in this second, whenever they were due.
@@ -80,7 +79,6 @@ pub struct Second {
 impl Second {
     fn merge(&mut self, other: &Self) {
         self.latency.merge(&other.latency);
-        self.sent += other.sent;
         self.expected += other.expected;
         self.arrived += other.arrived;
     }

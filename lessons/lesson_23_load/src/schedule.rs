@@ -27,13 +27,14 @@ impl Plan {
     }
 
     /// When the messages of one of so many senders are due, counted from the start of the run.
-    /// The senders take turns.
+    /// The senders take turns. Without senders nothing is due.
     pub fn due(
         self,
         sender: usize,
         senders: usize,
     ) -> impl Iterator<Item = Duration> + Send {
-        let (step, steps) = (self.step as f64, self.rates.into_iter().enumerate());
+        let step = self.step as f64;
+        let steps = self.rates.into_iter().enumerate().filter(move |_| senders > 0);
         steps.flat_map(move |(number, rate)| {
             let begin = step * number as f64;
             let turns = iter::successors(Some(sender), move |turn| Some(turn + senders));

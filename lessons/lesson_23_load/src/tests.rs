@@ -7,7 +7,6 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use crate::{
     connect::{path, people},
     frames::{add_frame, each_frame},
-    member::Turn,
     options::{Options, help},
     part::Run,
     plot::plot,
@@ -89,20 +88,23 @@ async fn a_closed_loop_hides_a_server_that_stalls() -> Result<(), String> {
     Ok(())
 }
 
-#[test]
-fn a_closed_loop_waits_until_all_have_a_message() {
-    let turn = Turn::new(0);
+#[tokio::test(start_paused = true)]
+async fn a_sender_of_a_closed_loop_has_so_many_messages_under_way() -> Result<(), String>
+{
+    let chat = Chat { delay: 100 * MILLISECOND, ..Chat::default() };
+    let words = "--members 4 --senders 2 --seconds 5 --rate inf --closed 3";
 
-    let permits = [(1, 2), (0, 2), (1, 2), (0, 2), (7, 1)].map(|(number, readers)| {
-        turn.arrived(number, readers);
-        turn.permits.available_permits()
-    });
+    let (report, options) = generate(&chat, words).await?;
 
-    assert_eq!(
-        permits,
-        [0, 0, 1, 2, 3],
-        "with the second delivery of each, in any order"
+    let times = latencies(&report, &options);
+    let (count, p50) = (times.count(), times.percentile(50.0));
+    // Two senders with three messages each in a tenth of a second, five seconds, four members.
+    assert!(
+        (1_176..=1_224).contains(&count),
+        "the server says how many there are: {count}"
     );
+    assert!((100.0..102.0).contains(&p50), "none waits for another: {p50}");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
