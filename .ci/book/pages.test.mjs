@@ -276,6 +276,33 @@ test("a transcript says so, too, if a line is false there", { timeout: 60_000 },
   assert.deepEqual(await replay(page, 0, echo.url), [], "lesson 01 accepts every page");
 });
 
+test("the worksheet of lesson 23 calculates with other numbers", { timeout: 60_000 }, async (t) => {
+  const page = await openWindow(t, at("lessons/23-load.html"));
+  const sheet = page.locator("load-worksheet");
+  const answer = (what) =>
+    sheet.evaluate((sheet, what) => {
+      const terms = [...sheet.shadowRoot.querySelectorAll("dt")];
+      return terms.find((term) => term.textContent === what)?.nextSibling.textContent;
+    }, what);
+  const fill = (label, number) => sheet.getByLabel(label).fill(number);
+
+  await fill("Connections at the busiest hour", "240000");
+  await fill("Memory for each, in the process and in the kernel", "32");
+  await fill("Members of a room", "100");
+  await fill("The processor's time for a delivery", "2");
+
+  assert.equal(await answer("Messages a second"), "4,000", "everybody writes once a minute");
+  assert.equal(await answer("Deliveries a second"), "400,000", "a hundred for each message");
+  assert.equal(await answer("Memory for connections, MiB"), "7,500");
+  assert.equal(await answer("Processors in use"), "0.8");
+  // 7,500 MiB in halves of 2 GiB are eight machines, and one more.
+  assert.equal(await answer("Machines, one of which may fail"), "9", "memory decides here");
+  assert.equal(await answer("Open files of each, when one has failed"), "30,000");
+
+  await fill("Members of a room", "");
+  assert.equal(await answer("Deliveries a second"), "–", "without a number there is no answer");
+});
+
 test("without scripts the handshake page still has its text", { timeout: 60_000 }, async (t) => {
   const page = await openWindow(t, at(HANDSHAKE), { javaScriptEnabled: false });
   await page.getByText("This part needs a browser that runs scripts.").waitFor();

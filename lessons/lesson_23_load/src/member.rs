@@ -26,7 +26,8 @@ use crate::{
     report::Report,
 };
 
-/// What our messages have in them, before the number of the member and when they were due.
+/// What our messages have in them, before the numbers of the member and of the message, and when
+/// it was due.
 const MARK: &str = "load-";
 
 static MARK_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
@@ -53,6 +54,7 @@ pub struct Member {
     is_slow: bool,
     /// When its messages are due. Who only reads has none.
     due: Peekable<Box<dyn Iterator<Item = Duration> + Send>>,
+    sent: u64,
 }
 
 impl Member {
@@ -63,7 +65,7 @@ impl Member {
         let senders = if place < options.senders { options.senders } else { 0 };
         let due = options.plan().due(room * senders + place, options.rooms * senders);
         let due: Box<dyn Iterator<Item = Duration> + Send> = Box::new(due);
-        Self { run, number, is_slow, due: due.peekable() }
+        Self { run, number, is_slow, due: due.peekable(), sent: 0 }
     }
 
     /// Connects, for the first time when that is due, and again whenever the connection ends.
@@ -112,7 +114,7 @@ impl Member {
 
     /// Reads, and writes what is due. Returns how the connection has ended.
     async fn converse(&mut self, stream: Box<dyn Stream>, rest: Vec<u8>) -> u16 {
-        let Self { run, number, due, is_slow } = self;
+        let Self { run, number, due, sent, is_slow } = self;
         if *is_slow {
             run.over.wait().await;
         }
@@ -122,31 +124,22 @@ impl Member {
         // The beginning of a frame whose end has not come yet, and what is to be written. The
         // latter grows while the server does not read, because an open loop goes on.
         let (mut partial, mut out) = (Vec::new(), Vec::new());
-        // How many of our messages have not come back to us. Only a closed loop asks.
-        let mut under_way = 0;
         loop {
-            let is_open = run.options.closed == 0;
-            let may_write =
-                is_open || under_way < run.options.closed && run.now() < run.end();
             select! {
                 biased;
                 written = writer.write(&out), if !out.is_empty() => match written {
                     Ok(count @ 1..) => drop(out.drain(..count)),
                     _ => return LOST,
                 },
-                mut at = next(due, run), if may_write => {
-                    if !is_open {
-                        at = run.now(); // The mistake: how long it had to wait does not count.
-                    }
-                    under_way += 1;
-                    say(run, *number, at, &mut out);
+                at = next(due, *number, run) => {
+                    say(run, *number, *sent, at, &mut out);
+                    *sent += 1;
                 }
-                heard = poll_fn(|cx| poll_heard(run, *number, &mut reader, &mut partial, cx)) => {
+                heard = poll_fn(|cx| poll_heard(run, &mut reader, &mut partial, cx)) => {
                     let Ok(heard) = heard else { return LOST };
                     if let Some(code) = heard.closed {
                         return code;
                     }
-                    under_way -= heard.own;
                     for ping in heard.pings {
                         add_frame(OpCode::Control(Control::Pong), ping, &mut out);
                     }
@@ -156,25 +149,31 @@ impl Member {
     }
 }
 
-/// Waits until the next message is due, and returns when that was.
+/// Waits until the next message is due, and returns from when its latency counts.
 ///
-/// It is cancel safe: a message is taken off the schedule after the last `await`.
-async fn next(due: &mut Peekable<impl Iterator<Item = Duration>>, run: &Run) -> u64 {
+/// It is cancel safe: after a message is taken off the schedule, we wait for nothing more.
+async fn next(
+    due: &mut Peekable<impl Iterator<Item = Duration>>,
+    member: usize,
+    run: &Run,
+) -> u64 {
     let Some(after) = due.peek() else { return pending().await };
-    let at = run.start.wait().await + after.as_micros() as u64;
+    let mut at = run.start.wait().await + after.as_micros() as u64;
     run.until(at).await;
+    if let Some(turn) = run.turns.get(member) {
+        turn.acquire().await.expect("nobody closes it").forget();
+        // This is the mistake: how long the message had to wait for its turn does not count.
+        at = run.now();
+    }
     due.next();
-    at
+    if at < run.end() { at } else { pending().await }
 }
 
 /// Writes a message to `out`.
-fn say(run: &Run, member: usize, due: u64, out: &mut Vec<u8>) {
+fn say(run: &Run, member: usize, sent: u64, due: u64, out: &mut Vec<u8>) {
     let options = &run.options;
-    let mark = format!("{MARK}{member}-{due}-");
-    let id = match options.ids {
-        true => format!(r#""id":"{mark}{}","#, fastrand::u32(..)),
-        false => String::new(),
-    };
+    let mark = format!("{MARK}{member}-{sent}-{due}-");
+    let id = if options.ids { format!(r#""id":"{mark}","#) } else { String::new() };
     let mut text = format!(r#"{{"type":"chat",{id}"content":"{mark}"#);
     let letters = (b'a'..=b'z').cycle().map(char::from);
     text.extend(letters.take(options.size.saturating_sub(text.len() + 2)));
@@ -188,11 +187,9 @@ fn say(run: &Run, member: usize, due: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// What one read has brought, beside what was recorded.
+/// What one read has brought, beside deliveries.
 #[derive(Default)]
 struct Heard {
-    /// How many of our own messages have come back.
-    own: usize,
     pings: Vec<Vec<u8>>,
     closed: Option<u16>,
 }
@@ -200,7 +197,6 @@ struct Heard {
 /// Reads once, and records each delivery that has come.
 fn poll_heard(
     run: &Run,
-    member: usize,
     reader: &mut (impl AsyncRead + Unpin),
     partial: &mut Vec<u8>,
     cx: &mut Context,
@@ -219,10 +215,7 @@ fn poll_heard(
         let mut report = run.report();
         let now = run.now(); // All of it came at the same time.
         let used = each_frame(bytes, |opcode, payload| match opcode {
-            OpCode::Data(_) => {
-                heard.own +=
-                    usize::from(record(run, &mut report, payload, now) == Some(member))
-            }
+            OpCode::Data(_) => record(run, &mut report, payload, now),
             OpCode::Control(Control::Ping) => heard.pings.push(payload.to_vec()),
             OpCode::Control(Control::Close) => {
                 let code = payload.first_chunk().map(|&two| u16::from_be_bytes(two));
@@ -236,17 +229,16 @@ fn poll_heard(
     })
 }
 
-/// Records a delivery, and returns who has written the message. Other messages are none, but an
-/// error is worth knowing.
-fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) -> Option<usize> {
-    let Some((sender, due)) = mark_in(payload) else {
+/// Records a delivery. Other messages are none, but an error is worth knowing.
+fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) {
+    let Some((member, sent, due)) = mark_in(payload) else {
         if payload.starts_with(br#"{"type":"error""#) {
             report.count(String::from_utf8_lossy(payload));
         }
-        return None;
+        return;
     };
     if run.over.get().is_some() {
-        return None; // Somebody slow reads it now, which is no delivery.
+        return; // Somebody slow reads it now, which is no delivery.
     }
     let second = |time| run.second(time).unwrap_or(usize::MAX);
     if let Some(second) = report.seconds.get_mut(second(due)) {
@@ -255,13 +247,14 @@ fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) -> Option<us
     if let Some(second) = report.seconds.get_mut(second(now)) {
         second.arrived += 1;
     }
-    Some(sender)
+    run.arrived(member, sent);
 }
 
-/// The two numbers behind our mark.
-fn mark_in(payload: &[u8]) -> Option<(usize, u64)> {
+/// The three numbers behind our mark.
+fn mark_in(payload: &[u8]) -> Option<(usize, u64, u64)> {
     let rest = &payload[MARK_FINDER.find(payload)? + MARK.len()..];
-    let mut numbers = rest.splitn(3, |&byte| byte == b'-').map(str::from_utf8);
-    let (sender, due) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    Some((sender.parse().ok()?, due.parse().ok()?))
+    let mut numbers = rest.splitn(4, |&byte| byte == b'-').map(str::from_utf8);
+    let (member, sent, due) =
+        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some((member.parse().ok()?, sent.parse().ok()?, due.parse().ok()?))
 }

@@ -1,6 +1,7 @@
 //! What one process does: it connects its members, starts them, and waits for what is late.
 
 use std::{
+    collections::HashMap,
     future::pending,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use tokio::{
-    sync::SetOnce,
+    sync::{Semaphore, SetOnce},
     task::yield_now,
     time::{Instant, sleep, sleep_until},
 };
@@ -52,6 +53,10 @@ pub struct Run {
     pub start: SetOnce<u64>,
     /// Set when the run is over.
     pub over: SetOnce<()>,
+    /// For each member, in a closed loop: how many messages it may yet send.
+    pub turns: Vec<Semaphore>,
+    /// How many members lack the message of a sender with this number. Empty in an open loop.
+    lacking: Mutex<HashMap<(usize, u64), usize>>,
     /// How many members have a connection.
     pub connected: AtomicUsize,
     report: Mutex<Report>,
@@ -60,7 +65,11 @@ pub struct Run {
 impl Run {
     pub fn new(options: Options, people: Vec<Person>, open: Open) -> Arc<Self> {
         let report = Report::for_seconds(options.plan().length());
+        let senders =
+            if options.closed > 0 { options.rooms * options.members } else { 0 };
         Arc::new(Self {
+            turns: (0..senders).map(|_| Semaphore::new(options.closed)).collect(),
+            lacking: Mutex::default(),
             options,
             people,
             open,
@@ -97,6 +106,18 @@ impl Run {
     pub fn end(&self) -> u64 {
         let length = self.options.plan().length() * SECOND;
         self.start.get().map_or(u64::MAX, |start| start + length)
+    }
+
+    /// One more member has this message. Once all have it, its sender may write another one.
+    pub fn arrived(&self, sender: usize, number: u64) {
+        let Some(turn) = self.turns.get(sender) else { return };
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = lacking.entry((sender, number)).or_insert(self.options.readers());
+        *left -= 1;
+        if *left == 0 {
+            lacking.remove(&(sender, number));
+            turn.add_permits(1);
+        }
     }
 
     /// Waits for the moment at which all connections are cut. Without a storm there is none.
