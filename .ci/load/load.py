@@ -207,7 +207,7 @@ def idle(names, seconds):
             continue  # Each room has a log, and the capstone has only three people.
         with serving(name) as server:
             time.sleep(0.5)
-            before, most = server.memory("VmRSS"), 0
+            before = server.memory("VmRSS")
             options = {"members": 10, "senders": 1, "rooms": count // 10, "rate": 10, "seconds": seconds, "arrivals": 1_000}
             result = generate(server, **options)
             most = server.memory("VmHWM")
