@@ -57,6 +57,11 @@ pub struct Connection {
     warnings: Warnings,
     /// How often the connection was lost.
     losses: watch::Receiver<u64>,
+    /// Whether the stream did not take the last message, though we were connected.
+    ///
+    /// A broker whose disk was full answers questions as before, and may renew leases. But it
+    /// stores nothing in this stream until it is restarted.
+    is_refusing: Arc<AtomicBool>,
 }
 
 /// Tells whoever runs the program what is wrong with the broker. While it stays the same, it
@@ -114,7 +119,8 @@ impl Connection {
             .await
             .map_err(|error| format!("CHAT_NATS_URL cannot be used: {error}."))?;
         let context = ContextBuilder::new().timeout(TIMEOUT).build(client.clone());
-        Ok(Self { client, context, settings, warnings, losses })
+        let is_refusing = Default::default();
+        Ok(Self { client, context, settings, warnings, losses, is_refusing })
     }
 
     /// Finds the stream and the bucket, or creates them.
@@ -129,8 +135,7 @@ impl Connection {
             }
         };
         let log = log_id(stream.cached_info());
-        let (connection, is_refusing) = (self.clone(), Default::default());
-        Ok(Broker { connection, stream, leases, log, is_refusing })
+        Ok(Broker { connection: self.clone(), stream, leases, log })
     }
 
     pub fn is_connected(&self) -> bool {
@@ -180,11 +185,6 @@ pub struct Broker {
     pub stream: Stream,
     leases: kv::Store,
     pub log: String,
-    /// Whether the stream did not take the last message, though we were connected.
-    ///
-    /// A broker whose disk was full answers questions as before, and may renew leases. But it
-    /// stores nothing in this stream until it is restarted.
-    is_refusing: Arc<AtomicBool>,
 }
 
 /// The id of the log in a stream: when it was created. If it is deleted, and created again, it has
@@ -243,7 +243,7 @@ impl Broker {
     ) -> impl Future<Output = Result<PublishAck, NotPublished>> + Send + use<> {
         let Connection { context, .. } = &self.connection;
         let is_lost = self.connection.is_lost();
-        let is_refusing = self.is_refusing.clone();
+        let is_refusing = self.connection.is_refusing.clone();
         let sent = match self.connection.is_connected() {
             true => timeout(TIMEOUT, context.send_publish(subject, message)).await.ok(),
             false => None,
@@ -266,7 +266,7 @@ impl Broker {
     }
 
     pub fn is_refusing(&self) -> bool {
-        self.is_refusing.load(Relaxed)
+        self.connection.is_refusing.load(Relaxed)
     }
 
     /// A message of the stream, such as the last one on a subject, according to the leader.
