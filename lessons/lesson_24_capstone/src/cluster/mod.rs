@@ -19,7 +19,7 @@ pub use self::{
     follower::{Lag, apply},
     lease::Lease,
     nats_log::NatsLog,
-    node::END_TIMEOUT,
+    node::{END_TIMEOUT, NO_LEASE},
     rooms::{Member, RoomManager},
     storage::Subject,
 };

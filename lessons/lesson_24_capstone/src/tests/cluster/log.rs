@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::stream;
+use async_nats::jetstream::{Context, stream};
 use futures_util::FutureExt;
 use probe::{
     Check,
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::{NODES, people::username, roomy, settings, start_with};
 use crate::{
-    cluster::{Connection, Lease, NatsLog, RoomManager, Settings},
+    cluster::{Connection, Lease, NO_LEASE, NatsLog, RoomManager, Settings},
     database::Database,
     delivery::{AppendError, Draft, Log, MessageId, SqliteLog},
     server::Shutdown,
@@ -126,8 +126,27 @@ async fn a_node_is_not_ready_while_its_log_is_full() -> Check {
     one.is_ready().await
 }
 
-/// As after a full disk: the broker still answers questions, and renews leases, but stores nothing
-/// in the stream.
+async fn takes_no_messages(node: &TestNode) -> bool {
+    let said = node.readiness().await;
+    said.is_err_and(|sentence| sentence == "The log takes no messages.")
+}
+
+/// Changes how a stream is configured. Returns what it was before.
+async fn reconfigure(
+    context: &Context,
+    name: &str,
+    change: impl FnOnce(&mut stream::Config),
+) -> stream::Config {
+    let stream = context.get_stream(name).await.expect("it is there");
+    let before = stream.cached_info().config.clone();
+    let mut after = before.clone();
+    change(&mut after);
+    context.update_stream(after).await.expect("it answers");
+    before
+}
+
+/// As after a full disk: the broker answers questions and renews leases, but stores nothing in
+/// the stream.
 #[tokio::test]
 async fn a_node_is_not_ready_while_its_log_takes_no_messages() -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
@@ -135,27 +154,43 @@ async fn a_node_is_not_ready_while_its_log_takes_no_messages() -> Check {
     one.is_ready().await?;
     let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
     says(&mut ana, "1", "hello").await?;
-    let operator = log_in(&broker).await.broker;
-    let usual = operator.stream.cached_info().config.clone();
-    let context = &operator.connection.context;
-    let nothing = stream::Config { max_message_size: 1, ..usual.clone() };
-    context.update_stream(nothing).await.expect("it answers");
+    let operator = log_in(&broker).await.broker.connection.context;
+    let usual = reconfigure(&operator, "CHAT", |log| log.max_message_size = 1).await;
 
     assert!(says(&mut ana, "2", "still here?").await.is_err(), "nothing can be stored");
 
-    let sentence = "The log takes no messages.";
-    until("The node says that its log takes no messages", || async {
-        one.readiness().await.is_err_and(|said| said == sentence)
+    until("The node says it", || takes_no_messages(&one)).await?;
+    sleep(Duration::from_secs(3)).await;
+    assert!(takes_no_messages(&one).await, "nobody writes, and it is as before");
+    operator.update_stream(usual).await.expect("it answers");
+    one.is_ready().await
+}
+
+/// The leases are in another stream.
+#[tokio::test]
+async fn a_node_that_begins_anew_knows_that_its_log_takes_no_messages() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = start_with(roomy(), settings(&broker.url(), LEASE));
+    one.is_ready().await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+    let operator = log_in(&broker).await.broker.connection.context;
+    reconfigure(&operator, "CHAT", |log| log.max_message_size = 1).await;
+    let nowhere = |leases: &mut stream::Config| leases.subjects = vec!["nowhere".into()];
+    let leases = reconfigure(&operator, "KV_nodes", nowhere).await;
+    assert!(says(&mut ana, "1", "still here?").await.is_err(), "nothing can be stored");
+    until("The node has lost its lease", || async {
+        one.readiness().await.is_err_and(|sentence| sentence == NO_LEASE)
     })
     .await?;
-    sleep(Duration::from_secs(3)).await;
-    assert_eq!(
-        one.readiness().await,
-        Err(sentence.into()),
-        "nobody writes, and it is as before"
-    );
-    context.update_stream(usual).await.expect("it answers");
-    one.is_ready().await
+
+    operator.update_stream(leases).await.expect("it answers");
+
+    until("It has another one", || async {
+        one.readiness().await.is_ok() || takes_no_messages(&one).await
+    })
+    .await?;
+    assert!(takes_no_messages(&one).await, "it is as before");
+    Ok(())
 }
 
 /// The stream has no space for the first of two chats, but for the second. They come at once.
