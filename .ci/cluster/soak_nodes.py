@@ -243,15 +243,15 @@ class Soak(Chaos):
         self.events["a full disk"] += 1
         lasts = max(FULL_AT_LEAST, FULL_FOR * self.seconds)
         self.tell(f"the disk of the broker is full, for {lasts:.0f} s")
-        self.keep_full(0)
+        self.keep_full()
         self.look_at_ready()
         self.after(lasts, self.empty_disk)
 
-    def keep_full(self, number):
+    def keep_full(self):
         """Takes what there is, and what the broker frees meanwhile."""
         if self.empty_at is None:
-            fill(f"{self.disk}/filler-{number}")
-            self.after(0.5, lambda: self.keep_full(number + 1))
+            fill(f"{self.disk}/filler")
+            self.after(0.5, self.keep_full)
 
     def look_at_ready(self):
         """From the first refusal on, a balancer should send nobody here, until all is well."""
@@ -281,9 +281,7 @@ class Soak(Chaos):
 
     def empty_disk(self):
         self.empty_at = time.monotonic()
-        for name in os.listdir(self.disk):
-            if name.startswith("filler-"):
-                os.remove(f"{self.disk}/{name}")
+        os.remove(f"{self.disk}/filler")
         self.tell("there is space on the disk of the broker again")
         if "no space left on device" not in self.cluster.brokers[0].all_said():
             self.note("the broker says nothing of a full disk, so its disk was not full")

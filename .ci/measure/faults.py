@@ -606,8 +606,8 @@ def fill_and_empty(trial, server, filler):
 
 
 def fill(path):
-    """Takes all there is, to the last byte."""
-    with open(path, "wb", buffering=0) as file:
+    """Takes all there is, to the last byte. Again, it takes what has become free since."""
+    with open(path, "ab", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1):
             try:
                 while file.write(bytes(size)) == size:
