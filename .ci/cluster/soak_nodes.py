@@ -37,9 +37,8 @@ from collections import Counter, defaultdict
 from statistics import median
 
 from capstone import build_copy
-from chaos import AGAIN, LOBBY, NAMES, OBSERVERS, READER, RECOVERY, ROOMS, TAKEN, WRITERS
+from chaos import AGAIN, FREE, NAMES, OBSERVERS, PAUSE, READER, RECOVERY, ROOMS, TAKEN, WRITERS
 from chaos import Chaos, Claimant, Observer, Writer, counted, limits, option
-from chaos import FREE, PAUSE
 from cluster import CAPSTONE, SKIPPED, Cluster, free_ports
 
 from client import TARGET
@@ -254,30 +253,30 @@ class Soak(Chaos):
             self.after(0.5, self.keep_full)
 
     def look_at_ready(self):
-        """From the first refusal on, a balancer should send nobody here, until all is well."""
-        if self.back_at is None and not self.broker_starts():
-            for node in self.cluster.nodes:
-                status, said = node.get("/ready") or (0, "nothing")
-                now = time.monotonic()
-                if status != 200:
-                    self.not_ready.setdefault(node, (now - self.full_at, f"{status} {said}"))
-                elif node in self.not_ready:
-                    self.note(
-                        f"{node} has said {self.not_ready[node][1]!r}, and is ready again before its "
-                        f"broker stores anything"
-                    )
-                elif self.first_refusal and now > self.first_refusal + NOTICED and node not in self.is_late:
-                    self.is_late.add(node)
-                    self.note(
-                        f"{node} is ready {now - self.first_refusal:.0f} s after the first client was told "
-                        f"that the log is not available, so a balancer sends it everybody: a node whose "
-                        f"broker stores nothing is not ready"
-                    )
-        if self.back_at is None:
-            self.after(1, self.look_at_ready)
-
-    def broker_starts(self):
-        return bool(self.codes[self.cluster.brokers[0]])
+        """From the first refusal on, a balancer should send nobody here, until the broker stores."""
+        if self.back_at:
+            return
+        self.after(1, self.look_at_ready)
+        for node in self.cluster.nodes:
+            status, said = node.get("/ready") or (0, "nothing")
+            now = time.monotonic()
+            late = self.first_refusal and now > self.first_refusal + NOTICED
+            if status != 200:
+                self.not_ready.setdefault(node, (now - self.full_at, f"{status} {said}"))
+            elif self.cluster.brokers[0].is_ready():
+                pass  # It stores again.
+            elif node in self.not_ready:
+                self.note(
+                    f"{node} has said {self.not_ready[node][1]!r}, and is ready again before its "
+                    f"broker stores anything"
+                )
+            elif late and node not in self.is_late:
+                self.is_late.add(node)
+                self.note(
+                    f"{node} is ready {NOTICED:.0f} s after the first client was told that the log is "
+                    f"not available, so a balancer sends it everybody: a node whose broker stores "
+                    f"nothing is not ready"
+                )
 
     def empty_disk(self):
         self.empty_at = time.monotonic()
