@@ -40,14 +40,11 @@ export function plan({ connections, kib, members, minutes, micros, bytes, memory
 
 const STYLE = `
   :host { display: block; margin-block: 1.2em; }
-  form { display: grid; grid-template-columns: 1fr 9rem 3rem; gap: 6px 12px; align-items: center; }
-  input { min-height: 36px; font: inherit; color: inherit; background: none; border: 1px solid; }
-  dl { display: grid; grid-template-columns: 1fr 12rem; gap: 6px 12px; margin-block: 16px 0; }
-  dd { margin: 0; font-variant-numeric: tabular-nums; }
-  @media (max-width: 480px) {
-    form { grid-template-columns: 1fr 7rem 2.5rem; }
-    dl { grid-template-columns: 1fr 6rem; }
-  }`;
+  form, dl { display: grid; gap: 6px 12px; align-items: center; max-width: 40em; }
+  form { grid-template-columns: 1fr 6em 2em; }
+  dl { grid-template-columns: 1fr calc(8em + 12px); margin-block: 16px 0; }
+  input { min-height: 36px; padding-inline: 6px; font: inherit; color: inherit; background: none; border: 1px solid; }
+  dd { margin: 0; padding-inline: 7px; font-variant-numeric: tabular-nums; }`;
 
 class LoadWorksheet extends HTMLElement {
   #form = make("form", { ariaLabel: "A chat of your own" });
