@@ -6,12 +6,11 @@ use std::{
     io::{self, Cursor},
     iter::Peekable,
     pin::Pin,
-    sync::{Arc, LazyLock, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use memchr::memmem::Finder;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, split},
     select,
@@ -25,12 +24,6 @@ use crate::{
     part::Run,
     report::Report,
 };
-
-/// What our messages have in them, before the numbers of the member and of the message, and when
-/// it was due.
-const MARK: &str = "load-";
-
-static MARK_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
 
 /// The longest message that we read, in bytes.
 const MESSAGE_LIMIT: usize = 256 * 1024;
@@ -172,7 +165,7 @@ async fn next(
 /// Writes a message to `out`.
 fn say(run: &Run, member: usize, sent: u64, due: u64, out: &mut Vec<u8>) {
     let options = &run.options;
-    let mark = format!("{MARK}{member}-{sent}-{due}-");
+    let mark = format!("{}{member}-{sent}-{due}-", run.mark());
     let id = if options.ids { format!(r#""id":"{mark}","#) } else { String::new() };
     let mut text = format!(r#"{{"type":"chat",{id}"content":"{mark}"#);
     let letters = (b'a'..=b'z').cycle().map(char::from);
@@ -231,7 +224,7 @@ fn poll_heard(
 
 /// Records a delivery. Other messages are none, but an error is worth knowing.
 fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) {
-    let Some((member, sent, due)) = mark_in(payload) else {
+    let Some((member, sent, due)) = run.numbers_in(payload) else {
         if payload.starts_with(br#"{"type":"error""#) {
             report.count(String::from_utf8_lossy(payload));
         }
@@ -248,13 +241,4 @@ fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) {
         second.arrived += 1;
     }
     run.arrived(member, sent);
-}
-
-/// The three numbers behind our mark.
-fn mark_in(payload: &[u8]) -> Option<(usize, u64, u64)> {
-    let rest = &payload[MARK_FINDER.find(payload)? + MARK.len()..];
-    let mut numbers = rest.splitn(4, |&byte| byte == b'-').map(str::from_utf8);
-    let (member, sent, due) =
-        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-    Some((member.parse().ok()?, sent.parse().ok()?, due.parse().ok()?))
 }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use memchr::memmem::Finder;
 use tokio::{
     sync::{Semaphore, SetOnce},
     task::yield_now,
@@ -60,6 +61,8 @@ pub struct Run {
     /// How many members have a connection.
     pub connected: AtomicUsize,
     report: Mutex<Report>,
+    /// Our messages begin with it, and those of another generator with another one.
+    mark: Finder<'static>,
 }
 
 impl Run {
@@ -78,7 +81,23 @@ impl Run {
             over: SetOnce::new(),
             connected: AtomicUsize::new(0),
             report: Mutex::new(report),
+            mark: Finder::new(&format!("load-{:08x}-", fastrand::u32(..))).into_owned(),
         })
+    }
+
+    /// What our messages begin with, before three numbers with `-` behind each: the member, how
+    /// many it had sent, and when it was due.
+    pub fn mark(&self) -> &str {
+        str::from_utf8(self.mark.needle()).expect("it was made of a text")
+    }
+
+    /// The three numbers, if this is a message of ours.
+    pub fn numbers_in(&self, message: &[u8]) -> Option<(usize, u64, u64)> {
+        let rest = &message[self.mark.find(message)? + self.mark.needle().len()..];
+        let mut numbers = rest.splitn(4, |&byte| byte == b'-').map(str::from_utf8);
+        let (member, sent, due) =
+            (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some((member.parse().ok()?, sent.parse().ok()?, due.parse().ok()?))
     }
 
     pub fn report(&self) -> MutexGuard<'_, Report> {

@@ -2,6 +2,8 @@ mod chat;
 
 use std::time::Duration;
 
+use futures_util::future::join;
+use tokio::time::sleep;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::{
@@ -104,6 +106,27 @@ async fn a_sender_of_a_closed_loop_waits_until_all_have_its_message() -> Result<
         "the server says how many there are: {count}"
     );
     assert!((100.0..102.0).contains(&p50), "each took as long as the server: {p50}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_generator_writes_in_the_same_room_does_not_count()
+-> Result<(), String> {
+    let chat = Chat { delay: 20 * MILLISECOND, ..Chat::default() };
+    let words = "--members 3 --senders 1 --rate 50 --seconds 2";
+
+    let later = async {
+        sleep(300 * MILLISECOND).await;
+        generate(&chat, words).await
+    };
+    let (first, second) = join(generate(&chat, words), later).await;
+
+    for (report, options) in [first?, second?] {
+        let times = latencies(&report, &options);
+        let max = times.percentile(100.0);
+        assert_eq!(times.count(), 50 * 3 * 2, "its own messages alone");
+        assert!((20.0..23.0).contains(&max), "by its own clock: {max}");
+    }
     Ok(())
 }
 
