@@ -43,6 +43,8 @@ pub fn open(options: &Options) -> Result<Open, String> {
     // `localhost` may be two addresses, and the course's servers listen at 127.0.0.1.
     let to = found.min_by_key(SocketAddr::is_ipv6);
     let to = to.ok_or(format!("{server} has no address."))?;
+    std::net::TcpStream::connect(to)
+        .map_err(|error| format!("{to}: {error}. Is the server running?"))?;
     Ok(Box::new(move |member, is_slow| {
         let from = from.get(member % from.len().max(1)).copied();
         Box::pin(async move {

@@ -25,7 +25,7 @@ const PART: &str = "LOAD_PART";
 
 /// How often the bar changes, and how many characters it has.
 const TICK: Duration = Duration::from_millis(200);
-const BAR: usize = 30;
+const BAR: usize = 20;
 
 /// Generates, in as many processes as the options say, and returns what all have measured. A
 /// process that another one has started prints what it has measured, and returns nothing.

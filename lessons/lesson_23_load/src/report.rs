@@ -235,8 +235,6 @@ impl fmt::Display for Summary {
             (None, Some(_)) => writeln!(f, "The server does not keep up.")?,
             (_, None) => writeln!(f, "The server keeps up.")?,
         }
-        self.events
-            .iter()
-            .try_for_each(|(event, count)| writeln!(f, "{count} times: {event}"))
+        self.events.iter().try_for_each(|(event, count)| writeln!(f, "{count} × {event}"))
     }
 }

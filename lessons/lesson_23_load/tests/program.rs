@@ -110,10 +110,7 @@ async fn a_table_a_picture_and_what_the_server_refuses() -> io::Result<()> {
         "a file of SVG: {output:?}"
     );
     // Longer than a chat may be.
-    assert!(
-        table.contains("times: {\"type\":\"error\""),
-        "the server's own words: {table}"
-    );
+    assert!(table.contains("× {\"type\":\"error\""), "the server's own words: {table}");
     assert!(
         table.contains("The server does not keep up."),
         "nothing was delivered: {table}"
@@ -143,11 +140,15 @@ async fn a_server_that_is_not_there_is_an_error() -> io::Result<()> {
     let server = Server { address: listener.local_addr()?, clients: Arc::default() };
     drop(listener);
 
-    let output = server.load(&format!("--people {PEOPLE}")).await?;
+    let outputs =
+        [server.load("").await?, server.load(&format!("--people {PEOPLE}")).await?];
 
-    assert!(!output.status.success(), "a script notices it: {output:?}");
-    let sentence = String::from_utf8_lossy(&output.stderr);
-    assert!(sentence.contains("people.txt: io: Connection refused"), "why: {sentence}");
+    for (output, who) in outputs.iter().zip([&server.address.to_string(), "people.txt"]) {
+        assert!(!output.status.success(), "a script notices it: {output:?}");
+        let sentence = String::from_utf8_lossy(&output.stderr);
+        assert!(sentence.contains(who), "what failed: {sentence}");
+        assert!(sentence.contains("Connection refused"), "and why: {sentence}");
+    }
     Ok(())
 }
 
