@@ -15,7 +15,7 @@ import {
   rememberName,
 } from "./names.js";
 import { openRoom } from "./room.js";
-import { notSignedIn, whoAmI } from "./server.js";
+import { ANSWER_TIMEOUT, notSignedIn, whoAmI } from "./server.js";
 import { nameSockets } from "./xray.js";
 
 const form = document.querySelector("#sign-in");
@@ -49,6 +49,7 @@ async function signIn() {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ username: username.value, password: password.value }),
       credentials: subprotocol.checked ? "omit" : "same-origin", // Take the cookie?
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT),
     });
     if (reply.ok) return await reply.json();
 

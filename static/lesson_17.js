@@ -8,12 +8,9 @@ import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
 import { takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { reconnect } from "./reconnect.js";
-import { whoAmI } from "./server.js";
+import { ANSWER_TIMEOUT, whoAmI } from "./server.js";
 import { signInForm } from "./sign-in.js";
 import { SAMPLE, TaskList } from "./task-list.js";
-
-/** How long an answer may take. On a lost connection there would never be one. */
-const TIMEOUT = 10_000;
 
 const work = document.querySelector("#work");
 const state = document.querySelector("#state");
@@ -104,7 +101,8 @@ start.addEventListener("submit", (event) => {
 /** What a request changes comes over the socket. We show only why it changed nothing. */
 async function ask(method, path, body) {
   try {
-    const response = await fetch(path, { method, body, signal: AbortSignal.timeout(TIMEOUT) });
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT);
+    const response = await fetch(path, { method, body, signal });
     reply.value = response.ok ? "" : await response.text();
   } catch {
     reply.value = "No server answers.";

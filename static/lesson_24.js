@@ -22,7 +22,7 @@ import {
 } from "./names.js";
 import { reconnect } from "./reconnect.js";
 import { openRoom } from "./room.js";
-import { notSignedIn, refusal, whoAmI } from "./server.js";
+import { ANSWER_TIMEOUT, notSignedIn, refusal, whoAmI } from "./server.js";
 import { withStorage } from "./storage.js";
 import { openTasks } from "./tasks.js";
 import { openUsers } from "./users.js";
@@ -104,7 +104,8 @@ async function signIn() {
 
 /** Has the server remove the cookie, which is hidden from us. */
 async function signOut() {
-  const gone = await fetch("/logout", { method: "POST" }).catch(() => null);
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT);
+  const gone = await fetch("/logout", { method: "POST", signal }).catch(() => null);
   leave(gone?.ok ? notSignedIn() : STILL_SIGNED_IN);
 }
 
@@ -115,6 +116,7 @@ async function login() {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ username: username.value, password: password.value }),
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT),
     });
     return { ok: reply.ok, text: await reply.text() };
   } catch {

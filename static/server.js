@@ -7,6 +7,9 @@
 /** How long an answer may take, in milliseconds. */
 const TIMEOUT = 5_000;
 
+/** The same where somebody waits for it. On a lost connection there would never be one. */
+export const ANSWER_TIMEOUT = 10_000;
+
 const NO_SERVER = "No server answers. Start it, and connect again.";
 const LOST = "The server answers: connect again.";
 const REJECTED = "The server answers, so it rejected us: a browser hides the reason.";

@@ -13,7 +13,7 @@ import {
   rememberName,
 } from "./names.js";
 import { openRoom } from "./room.js";
-import { notSignedIn, whoAmI } from "./server.js";
+import { ANSWER_TIMEOUT, notSignedIn, whoAmI } from "./server.js";
 import { nameSockets } from "./xray.js";
 
 /** Asks for a token, and for a cookie unless `credentials` is "omit". */
@@ -23,6 +23,7 @@ export function login(username, password, credentials = "same-origin") {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ username, password }),
     credentials,
+    signal: AbortSignal.timeout(ANSWER_TIMEOUT),
   });
 }
 

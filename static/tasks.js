@@ -7,7 +7,7 @@ import { ABNORMAL_CLOSURE, NOT_AUTHENTICATED, explain } from "./close-codes.js";
 import { takeFocus } from "./elements.js";
 import { keepAlive } from "./heartbeat.js";
 import { reconnect } from "./reconnect.js";
-import { refusal, whoAmI } from "./server.js";
+import { ANSWER_TIMEOUT, refusal, whoAmI } from "./server.js";
 import { SAMPLE, TaskList } from "./task-list.js";
 
 const state = document.querySelector("#tasks-state");
@@ -124,7 +124,8 @@ start.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     const path = `/tasks?seconds=${seconds.value}`;
-    const answer = await fetch(path, { method: "POST", body: text.value });
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT);
+    const answer = await fetch(path, { method: "POST", body: text.value, signal });
     // What we started comes over the socket, to this window and to all others.
     reply.value = answer.ok ? "" : refusal(await answer.text());
   } catch {

@@ -490,6 +490,24 @@ describe("the chat room", LIMITS, () => {
     await sees(page, "#answer", "No server answers.", "the page says so");
   });
 
+  for (const file of ["lesson_08.html", "lesson_09.html"]) {
+    test(`a sign-in that nobody answers ends after ten seconds, on ${file}`, async (t) => {
+      const { page } = await open(t, file, { routes: { "/me": { status: 401, body: "" } } });
+      await page.route("**/login", () => {});
+      await page.evaluate(() => {
+        AbortSignal.timeout = (time) => AbortSignal.abort((window.patience = time));
+      });
+      await fill(page, "Name", "ana");
+      await fill(page, "Password", "ana-likes-tea");
+
+      await press(page, "Sign in");
+
+      await sees(page, "#answer", "No server answers.", "the form does not wait for ever");
+      assert.equal(await page.evaluate("window.patience"), 10_000, "but for a while");
+      await hasFocus(page, "password", "one can try again at once");
+    });
+  }
+
   test("a room can be joined, used and left with the keyboard alone", async (t) => {
     const { page, received } = await open(t, "chat.html");
 

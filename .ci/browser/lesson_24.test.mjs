@@ -59,6 +59,15 @@ async function startTask(page, text, seconds) {
   await press(page, "Start");
 }
 
+/** Nobody answers requests for `path`, and the page's patience is over at once. */
+async function impatient(page, path) {
+  await page.route(`**${path}`, () => {});
+  await page.evaluate(() => {
+    window.timeout = AbortSignal.timeout;
+    AbortSignal.timeout = () => AbortSignal.abort();
+  });
+}
+
 /** Waits until a task has come so far. */
 async function reaches(page, id, share) {
   const isThere = ([id, share]) =>
@@ -206,6 +215,34 @@ describe("lesson 24, the capstone", LIMITS, () => {
     const sentence = "The answer is not JSON, so it is not from our server.";
     await sees(page, "#answer", sentence, "somebody does answer");
     await hasFocus(page, "password", "one can try again at once");
+  });
+
+  test("a sign-in that nobody answers ends, and one can try again", async (t) => {
+    const page = await lesson.open(t);
+    await fill(page, "Name", "ana");
+    await fill(page, "Password", PASSWORDS.ana);
+    await impatient(page, "/login");
+
+    await press(page, "Sign in");
+
+    await sees(page, "#answer", "No server answers.", "the form does not wait for ever");
+    await hasFocus(page, "password", "one can try again at once");
+    await page.unroute("**/login");
+    await page.evaluate(() => {
+      AbortSignal.timeout = window.timeout;
+    });
+    await press(page, "Sign in");
+    await allLive(page, "ana");
+  });
+
+  test("whatever else nobody answers ends with a sentence", async (t) => {
+    const { page } = await visit(t);
+    await impatient(page, "/{tasks,logout}*");
+
+    await startTask(page, TEA, 0);
+    await sees(page, "#tasks-reply", "No server answers.", "a task does not wait for ever");
+    await press(page, "Sign in as somebody else");
+    await sees(page, "#answer", "stays signed in for a while", "nor does whoever signs out");
   });
 
   test("a browser that blocks the storage costs no more than the reload", async (t) => {
