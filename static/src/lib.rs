@@ -19,6 +19,9 @@ use std::{
     io::{self, ErrorKind, Write},
     net::SocketAddr,
     process,
+    sync::mpsc::channel,
+    thread,
+    time::Duration,
 };
 
 use axum::{
@@ -33,6 +36,9 @@ use tokio::net::TcpListener;
 
 /// Where every program of the course listens, unless `ADDR` says otherwise.
 const DEFAULT_ADDR: &str = "127.0.0.1:8000";
+
+/// How long the start of a server may wait for whoever reads its output.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Every file of this folder that a browser may ask for: its name and its text.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
@@ -98,7 +104,7 @@ async fn bind(addr: SocketAddr, variable: Option<&str>) -> TcpListener {
     // Port 0 means "any free port", so we ask which one it became.
     let addr = listener.local_addr().unwrap_or(addr);
     let _ = lab::ADDR.set(addr); // Of several listeners, the lab asks the first.
-    print(io::stdout(), welcome(addr, &neighbours::urls(addr)));
+    say(welcome(addr, &neighbours::urls(addr)));
 
     listener
 }
@@ -109,7 +115,7 @@ fn with_xray(listener: TcpListener) -> NoDelayListener {
     let listener = xray::tap(listener);
     #[cfg(debug_assertions)]
     if let (true, Ok(addr)) = (xray::is_on(), listener.local_addr()) {
-        print(io::stdout(), xray::welcome(addr));
+        say(xray::welcome(addr));
     }
 
     without_delay(listener)
@@ -136,6 +142,17 @@ fn xray_is_on() -> bool {
         debug_assertions => { xray::is_on() }
         _ => { false }
     }
+}
+
+/// Prints a line on standard output. A server does not wait long for somebody to read it: the
+/// output may be full since before the start.
+fn say(line: String) {
+    let (printing, done) = channel::<()>();
+    thread::spawn(move || {
+        print(io::stdout(), line);
+        drop(printing);
+    });
+    let _ = done.recv_timeout(PATIENCE); // It is an error that the sender is gone.
 }
 
 /// Prints a line.

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::OsString,
+    io::{self, Write},
     net::{IpAddr, SocketAddr},
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
@@ -149,7 +150,7 @@ impl Config {
         match env::args().nth(1).as_deref() {
             None => {}
             Some("--help" | "-h") => {
-                print!("{}", help());
+                let _ = io::stdout().write_all(help().as_bytes()); // Or nobody reads it.
                 process::exit(0);
             }
             Some(_) => return Err("There are no options but --help.".into()),

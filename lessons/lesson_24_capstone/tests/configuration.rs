@@ -34,6 +34,19 @@ fn help_comes_first_and_shows_no_secret() -> io::Result<()> {
     Ok(())
 }
 
+/// As in `… --help | head -1`.
+#[test]
+fn help_that_nobody_reads_to_the_end_is_no_fault() -> io::Result<()> {
+    let (reader, output) = io::pipe()?;
+    drop(reader);
+
+    let output = program().arg("--help").stdout(output).output()?;
+
+    assert!(output.status.success(), "a reader may have seen enough: {output:?}");
+    assert!(output.stderr.is_empty(), "and that is nothing to complain of: {output:?}");
+    Ok(())
+}
+
 #[test]
 fn a_configuration_that_cannot_be_gets_one_sentence_and_exit_code_1() -> io::Result<()> {
     let cases = [
