@@ -20,8 +20,8 @@ use crate::options::{List, Options};
 /// How long a handshake may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The kernel's buffer of somebody who does not read, in bytes. With the usual one, which is a
-/// hundred times as large, it takes long until the server notices.
+/// The kernel's buffer of somebody who does not read, in bytes. With the usual one, which
+/// grows to megabytes, it takes long until the server notices.
 const SLOW_BUFFER: u32 = 4096;
 
 /// What can become a WebSocket: a TCP connection, or in the tests something in memory.

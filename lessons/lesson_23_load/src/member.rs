@@ -3,7 +3,10 @@
 use std::{
     cell::RefCell,
     future::{pending, poll_fn},
-    io::{self, Cursor},
+    io::{
+        self, Cursor,
+        ErrorKind::{FileTooLarge, UnexpectedEof},
+    },
     iter::Peekable,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -21,14 +24,15 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use crate::{
     connect::{Stream, connect, path},
     frames::{add_frame, each_frame},
+    options::Options,
     part::Run,
-    report::Report,
+    report::{Report, Times},
 };
 
 /// The longest message that we read, in bytes.
 const MESSAGE_LIMIT: usize = 256 * 1024;
 
-/// How long somebody waits who was refused, at most.
+/// How long somebody waits who was refused or disconnected, at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// What stands for the end of a connection without a Close, and for a Close without a code.
@@ -56,38 +60,49 @@ impl Member {
         let (room, place) = (number / options.members, number % options.members);
         let is_slow = place >= options.readers();
         let senders = if place < options.senders { options.senders } else { 0 };
-        let due = options.plan().due(room * senders + place, options.rooms * senders);
-        let due: Box<dyn Iterator<Item = Duration> + Send> = Box::new(due);
+        let due = || options.plan().due(room * senders + place, options.rooms * senders);
+        // What is due is expected, even if we have no connection to send it.
+        if options.closed == 0 {
+            let mut report = run.report();
+            due().for_each(|at| report.expect(at.as_secs() as usize, options));
+        }
+        let due: Box<dyn Iterator<Item = Duration> + Send> = Box::new(due());
         Self { run, number, is_slow, due: due.peekable(), sent: 0 }
     }
 
     /// Connects, for the first time when that is due, and again whenever the connection ends.
     pub async fn live(mut self, mut due: u64) {
         let run = self.run.clone();
-        let mut after_storm = false;
+        // Where it is recorded how long the next connection takes. Of those that the server has
+        // ended, nowhere.
+        let mut times: Option<fn(&mut Report) -> &mut Times> =
+            Some(|it| &mut it.handshakes);
+        let mut had_storm = false;
         loop {
             let (stream, rest) = select! {
                 connected = self.connect() => connected,
                 _ = run.over.wait() => return,
             };
             let took = run.now().saturating_sub(due);
-            match after_storm {
-                false => run.report().handshakes.record(took),
-                true => run.report().returns.record(took),
+            if let Some(times) = times.take() {
+                times(&mut run.report()).record(took);
             }
             run.connected.fetch_add(1, Relaxed);
             let code = select! {
                 code = self.converse(stream, rest) => Some(code),
-                () = run.storm(), if !after_storm => None,
+                () = run.storm(), if !had_storm => None,
                 _ = run.over.wait(), if !self.is_slow => return,
             };
             run.connected.fetch_sub(1, Relaxed);
-            after_storm |= code.is_none();
-            due = run.now();
             let who = if self.is_slow { "a slow connection" } else { "a connection" };
             if let Some(code) = code {
                 run.report().count(format_args!("{who} ended with {code}"));
+                sleep(LONGEST_WAIT.mul_f64(fastrand::f64())).await;
+            } else {
+                had_storm = true;
+                times = Some(|it| &mut it.returns);
             }
+            due = run.now();
         }
     }
 
@@ -117,6 +132,7 @@ impl Member {
         // The beginning of a frame whose end has not come yet, and what is to be written. The
         // latter grows while the server does not read, because an open loop goes on.
         let (mut partial, mut out) = (Vec::new(), Vec::new());
+        let since = run.now();
         loop {
             select! {
                 biased;
@@ -125,11 +141,22 @@ impl Member {
                     _ => return LOST,
                 },
                 at = next(due, *number, run) => {
-                    say(run, *number, *sent, at, &mut out);
+                    let text = message(run, *number, *sent, at);
+                    add_frame(OpCode::Data(Data::Text), text.into(), &mut out);
                     *sent += 1;
+                    // What was due before there was a connection is not late because of us.
+                    let late = run.now().saturating_sub(at.max(since));
+                    run.report().late.record(late);
                 }
                 heard = poll_fn(|cx| poll_heard(run, &mut reader, &mut partial, cx)) => {
-                    let Ok(heard) = heard else { return LOST };
+                    let heard = match heard {
+                        Ok(heard) => heard,
+                        Err(error) if error.kind() == UnexpectedEof => return LOST,
+                        Err(error) => {
+                            run.report().count(error);
+                            return LOST;
+                        }
+                    };
                     if let Some(code) = heard.closed {
                         return code;
                     }
@@ -162,22 +189,25 @@ async fn next(
     if at < run.end() { at } else { pending().await }
 }
 
-/// Writes a message to `out`.
-fn say(run: &Run, member: usize, sent: u64, due: u64, out: &mut Vec<u8>) {
-    let options = &run.options;
+/// A message. Its id has no mark, because the server sends it back in the acknowledgement, which
+/// is no delivery.
+pub fn message(run: &Run, member: usize, sent: u64, due: u64) -> String {
+    let Options { ids, size, closed, .. } = run.options;
     let mark = format!("{}{member}-{sent}-{due}-", run.mark());
-    let id = if options.ids { format!(r#""id":"{mark}","#) } else { String::new() };
+    let id = if ids {
+        format!(r#""id":"id-{}","#, &mark["load-".len()..])
+    } else {
+        String::new()
+    };
     let mut text = format!(r#"{{"type":"chat",{id}"content":"{mark}"#);
     let letters = (b'a'..=b'z').cycle().map(char::from);
-    text.extend(letters.take(options.size.saturating_sub(text.len() + 2)));
+    text.extend(letters.take(size.saturating_sub(text.len() + 2)));
     text += r#""}"#;
-    add_frame(OpCode::Data(Data::Text), text.into(), out);
-
-    let mut report = run.report();
-    report.late.record(run.now().saturating_sub(due));
-    if let Some(second) = run.second(due).and_then(|at| report.seconds.get_mut(at)) {
-        second.expected += options.readers() as u64;
+    if closed > 0 {
+        let second = run.second(due).unwrap_or(usize::MAX);
+        run.report().expect(second, &run.options);
     }
+    text
 }
 
 /// What one read has brought, beside deliveries.
@@ -201,7 +231,10 @@ fn poll_heard(
         ready!(Pin::new(reader).poll_read(cx, &mut unread))?;
         let count = unread.filled().len();
         if count == 0 {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())); // Or it is too long.
+            // The buffer is full, or the connection has ended.
+            let is_full = buffer.len() == kept;
+            let kind = if is_full { FileTooLarge } else { UnexpectedEof };
+            return Poll::Ready(Err(kind.into()));
         }
         let bytes = &buffer[..kept + count];
         let mut heard = Heard::default();
@@ -225,7 +258,8 @@ fn poll_heard(
 /// Records a delivery. Other messages are none, but an error is worth knowing.
 fn record(run: &Run, report: &mut Report, payload: &[u8], now: u64) {
     let Some((member, sent, due)) = run.numbers_in(payload) else {
-        if payload.starts_with(br#"{"type":"error""#) {
+        let bad = [&br#"{"type":"error""#[..], br#"{"type":"rejected""#];
+        if bad.iter().any(|it| payload.starts_with(it)) {
             report.count(String::from_utf8_lossy(payload));
         }
         return;

@@ -52,11 +52,14 @@ options! {
     storm: u64 = "0", "second in which all connections are cut, and come back";
     limit: f64 = "100", "milliseconds that 99 of 100 deliveries may take, for the knee";
     people: PathBuf = "", "file with a name and a password, or a token, in each line";
-    processes: usize = "1", "processes that share the members";
+    processes: usize = "1", "processes that share the rooms";
     from: List<IpAddr> = "", "addresses to connect from, in turn";
     svg: PathBuf = "", "file for a picture of the result";
     json: bool = "false", "true for a result in JSON";
 }
+
+/// The most messages in a second for which an open loop keeps a schedule.
+const HIGHEST_RATE: f64 = 1e6;
 
 /// Values with commas between them.
 #[derive(Clone)]
@@ -89,18 +92,20 @@ impl Options {
     fn check(self) -> Result<Self, String> {
         let rates = &self.rate.0;
         let all_positive = rates.iter().chain([&self.arrivals]).all(|&rate| rate > 0.0);
-        let sentence = if self.rooms * self.senders == 0
-            || self.senders + self.slow > self.members
-        {
-            "Somebody has to write, and who is slow does not: there are senders, and with \
-             --slow they are not more than --members."
+        let sentence = if self.rooms * self.senders == 0 {
+            "Somebody has to write: --rooms and --senders are above 0."
+        } else if self.senders + self.slow > self.members {
+            "Who writes and who is slow are different members: --senders and --slow are \
+             together not more than --members."
+        } else if self.processes > self.rooms {
+            "Processes share the rooms: --processes is not more than --rooms."
         } else if rates.is_empty()
             || !all_positive
             || self.seconds * self.processes as u64 == 0
         {
             "--rate, --arrivals, --seconds and --processes are above 0."
-        } else if self.closed == 0 && rates.contains(&f64::INFINITY) {
-            "An open loop needs a rate: only with --closed it may be inf."
+        } else if self.closed == 0 && rates.iter().any(|&rate| rate > HIGHEST_RATE) {
+            "An open loop needs a rate, of a million at most: only with --closed it may be inf."
         } else {
             return Ok(self);
         };

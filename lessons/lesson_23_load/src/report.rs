@@ -113,6 +113,13 @@ impl Report {
         (count, expected.saturating_sub(count))
     }
 
+    /// A message is due in this second. All who read should have it.
+    pub fn expect(&mut self, second: usize, options: &Options) {
+        if let Some(second) = self.seconds.get_mut(second) {
+            second.expected += options.readers() as u64;
+        }
+    }
+
     pub fn count(&mut self, event: impl Display) {
         let event: String = event.to_string().chars().take(120).collect();
         if self.events.len() < EVENTS || self.events.contains_key(&event) {
@@ -162,7 +169,8 @@ impl Report {
         let mut rows = Vec::new();
         let (mut last, mut first) = (None, None);
         for (rate, Second { latency, expected, arrived, .. }) in self.steps(options) {
-            let keeps_up = latency.percentile(99.0) <= options.limit
+            let keeps_up = latency.count() > 0
+                && latency.percentile(99.0) <= options.limit
                 && 1_000 * latency.count() >= (1_000 - MISSING) * expected;
             match keeps_up {
                 true if first.is_none() => last = Some(rate),

@@ -9,6 +9,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use crate::{
     connect::{path, people},
     frames::{add_frame, each_frame},
+    member::message,
     options::{Options, help},
     part::Run,
     plot::plot,
@@ -174,6 +175,42 @@ async fn after_a_storm_all_members_come_back() -> Result<(), String> {
     assert_eq!(chat.came().len(), 20, "with new connections");
     let longest = latencies(&report, &options).percentile(100.0);
     assert!((290.0..320.0).contains(&longest), "what was due then came late: {longest}");
+    let late = report.late.percentile(100.0);
+    assert!(late < 5.0, "and that was not because of us: {late}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_sent_is_missing() -> Result<(), String> {
+    // After the storm nobody comes in again.
+    let chat = Chat { limit: Some(3), ..Chat::default() };
+    let words = "--members 3 --senders 1 --rate 100 --seconds 4 --storm 2";
+
+    let (report, options) = generate(&chat, words).await?;
+
+    let summary = report.summary(&options);
+    let (count, missing) = (summary.rows[0].count, summary.rows[0].missing);
+    assert_eq!(count + missing, 100 * 3 * 4, "all that was due is in the table: {count}");
+    assert_eq!(
+        summary.knee,
+        (None, Some(100.0)),
+        "a server that is gone does not keep up"
+    );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_is_no_delivery() -> Result<(), String> {
+    let options = options("--ids true");
+    let run = Run::new(options, Vec::new(), Chat::default().open());
+
+    let text = message(&run, 3, 7, 1_000);
+
+    assert_eq!(run.numbers_in(text.as_bytes()), Some((3, 7, 1_000)), "{text}");
+    let chat: serde_json::Value =
+        serde_json::from_str(&text).map_err(|it| it.to_string())?;
+    let ack = format!(r#"{{"type":"ack","id":{},"seq":1}}"#, chat["id"]);
+    assert_eq!(run.numbers_in(ack.as_bytes()), None, "it has the id: {ack}");
     Ok(())
 }
 
@@ -301,9 +338,10 @@ fn what_makes_no_sense_gets_a_sentence() {
     assert_eq!(sentence("--rate"), "--rate needs a value.");
     assert!(sentence("--rate inf").starts_with("An open loop needs a rate"));
     assert!(sentence("--rate inf --closed 1").is_empty());
-    assert!(
-        sentence("--members 3 --senders 2 --slow 2").starts_with("Somebody has to write")
-    );
+    assert!(sentence("--senders 0").starts_with("Somebody has to write"));
+    assert!(sentence("--members 5").starts_with("Who writes and who is slow"));
+    assert!(sentence("--processes 2").starts_with("Processes share the rooms"));
+    assert!(sentence("--rate 1e9").starts_with("An open loop needs a rate"));
     assert!(sentence("--seconds 0").ends_with("are above 0."));
     assert!(help().contains("--closed 0 "), "with their defaults: {}", help());
 }
