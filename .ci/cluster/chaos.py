@@ -57,6 +57,7 @@ RECOVERY = 8.0  # Seconds until nodes follow again after their broker came back.
 SETTLE = 30.0  # Seconds until all is well after the last event.
 FREE = LEASE + 5  # Seconds until the names of a dead node must be free.
 AGAIN, TAKEN = 1013, 4009  # Close codes: try again later; name taken, or connected again.
+SENT_AWAY = 4001, 4011  # Token expired; idle. Whoever is closed so has left, and the others are told.
 REPLACED = "you have connected again"  # The reason for the latter.
 PING = frame(TEXT, b'{"type":"ping"}')
 
@@ -298,7 +299,7 @@ class Observer(Writer):
         self.absent_since = min(self.absent_since, time.monotonic() - before)
 
     def ended(self, link):
-        self.is_absent()
+        self.is_absent(LEASE if link.code in SENT_AWAY else 0.0)
         super().ended(link)
 
     def welcome(self, link, log, newest):

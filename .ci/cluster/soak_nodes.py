@@ -53,6 +53,7 @@ FULL_FOR = 1 / 30  # For which part of the time the disk is full, but for at lea
 FULL_AT_LEAST = 20.0  # a lease takes 15, so the nodes may lose theirs.
 PACE = 0.3, 0.7  # Seconds between two chats of a writer: some 25 a second of all.
 LATECOMER = "olga"  # Who comes when the disk has space again.
+SOON = 5.0  # Seconds until all have what the log had when somebody came.
 SETTING_IN = 10.0  # Seconds from which on what is measured counts.
 # Seconds within which a node must say that it is not ready, once it could not write: a write has
 # two seconds, and many may be in front of it.
@@ -89,11 +90,17 @@ class CalmWriter(Writer):
 class Latecomer(Writer):
     """Somebody who comes when the disk has space again, so all that it gets was on the disk."""
 
-    newest = 0  # The last chat when it came.
+    newest = 0  # The last chat of the room a moment after the first one that it got.
 
-    def welcome(self, link, log, newest):
-        self.newest = self.newest or newest
-        super().welcome(link, log, newest)
+    def received(self, link, message):
+        is_first = message["type"] == "chat" and not self.view.numbers
+        super().received(link, message)
+        if is_first:
+            # Until it gets the first one, the log goes on, and forgets as many.
+            self.chaos.after(SOON, self.look_at_newest)
+
+    def look_at_newest(self):
+        self.newest = self.chaos.last(self.room)
 
 
 class Beside(Crowd):
