@@ -5,8 +5,11 @@
 /** How long we wait for something that should come, in milliseconds. */
 const TIMEOUT = 10_000;
 
-/** How long the server has, after each step, to process it. */
+/** How long the server has, after each step, to process it, in milliseconds. */
 const PAUSE = 30;
+
+/** The same after a handshake: only when that is over, the server lets somebody join. */
+const JOIN_PAUSE = 120;
 
 /** Stands for any value. No message has a zero as its key. */
 const ANY = '{"\\u0000":"*"}';
@@ -232,7 +235,8 @@ export async function replay(
       const came = await Promise.race([RUN[step.act](context, step), aborted]);
       onStep(step, came);
       if (came) return false;
-      await pause(PAUSE);
+      const time = step.act === "connects" ? JOIN_PAUSE : PAUSE;
+      await Promise.race([pause(time), aborted]);
     }
     return true;
   } finally {
