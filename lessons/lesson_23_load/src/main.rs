@@ -24,7 +24,11 @@ mod processes;
 mod report;
 mod schedule;
 
-use std::{env, fs, process::exit};
+use std::{
+    env, fs,
+    io::{self, Write},
+    process::exit,
+};
 
 use crate::{
     options::{Options, help},
@@ -34,7 +38,7 @@ use crate::{
 fn main() {
     let words: Vec<String> = env::args().skip(1).collect();
     if words.iter().any(|word| word == "--help" || word == "-h") {
-        return print!("{}", help());
+        return say(&help());
     }
     if let Err(sentence) = run(words) {
         eprintln!("{sentence}");
@@ -48,8 +52,8 @@ fn run(words: Vec<String>) -> Result<(), String> {
     let Some(report) = processes::run(&options)? else { return Ok(()) };
     let summary = report.summary(&options);
     match serde_json::to_string_pretty(&summary) {
-        Ok(json) if options.json => println!("{json}"),
-        _ => print!("{summary}"),
+        Ok(json) if options.json => say(&format!("{json}\n")),
+        _ => say(&summary.to_string()),
     }
     if options.svg.as_os_str().is_empty() {
         return Ok(());
@@ -57,6 +61,11 @@ fn run(words: Vec<String>) -> Result<(), String> {
     let name = options.svg.display();
     fs::write(&options.svg, plot(&report, &options))
         .map_err(|error| format!("{name}: {error}."))
+}
+
+/// Why not `print!`? It panics when nobody reads to the end, as in `… | head -1`.
+fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes()); // Or nobody reads it.
 }
 
 #[cfg(test)]

@@ -152,6 +152,19 @@ async fn a_server_that_is_not_there_is_an_error() -> io::Result<()> {
     Ok(())
 }
 
+/// As in `… --help | head -1`.
+#[test]
+fn help_that_nobody_reads_to_the_end_is_no_fault() -> io::Result<()> {
+    let (reader, output) = io::pipe()?;
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lesson_23_load"));
+
+    let output = command.arg("--help").stdout(output).output()?;
+
+    assert!(output.status.success(), "a reader may have seen enough: {output:?}");
+    Ok(())
+}
+
 #[test]
 fn people_are_those_of_the_sheet() -> io::Result<()> {
     let sheet = concat!(env!("CARGO_MANIFEST_DIR"), "/../../book/src/teachers/sheet.md");
