@@ -14,6 +14,9 @@ const BOTTOM: f64 = 340.0;
 /// The shortest time that it shows, as a power of ten of a millisecond: 0.01 ms.
 const SHORTEST: f64 = -2.0;
 
+/// For how many of the points there are labels below.
+const LABELS: usize = 12;
+
 /// The curves: a percentile each, and how its line is drawn.
 const CURVES: [(f64, &str); 3] = [(50.0, "2 4"), (99.0, "none"), (99.9, "8 4")];
 
@@ -23,8 +26,9 @@ pub fn plot(report: &Report, options: &Options) -> String {
     let longest =
         points.iter().map(|(_, times)| times.percentile(99.9)).fold(1.0, f64::max);
     let powers = longest.log10().ceil() - SHORTEST;
-    let last = points.last().map_or(1.0, |(at, _)| *at);
-    let x = |at: f64| LEFT + (RIGHT - LEFT) * at / last;
+    // All at the same distance, because rates are often each twice the one before.
+    let last = points.len().saturating_sub(1);
+    let x = |index: usize| LEFT + (RIGHT - LEFT) * index as f64 / last.max(1) as f64;
     let y = |millis: f64| {
         let power = millis.log10().max(SHORTEST) - SHORTEST;
         BOTTOM - (BOTTOM - TOP) * power / powers
@@ -45,13 +49,18 @@ pub fn plot(report: &Report, options: &Options) -> String {
         svg += &format!("<path d=\"M{LEFT} {at:.1}H{RIGHT}\" stroke=\"#bbb\"/>\n");
         svg += &text(LEFT - 6.0, at + 4.0, "end", &format!("{millis} ms"));
     }
-    for (at, _) in &points {
-        svg += &text(x(*at), BOTTOM + 18.0, "middle", &at.to_string());
+    for (index, (at, _)) in points.iter().enumerate().step_by(1 + last / LABELS) {
+        svg += &text(x(index), BOTTOM + 18.0, "middle", &at.to_string());
     }
     svg += &text((LEFT + RIGHT) / 2.0, BOTTOM + 40.0, "middle", title);
     for (percent, dashes) in CURVES {
-        let place = |(at, times): &(f64, Times)| (x(*at), y(times.percentile(percent)));
-        let places: Vec<(f64, f64)> = points.iter().map(place).collect();
+        // Where nothing was delivered, there is no latency.
+        let points =
+            points.iter().enumerate().filter(|(_, (_, times))| times.count() > 0);
+        let place = |(index, (_, times)): (usize, &(f64, Times))| {
+            (x(index), y(times.percentile(percent)))
+        };
+        let places: Vec<(f64, f64)> = points.map(place).collect();
         let line: String =
             places.iter().map(|(x, y)| format!("{x:.1},{y:.1} ")).collect();
         svg += &format!(

@@ -359,6 +359,6 @@ fn the_picture_has_a_curve_for_each_percentile() {
         svg.lines().filter(|line| line.contains("<polyline")).collect();
     assert_eq!(lines.len(), 3, "p50, p99 and p99.9: {svg}");
     // A millisecond is two of five powers above the bottom.
-    assert!(lines[0].contains("\"355.0,212.0 640.0,"), "from 10 to 20: {}", lines[0]);
+    assert!(lines[0].contains("\"70.0,212.0 640.0,"), "from 10 to 20: {}", lines[0]);
     assert!(svg.contains(">messages a second<"), "with a title: {svg}");
 }
