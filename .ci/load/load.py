@@ -137,6 +137,11 @@ def shapes(names):
         yield name, THREE if name == client.WHOLE else TWENTY
 
 
+def with_twenty(names):
+    """Servers that know twenty people, or ask nobody who it is. The capstone has only three."""
+    return [name for name in names if name != client.WHOLE]
+
+
 def title(name, shape):
     return name if shape is TWENTY else f"{name}, rooms of {shape['members']}"
 
@@ -202,9 +207,9 @@ def idle(names, seconds):
     count = min(IDLE, FILES - 1_000)
     print(f"\n{count:,} connections in rooms of ten, and ten messages a second:")
     head("server", "KiB for each", "handshake p50", "p99", "max ms", "delivery p99")
-    for name in names:
-        if name in ("lesson_20_scale_out", client.WHOLE):
-            continue  # Each room has a log, and the capstone has only three people.
+    for name in with_twenty(names):
+        if name == "lesson_20_scale_out":
+            continue  # Each room has a log.
         with serving(name) as server:
             time.sleep(0.5)
             before = server.memory("VmRSS")
@@ -220,9 +225,7 @@ def storm(names, seconds):
     """A thousand connections end in one moment, and come back."""
     print("\n1,000 members in rooms of ten come back at once:")
     head("server", "back p50", "p99", "max ms", "delivery max ms", "missing")
-    for name in names:
-        if name == client.WHOLE:
-            continue  # It has only three people.
+    for name in with_twenty(names):
         with serving(name) as server:
             options = {"members": 10, "senders": 1, "rooms": 100, "rate": 100, "storm": 2, "seconds": max(seconds, 4)}
             rows = {row["name"]: row for row in generate(server, **options)["rows"]}
@@ -235,9 +238,7 @@ def slow(names, seconds):
     """One of twenty does not read."""
     print("\nOne member of twenty does not read; 500 messages of 1,900 bytes a second:")
     head("server", "delivery p99", "max ms", "missing", "MiB more", "what became of it")
-    for name in names:
-        if name == client.WHOLE:
-            continue  # It has only three people.
+    for name in with_twenty(names):
         with serving(name) as server:
             before = server.memory("VmRSS")
             options = {"members": 20, "senders": 1, "slow": 1, "rate": 500, "size": 1_900, "seconds": max(seconds, 5)}

@@ -144,9 +144,13 @@ impl Member {
                     let text = message(run, *number, *sent, at);
                     add_frame(OpCode::Data(Data::Text), text.into(), &mut out);
                     *sent += 1;
+                    let mut report = run.report();
                     // What was due before there was a connection is not late because of us.
-                    let late = run.now().saturating_sub(at.max(since));
-                    run.report().late.record(late);
+                    report.late.record(run.now().saturating_sub(at.max(since)));
+                    if run.options.closed > 0 {
+                        // No schedule has said that it would be written.
+                        report.expect(run.second(at).unwrap_or(usize::MAX), &run.options);
+                    }
                 }
                 heard = poll_fn(|cx| poll_heard(run, &mut reader, &mut partial, cx)) => {
                     let heard = match heard {
@@ -192,7 +196,7 @@ async fn next(
 /// A message. Its id has no mark, because the server sends it back in the acknowledgement, which
 /// is no delivery.
 pub fn message(run: &Run, member: usize, sent: u64, due: u64) -> String {
-    let Options { ids, size, closed, .. } = run.options;
+    let Options { ids, size, .. } = run.options;
     let mark = format!("{}{member}-{sent}-{due}-", run.mark());
     let id = if ids {
         format!(r#""id":"id-{}","#, &mark["load-".len()..])
@@ -202,12 +206,7 @@ pub fn message(run: &Run, member: usize, sent: u64, due: u64) -> String {
     let mut text = format!(r#"{{"type":"chat",{id}"content":"{mark}"#);
     let letters = (b'a'..=b'z').cycle().map(char::from);
     text.extend(letters.take(size.saturating_sub(text.len() + 2)));
-    text += r#""}"#;
-    if closed > 0 {
-        let second = run.second(due).unwrap_or(usize::MAX);
-        run.report().expect(second, &run.options);
-    }
-    text
+    text + r#""}"#
 }
 
 /// What one read has brought, beside deliveries.
