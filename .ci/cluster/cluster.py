@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "measure"))
 
-from client import ROOT, TARGET, Server
+from client import ROOT, TARGET, Server, contents
 from delivery_client import SECRET, chat_path
 
 LESSON, ALONE = "lesson_20_scale_out", "lesson_18_delivery"
@@ -97,8 +97,7 @@ class Process(Server):
     def all_said(self):
         said = self.said_before
         for file in self.printed, self.errors:
-            file.seek(0)
-            said += file.read().decode(errors="replace")
+            said += contents(file).decode(errors="replace")
         return said
 
     def runs(self):

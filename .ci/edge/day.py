@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure"))
 from client import CLOSE, PASSWORDS, ROOT, TEXT, WHOLE, Frames, Report, Server, build  # noqa: E402
-from client import close_frame, frame  # noqa: E402 (now it is found)
+from client import close_frame, contents, frame  # noqa: E402 (now it is found)
 from edge import Files, free_ports  # noqa: E402
 
 DEPLOY = ROOT / "lessons" / WHOLE / "deploy"
@@ -72,8 +72,7 @@ class Chat(Server):
 
     def lines(self):
         """The log: a JSON object in each line, but for what the pages print at the start."""
-        self.printed.seek(0)
-        text = self.printed.read().decode()
+        text = contents(self.printed).decode()
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
     def log_has(self, count, **fields):

@@ -37,7 +37,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "measure")]
 
 from compiled import copy_file, link_compiled, tracked_files, write_all_features
 from client import CONTINUATION, PASSWORDS, PING, PONG, ROOT, TARGET, TEXT
-from client import Frames, Report, Server, chat, frame
+from client import Frames, Report, Server, chat, contents, frame
 
 FOLDER = ROOT / "lessons" / "lesson_22_edge"
 LESSON, BEFORE, HEARTBEAT = "lesson_22_edge", "lesson_08_auth", "lesson_09_heartbeat"
@@ -708,8 +708,7 @@ def tls_server(files, env={}, program=LESSON):
     server = serve(program, TRUSTED_PROXIES="127.0.0.1", **settings, **env)
     deadline = time.monotonic() + GENEROUS
     while time.monotonic() < deadline:
-        server.printed.seek(0)
-        if port := re.search(rb"TLS on port (\d+)", server.printed.read()):
+        if port := re.search(rb"TLS on port (\d+)", contents(server.printed)):
             server.tls = int(port[1])
             return server
         time.sleep(0.01)  # The log may be a moment behind.

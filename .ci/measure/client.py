@@ -101,8 +101,7 @@ class Server:
     def wait_for_port(self):
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline and self.process.poll() is None:
-            self.printed.seek(0)
-            if port := port_in(self.printed.read()):
+            if port := port_in(contents(self.printed)):
                 return port
             time.sleep(0.01)
         self.stop()
@@ -110,8 +109,7 @@ class Server:
 
     def said(self):
         """What it has written to standard error."""
-        self.errors.seek(0)
-        return self.errors.read().decode().strip()
+        return contents(self.errors).decode().strip()
 
     def __enter__(self):
         return self
@@ -236,6 +234,14 @@ def arguments(words, usage):
 def counted(counts):
     """Counts as a table shows them: `3 x 200, 1 x 503`."""
     return ", ".join(f"{count} x {what}" for what, count in counts.items())
+
+
+def contents(file):
+    """What a process has written to a file of ours. It writes at the position of which we have
+    a copy and no other one, so this does not move it: `seek(0)` would make it write over what
+    it has written before."""
+    descriptor = file.fileno()
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
 
 def port_in(printed):

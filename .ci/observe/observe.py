@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".ci/measure"))
-from client import Server, build, chat, drain, free_port  # noqa: E402 (now it is found)
+from client import Server, build, chat, contents, drain, free_port  # noqa: E402 (now it is found)
 
 PACKAGE = "lesson_21_observability"
 LESSON = ROOT / "lessons" / PACKAGE
@@ -107,8 +107,7 @@ def slow_clients(server):
     """Who was too slow, according to the log: as soon as there is somebody."""
     deadline = time.monotonic() + LIMIT
     while True:
-        server.printed.seek(0)
-        lines = [line for line in server.printed.read().splitlines() if line[:1] == b"{"]
+        lines = [line for line in contents(server.printed).splitlines() if line[:1] == b"{"]
         spans = [json.loads(line).get("span", {}) for line in lines]
         slow = [span for span in spans if span.get("cause") == "too_slow"]
         if slow or time.monotonic() > deadline:
@@ -147,8 +146,7 @@ class Prometheus:
         """What the HTTP API answers, or None while it does not."""
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         if (code := self.process.poll()) is not None:
-            self.log.seek(0)
-            sys.exit(f"Prometheus has ended with {code}: {self.log.read()[-500:]}")
+            sys.exit(f"Prometheus has ended with {code}: {contents(self.log).decode()[-500:]}")
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return json.load(answer)["data"]
