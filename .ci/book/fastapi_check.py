@@ -1,5 +1,6 @@
 """Runs the Python of the book, and looks whether it does what the book says."""
 
+import asyncio
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 FOLDER = pathlib.Path(__file__).parent.parent.parent / "book" / "fastapi"
+sys.path.insert(0, str(FOLDER))
 
 
 class Server:
@@ -436,6 +438,21 @@ def lesson_16():
         holds("who comes with the id of another takes its place, and leaves with it", came, None)
 
 
+def lesson_23():
+    from lesson_23 import closed_loop, open_loop
+
+    async def late(loop, server):
+        """How many of 200 messages took longer than 100 ms, while the server stops for a second."""
+        asyncio.get_running_loop().call_later(1, stop.send, "report")
+        return sum(took > 0.1 for took in await loop(f"ws://127.0.0.1:{server.port}/ws", 200))
+
+    with Server("lesson_23") as server:
+        stop = server.connect()
+        few, many = (asyncio.run(late(loop, server)) for loop in (closed_loop, open_loop))
+        holds(f"a closed loop sees hardly anything of a stop: {few} of 200", 1 <= few < 10, True)
+        holds(f"an open loop sees it: {many} of 200", many >= 40, True)
+
+
 def from_fastapi():
     def end(client):
         """The code and the reason of the Close, or None if there was no Close."""
@@ -510,7 +527,6 @@ def from_fastapi():
             came = None
         holds("and when the first leaves, the second is off the map", came, None)
 
-    sys.path.insert(0, str(FOLDER))
     import fastapi
     import uvicorn
     from fastapi.testclient import TestClient

@@ -4,6 +4,7 @@ export async function signIn(username, password) {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ username, password }),
+    signal: AbortSignal.timeout(10_000), // A server that does not answer is an error, too.
   });
   if (!reply.ok) throw new Error(await reply.text());
 }
