@@ -110,6 +110,7 @@ class Full(Head):
 
     def after(self, server):
         self.read_address()
+        server.ask("GET", "/")  # It may print more until it serves, and would wait for a reader.
         fcntl.fcntl(self.reader, fcntl.F_SETPIPE_SZ, PAGE)
         # A file description of our own: on the server's, O_NONBLOCK would hold for it, too.
         filler = os.open(f"/proc/self/fd/{self.reader}", os.O_WRONLY | os.O_NONBLOCK)
