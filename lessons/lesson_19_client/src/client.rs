@@ -41,7 +41,7 @@ impl Client {
         while !self.is_done() {
             let position = self.session.position();
             let disconnect = match self.while_typing(server.connect(&position)).await {
-                Some(Ok(socket)) => self.converse(socket).await,
+                Some(Ok(socket)) => self.handle_socket(socket).await,
                 Some(Err(disconnect)) => disconnect,
                 None => break,
             };
@@ -76,7 +76,7 @@ impl Client {
     }
 
     /// Carries messages both ways, until one of the two ends the connection, and closes it.
-    pub async fn converse(
+    pub async fn handle_socket(
         &mut self,
         socket: impl Sink<Message, Error = Error> + Stream<Item = Result<Message, Error>>,
     ) -> Disconnect {

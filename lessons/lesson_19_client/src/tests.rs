@@ -345,7 +345,7 @@ struct Conversation {
     started: Instant,
 }
 
-/// A client that converses with the test. The pipe holds `size` bytes.
+/// A client whose server is the test. The pipe holds `size` bytes.
 async fn conversation(size: usize) -> Conversation {
     let (ours, theirs) = duplex(size);
     let (keyboard, input) = duplex(1024 * 1024);
@@ -358,7 +358,7 @@ async fn conversation(size: usize) -> Conversation {
     };
     let socket = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
     let server = WebSocketStream::from_raw_socket(theirs, Role::Server, None).await;
-    let end = spawn(async move { client.converse(socket).await });
+    let end = spawn(async move { client.handle_socket(socket).await });
     Conversation { server, keyboard, printed, end, started: Instant::now() }
 }
 
