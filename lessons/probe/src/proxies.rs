@@ -117,9 +117,13 @@ pub async fn of_several_schemes_and_hosts_the_last_one_counts(
     _: fn() -> Router,
     _: &str,
 ) -> Check {
-    for (proto, scheme) in
-        [("http", "http"), ("https", "https"), ("ws", "http"), ("wss", "https")]
-    {
+    for (proto, scheme) in [
+        ("http", "http"),
+        ("https", "https"),
+        ("HTTPS", "https"),
+        ("ws", "http"),
+        ("wss", "https"),
+    ] {
         let other = if scheme == "http" { "https" } else { "http" };
         let headers = [
             ("x-forwarded-proto", other),

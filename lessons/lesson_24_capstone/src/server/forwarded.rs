@@ -83,7 +83,10 @@ async fn forwarded(
         let last = |name| request.headers().get_all(name).iter().next_back().cloned();
         let (proto, host) = (last(PROTO), last(FORWARDED_HOST));
         if let Some(proto) = proto {
-            let is_https = proto == "https" || proto == "wss"; // Traefik says wss.
+            // A scheme in capitals is the same (RFC 3986, section 3.1).
+            let is =
+                |scheme: &str| proto.as_bytes().eq_ignore_ascii_case(scheme.as_bytes());
+            let is_https = is("https") || is("wss"); // Traefik says wss.
             let scheme = if is_https { Scheme::HTTPS } else { Scheme::HTTP };
             request.extensions_mut().insert(scheme);
         }
