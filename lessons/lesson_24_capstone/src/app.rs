@@ -9,6 +9,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::get,
 };
+use tokio::select;
 use tracing::info;
 
 use crate::{
@@ -76,6 +77,15 @@ impl AppState {
             shutdown,
         })
     }
+
+    /// Waits until something has ended without which there is no chat. That is a bug, and only
+    /// a new process mends it.
+    pub async fn ended(self) {
+        select! {
+            () = self.log.ended() => {}
+            () = self.node.ended() => {}
+        }
+    }
 }
 
 /// All for which a WebSocket may end.
@@ -112,18 +122,14 @@ async fn health() -> &'static str {
 }
 
 /// For a load balancer: whether to send us clients. Not while we shut down, nor while the
-/// database takes no changes, nor without a log or the other nodes.
+/// database takes no changes, nor without the other nodes.
 async fn ready(
     State(shutdown): State<Shutdown>,
     State(database): State<Database>,
-    State(log): State<Arc<SqliteLog>>,
     State(node): State<CurrentNode>,
 ) -> (StatusCode, &'static str) {
     if shutdown.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
-    }
-    if !log.is_running() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "The log has ended.");
     }
     if let Err(sentence) = node.check() {
         return (StatusCode::SERVICE_UNAVAILABLE, sentence);

@@ -46,6 +46,10 @@ use crate::{
 /// The exit code when some clients did not leave in time.
 const LEFT_BEHIND: i32 = 3;
 
+/// The exit code when the program has ended by itself: an internal error, in the numbers of
+/// `sysexits.h`.
+const SOFTWARE: i32 = 70;
+
 #[tokio::main]
 async fn main() {
     let config = Config::from_env().unwrap_or_else(|sentence| pages::quit(sentence));
@@ -54,6 +58,7 @@ async fn main() {
     let state = AppState::new(&config, shutdown.clone())
         .unwrap_or_else(|sentence| pages::quit(sentence));
     shutdown.on_signal(config.shutdown_delay);
+    let failure = shutdown.on_end(state.clone().ended());
 
     tokio::spawn(telemetry::measure_lag(state.metrics.clone()));
     if let Some(addr) = config.metrics_addr {
@@ -67,12 +72,17 @@ async fn main() {
     let (node, database) = (state.node.clone(), state.database.clone());
     let app = app(state, &config);
     let left = serve(listener, app, Arc::new(config), shutdown).await;
+    let has_failed = failure.is_finished();
     node.end().await;
     database.close().await;
 
     drop(log); // It writes what it still has.
     // To return is not enough: tokio would still wait for `spawn_blocking`.
-    process::exit(if left == 0 { 0 } else { LEFT_BEHIND });
+    process::exit(match left {
+        _ if has_failed => SOFTWARE,
+        0 => 0,
+        _ => LEFT_BEHIND,
+    });
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! another node.
 
 use std::{
+    future::pending,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -163,6 +164,15 @@ impl CurrentNode {
         if timeout(END_TIMEOUT, self.task.wait()).await.is_err() {
             warn!("the broker has not been told that this node ends");
         }
+    }
+
+    /// Waits until this process will never be a node again. It is alone for ever, if it is alone.
+    pub async fn ended(&self) {
+        if self.is_alone {
+            pending::<()>().await;
+        }
+        let mut node = self.node.clone();
+        while node.changed().await.is_ok() {}
     }
 
     pub fn get(&self) -> Option<Arc<Node>> {

@@ -8,6 +8,7 @@ use std::{
 
 use tokio::{
     select, signal,
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tokio_util::{
@@ -49,6 +50,19 @@ impl Shutdown {
             wait_for_signal().await;
             process::exit(1);
         });
+    }
+
+    /// Shuts down when `end` is ready, at once: what is left is of no use to anybody.
+    pub fn on_end(
+        &self,
+        end: impl Future<Output = ()> + Send + 'static,
+    ) -> JoinHandle<()> {
+        let shutdown = self.clone();
+        tokio::spawn(async move {
+            end.await;
+            notify("STOPPING=1");
+            shutdown.stop();
+        })
     }
 
     /// Answers at `GET /ready` that we drain, and stops after `delay`.
@@ -138,6 +152,8 @@ async fn terminate() -> io::Result<()> {
 mod tests {
     use std::thread;
 
+    use tokio::sync::oneshot;
+
     use super::*;
 
     #[test]
@@ -158,6 +174,19 @@ mod tests {
         assert!(!stopped, "a message is being sent, so some would miss it");
         stopper.join().expect("the stop goes on when the change is done");
         assert!(shutdown.is_stopping(), "and then it is a stop");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_what_it_cannot_do_without_is_a_stop() {
+        let shutdown = Shutdown::default();
+        let (running, ended) = oneshot::channel::<()>();
+        let failure = shutdown.on_end(async { drop(ended.await) });
+        assert!(!failure.is_finished() && !shutdown.is_stopping(), "it has not ended");
+
+        drop(running);
+        shutdown.stopping().await;
+
+        assert!(failure.await.is_ok(), "so main knows that nobody has asked for it");
     }
 
     #[test]
