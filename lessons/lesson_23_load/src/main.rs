@@ -7,7 +7,7 @@
 //!
 //! 1. an *open loop*: when a message is due does not depend on the server (`schedule.rs`);
 //! 2. a histogram of latencies, and what may be added up (`report.rs`, `plot.rs`);
-//! 3. one thread with 15,000 connections (`connect.rs`, `frames.rs`, `member.rs`, `part.rs`);
+//! 3. one thread with 15,000 connections (`connect.rs`, `frames.rs`, `member.rs`, `run.rs`);
 //! 4. several processes that are one generator (`processes.rs`).
 //!
 //! Run:   cargo run --release -p lesson_23_load (beside a server of lesson 07)
@@ -18,10 +18,10 @@ mod connect;
 mod frames;
 mod member;
 mod options;
-mod part;
 mod plot;
 mod processes;
 mod report;
+mod run;
 mod schedule;
 
 use std::{

@@ -25,8 +25,8 @@ use crate::{
     connect::{Stream, connect, path},
     frames::{add_frame, each_frame},
     options::Options,
-    part::Run,
     report::{Report, Times},
+    run::Run,
 };
 
 /// The longest message that we read, in bytes.
@@ -89,7 +89,7 @@ impl Member {
             }
             run.connected.fetch_add(1, Relaxed);
             let code = select! {
-                code = self.converse(stream, rest) => Some(code),
+                code = self.handle_socket(stream, rest) => Some(code),
                 () = run.storm(), if !had_storm => None,
                 _ = run.over.wait(), if !self.is_slow => return,
             };
@@ -121,7 +121,7 @@ impl Member {
     }
 
     /// Reads, and writes what is due. Returns how the connection has ended.
-    async fn converse(&mut self, stream: Box<dyn Stream>, rest: Vec<u8>) -> u16 {
+    async fn handle_socket(&mut self, stream: Box<dyn Stream>, rest: Vec<u8>) -> u16 {
         let Self { run, number, due, sent, is_slow } = self;
         if *is_slow {
             run.over.wait().await;

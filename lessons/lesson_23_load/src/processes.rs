@@ -16,12 +16,12 @@ use tokio::{runtime, time::sleep};
 use crate::{
     connect::{Person, open, people},
     options::Options,
-    part::Run,
     report::Report,
+    run::Run,
 };
 
-/// Says to a process which part it has, from 0. One without it is the first, and starts others.
-const PART: &str = "LOAD_PART";
+/// Says to a process which worker it is, from 0. One without it is the first, and starts others.
+const WORKER: &str = "LOAD_WORKER";
 
 /// How often the bar changes, and how many characters it has.
 const TICK: Duration = Duration::from_millis(200);
@@ -33,10 +33,10 @@ const BAR: usize = 20;
 /// The error is a sentence for the person who started the program.
 pub fn run(options: &Options) -> Result<Option<Report>, String> {
     let failed = |error: io::Error| format!("Another process: {error}.");
-    if let Some(part) = env::var(PART).ok().and_then(|part| part.parse().ok()) {
+    if let Some(worker) = env::var(WORKER).ok().and_then(|worker| worker.parse().ok()) {
         let people = io::read_to_string(stdin()).map_err(failed)?;
         let people = serde_json::from_str(&people).map_err(|error| error.to_string())?;
-        let report = run_part(options, people, part)?;
+        let report = run_worker(options, people, worker)?;
         println!(
             "{}",
             serde_json::to_string(&report).map_err(|error| error.to_string())?
@@ -45,17 +45,18 @@ pub fn run(options: &Options) -> Result<Option<Report>, String> {
     }
     let people = people(options)?;
     if options.processes == 1 {
-        return run_part(options, people, 0).map(Some);
+        return run_worker(options, people, 0).map(Some);
     }
-    let parts = (0..options.processes).map(|part| start(part, &people));
-    let mut parts: VecDeque<Child> = parts.collect::<Result<_, _>>().map_err(failed)?;
+    let workers = (0..options.processes).map(|worker| start(worker, &people));
+    let mut workers: VecDeque<Child> =
+        workers.collect::<Result<_, _>>().map_err(failed)?;
     let mut report = Report::default();
-    while let Some(part) = parts.pop_front() {
-        let output = part.wait_with_output().map_err(failed)?;
+    while let Some(worker) = workers.pop_front() {
+        let output = worker.wait_with_output().map_err(failed)?;
         match serde_json::from_slice(&output.stdout) {
             Ok(own) => report.merge(&own),
             Err(_) => {
-                parts.iter_mut().for_each(|other| drop(other.kill())); // Or it has ended.
+                workers.iter_mut().for_each(|other| drop(other.kill())); // Or it has ended.
                 return Err(format!("A process has ended: {}.", output.status));
             }
         }
@@ -64,19 +65,19 @@ pub fn run(options: &Options) -> Result<Option<Report>, String> {
 }
 
 /// Starts a process with our own options. Its people have signed in already.
-fn start(part: usize, people: &[Person]) -> io::Result<Child> {
+fn start(worker: usize, people: &[Person]) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
-    command.args(env::args().skip(1)).env(PART, part.to_string());
+    command.args(env::args().skip(1)).env(WORKER, worker.to_string());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let input = child.stdin.take(); // It ends with this function.
     write!(input.expect("it is piped"), "{}", serde_json::to_string(people)?)?;
     Ok(child)
 }
 
-fn run_part(
+fn run_worker(
     options: &Options,
     people: Vec<Person>,
-    part: usize,
+    worker: usize,
 ) -> Result<Report, String> {
     // Each connection is an open file, and the usual limit is 1,024 of them.
     let _ = rlimit::increase_nofile_limit(u64::MAX); // Or it stays as it is.
@@ -84,10 +85,10 @@ fn run_part(
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let run = Run::new(options.clone(), people, open(options)?);
     runtime.map_err(|error| error.to_string())?.block_on(async {
-        if part == 0 && stderr().is_terminal() {
+        if worker == 0 && stderr().is_terminal() {
             tokio::spawn(show_progress(run.clone()));
         }
-        run.generate((part..options.rooms).step_by(options.processes)).await
+        run.generate((worker..options.rooms).step_by(options.processes)).await
     })
 }
 

@@ -11,9 +11,9 @@ use crate::{
     frames::{add_frame, each_frame},
     member::message,
     options::{Options, help},
-    part::Run,
     plot::plot,
     report::{Report, Second, Times},
+    run::Run,
     schedule::Plan,
 };
 use chat::Chat;
