@@ -52,8 +52,18 @@ pub async fn winners(one: &Server, two: &Server, path: &str) -> Result<usize, Hi
             result => result.map(|()| Some(ana)),
         }
     };
-    let (first, second) = tokio::join!(tries(one), tries(two));
-    Ok(usize::from(first?.is_some()) + usize::from(second?.is_some()))
+    let replaced = "you have connected again";
+    match tokio::join!(tries(one), tries(two)) {
+        // If both get it, the one may lose it to the other before it has its pong.
+        (Err(hint), Ok(Some(_))) | (Ok(Some(_)), Err(hint))
+            if hint.to_string().contains(replaced) =>
+        {
+            Ok(2)
+        }
+        (first, second) => {
+            Ok(usize::from(first?.is_some()) + usize::from(second?.is_some()))
+        }
+    }
 }
 
 pub async fn of_two_claims_at_once_one_wins(it: Nodes) -> Check {
