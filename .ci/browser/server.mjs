@@ -1,6 +1,7 @@
 // Starts a lesson for the tests, the way a reader does, and stops it again.
 
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -27,14 +28,25 @@ function prioritize(child) {
   }
 }
 
-/** A port that nobody listens on. */
+let nextPort = randomInt(12_000); // Those who ask at the same time begin somewhere else.
+
+/**
+ * A port that nobody listens on. It is not among those that the system gives to clients, and to
+ * whoever wants any: otherwise one of these could have it before our program listens on it.
+ */
 export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 20_000 + (nextPort++ % 12_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue; // Somebody has it.
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /**

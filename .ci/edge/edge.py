@@ -15,7 +15,6 @@ what is needed. Ends with 1 if something is not as the chapter says.
 
 import importlib.machinery
 import importlib.util
-import itertools
 import json
 import os
 import re
@@ -37,7 +36,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "measure")]
 
 from compiled import copy_file, link_compiled, tracked_files, write_all_features
 from client import CONTINUATION, PASSWORDS, PING, PONG, ROOT, TARGET, TEXT
-from client import Frames, Report, Server, chat, contents, frame
+from client import Frames, Report, Server, chat, contents, frame, free_ports
 
 FOLDER = ROOT / "lessons" / "lesson_22_edge"
 LESSON, BEFORE, HEARTBEAT = "lesson_22_edge", "lesson_08_auth", "lesson_09_heartbeat"
@@ -74,22 +73,6 @@ def guarded(check, *arguments, failed="failed"):
         names = ", ".join(str(it) for it in arguments if isinstance(it, (Way, Proxy, Front)))
         expect(False, f"{check.__name__} ({names}) could not be tried: {error!r}")
         return failed
-
-
-PORTS = itertools.count(os.getpid())
-
-
-def free_ports(count):
-    """Not of those that the kernel gives to whoever wants any: they might be taken meanwhile."""
-    found = []
-    while len(found) < count:
-        port = 21_000 + next(PORTS) % 11_000
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-            found.append(port)
-        except OSError:
-            pass  # The next one.
-    return found
 
 
 class Files:

@@ -21,7 +21,7 @@ import sys
 import time
 
 from client import CLOSE, PING, PONG, Frames, Report, Server
-from client import build, close_frame, drain, frame, free_port, port_in
+from client import build, close_frame, drain, frame, free_ports, port_in
 
 PATHS = {
     "lesson_01_echo": "/ws",
@@ -142,7 +142,7 @@ class MuteServer(Server):
     """A program whose standard output does not work."""
 
     def __init__(self, package, output):
-        self.package, self.port = package, free_port()
+        self.package, self.port = package, free_ports(1)[0]
         output.before()
         env = {"ADDR": f"127.0.0.1:{self.port}", **LIMITS.get(package, {})}
         self.start(output.writer, env=env)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".ci/measure"))
-from client import Server, build, chat, contents, drain, free_port  # noqa: E402 (now it is found)
+from client import Server, build, chat, contents, drain, free_ports  # noqa: E402 (now it is found)
 
 PACKAGE = "lesson_21_observability"
 LESSON = ROOT / "lessons" / PACKAGE
@@ -43,7 +43,7 @@ def main():
     print("promtool accepts the configuration, and the rules pass their tests.")
 
     build(PACKAGE)
-    metrics_port = free_port()
+    metrics_port = free_ports(1)[0]
     settings = {"METRICS_ADDR": f"127.0.0.1:{metrics_port}", "LOG_FORMAT": "json"}
     with tempfile.TemporaryDirectory() as folder, Server(PACKAGE, **settings) as server:
         prometheus = Prometheus(Path(folder), metrics_port)
@@ -119,7 +119,7 @@ class Prometheus:
     """A Prometheus with the lesson's configuration, in a folder that is removed afterwards."""
 
     def __init__(self, folder, metrics_port):
-        self.folder, self.port, self.expected = folder, free_port(), set()
+        self.folder, self.port, self.expected = folder, free_ports(1)[0], set()
         for name in ("prometheus.yml", "alerts.yml"):
             text = (LESSON / name).read_text().replace("127.0.0.1:8001", f"127.0.0.1:{metrics_port}")
             for long, short in SHORTER.items():
