@@ -39,7 +39,8 @@ LIBRARIES = ["/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib*/faketime/libfake
 SKIPPED = 77
 
 SETTLED = 15.0  # Seconds after which the log is available again, once the cause is gone.
-ROUND_TRIP = 1.0  # Seconds for a chat, whatever the clock does.
+ROUND_TRIP = 5.0  # Seconds for a chat, whatever the clock does.
+MOMENT = 1.0  # Seconds for which somebody waits whose chats may have to wait, too.
 TOKEN_LIFETIME = 15 * 60
 TOKEN_EXPIRED, NO_SIGN_OF_LIFE, IDLE = 4001, 4010, 4011
 
@@ -155,7 +156,7 @@ class Sender(Chatter):
 
     def hear(self):
         """Connects if need be, and reads until nothing waits, or a moment has passed."""
-        deadline = time.monotonic() + ROUND_TRIP
+        deadline = time.monotonic() + MOMENT
         try:
             if not self.frames:
                 self.frames = Frames(self.server.upgrade(self.path))
