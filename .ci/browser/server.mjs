@@ -1,7 +1,6 @@
 // Starts a lesson for the tests, the way a reader does, and stops it again.
 
 import { spawn } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -28,11 +27,12 @@ function prioritize(child) {
   }
 }
 
-let nextPort = randomInt(12_000); // Those who ask at the same time begin somewhere else.
+let nextPort = process.pid * 211; // Processes that begin at the same time are far from each other.
 
 /**
  * A port that nobody listens on. It is not among those that the system gives to clients, and to
- * whoever wants any: otherwise one of these could have it before our program listens on it.
+ * whoever wants any: otherwise one of these could have it before our program listens on it, or
+ * while it is away for a moment.
  */
 export async function freePort() {
   for (;;) {
@@ -51,7 +51,7 @@ export async function freePort() {
 
 /**
  * Starts a program, which `cargo build` has built, and waits until it prints where to look.
- * Port 0 means "any free port".
+ * Port 0 means "any free port", which the next one can have, too, when this one has ended.
  *
  * It has the defaults, but for what `env` says.
  */
@@ -64,7 +64,7 @@ export async function start(name, port = 0, env = {}) {
   const child = spawn(program, {
     env: {
       ...Object.fromEntries(inherited),
-      ADDR: `127.0.0.1:${port}`,
+      ADDR: `127.0.0.1:${port || (await freePort())}`,
       METRICS_ADDR: "127.0.0.1:0",
       ...env,
     },
