@@ -62,6 +62,7 @@ impl TestBroker {
         let program = nats_server()?;
         let port = free_port();
         let folder = env::temp_dir().join(format!("broker-{}-{port}", process::id()));
+        let _ = fs::remove_dir_all(&folder); // A test that was killed may have left it.
         let mut broker = Self { program, folder, port, options, process: None };
         broker.starts();
         Some(broker)
