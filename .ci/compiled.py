@@ -85,8 +85,15 @@ def copy_file(root, file, copy, change=lambda file, manifest: manifest):
 
 def link_compiled(old, new):
     """Gives a new target folder what another one has, as links: they take no time and no room."""
+
+    def link(file, copy):
+        try:
+            os.link(file, copy)
+        except FileNotFoundError:
+            pass  # Somebody compiles meanwhile, and it was temporary.
+
     if new.exists():
         return
     for folder in (".fingerprint", "build", "deps"):
         if (old / "debug" / folder).exists():
-            shutil.copytree(old / "debug" / folder, new / "debug" / folder, copy_function=os.link)
+            shutil.copytree(old / "debug" / folder, new / "debug" / folder, copy_function=link)

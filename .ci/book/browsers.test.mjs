@@ -37,8 +37,11 @@ test("over HTTP/1.1, a seventh event stream has to wait", { timeout: 60_000 }, a
 
   const [streams, request] = await page.evaluate(async () => {
     globalThis.streams = Array.from({ length: 10 }, () => new EventSource("/events"));
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
-    const open = globalThis.streams.filter(({ readyState }) => readyState === 1).length;
+    const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
+    const count = () => globalThis.streams.filter(({ readyState }) => readyState === 1).length;
+    for (let i = 0; i < 200 && count() < 6; i += 1) await pause(50);
+    await pause(2_000); // A seventh would have opened by now.
+    const open = count();
     const answer = await fetch("/", { signal: AbortSignal.timeout(1_000) }).then(
       () => "answered",
       ({ name }) => name,

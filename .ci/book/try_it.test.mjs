@@ -12,6 +12,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 
 import { openWindow, useBrowser } from "../browser/browser.mjs";
 import { start } from "../browser/server.mjs";
@@ -23,7 +24,7 @@ const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}/target`;
 /** Where a reader's client.py and virtual environment would be. */
 const FOLDER = `${TARGET}/try_it`;
 /** How long an answer may take, and how long an installation. */
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 const INSTALLATION = 120_000;
 
 useBrowser();
@@ -100,6 +101,9 @@ async function terminal(t, { line, shown }, where) {
   if (typed.length > 0) {
     const isDone = () => lines(output).length >= shown.length;
     await eventually(isDone, () => `${where}: nothing more after ${lines(output)}`);
+    // The last line may come in parts.
+    for (let i = 0; i < 100 && !isDeepStrictEqual(lines(output), shown); i += 1)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     const screen = lines(output);
     child.stdin.write("\x04\x03"); // Ctrl-D and Ctrl-C: one of them ends it.
     await eventually(() => ended, () => `${where}: ${line} does not end`);

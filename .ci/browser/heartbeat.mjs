@@ -56,12 +56,21 @@ export async function until(done) {
   for (let i = 0; i < 200 && !done(); i += 1) await sleep(20);
 }
 
+/** Waits until what the server sends first has come. */
+export async function isQuiet(frames) {
+  let before;
+  do {
+    before = frames.length;
+    await sleep(700);
+  } while (frames.length !== before);
+}
+
 /** `ping` is what the page asks. */
 export function everyHeartbeat(lesson, ping = '{"type":"ping"}') {
   test("a page that has received nothing for 20 seconds asks, and stays", async (t) => {
     const { page, frames } = await openWithClock(t, `${lesson.server.url}/${lesson.page}`);
     await enter(page, "ana");
-    await sleep(300); // Some servers greet.
+    await isQuiet(frames); // Some servers greet.
     frames.length = 0;
     const before = await lines(page);
 

@@ -19,13 +19,13 @@ describe("lesson 10, a rate limit", LIMITS, () => {
   test("thirty messages at once are too many, and the server says when to try again", async (t) => {
     const page = await lesson.open(t);
     await enter(page, "ana");
-    await page.waitForTimeout(250); // The two tokens that the connection has cost are back.
+    await page.waitForTimeout(1000); // The two tokens that the connection has cost are back.
 
     await press(page, "Send 30 messages at once");
 
     await sees(page, "#log .problem", "too many messages: try again in 0.1 seconds", "it says when");
     await sees(page, "#log .sent", "15 of 30", "the first ones are fine");
-    await page.waitForTimeout(200);
+    await page.waitForTimeout(1000);
     await say(page, "hello");
     await sees(page, "#log .sent", "hello", "after a pause one can go on");
     const done = "0 have no answer";

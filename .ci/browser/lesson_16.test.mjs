@@ -230,7 +230,13 @@ describe("lesson 16, channels", LIMITS, () => {
   });
 
   test("a page whose socket is lost comes back with all its channels", async (t) => {
-    const page = await lesson.open(t, { prepare: keepSocket });
+    const page = await lesson.open(t, {
+      prepare: async (page) => {
+        await keepSocket(page);
+        // It waits for a second, so that one can see that it does.
+        await page.addInitScript(() => (Math.random = () => 1));
+      },
+    });
     await enter(page, "ana");
     await sees(page, "#log .notice", "subscribed: news", "the page has asked for the news");
 

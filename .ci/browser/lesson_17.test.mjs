@@ -220,7 +220,7 @@ describe("lesson 17, long work", LIMITS, () => {
     await reaches(page, 1, 1);
 
     await server.end("SIGINT");
-    assert.equal(await page.locator("#tasks").isVisible(), false, "nobody works on it");
+    await page.locator("#tasks").waitFor({ state: "hidden" }); // Nobody works on it.
 
     const next = await startServer(lesson.name, server.port);
     t.after(() => next.stop());

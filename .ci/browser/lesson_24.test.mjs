@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import {
   complaint,
@@ -20,7 +19,15 @@ import {
 } from "./browser.mjs";
 import { OFFLINE, REPLACED, comeBack, patiently, shows, writeAll } from "./delivery-log.mjs";
 import { findings } from "./everybody.mjs";
-import { PING_AFTER, PONG_WITHIN, cut, openBehindProxy, openWithClock, until } from "./heartbeat.mjs";
+import {
+  PING_AFTER,
+  PONG_WITHIN,
+  cut,
+  isQuiet,
+  openBehindProxy,
+  openWithClock,
+  until,
+} from "./heartbeat.mjs";
 import { LIMITS, NO_SERVER, answered, connected, everyPage, rejected, serve } from "./lesson.mjs";
 import { BAD_NAMES, GOOD_NAMES, longest } from "./names.mjs";
 import { startProxy } from "./proxy.mjs";
@@ -816,7 +823,7 @@ describe("lesson 24, the capstone", LIMITS, () => {
     const { page, frames } = await openWithClock(t, `${lesson.server.url}/${lesson.page}`);
     await enter(page, "ana");
     await allLive(page, "ana");
-    await sleep(300); // What the servers sends first has come.
+    await isQuiet(frames);
     frames.length = 0;
     const before = await lines(page); // What was said in other tests.
 

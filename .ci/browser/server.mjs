@@ -27,19 +27,31 @@ function prioritize(child) {
   }
 }
 
-/** A port that nobody listens on. */
+let nextPort = process.pid * 211; // Processes that begin at the same time are far from each other.
+
+/**
+ * A port that nobody listens on. It is not among those that the system gives to clients, and to
+ * whoever wants any: otherwise one of these could have it before our program listens on it, or
+ * while it is away for a moment.
+ */
 export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 20_000 + (nextPort++ % 12_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue; // Somebody has it.
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /**
  * Starts a program, which `cargo build` has built, and waits until it prints where to look.
- * Port 0 means "any free port".
+ * Port 0 means "any free port", which the next one can have, too, when this one has ended.
  *
  * It has the defaults, but for what `env` says.
  */
@@ -52,7 +64,7 @@ export async function start(name, port = 0, env = {}) {
   const child = spawn(program, {
     env: {
       ...Object.fromEntries(inherited),
-      ADDR: `127.0.0.1:${port}`,
+      ADDR: `127.0.0.1:${port || (await freePort())}`,
       METRICS_ADDR: "127.0.0.1:0",
       ...env,
     },

@@ -6,7 +6,6 @@ All listen on 127.0.0.1, and run until they are stopped by their process id.
 import http.client
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -20,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "measure"))
 
-from client import ROOT, TARGET, Server, contents
+from client import ROOT, TARGET, Server, contents, free_ports
 from delivery_client import SECRET, chat_path
 
 LESSON, ALONE = "lesson_20_scale_out", "lesson_18_delivery"
@@ -46,21 +45,6 @@ def tool(name):
     if found.returncode:
         sys.exit(found.returncode)  # It has said why.
     return found.stdout.strip()
-
-
-def free_ports(count):
-    """Ports for servers that come back to them. They are not among those that the system gives
-    to clients: otherwise a client could have the port of a node that is away for a moment."""
-    ports = []
-    while len(ports) < count:
-        port = random.SystemRandom().randrange(20000, 32000)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        if port not in ports:
-            ports.append(port)
-    return ports
 
 
 class Process(Server):

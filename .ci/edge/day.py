@@ -30,6 +30,18 @@ SOON = 15  # Seconds within which anything must happen, on a slow machine.
 ANA, BEN, STRANGER = "127.0.2.1", "127.0.2.2", "127.0.2.66"
 SECRET = "a-secret-of-the-day-which-has-32-bytes"
 
+# What ends a day before its evening.
+BREAKS_OFF = (
+    AssertionError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    http.client.HTTPException,
+    subprocess.SubprocessError,
+)
+
 report = Report(check=True)
 expect = report.expect
 
@@ -72,8 +84,8 @@ class Chat(Server):
 
     def lines(self):
         """The log: a JSON object in each line, but for what the pages print at the start."""
-        text = contents(self.printed).decode()
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        whole, _, _ = contents(self.printed).rpartition(b"\n")  # It may be writing one.
+        return [json.loads(line) for line in whole.splitlines() if line.startswith(b"{")]
 
     def log_has(self, count, **fields):
         """Waits until so many lines have these fields, and returns all that have."""
@@ -238,6 +250,8 @@ def the_day(folder, caddy):
             expect(status == 101, f"the page connects over wss, and gets {status}")
         status = ana.connects("https://evil.example")
         expect(status == 403, f"a page of strangers should get 403, and gets {status}")
+        gone = chat.log_has(1, message="client disconnected")
+        expect(len(gone) == 1, f"her first connection is gone, the log says {len(gone)} times")
         ana.connects()
         status = ana.ask("GET", "/metrics")[0].status
         expect(status == 404, f"strangers get no metrics, but {status}")
@@ -254,6 +268,9 @@ def the_day(folder, caddy):
         caddy.serves(chat.port)  # A reload.
         codes = [person.is_cut() for person in (ana, ben)]
         expect(codes == [1001, 1001], f"Caddy's reload ends all WebSockets with 1001: {codes}")
+        # Otherwise a page that comes back at once could replace the connection that it had.
+        gone = chat.log_has(3, message="client disconnected")
+        expect(len(gone) == 3, f"the chat knows it, too: the log says {len(gone)} times")
         expect(ana.connects() == 101, "the pages come back")
         ana.says("2", "still here")
         ana.hears("ack")
@@ -331,7 +348,7 @@ def main():
         a_deploy_with_a_mistake(folder, caddy)
         (folder / "chat.db").unlink()
         the_day(folder, caddy)
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
+    except BREAKS_OFF as error:
         expect(False, f"the day breaks off: {error!r}")  # What was wrong before may say why.
     finally:
         caddy.stop()

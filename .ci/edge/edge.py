@@ -15,7 +15,6 @@ what is needed. Ends with 1 if something is not as the chapter says.
 
 import importlib.machinery
 import importlib.util
-import itertools
 import json
 import os
 import re
@@ -37,7 +36,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "measure")]
 
 from compiled import copy_file, link_compiled, tracked_files, write_all_features
 from client import CONTINUATION, PASSWORDS, PING, PONG, ROOT, TARGET, TEXT
-from client import Frames, Report, Server, chat, contents, frame
+from client import Frames, Report, Server, chat, contents, frame, free_ports
 
 FOLDER = ROOT / "lessons" / "lesson_22_edge"
 LESSON, BEFORE, HEARTBEAT = "lesson_22_edge", "lesson_08_auth", "lesson_09_heartbeat"
@@ -57,6 +56,17 @@ OVER_HTTP2 = {"nginx": False, "Caddy": False, "HAProxy": True}
 # nginx counts from one byte of a body to the next. It keeps such a body for itself.
 ENDS_A_SLOW_BODY = {"nginx": False, "Caddy": True, "HAProxy": True}
 
+# What a check of ours ends with if it finds out nothing.
+CANNOT_BE_TRIED = (
+    AssertionError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    subprocess.SubprocessError,
+)
+
 report = Report(check=True)
 STARTED = []  # All processes, so that none outlives us.
 
@@ -70,26 +80,10 @@ def guarded(check, *arguments, failed="failed"):
     """What a check finds out. If it cannot, that is wrong, too, and the others go on."""
     try:
         return check(*arguments)
-    except (OSError, RuntimeError, ValueError, IndexError, subprocess.SubprocessError) as error:
+    except CANNOT_BE_TRIED as error:
         names = ", ".join(str(it) for it in arguments if isinstance(it, (Way, Proxy, Front)))
         expect(False, f"{check.__name__} ({names}) could not be tried: {error!r}")
         return failed
-
-
-PORTS = itertools.count(os.getpid())
-
-
-def free_ports(count):
-    """Not of those that the kernel gives to whoever wants any: they might be taken meanwhile."""
-    found = []
-    while len(found) < count:
-        port = 21_000 + next(PORTS) % 11_000
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-            found.append(port)
-        except OSError:
-            pass  # The next one.
-    return found
 
 
 class Files:
@@ -719,10 +713,10 @@ def through(files, pool):
     """What comes through, who is believed, what is cut."""
     # Passwords are checked one by one, and many come at once.
     server, cut = tls_server(files, {"REQUEST_TIMEOUT": "60"}), serve(BEFORE)
-    proxies = [Proxy(kind, files, server.port) for kind in KINDS]
+    slow = [Proxy(kind, files, server.port) for kind in KINDS]
     quick = [Proxy(kind, files, cut.port, {" 60s": f" {IDLE}s"}) for kind in KINDS]
-    proxies += quick
-    slow = proxies[: len(KINDS)]
+    # A crowd needs a while to come, and says nothing meanwhile.
+    patient = [Proxy(kind, files, cut.port) for kind in KINDS]
     # Not from the address of the proxies, which is believed.
     stranger = "127.0.7.1"
     ways = [Way("direct", server.port, source=stranger)]
@@ -737,6 +731,7 @@ def through(files, pool):
         way = Way(proxy.kind, proxy.port)
         silence[proxy.kind] = pool.submit(guarded, idle, way, proxy.kind, token)
         beats[proxy.kind] = pool.submit(guarded, heartbeat, way, proxy.kind, token)
+    for proxy in patient:
         crowds[proxy.kind] = pool.submit(guarded, crowd, proxy.port, proxy.kind, token)
     jobs = [pool.submit(guarded, talks, way, n) for n, way in enumerate(ways, 1)]
     jobs += [pool.submit(guarded, counts_guesses, way, n) for n, way in enumerate(ways, 1)]
@@ -854,7 +849,6 @@ def interop(files, _):
                 env={
                     **os.environ,
                     "INTEROP_FRONT": front.address,
-                    "INTEROP_PATIENCE": "400",
                     "SSL_CERT_FILE": str(files.cert),
                     "NODE_EXTRA_CA_CERTS": str(files.cert),
                 },

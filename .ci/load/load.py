@@ -45,7 +45,7 @@ class Other(Server):
     """A server that somebody else has written, or with something else."""
 
     def __init__(self, name, command):
-        self.package, self.port = name, client.free_port()
+        self.package, self.port = name, client.free_ports(1)[0]
         self.errors = tempfile.TemporaryFile()
         command = [str(word).replace("PORT", str(self.port)) for word in command]
         self.process = subprocess.Popen(

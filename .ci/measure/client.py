@@ -6,6 +6,7 @@ read, answer pings, and keep to the protocol. Needs Linux, and nothing but Pytho
 
 import base64
 import http.client
+import itertools
 import json
 import os
 import re
@@ -23,6 +24,9 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 PASSWORDS = {"ana": "ana-likes-tea", "ben": "ben-likes-jam", "cem": "cem-likes-figs"}
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+# Processes that begin at the same time have ports that are far from each other.
+PORTS = itertools.count(os.getpid() * 211)
 
 TIMEOUT = 10  # Seconds that we wait for anything, unless it says so.
 
@@ -251,9 +255,19 @@ def port_in(printed):
     return int(digits[0]) if found and digits and rest[len(digits[0]) :] else None
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+def free_ports(count):
+    """Ports for programs that are told where to listen. They are not among those that the system
+    gives to clients, and to whoever wants any: otherwise one of these could have a port before
+    the program listens on it, or while it is away for a moment."""
+    found = []
+    while len(found) < count:
+        port = 20_000 + next(PORTS) % 12_000
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            found.append(port)
+        except OSError:
+            pass  # The next one.
+    return found
 
 
 def frame(kind, payload=b"", last=True):
@@ -289,31 +303,34 @@ class Frames:
         return None
 
     def next(self, deadline):
-        """The next frame: its kind and its payload. None at the connection's end."""
-        head = self.take(2, deadline)
-        if head is None:
+        """The next frame: its kind and its payload. None at the connection's end. Of a frame that
+        is not whole in time, nothing is lost: the next call goes on with it."""
+        if not self.has(2, deadline):
             return None
-        size = head[1]  # A server does not mask.
+        size, head = self.bytes[1], 2  # A server does not mask.
         if size >= 126:
-            length = self.take(2 if size == 126 else 8, deadline)
-            if length is None:
+            head += 2 if size == 126 else 8
+            if not self.has(head, deadline):
                 return None
-            size = int.from_bytes(length, "big")
-        payload = self.take(size, deadline)
-        return None if payload is None else (head[0] & 15, payload)
+            size = int.from_bytes(self.bytes[2:head], "big")
+        if not self.has(head + size, deadline):
+            return None
+        kind, payload = self.bytes[0] & 15, self.bytes[head : head + size]
+        self.bytes = self.bytes[head + size :]
+        return kind, payload
 
-    def take(self, count, deadline):
+    def has(self, count, deadline):
+        """Reads until there are so many bytes. False if the connection ends first."""
         while len(self.bytes) < count:
             self.connection.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 chunk = self.connection.recv(1 << 16)
             except ConnectionError:
-                return None
+                return False
             if not chunk:
-                return None
+                return False
             self.bytes += chunk
-        taken, self.bytes = self.bytes[:count], self.bytes[count:]
-        return taken
+        return True
 
 
 def drain(connection):

@@ -294,6 +294,8 @@ class Trial:
             for person in self.random.sample(self.readers, 2):
                 person.client.end()
             drive(self.selector, lambda: False, moment / 2)
+            # The disk may have been slow: a kill before the first one would try nothing.
+            drive(self.selector, lambda: self.acknowledged, TIMEOUT)
         self.kill()
         self.last_words()
         acknowledged, unanswered = self.acknowledged, sum(len(it.waiting) for it in self.writers)

@@ -267,7 +267,7 @@ def main():
                     "ping flood, pongs not read",
                     package,
                     f"{server.begin:.0f} -> {memory:.0f} MiB, over after {took:.1f} s and {sent / 1e6:.1f} MB",
-                    memory < 64 and (took < 3 or package not in limited),
+                    memory < 64 and (took < 6 or package not in limited),
                 )
 
     if part("fragments"):

@@ -8,7 +8,7 @@
 that writes its log like this sends no Close any more, or nothing at all. So we start each
 server with a standard output that does not work, let clients leave, and expect:
 
-* whoever closes with 1000 gets a Close with 1000 back, within a second;
+* whoever closes with 1000 gets a Close with 1000 back, within five seconds;
 * those who stay are served, and new clients get in;
 * Ctrl-C (SIGINT) and SIGTERM end the process.
 """
@@ -21,7 +21,7 @@ import sys
 import time
 
 from client import CLOSE, PING, PONG, Frames, Report, Server
-from client import build, close_frame, drain, frame, free_port, port_in
+from client import build, close_frame, drain, frame, free_ports, port_in
 
 PATHS = {
     "lesson_01_echo": "/ws",
@@ -55,8 +55,9 @@ WITHOUT_CLOSE = "lesson_01_echo"
 CLIENTS = 2000  # Enough to fill 64 KiB with any line of a log, once the pipe is full.
 FEW_CLIENTS = 100  # Where the first line of the log shows what happens.
 AT_ONCE = 20  # Together they come, and together they leave.
-ANSWER = 1.0  # Seconds until a client must have its Close, a pong, or its upgrade.
-STOP = 3.0  # Seconds until a signal must have ended the process.
+# A server that waits for a reader waits for ever, and one that does not answers in milliseconds.
+ANSWER = 5.0  # Seconds until a client must have its Close, a pong, or its upgrade.
+STOP = 10.0  # Seconds until a signal must have ended the process.
 PAGE = 4096  # The smallest pipe that Linux has, in bytes.
 
 
@@ -110,7 +111,9 @@ class Full(Head):
 
     def after(self, server):
         self.read_address()
-        server.ask("GET", "/")  # It may print more until it serves, and would wait for a reader.
+        # Who answers has printed all lines of its start. With one of them in hand, it would
+        # wait for room for a second before it serves anybody.
+        server.ask("GET", "/")
         fcntl.fcntl(self.reader, fcntl.F_SETPIPE_SZ, PAGE)
         # A file description of our own: on the server's, O_NONBLOCK would hold for it, too.
         filler = os.open(f"/proc/self/fd/{self.reader}", os.O_WRONLY | os.O_NONBLOCK)
@@ -139,7 +142,7 @@ class MuteServer(Server):
     """A program whose standard output does not work."""
 
     def __init__(self, package, output):
-        self.package, self.port = package, free_port()
+        self.package, self.port = package, free_ports(1)[0]
         output.before()
         env = {"ADDR": f"127.0.0.1:{self.port}", **LIMITS.get(package, {})}
         self.start(output.writer, env=env)

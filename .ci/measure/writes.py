@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 
-from client import ROOT, TARGET, TIMEOUT, Server, build, free_port
+from client import ROOT, TARGET, TIMEOUT, Server, build, free_ports
 
 LESSON = "lesson_15_database"
 WRITERS = 8
@@ -33,7 +33,7 @@ class FastApi(Server):
     """The same list in FastAPI: book/fastapi/lesson_15.py."""
 
     def __init__(self, database):
-        self.port = free_port()
+        self.port = free_ports(1)[0]
         python = TARGET / "fastapi" / "bin" / "python"
         command = [python, "-m", "uvicorn", "--log-level", "warning"]
         command += ["--app-dir", ROOT / "book" / "fastapi", "--port", str(self.port)]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure"))
 import delivery_client  # noqa: E402 (now it is found)
-from client import Server, build, free_port  # noqa: E402
+from client import Server, build, free_ports  # noqa: E402
 from delivery_client import PEOPLE, SECRET, chat_path, fan_out  # noqa: E402
 
 WITHOUT, WITH = "lesson_08_auth", "lesson_21_observability"
@@ -29,7 +29,7 @@ def main():
     if "--no-build" not in sys.argv:
         build(WITHOUT, WITH, profile="release")
     delivery_client.SECONDS = 1
-    metrics_port = free_port()
+    metrics_port = free_ports(1)[0]
     settings = {"profile": "release", "JWT_SECRET": SECRET, "RUST_LOG": "info"}
     settings["TOKIO_WORKER_THREADS"] = "1"
     with Server(WITHOUT, **settings) as without, Server(

@@ -5,6 +5,7 @@ The rules are those of the lesson, but with windows of seconds and not of minute
 windows promtool tests them, in time that it makes up.
 """
 
+import http.client
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".ci/measure"))
-from client import Server, build, chat, contents, drain, free_port  # noqa: E402 (now it is found)
+from client import Server, build, chat, contents, drain, free_ports  # noqa: E402 (now it is found)
 
 PACKAGE = "lesson_21_observability"
 LESSON = ROOT / "lessons" / PACKAGE
@@ -43,7 +44,7 @@ def main():
     print("promtool accepts the configuration, and the rules pass their tests.")
 
     build(PACKAGE)
-    metrics_port = free_port()
+    metrics_port = free_ports(1)[0]
     settings = {"METRICS_ADDR": f"127.0.0.1:{metrics_port}", "LOG_FORMAT": "json"}
     with tempfile.TemporaryDirectory() as folder, Server(PACKAGE, **settings) as server:
         prometheus = Prometheus(Path(folder), metrics_port)
@@ -107,7 +108,8 @@ def slow_clients(server):
     """Who was too slow, according to the log: as soon as there is somebody."""
     deadline = time.monotonic() + LIMIT
     while True:
-        lines = [line for line in contents(server.printed).splitlines() if line[:1] == b"{"]
+        whole, _, _ = contents(server.printed).rpartition(b"\n")  # It may be writing a line.
+        lines = [line for line in whole.splitlines() if line[:1] == b"{"]
         spans = [json.loads(line).get("span", {}) for line in lines]
         slow = [span for span in spans if span.get("cause") == "too_slow"]
         if slow or time.monotonic() > deadline:
@@ -119,7 +121,7 @@ class Prometheus:
     """A Prometheus with the lesson's configuration, in a folder that is removed afterwards."""
 
     def __init__(self, folder, metrics_port):
-        self.folder, self.port, self.expected = folder, free_port(), set()
+        self.folder, self.port, self.expected = folder, free_ports(1)[0], set()
         for name in ("prometheus.yml", "alerts.yml"):
             text = (LESSON / name).read_text().replace("127.0.0.1:8001", f"127.0.0.1:{metrics_port}")
             for long, short in SHORTER.items():
@@ -150,7 +152,7 @@ class Prometheus:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
                 return json.load(answer)["data"]
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return None
 
     def waits_for(self, query, sentence):

@@ -6,7 +6,7 @@ mod common;
 
 use std::{
     io::{self, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Child, Command},
     thread::sleep,
@@ -14,7 +14,10 @@ use std::{
 };
 
 use common::program;
-use probe::program::{LIMIT, Program};
+use probe::{
+    program::{LIMIT, Program},
+    several_nodes::free_port,
+};
 
 /// Starts the program, whose clients have one second to leave when it stops.
 fn start() -> io::Result<Program> {
@@ -91,7 +94,7 @@ fn has_ended(process: &mut Child) -> bool {
 #[test]
 fn an_output_that_is_full_from_the_beginning_stops_nothing() -> io::Result<()> {
     let (output, _nobody_reads_it) = full_output()?;
-    let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let free = format!("127.0.0.1:{}", free_port());
     let mut process = program().env("ADDR", &free).stdout(output).spawn()?;
 
     let serves = becomes_true(|| is_healthy(&free).unwrap_or_default());

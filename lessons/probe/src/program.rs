@@ -82,17 +82,22 @@ impl Program {
         Ok(connection)
     }
 
-    /// Sends a request, and returns the connection and the beginning of the answer.
+    /// Sends a request, and returns the connection and the answer, or the beginning of one that
+    /// does not say how long it is.
     pub fn request(&self, request: &str) -> io::Result<(TcpStream, String)> {
         let mut connection = self.connect()?;
         connection.write_all(request.as_bytes())?;
-        let mut answer = vec![0; 4096];
-        let count = connection.read(&mut answer)?;
-        answer.truncate(count);
+        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+        while !is_whole(&answer) {
+            match connection.read(&mut part)? {
+                0 => break,
+                count => answer.extend_from_slice(&part[..count]),
+            }
+        }
         Ok((connection, String::from_utf8_lossy(&answer).into_owned()))
     }
 
-    /// The beginning of the answer to a GET.
+    /// The answer to a GET.
     pub fn get(&self, path: &str) -> io::Result<String> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
         Ok(self.request(&request)?.1)
@@ -170,6 +175,19 @@ impl Program {
         }
         Err(io::Error::other("the program does not end"))
     }
+}
+
+/// Whether the head of an answer is there, and its body, if the head says how long it is.
+fn is_whole(answer: &[u8]) -> bool {
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let Some((head, body)) = end.map(|end| answer.split_at(end + 4)) else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(head).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length
+        .and_then(|length| length.parse().ok())
+        .is_none_or(|length| body.len() >= length)
 }
 
 /// Reads until the text ends like this. Frames with short texts can be read as text.

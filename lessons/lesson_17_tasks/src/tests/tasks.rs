@@ -508,7 +508,7 @@ async fn the_async_threads_are_free_while_the_work_runs() -> Check {
     while ana.hears_any().await? != r#"{"type":"pong"}"# {}
 
     let waited = begin.elapsed().as_secs_f64();
-    assert!(waited < 0.5, "the work stopped the server: a pong took {waited:.0} s");
+    assert!(waited < 0.9, "the work stopped the server: a pong took {waited:.0} s");
     hears_states(&mut ana, &["finished"]).await?;
     assert!(begin.elapsed() >= SECOND, "it takes as long as was asked for");
     Ok(())

@@ -26,7 +26,7 @@ async fn what_a_node_was_too_slow_for_comes_from_the_log() -> Check {
     let room = "rust".to_owned().try_into().expect("a good name");
     let subject = Subject::Chat(room).to_string();
 
-    one.pauses_for(Duration::from_millis(600));
+    one.pauses_for(Duration::from_millis(600)).await;
     for i in 0..3_000 {
         let content = format!("{i} {}", "x".repeat(1_000));
         let chat =

@@ -267,7 +267,7 @@ async fn a_message_that_goes_astray_is_noticed() -> Check {
     let thief = consumer.batch().max_messages(3).expires(LIMIT).messages().await;
     let mut thief = thief.expect("it answers");
     let stolen = tokio::spawn(async move { thief.next().await.is_some() });
-    sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(500)).await; // Nothing tells when the broker knows of it.
     for i in 0..20 {
         ana.says(chat_with_id(&i.to_string(), &format!("hello {i}"))).await?;
     }
@@ -308,8 +308,7 @@ async fn a_stream_that_was_deleted_is_another_log() -> Check {
     let connection = broker.connection().await?;
     let old = connection.open().await.expect("it answers");
 
-    one.pauses_for(Duration::from_secs(1));
-    sleep(Duration::from_millis(100)).await;
+    one.pauses_for(Duration::from_secs(1)).await;
     let name = &old.stream.cached_info().config.name;
     connection.context.delete_stream(name).await.expect("it answers");
     let new = connection.open().await.expect("it answers");

@@ -653,7 +653,10 @@ async fn the_async_threads_are_free_while_the_work_runs() -> Check {
     ana.hears(json!({ "type": "pong" })).await?;
 
     let waited = begin.elapsed();
-    assert!(waited < SECOND / 2, "the work stopped the server: a pong took {waited:?}");
+    assert!(
+        waited < SECOND * 9 / 10,
+        "the work stopped the server: a pong took {waited:?}"
+    );
     ana.hears(finished(1)).await
 }
 

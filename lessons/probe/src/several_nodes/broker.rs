@@ -4,8 +4,10 @@ use std::{
     env, fs,
     io::{self, Write},
     net::{TcpListener, TcpStream},
+    ops::Range,
     path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -20,6 +22,9 @@ use tokio::{
 };
 
 use super::LIMIT;
+
+/// Below those that systems give to clients.
+const PORTS: Range<u32> = 20_000..32_000;
 
 /// Where `nats-server` is: in `NATS_SERVER`, or on the path. If it is nowhere, this says so,
 /// and the test has nothing to do.
@@ -57,6 +62,7 @@ impl TestBroker {
         let program = nats_server()?;
         let port = free_port();
         let folder = env::temp_dir().join(format!("broker-{}-{port}", process::id()));
+        let _ = fs::remove_dir_all(&folder); // A test that was killed may have left it.
         let mut broker = Self { program, folder, port, options, process: None };
         broker.starts();
         Some(broker)
@@ -227,8 +233,17 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.is_ok_and(|status| status.success()), "there is space for it");
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on. It is not among those that the system gives to clients, and
+/// to whoever wants any: otherwise one of these could have it before a broker listens on it, or
+/// while the broker is away for a moment.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("some port is free");
-    listener.local_addr().expect("it has an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes that begin at the same time have ports that are far from each other.
+    let first = process::id().wrapping_mul(211);
+    (0..PORTS.end - PORTS.start)
+        .map(|_| first.wrapping_add(NEXT.fetch_add(1, Relaxed)))
+        .map(|number| PORTS.start + number % (PORTS.end - PORTS.start))
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .expect("some port is free")
 }

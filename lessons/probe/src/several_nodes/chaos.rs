@@ -203,7 +203,7 @@ async fn harm(
             "the broker was stopped for a while"
         }
         2 => {
-            nodes.read().await[which].pauses_for(moment * 4);
+            nodes.read().await[which].pauses_for(moment * 4).await;
             "a node was stopped for a while"
         }
         _ => {

@@ -48,7 +48,8 @@ pub async fn while_the_broker_is_gone_nothing_is_acknowledged_and_then_all_goes_
     let start = Instant::now();
     ana.is_closed_in_the_end(1013, NO_LOG).await?;
     let waited = start.elapsed();
-    assert!(waited < Duration::from_secs(1), "the connection is lost, so: {waited:?}");
+    // An answer that does not come would be waited for a little longer.
+    assert!(waited < Duration::from_millis(1_700), "the connection is lost: {waited:?}");
     let is_why = |said: String| said.to_lowercase().contains("broker cannot be reached");
     until("Both nodes say that they are not ready", || async {
         one.readiness().await.is_err_and(is_why)
@@ -114,8 +115,7 @@ pub async fn a_broker_that_restarts_has_not_forgotten_whose_name_it_is(
     let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
     ana.hears_nothing_for(QUIET).await?;
 
-    one.pauses_for(Duration::from_secs(4)); // So it does not renew its lease.
-    sleep(Duration::from_millis(100)).await;
+    one.pauses_for(Duration::from_secs(4)).await; // So it does not renew its lease.
     broker.dies();
     broker.starts();
     two.is_ready().await?;
@@ -185,10 +185,12 @@ pub async fn a_node_that_was_paused_for_longer_than_its_lease_closes_its_clients
     ana.hears(joined("ben")).await?;
     cem.hears(joined("ben")).await?;
 
-    one.pauses_for(2 * LEASE);
-    sleep(Duration::from_millis(100)).await;
+    one.pauses_for(2 * LEASE).await;
     ana.says(chat_with_id("a-1", "too late")).await?;
-    let mut others = ben.hears_out(LEASE + Duration::from_millis(500)).await;
+    let (start, mut others) = (Instant::now(), Vec::new());
+    while others.len() < 2 && start.elapsed() < LIMIT {
+        others.extend(ben.hears_out(QUIET).await);
+    }
     others.sort();
     assert_eq!(others.len(), 2, "both have left, as the others see it: {others:?}");
     says(&mut ben, "b-1", "hello").await?;

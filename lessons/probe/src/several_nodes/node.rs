@@ -6,15 +6,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Builder, sync::oneshot};
+use tokio::{runtime::Builder, sync::oneshot, time::timeout};
 
-use super::until;
+use super::{LIMIT, until};
 use crate::{Hint, Server};
 
 /// A node with a runtime of its own, on a thread of its own, as a process has them.
 pub struct TestNode {
     pub server: Server,
-    pauses: mpsc::Sender<Duration>,
+    pauses: mpsc::Sender<(Duration, oneshot::Sender<()>)>,
     running: Mutex<Option<(oneshot::Sender<()>, thread::JoinHandle<()>)>>,
 }
 
@@ -25,7 +25,7 @@ impl TestNode {
         F: Future<Output = Result<Server, Hint>>,
     {
         let (send_server, server) = mpsc::channel();
-        let (pauses, next_pause) = mpsc::channel::<Duration>();
+        let (pauses, next_pause) = mpsc::channel::<(Duration, oneshot::Sender<()>)>();
         let (dies, end) = oneshot::channel();
         // Made on the thread that runs it, so it need not be one that can move.
         let run = async move || {
@@ -34,7 +34,8 @@ impl TestNode {
             tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(Duration::from_millis(1)).await;
-                    if let Ok(pause) = next_pause.try_recv() {
+                    if let Ok((pause, begun)) = next_pause.try_recv() {
+                        drop(begun);
                         thread::sleep(pause); // So no task of this node runs.
                     }
                 }
@@ -49,9 +50,12 @@ impl TestNode {
         Self { server, pauses, running: Mutex::new(Some((dies, thread))) }
     }
 
-    /// Stops all that it does for a while, as when the process is stopped.
-    pub fn pauses_for(&self, time: Duration) {
-        let _ = self.pauses.send(time); // Or it is dead.
+    /// Stops all that it does for a while, as when the process is stopped. After this, it does
+    /// nothing any more.
+    pub async fn pauses_for(&self, time: Duration) {
+        let (sender, begun) = oneshot::channel();
+        let _ = self.pauses.send((time, sender)); // Or it is dead.
+        let _ = timeout(LIMIT, begun).await; // It is an error that the sender is gone.
     }
 
     /// Stops everything where it is, as `kill -9` does.

@@ -205,8 +205,7 @@ async fn a_node_without_a_lease_answers_no_ping() -> Check {
     ana.hears(r#"{"type":"pong"}"#).await?;
     ana.hears_nothing_for(QUIET).await?; // Now she has caught up.
 
-    one.pauses_for(2 * LEASE);
-    sleep(Duration::from_millis(100)).await;
+    one.pauses_for(LEASE * 3 / 2).await;
     ana.says(r#"{"type":"ping"}"#).await?;
 
     ana.is_closed(1013, "this server has lost its connection to the others").await
