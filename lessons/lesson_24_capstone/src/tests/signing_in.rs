@@ -333,6 +333,21 @@ async fn an_exp_that_is_missing_or_odd_is_rejected() -> Check {
     Ok(())
 }
 
+/// Where several servers have one secret, one signs the token, and another one verifies it.
+#[tokio::test(start_paused = true)]
+async fn a_token_of_a_server_whose_clock_is_a_little_ahead_is_valid() -> Check {
+    let server = serve(app());
+    let exp = |ahead: u64| {
+        let lifetime = TOKEN_LIFETIME.as_secs();
+        claims_with("exp", json!(get_current_timestamp() + lifetime + ahead))
+    };
+
+    let path = format!("/ws/chat/rust?token={}", exp(50));
+    server.connect("Ana", &path).await?;
+
+    rejects(&server, &exp(70), NOT_VALID).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_before_its_time_is_rejected() -> Check {
     let server = serve(app());
