@@ -170,7 +170,7 @@ async fn read(node: &Node, messages: Stream) -> Error {
 }
 
 /// Applies a message, which should be number `count` of this consumer.
-fn receive(rooms: &mut Rooms, message: &Message, count: u64) -> Result<(), Error> {
+pub fn receive(rooms: &mut Rooms, message: &Message, count: u64) -> Result<(), Error> {
     let info = message.info()?;
     // After a reconnection, the broker may believe that we have what was lost on the way.
     if info.consumer_sequence != count {

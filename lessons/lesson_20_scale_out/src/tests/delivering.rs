@@ -1,4 +1,4 @@
-//! A node that is slower than the stream.
+//! The stream: whose chats are whose, and a node that is slower.
 
 use std::time::Duration;
 
@@ -11,7 +11,30 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{NODES, broker::Kept, people::path};
-use crate::{follower::Lag, storage::Subject};
+use crate::{
+    follower::Lag,
+    storage::{Subject, token},
+};
+
+/// Lesson 08 allows no such names. If it did, each of them would be a room.
+#[tokio::test]
+async fn a_room_named_as_a_wildcard_would_be_one_room() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let stream = broker.connection().await?.open().await.expect("it answers");
+    let names = ["*", ">", "a.b", "a", "$JS", ".", "*.chat", "rust"];
+    let subject = |name: &str| format!("room.{}.chat", token(name));
+
+    for name in names {
+        let message = PublishMessage::build().payload("{}".into());
+        stream.publish(subject(name), message).await.await.expect("it is kept");
+    }
+
+    for name in names {
+        let (_, count) = stream.count(&subject(name)).await.expect("it answers");
+        assert_eq!(count, 1, "{name:?} has what was said there, and nothing else");
+    }
+    Ok(())
+}
 
 /// A follower that was away while so much was said that the stream has deleted the first.
 #[tokio::test]

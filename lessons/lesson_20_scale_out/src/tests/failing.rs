@@ -281,6 +281,38 @@ async fn a_message_that_goes_astray_is_noticed() -> Check {
     says(&mut ana, "last", "good night").await.map(drop)
 }
 
+/// Nothing comes behind it that would show the hole.
+#[tokio::test]
+async fn a_last_message_that_goes_astray_is_noticed() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let one = start(long_lease(&broker));
+    one.is_ready().await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+    let stream = broker.connection().await?.open().await.expect("it answers").stream;
+    let name = stream.consumer_names().next().await;
+    let name = name.expect("the node has one").expect("it answers");
+    let consumer: Consumer<pull::Config> =
+        stream.get_consumer(&name).await.expect("it is there");
+
+    let thief = consumer.batch().max_messages(1).expires(LIMIT).messages().await;
+    let mut thief = thief.expect("it answers");
+    let stolen = tokio::spawn(async move { thief.next().await.is_some() });
+    sleep(Duration::from_millis(100)).await;
+    let mut count = 0;
+    while !stolen.is_finished() && count < 20 {
+        ana.says(chat_with_id(&count.to_string(), &format!("hello {count}"))).await?;
+        count += 1;
+        sleep(Duration::from_millis(100)).await;
+    }
+
+    assert!(stolen.await.is_ok_and(|is_some| is_some), "one went to somebody else");
+    let came = hears_until(&mut ana, &format!(r#""hello {}""#, count - 1)).await;
+    let came: Vec<_> = came.iter().filter_map(|text| content(text)).collect();
+    let expected: Vec<_> = (0..count).map(|i| format!("hello {i}")).collect();
+    assert_eq!(came, expected, "each comes once, and in order");
+    Ok(())
+}
+
 /// The broker gets the renewal at once, and its answer is late.
 #[tokio::test]
 async fn a_lease_counts_from_before_it_was_renewed() -> Check {

@@ -1,12 +1,16 @@
 //! The rooms of a node, as the stream changes them.
 
+use async_nats::{
+    ConnectOptions,
+    jetstream::{self, Message},
+};
 use lesson_08_auth::RoomName;
 use lesson_18_delivery::REPLACED;
 use serde_json::Value;
 
 use super::people::username;
 use crate::{
-    follower::apply,
+    follower::{apply, receive},
     lease::LEASE_LOST,
     rooms::{Member, Outgoing, RoomManager},
     storage::Subject,
@@ -182,6 +186,40 @@ fn a_crowd_is_announced_together() {
     };
     assert_eq!(texts.len(), 1_000, "and all are in it");
     assert!(ben.outbox.try_recv().is_err(), "so the outbox does not overflow");
+}
+
+/// The consumer of the library begins with the first message when it is created anew and has seen
+/// nothing yet.
+#[tokio::test]
+async fn what_a_consumer_delivers_once_more_is_passed_over() {
+    let rooms = RoomManager::default();
+    let mut ben = joins(&rooms, 1, "ben");
+    says(&rooms, 2, "ana", "there");
+    says(&rooms, 3, "ana", "-");
+    assert_eq!(heard(&mut ben), "+ana -ana", "she was there");
+    let nowhere = ConnectOptions::new().retry_on_initial_connect();
+    let client = nowhere.connect("127.0.0.1:1").await.expect("it waits for nobody");
+    let context = jetstream::new(client);
+
+    for (count, seq) in (1..=3).zip(1..=3) {
+        let reply = format!("$JS.ACK.CHAT.consumer.1.{seq}.{count}.0.0");
+        let joined = r#"{"type":"joined","node":"there","announce":true}"#;
+        let message = async_nats::Message {
+            subject: Subject::Member(room(), username("ana")).to_string().into(),
+            reply: Some(reply.into()),
+            payload: joined.into(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        };
+        let message = Message { message, context: context.clone() };
+        let received = rooms.apply(|rooms| receive(rooms, &message, count));
+        received.expect("none of them is missing");
+    }
+
+    assert_eq!(heard(&mut ben), "", "she is not there once more");
+    assert_eq!(rooms.position(), 3, "and the node has not gone back");
 }
 
 #[test]

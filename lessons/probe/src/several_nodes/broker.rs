@@ -17,7 +17,7 @@ use tokio::{
     join,
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
     spawn,
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::sleep_until,
 };
 
@@ -148,23 +148,23 @@ impl TestBroker {
         }
     }
 
-    /// Where somebody listens, until the test ends, who passes on what the broker says, and
-    /// does so late.
-    pub async fn answers_late(&self, delay: Duration) -> String {
+    /// Starts a relay, which passes on what the broker says so much later.
+    pub async fn relay(&self, delay: Duration) -> Relay {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("some port is free");
         let address = listener.local_addr().expect("it has an address");
+        let (is_silent, silence) = watch::channel(false);
         let port = self.port;
         spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let broker = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
                 let (asked, answers) = client.into_split();
                 let (late, questions) = broker.expect("the broker listens").into_split();
-                spawn(pass_on(asked, questions, Duration::ZERO));
-                spawn(pass_on(late, answers, delay));
+                spawn(pass_on(asked, questions, Duration::ZERO, silence.clone()));
+                spawn(pass_on(late, answers, delay, silence.clone()));
             }
         });
-        format!("nats://{address}")
+        Relay { url: format!("nats://{address}"), is_silent }
     }
 
     pub fn port(&self) -> u16 {
@@ -177,8 +177,37 @@ impl TestBroker {
     }
 }
 
-/// Passes on what comes, each part of it so much later.
-async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) {
+/// What is between a node and the broker, until the test ends.
+pub struct Relay {
+    url: String,
+    is_silent: watch::Sender<bool>,
+}
+
+impl Relay {
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Passes nothing on any more, in either direction. All connections stay, as when a cable is
+    /// pulled.
+    pub fn falls_silent(&self) {
+        self.is_silent.send_replace(true);
+    }
+
+    /// Passes on what has come meanwhile, and what comes from now on.
+    pub fn goes_on(&self) {
+        self.is_silent.send_replace(false);
+    }
+}
+
+/// Passes on what comes, each part of it so much later, and nothing while there is silence.
+async fn pass_on(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    delay: Duration,
+    mut silence: watch::Receiver<bool>,
+) {
     let (sender, mut parts) = mpsc::channel(1_000);
     let reading = async move {
         let mut part = [0; 4096];
@@ -192,7 +221,9 @@ async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duratio
     let writing = async move {
         while let Some((time, part)) = parts.recv().await {
             sleep_until(time.into()).await;
-            if to.write_all(&part).await.is_err() {
+            if silence.wait_for(|is_silent| !is_silent).await.is_err()
+                || to.write_all(&part).await.is_err()
+            {
                 return;
             }
         }

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    time::{Instant, sleep, timeout},
+    try_join,
+};
 
-use super::{LEASE, LIMIT, LONG_LEASE, Nodes, QUIET, TestBroker, chat, says, until};
-use crate::{Check, Client, json::joined, resuming::chat_with_id};
+use super::{
+    LEASE, LIMIT, LONG_LEASE, Nodes, QUIET, TestBroker, chat, claims, says, until,
+};
+use crate::{Check, Client, Hint, json::joined, resuming::chat_with_id};
 
 const NO_LOG: &str = "the log is not available";
 const NO_LEASE: &str = "this server has lost its connection to the others";
@@ -162,13 +167,53 @@ pub async fn a_broker_that_is_silent_is_one_that_is_gone(it: Nodes) -> Check {
 /// It has much to do, or is far away.
 pub async fn a_broker_that_is_slow_is_good_enough(it: Nodes) -> Check {
     let Some(broker) = TestBroker::start() else { return Ok(()) };
-    let url = broker.answers_late(Duration::from_millis(400)).await;
+    let relay = broker.relay(Duration::from_millis(400)).await;
 
-    let one = (it.start)(url, LONG_LEASE);
+    let one = (it.start)(relay.url(), LONG_LEASE);
     one.is_ready().await?;
     let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
 
     says(&mut ana, "a-1", "hello").await.map(drop)
+}
+
+/// Its clients reach it as before, and nobody tells it that others can still reach the broker.
+pub async fn a_node_that_is_cut_off_closes_its_clients_before_others_may_have_their_names(
+    it: Nodes,
+) -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let relay = broker.relay(Duration::ZERO).await;
+    let lease = 2 * LEASE; // So that a fifth of it is long, on a machine that is busy.
+    let (one, two) = ((it.start)(relay.url(), lease), (it.start)(broker.url(), lease));
+    one.is_ready().await?;
+    two.is_ready().await?;
+    let (mut ana, _) = it.newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+
+    relay.falls_silent();
+    let closing = async {
+        ana.is_closed(1013, NO_LEASE).await?;
+        Ok::<_, Hint>(Instant::now())
+    };
+    let claiming = async {
+        loop {
+            let path = (it.path)("rust", "ana");
+            let (has_it, other) = claims(&two.server, &path).await?;
+            if has_it {
+                return Ok((other, Instant::now()));
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let both = timeout(LIMIT, async { try_join!(closing, claiming) }).await;
+    let (closed, (mut other, granted)) = both.map_err(|_| {
+        Hint::new("Ana should be closed, and then the name should be free.")
+    })??;
+
+    assert!(closed < granted, "for a while, two people have had one name");
+    relay.goes_on();
+    one.is_ready().await?;
+    one.lists(r#"[{"room":"rust","members":1}]"#).await?;
+    other.hears_nothing_for(QUIET).await
 }
 
 /// A process that was stopped for longer than its lease still has its connections. When it

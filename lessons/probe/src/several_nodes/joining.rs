@@ -5,7 +5,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{LEASE, Nodes, QUIET, TestBroker, chat, says};
 use crate::{
-    Check, Hint, Server,
+    Check, Client, Hint, Server,
     json::{joined, left},
     resuming::chat_with_id,
 };
@@ -41,21 +41,23 @@ pub async fn a_name_is_taken_on_all_nodes_and_free_again_on_all(it: Nodes) -> Ch
     other.hears_nothing_for(QUIET).await
 }
 
+/// Somebody who wants a name, and whether they get it.
+pub async fn claims(server: &Server, path: &str) -> Result<(bool, Client), Hint> {
+    let mut ana = server.connect("Ana", path).await?;
+    ana.says(r#"{"type":"ping"}"#).await?;
+    let has_it = match ana.hears(json!({ "type": "pong" })).await {
+        Err(hint) if hint.to_string().contains("this name is taken") => false,
+        // It had the name before another one, which got it, too.
+        Err(hint) if hint.to_string().contains("you have connected again") => true,
+        result => result.map(|()| true)?,
+    };
+    Ok((has_it, ana))
+}
+
 /// Two clients want the same name at the same moment, on two nodes. How many get it? The other
 /// is told that it is taken.
 pub async fn winners(one: &Server, two: &Server, path: &str) -> Result<usize, Hint> {
-    let tries = async |server: &Server| {
-        let mut ana = server.connect("Ana", path).await?;
-        ana.says(r#"{"type":"ping"}"#).await?;
-        let has_it = match ana.hears(json!({ "type": "pong" })).await {
-            Err(hint) if hint.to_string().contains("this name is taken") => false,
-            // It had the name before the other one, which got it, too.
-            Err(hint) if hint.to_string().contains("you have connected again") => true,
-            result => result.map(|()| true)?,
-        };
-        Ok::<_, Hint>((has_it, ana))
-    };
-    let (first, second) = tokio::try_join!(tries(one), tries(two))?;
+    let (first, second) = tokio::try_join!(claims(one, path), claims(two, path))?;
     Ok([first, second].iter().filter(|(has_it, _)| *has_it).count())
 }
 
@@ -122,6 +124,7 @@ pub async fn the_names_of_a_node_that_dies_are_free_after_its_lease(it: Nodes) -
     let (mut ben, _) = it.newcomer(&one.server, "ben").await?;
     let _ana = two.server.connect("Ana", &(it.path)("rust", "ana")).await?;
     ben.hears(joined("ana")).await?;
+    ben.hears_nothing_for(LEASE / 4).await?; // Its lease is renewed meanwhile.
 
     two.dies();
     let start = Instant::now();

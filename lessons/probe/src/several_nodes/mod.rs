@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 pub use self::{
-    broker::{TestBroker, free_port, nats_server},
+    broker::{Relay, TestBroker, free_port, nats_server},
     chaos::*,
     delivering::*,
     failing::*,
@@ -133,6 +133,7 @@ macro_rules! several_nodes_conformance {
             without_the_broker_the_lease_ends_and_all_clients_are_closed,
             a_broker_that_is_silent_is_one_that_is_gone,
             a_broker_that_is_slow_is_good_enough,
+            a_node_that_is_cut_off_closes_its_clients_before_others_may_have_their_names,
             a_node_that_was_paused_for_longer_than_its_lease_closes_its_clients,
             a_log_that_was_set_back_is_told_to_whoever_comes_back,
             chaos_loses_nothing_doubles_nothing_and_changes_no_order
