@@ -228,7 +228,8 @@ async fn what_is_no_message_changes_nothing() {
 
 #[tokio::test]
 async fn some_codes_end_it_and_after_the_others_it_tries_again() {
-    for code in [400, 401, 403, 404, 409, 1000, 1002, 1007, 1008, 1009, 1015, 4001, 4009]
+    for code in
+        [400, 401, 403, 404, 409, 1000, 1002, 1003, 1007, 1008, 1009, 1015, 4001, 4009]
     {
         let wait = Session::default().wait_after(code);
         assert_eq!(wait, None, "after {code}, the next try would end in the same way");

@@ -233,6 +233,29 @@ async fn what_it_does_not_understand_does_not_end_it() -> io::Result<()> {
     Ok(())
 }
 
+/// What was not understood may be a fault of what lies between, and so the next try may succeed.
+#[tokio::test]
+async fn bytes_that_are_no_http_and_no_frame_are_a_lost_connection() -> io::Result<()> {
+    let server = Server::start().await?;
+    let mut ana = server.ana()?;
+
+    let (.., mut connection) = server.request().await?;
+    connection.write_all(b"\x16\x03\x01 hello\r\n\r\n").await?;
+    drop(connection);
+    ana = with(ana, |ana| ana.prints("(1006). Next try in")).await?;
+    let unknown_opcode = [0x83, 0];
+    let no_utf_8 = [0x81, 2, 0xc3, 0x28];
+    for frame in [&unknown_opcode[..], &no_utf_8] {
+        let (_, mut socket) = server.accept(WELCOME).await?;
+        socket.get_mut().write_all(frame).await?;
+        ana = with(ana, |ana| ana.prints("(1006). Next try in")).await?;
+    }
+
+    let (_, mut socket) = server.accept(WELCOME).await?;
+    says(&mut socket, &chat(1, "hello")).await?;
+    with(ana, |ana| ana.prints("ben: hello")).await.map(drop)
+}
+
 #[tokio::test]
 async fn a_message_that_is_too_long_gets_1009() -> io::Result<()> {
     let server = Server::start().await?;
