@@ -1,5 +1,5 @@
 // Lesson 20 in a browser: a page whose node is killed goes on with another one, and the client
-// of lesson 19 is in the same conversation.
+// of lesson 19, on a third node, is in the same conversation.
 //
 // NATS_SERVER and HAPROXY say where the broker and the balancer are; .ci/cluster/run sets them.
 // SCREENSHOT=page.png keeps a picture of the end.
@@ -60,7 +60,7 @@ describe("lesson 20, several nodes", { timeout: 120_000 }, () => {
 
   test("the node of a page is killed: the page goes on with another, and nothing is lost", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "cluster-"));
-    const [nats, balancer, ...ports] = await Promise.all(Array.from({ length: 4 }, freePort));
+    const [nats, balancer, ...ports] = await Promise.all(Array.from({ length: 5 }, freePort));
     const env = { NATS_URL: `127.0.0.1:${nats}`, JWT_SECRET: "a secret that only this test knows" };
     run(t, NATS_SERVER, ["-js", "-sd", folder, "-a", "127.0.0.1", "-p", `${nats}`]);
     run(t, HAPROXY, ["-db", "-f", here(`../../lessons/${LESSON}/haproxy.cfg`)], {
@@ -87,14 +87,17 @@ describe("lesson 20, several nodes", { timeout: 120_000 }, () => {
     const ben = await openWindow(t, `${second.url}/lesson_20.html`);
     await enter(ben, "ben");
     await shows(ben, ["one"], "Ben, on the second node, gets what was said on the first");
+    const third = await start(LESSON, ports[2], env);
+    t.after(() => third.stop());
+    await until("the third node is ready", isReady(third.url));
     const client = run(
       t,
       join(CARGO_TARGET_DIR, "debug/lesson_19_client"),
-      ["cem", "rust", "--url", second.url],
+      ["cem", "rust", "--url", third.url],
       { stdin: "pipe", env: { CHAT_PASSWORD: "cem-likes-figs" } },
     );
     client.child.stdin.write("from a terminal\n");
-    await shows(page, ["one: acknowledged", "from a terminal"], "all are in one chat");
+    await shows(page, ["one: acknowledged", "from a terminal"], "all three nodes are one chat");
     await sleep(1_500); // Until the balancer has noticed the second node.
 
     await first.stop();

@@ -11,7 +11,8 @@ Three nodes stand behind HAProxy. Half of the clients come through it, and the o
 At random moments a node is killed, stopped with SIGTERM, or paused for longer than its lease; and
 the broker is killed, or paused for a moment. Between each node and the broker is a relay, which
 falls silent, for less than a lease or for more, or resets all connections: then a node cannot reach
-the broker, and its clients reach it as before. All of them come back.
+the broker, and its clients reach it as before. All of them come back. The clocks of the nodes differ by
+a minute and more.
 
 * **Writers** resume on any node, and send again, with the same id, what was not acknowledged.
   From time to time one opens its next connection before it closes the old one. Some give a server
@@ -37,7 +38,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 
-from cluster import ALONE, CAPSTONE, LEASE, LESSON, Cluster
+from cluster import ALONE, CAPSTONE, CLOCKS, LEASE, LESSON, Cluster
 
 from client import TEXT, build, close_frame, frame
 from delivery_client import Client, chat
@@ -831,8 +832,15 @@ def spread(seconds):
 def attempt(seed, seconds, brokers, lesson, program=None):
     """One run. Returns what was wrong."""
     print(f"\n{lesson}, 3 nodes, {brokers} brokers, {seconds} s, SEED={seed}", flush=True)
-    with Cluster(3, brokers, lesson=lesson, program=program, relays=lesson != ALONE) as cluster:
+    several = lesson != ALONE
+    with Cluster(3, brokers, lesson=lesson, program=program, relays=several, clocks=several) as cluster:
+        clocks = [it.clock() for it in cluster.nodes]
+        print(f"Their clocks are ahead by {', '.join(map(str, clocks))} s.", flush=True)
         chaos = Chaos(cluster, seed, seconds)
+        if several and "CLOCK" not in cluster.nodes[0].env:
+            print("SKIPPED: there is no cc, so all clocks are right.")
+        elif several and clocks != list(CLOCKS):
+            chaos.wrong(f"the clocks of the nodes should be ahead by {CLOCKS}")
         chaos.all_of_it(with_events=lesson != ALONE)
         chaos.report()
         return chaos.problems

@@ -4,6 +4,7 @@ All listen on 127.0.0.1, and run until they are stopped by their process id.
 """
 
 import http.client
+import itertools
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -37,6 +39,22 @@ USER, PASSWORD = "chat", "p" + "0123456789abcdef" * 2
 LEASE = 15.0  # Seconds after which the others may take a node for dead.
 START = 20.0  # Seconds within which a process must be ready.
 SKIPPED = 77
+# How far the clocks of the nodes are from ours, in seconds. A fourth node would have that of the first.
+CLOCKS = 50, 0, -50
+# A library for LD_PRELOAD in which it is later, or earlier. The clock that runs forward alone is as it is.
+OTHER_CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    static int (*original)(clockid_t, struct timespec *);
+    if (!original) original = dlsym(RTLD_NEXT, "clock_gettime");
+    int result = original(clock, time);
+    if (clock == CLOCK_REALTIME) time->tv_sec += atoi(getenv("CLOCK"));
+    return result;
+}
+"""
 
 
 def tool(name):
@@ -45,6 +63,17 @@ def tool(name):
     if found.returncode:
         sys.exit(found.returncode)  # It has said why.
     return found.stdout.strip()
+
+
+def other_clock(folder):
+    """The path of the library. None without cc."""
+    source, library = folder / "clock.c", folder / "clock.so"
+    source.write_text(OTHER_CLOCK)
+    try:
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return library
 
 
 class Process(Server):
@@ -140,6 +169,8 @@ class Broker(Process):
         text = (FOLDER / "nats.conf").read_text()
         text = text.replace("sync_interval: always", f"sync_interval: {self.cluster.sync}")
         text += f'\nserver_name: "broker-{self.number}"\n'
+        if files := self.cluster.tls:
+            text += f'tls {{ cert_file: "{files[0]}", key_file: "{files[1]}" }}\n'
         if len(self.cluster.brokers) > 1:
             routes = ", ".join(f'"nats://127.0.0.1:{it.between}"' for it in self.cluster.brokers)
             # A node must not learn the address of another broker from this one, and pass its relay.
@@ -192,7 +223,8 @@ class Node(Process):
         if self.cluster.lesson == ALONE:
             settings["DATABASE"] = str(self.cluster.folder / f"node-{self.number}.db")
         else:
-            urls = [f"nats://{USER}:{PASSWORD}@127.0.0.1:{port}" for port in self.brokers]
+            scheme = "tls" if self.cluster.tls else "nats"
+            urls = [f"{scheme}://{USER}:{PASSWORD}@127.0.0.1:{port}" for port in self.brokers]
             settings["NATS_URL"] = ",".join(urls)
             settings["NATS_REPLICAS"] = str(len(self.cluster.brokers))
         if self.cluster.lesson == CAPSTONE:
@@ -205,6 +237,12 @@ class Node(Process):
     def is_ready(self):
         answer = self.get(self.cluster.health)
         return answer is not None and answer[0] == 200
+
+    def clock(self):
+        """By how many seconds its clock is ahead of ours: each answer says what time it is."""
+        _, headers, _ = self.ask("GET", self.cluster.health)
+        ahead = parsedate_to_datetime(headers["Date"]).timestamp() - time.time()
+        return int(round(ahead, -1))  # There is a second or so between it and us.
 
     def rooms(self):
         """How many members each room has, as this node knows it."""
@@ -268,10 +306,13 @@ class Cluster:
         lesson=LESSON,
         program=None,
         relays=False,
+        clocks=False,
+        tls=None,
         **env,
     ):
         self.profile, self.sync, self.lesson, self.env = profile, sync, lesson, env
         self.program = program or lesson  # Or the path of another build of it.
+        self.tls = tls  # The broker's certificate and key, if it has any.
         # Lesson 18 has no `/ready`. It answers to anything, or to nothing.
         self.health = "/rooms" if lesson == ALONE else "/ready"
         brokers = 0 if lesson == ALONE else brokers
@@ -290,6 +331,9 @@ class Cluster:
             for number in range(1, nodes + 1)
         ]
         self.balancer = Balancer(self, ports.pop()) if balancer else None
+        if clocks and (library := other_clock(self.folder)):
+            for node, offset in zip(self.nodes, itertools.cycle(CLOCKS)):
+                node.env |= {"LD_PRELOAD": str(library), "CLOCK": str(offset)}
 
     def everything(self):
         relays = [it.relay for it in self.nodes if it.relay]
