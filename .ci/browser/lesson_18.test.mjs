@@ -180,6 +180,24 @@ describe("lesson 18, delivery", LIMITS, () => {
     await shows(ben, ["before", "one", "two"], "the log on the disk has all of it, once");
   });
 
+  test("the server is killed and started again while the network is off: nothing is lost", async (t) => {
+    const { page, kill, restart, open } = await visit(t, { excused: [OFFLINE] });
+    await writeAll(page, ["before"]);
+    await shows(page, ["before: acknowledged"], "it is durable");
+
+    await page.context().setOffline(true);
+    await writeAll(page, ["one", "two"]);
+    await kill();
+    await restart();
+    await page.context().setOffline(false);
+
+    const all = ["before: acknowledged", "one: acknowledged", "two: acknowledged"];
+    await shows(page, all, "the page comes back, and sends what waited");
+    const ben = await open();
+    await enter(ben, "ben");
+    await shows(ben, ["before", "one", "two"], "the log has all of it, once");
+  });
+
   test("a reload loses nothing that waits", async (t) => {
     let isCut = false;
     const held = [];
