@@ -102,7 +102,13 @@ pub async fn what_is_said_on_other_nodes_while_the_broker_restarts_comes_once(
         two.is_ready().await?;
     }
 
+    let is_back = Instant::now();
     let came = hears_until(&mut ben, &format!(r#""hello {}""#, count - 1)).await;
+    let late = is_back.elapsed();
+    assert!(
+        late < LIMIT / 2,
+        "his node is connected again, and does not listen: {late:?}"
+    );
     let contents: Vec<_> = came.iter().filter_map(|text| content(text)).collect();
     let expected: Vec<String> = (0..count).map(|i| format!("hello {i}")).collect();
     assert_eq!(contents, expected, "each once, and in order");
