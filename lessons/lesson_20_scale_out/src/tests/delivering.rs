@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::message::PublishMessage;
 use probe::{
     Check,
-    several_nodes::{TestBroker, hears_until},
+    several_nodes::{LONG_LEASE, QUIET, TestBroker, hears_until},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -78,6 +78,32 @@ async fn what_a_node_was_too_slow_for_comes_from_the_log() -> Check {
         assert_eq!(came.last(), Some(&2_999), "all catch up");
     }
     Ok(())
+}
+
+/// Its lease is renewed all the time, and it reads as fast as it can.
+#[tokio::test]
+async fn a_node_that_cannot_keep_pace_with_the_stream_gives_its_clients_up() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let relay = broker.narrow_relay(60_000).await;
+    let one = (NODES.start)(relay.url(), LONG_LEASE);
+    one.is_ready().await?;
+    let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
+    ana.hears_nothing_for(QUIET).await?;
+    let stream = broker.connection().await?.open().await.expect("it answers");
+
+    one.pauses_for(Duration::from_secs(4)); // So it finds much of it at once.
+    let chat = json!({ "from": "cem", "id": null, "content": "hello", "timestamp": "" });
+    for i in 0..16_000 {
+        let subject = format!("room.{}.chat", token(&format!("room-{}", i % 20)));
+        let message = PublishMessage::build().payload(chat.to_string().into());
+        let answer = stream.publish(subject, message).await;
+        if i % 100 == 99 {
+            answer.await.expect("it is kept");
+        }
+    }
+
+    sleep(Duration::from_secs(35)).await; // It may be behind for 20 of them.
+    ana.is_closed(1013, "this server has lost its connection to the others").await
 }
 
 /// How far somebody is behind who reads so many messages a second, when it is noticed, or after

@@ -18,7 +18,7 @@ use tokio::{
     net::tcp::{OwnedReadHalf, OwnedWriteHalf},
     spawn,
     sync::{mpsc, watch},
-    time::sleep_until,
+    time::{sleep, sleep_until},
 };
 
 use super::LIMIT;
@@ -150,6 +150,15 @@ impl TestBroker {
 
     /// Starts a relay, which passes on what the broker says so much later.
     pub async fn relay(&self, delay: Duration) -> Relay {
+        self.relay_with(delay, None).await
+    }
+
+    /// Starts a relay, which passes on so many bytes of the broker a second at most.
+    pub async fn narrow_relay(&self, rate: u32) -> Relay {
+        self.relay_with(Duration::ZERO, Some(rate)).await
+    }
+
+    async fn relay_with(&self, delay: Duration, rate: Option<u32>) -> Relay {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("some port is free");
         let address = listener.local_addr().expect("it has an address");
@@ -160,8 +169,8 @@ impl TestBroker {
                 let broker = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
                 let (asked, answers) = client.into_split();
                 let (late, questions) = broker.expect("the broker listens").into_split();
-                spawn(pass_on(asked, questions, Duration::ZERO, silence.clone()));
-                spawn(pass_on(late, answers, delay, silence.clone()));
+                spawn(pass_on(asked, questions, Duration::ZERO, None, silence.clone()));
+                spawn(pass_on(late, answers, delay, rate, silence.clone()));
             }
         });
         Relay { url: format!("nats://{address}"), is_silent }
@@ -206,6 +215,7 @@ async fn pass_on(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     delay: Duration,
+    rate: Option<u32>,
     mut silence: watch::Receiver<bool>,
 ) {
     let (sender, mut parts) = mpsc::channel(1_000);
@@ -225,6 +235,9 @@ async fn pass_on(
                 || to.write_all(&part).await.is_err()
             {
                 return;
+            }
+            if let Some(rate) = rate {
+                sleep(Duration::from_secs(1) * part.len() as u32 / rate).await;
             }
         }
     };
