@@ -91,7 +91,7 @@ async fn a_node_that_cannot_keep_pace_with_the_stream_gives_its_clients_up() -> 
     ana.hears_nothing_for(QUIET).await?;
     let stream = broker.connection().await?.open().await.expect("it answers");
 
-    one.pauses_for(Duration::from_secs(4)); // So it finds much of it at once.
+    one.pauses_for(Duration::from_secs(4)).await; // So it finds much of it at once.
     let chat = json!({ "from": "cem", "id": null, "content": "hello", "timestamp": "" });
     for i in 0..16_000 {
         let subject = format!("room.{}.chat", token(&format!("room-{}", i % 20)));
