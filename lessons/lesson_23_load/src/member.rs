@@ -111,7 +111,7 @@ impl Member {
             let opening = (run.open)(*number, *is_slow);
             match connect(opening, &run.options.server, &path).await {
                 Ok(connected) => return connected,
-                Err(words) => run.report().count(words),
+                Err(error) => run.report().count(error),
             }
             sleep(LONGEST_WAIT.mul_f64(fastrand::f64())).await;
         }
