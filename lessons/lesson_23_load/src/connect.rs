@@ -77,15 +77,13 @@ pub async fn connect(
     opening: Opening,
     host: &str,
     path: &str,
-) -> Result<(Box<dyn Stream>, Vec<u8>), String> {
+) -> io::Result<(Box<dyn Stream>, Vec<u8>)> {
     let connecting = async {
         let mut stream = opening.await?;
         let rest = handshake(&mut stream, host, path).await?;
         Ok((stream, rest))
     };
-    let connected = timeout(TIMEOUT, connecting).await;
-    let connected = connected.unwrap_or_else(|error| Err(error.into()));
-    connected.map_err(|error: io::Error| error.to_string())
+    timeout(TIMEOUT, connecting).await?
 }
 
 async fn handshake(

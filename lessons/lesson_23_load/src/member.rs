@@ -3,10 +3,7 @@
 use std::{
     cell::RefCell,
     future::{pending, poll_fn},
-    io::{
-        self, Cursor,
-        ErrorKind::{FileTooLarge, UnexpectedEof},
-    },
+    io::{self, Cursor, ErrorKind::FileTooLarge},
     iter::Peekable,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -114,7 +111,7 @@ impl Member {
             let opening = (run.open)(*number, *is_slow);
             match connect(opening, &run.options.server, &path).await {
                 Ok(connected) => return connected,
-                Err(words) => run.report().count(words),
+                Err(error) => run.report().count(error),
             }
             sleep(LONGEST_WAIT.mul_f64(fastrand::f64())).await;
         }
@@ -155,7 +152,6 @@ impl Member {
                 heard = poll_fn(|cx| poll_heard(run, &mut reader, &mut partial, cx)) => {
                     let heard = match heard {
                         Ok(heard) => heard,
-                        Err(error) if error.kind() == UnexpectedEof => return LOST,
                         Err(error) => {
                             run.report().count(error);
                             return LOST;
@@ -229,14 +225,14 @@ fn poll_heard(
         let mut unread = ReadBuf::new(&mut buffer[kept..]);
         ready!(Pin::new(reader).poll_read(cx, &mut unread))?;
         let count = unread.filled().len();
+        let mut heard = Heard::default();
+        if kept == buffer.len() {
+            return Poll::Ready(Err(FileTooLarge.into()));
+        }
         if count == 0 {
-            // The buffer is full, or the connection has ended.
-            let is_full = buffer.len() == kept;
-            let kind = if is_full { FileTooLarge } else { UnexpectedEof };
-            return Poll::Ready(Err(kind.into()));
+            heard.closed = Some(LOST);
         }
         let bytes = &buffer[..kept + count];
-        let mut heard = Heard::default();
         let mut report = run.report();
         let now = run.now(); // All of it came at the same time.
         let used = each_frame(bytes, |opcode, payload| match opcode {

@@ -5,10 +5,9 @@
 use std::{
     collections::VecDeque,
     env,
-    io::{self, IsTerminal, Write, stderr, stdin},
+    io::{self, IsTerminal, Write, stderr, stdin, stdout},
     process::{Child, Command, Stdio},
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
 };
 
 use tokio::{runtime, time::sleep};
@@ -17,14 +16,13 @@ use crate::{
     connect::{Person, open, people},
     options::Options,
     report::Report,
-    run::Run,
+    run::{Run, TICK},
 };
 
 /// Says to a process which worker it is, from 0. One without it is the first, and starts others.
 const WORKER: &str = "LOAD_WORKER";
 
-/// How often the bar changes, and how many characters it has.
-const TICK: Duration = Duration::from_millis(200);
+/// How many characters the bar has.
 const BAR: usize = 20;
 
 /// Generates, in as many processes as the options say, and returns what all have measured. A
@@ -34,14 +32,11 @@ const BAR: usize = 20;
 pub fn run(options: &Options) -> Result<Option<Report>, String> {
     let failed = |error: io::Error| format!("Another process: {error}.");
     if let Some(worker) = env::var(WORKER).ok().and_then(|worker| worker.parse().ok()) {
-        let people = io::read_to_string(stdin()).map_err(failed)?;
-        let people = serde_json::from_str(&people).map_err(|error| error.to_string())?;
-        let report = run_worker(options, people, worker)?;
-        println!(
-            "{}",
-            serde_json::to_string(&report).map_err(|error| error.to_string())?
-        );
-        return Ok(None);
+        let people = serde_json::from_reader(stdin().lock());
+        let report =
+            run_worker(options, people.map_err(|it| failed(it.into()))?, worker)?;
+        let printed = serde_json::to_writer(stdout(), &report);
+        return printed.map(|()| None).map_err(|it| failed(it.into()));
     }
     let people = people(options)?;
     if options.processes == 1 {

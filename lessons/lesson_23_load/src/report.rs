@@ -100,10 +100,7 @@ pub struct Report {
 
 impl Report {
     pub fn for_seconds(count: u64) -> Self {
-        Self {
-            seconds: (0..count).map(|_| Second::default()).collect(),
-            ..Self::default()
-        }
+        Self { seconds: vec![Second::default(); count as usize], ..Self::default() }
     }
 
     /// How many deliveries there were, and how many are missing.
@@ -157,11 +154,8 @@ impl Report {
             return ("messages a second", steps.collect());
         }
         // With one rate, one wants to see when something happened.
-        let seconds = self.seconds.iter().enumerate();
-        (
-            "seconds",
-            seconds.map(|(at, second)| (at as f64, second.latency.clone())).collect(),
-        )
+        let seconds = self.seconds.iter().map(|second| second.latency.clone());
+        ("seconds", (0..).map(f64::from).zip(seconds).collect())
     }
 
     pub fn summary(&self, options: &Options) -> Summary {

@@ -32,7 +32,7 @@ pub const SECOND: u64 = 1_000_000;
 const TIMER: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 1 });
 
 /// How often we look how far we are.
-const TICK: Duration = Duration::from_millis(200);
+pub const TICK: Duration = Duration::from_millis(200);
 
 /// How long after the last arrival all members must have a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -94,10 +94,9 @@ impl Run {
     /// The three numbers, if this is a message of ours.
     pub fn numbers_in(&self, message: &[u8]) -> Option<(usize, u64, u64)> {
         let rest = &message[self.mark.find(message)? + self.mark.needle().len()..];
-        let mut numbers = rest.splitn(4, |&byte| byte == b'-').map(str::from_utf8);
-        let (member, sent, due) =
-            (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-        Some((member.parse().ok()?, sent.parse().ok()?, due.parse().ok()?))
+        let number = |text| str::from_utf8(text).ok()?.parse::<u64>().ok();
+        let mut numbers = rest.splitn(4, |&byte| byte == b'-').map(number);
+        Some((numbers.next()?? as usize, numbers.next()??, numbers.next()??))
     }
 
     pub fn report(&self) -> MutexGuard<'_, Report> {
@@ -181,7 +180,7 @@ impl Run {
         while self.connected.load(Relaxed) < count {
             if Instant::now() > deadline {
                 let (connected, report) = (self.connected.load(Relaxed), self.report());
-                let events: Vec<&String> = report.events.keys().collect();
+                let events = report.events.keys();
                 return Err(format!(
                     "Only {connected} of {count} are connected: {events:?}"
                 ));
