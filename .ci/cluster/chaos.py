@@ -55,6 +55,9 @@ CUT = 0.5, 0.5 * LEASE  # Seconds for which a node is cut off, and keeps its lea
 GIVE_UP, PATIENCE = 3.0, 25.0  # Seconds without a pong after which a client leaves; or a patient one.
 IN_VAIN = 35.0  # Seconds after which no client may wait for an answer, longer than any pause.
 RECOVERY = 8.0  # Seconds until nodes follow again after their broker came back.
+# Seconds before the first event. Everybody moves once in them: after an event, nobody can tell a move
+# that is announced from a name that was free.
+CALM = 6.0
 SETTLE = 30.0  # Seconds until all is well after the last event.
 FREE = LEASE + 5  # Seconds until the names of a dead node must be free.
 AGAIN, TAKEN = 1013, 4009  # Close codes: try again later; name taken, or connected again.
@@ -181,7 +184,7 @@ class Writer(Somebody):
         if writes:
             chaos.after(1, self.write)
         if moves:
-            chaos.after(chaos.random.uniform(2, 8), self.move)
+            chaos.after(chaos.random.uniform(1, CALM - 1), self.move)
 
     def query(self):
         return {"resume": self.view.seen, **({"log": self.log} if self.log else {})}
@@ -697,7 +700,7 @@ class Chaos:
         self.settle_in()
         self.after(0.5, self.supervise)
         if with_events:
-            self.after(3, lambda: self.next_event(self.shuffled()))
+            self.after(CALM, lambda: self.next_event(self.shuffled()))
         self.run(lambda: with_events and bool(self.problems), self.seconds)
         self.heal()
         if not self.problems:
