@@ -55,8 +55,8 @@ CUT = 0.5, 0.5 * LEASE  # Seconds for which a node is cut off, and keeps its lea
 GIVE_UP, PATIENCE = 3.0, 25.0  # Seconds without a pong after which a client leaves; or a patient one.
 IN_VAIN = 35.0  # Seconds after which no client may wait for an answer, longer than any pause.
 RECOVERY = 8.0  # Seconds until nodes follow again after their broker came back.
-# Seconds before the first event. Everybody moves once in them: after an event, nobody can tell a move
-# that is announced from a name that was free.
+# Seconds before the first event. Each observer moves once in them: after an event, nobody can tell a
+# move that is announced from a name that was free.
 CALM = 6.0
 SETTLE = 30.0  # Seconds until all is well after the last event.
 FREE = LEASE + 5  # Seconds until the names of a dead node must be free.
@@ -184,7 +184,7 @@ class Writer(Somebody):
         if writes:
             chaos.after(1, self.write)
         if moves:
-            chaos.after(chaos.random.uniform(1, CALM - 1), self.move)
+            chaos.after(chaos.random.uniform(2, 8), self.move)
 
     def query(self):
         return {"resume": self.view.seen, **({"log": self.log} if self.log else {})}
@@ -212,6 +212,9 @@ class Writer(Somebody):
         if self.chaos.is_over:
             return
         self.chaos.after(self.chaos.random.uniform(4, 12), self.move)
+        self.change_connection()
+
+    def change_connection(self):
         if self.link and self.link.welcomed:
             self.chaos.moved += 1
             self.old.append(self.link)
@@ -296,6 +299,7 @@ class Observer(Writer):
         super().__init__(chaos, name, LOBBY, [node], patient=True, writes=False, moves=False)
         self.absent_since = -math.inf
         self.is_late = []  # (from, to): what happens is told later, because its node is cut off.
+        chaos.after(CALM - 1, self.change_connection)
 
     def is_absent(self, before=0.0):
         """From now on it depends on when it is back whether the others are told. If it is taken for
@@ -303,7 +307,8 @@ class Observer(Writer):
         self.absent_since = min(self.absent_since, time.monotonic() - before)
 
     def ended(self, link):
-        self.is_absent(LEASE if link.code in SENT_AWAY else 0.0)
+        if link not in self.old:
+            self.is_absent(LEASE if link.code in SENT_AWAY else 0.0)
         super().ended(link)
 
     def welcome(self, link, log, newest):
