@@ -165,6 +165,30 @@ fn a_guess_is_in_the_log_with_its_address_and_without_a_name() -> io::Result<()>
     Ok(())
 }
 
+/// Anybody may be refused as often as they like, and must not fill the disk with it.
+#[test]
+fn a_refused_upgrade_is_in_the_log_at_debug_alone() -> io::Result<()> {
+    for (filter, expected) in [("debug", Some("socket")), ("info", None)] {
+        let settings = [("CHAT_LOG_FILTER", filter), ("CHAT_LOG_FORMAT", "json")];
+        let mut running = Program::start(both_outputs(&settings))?;
+
+        let (_, answer) =
+            upgrade(&running, "/ws/chat/rust", "Origin: https://example.com\r\n")?;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "it is a foreign page: {answer}");
+        running.sign_in("ana", WRONG_PASSWORD).expect_err("that is not her password");
+        running.logs("sign-in refused"); // So all lines before it are there.
+        let log = running.ends_at_once()?;
+
+        let lines =
+            log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let refused: Vec<Value> = lines.filter(|line| line["status"] == 403).collect();
+        let parts: Vec<_> =
+            refused.iter().filter_map(|line| line["part"].as_str()).collect();
+        assert_eq!(parts, Vec::from_iter(expected), "with the filter {filter}: {log}");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_metrics_have_an_address_of_their_own() -> io::Result<()> {
     let mut running =
