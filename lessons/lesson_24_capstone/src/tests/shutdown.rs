@@ -19,6 +19,7 @@ use crate::{
     app::AppState,
     chat::RoomManager,
     config::Config,
+    delivery::{LogEntry, SqliteLog},
     limits::RateLimits,
     server::{Shutdown, serve},
 };
@@ -96,6 +97,30 @@ async fn talk(ana: &mut Client) -> Result<Vec<String>, Hint> {
         ana.hears(chat_from("ana", content)).await?;
     }
     Ok(contents)
+}
+
+/// Without the log nobody can say anything, and something else has to start the program again.
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_log_closes_all_clients_and_ends_the_program() -> Check {
+    let config = talkative();
+    let state = state(&config);
+    let bug = |_: &LogEntry| panic!("this is what the test is about");
+    let log = SqliteLog::new(state.database.clone(), bug).expect("a log");
+    let state = AppState { log: Arc::new(log), ..state };
+    let failure = state.shutdown.on_end(state.clone().ended());
+    let program = serve_state(state, config);
+    let mut ana = program.connect("Ana").await?;
+    let mut ben = program.server.connect("Ben", &path("tea", "ben")).await?;
+    ben.hears_nothing_for(ONE_MINUTE / 2).await?;
+    assert!(!failure.is_finished(), "nothing has happened yet");
+
+    ana.says(json!({ "type": "chat", "content": "hello" }).to_string()).await?;
+
+    ben.is_closed(1001, STOPPING).await?;
+    drop(ana); // She gets 1013 or 1001, whichever is first.
+    program.ends().await?;
+    assert!(failure.is_finished(), "so the exit code says that nobody has asked for it");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{NODES, path, roomy, settings, username};
 use crate::{
+    app::AppState,
     chat::Chat,
     cluster::{Broker, Connection, CurrentNode, LEASE_LOST, Lease, Subject},
     delivery::{AppendError, Draft, Log},
@@ -80,6 +81,28 @@ async fn a_node_that_ends_leaves_no_lease_behind() -> Check {
     assert!(took < LONG_LEASE / 2, "long before the lease runs out: {took:?}");
     assert!(!node.lease.is_valid(), "and it does nothing any more");
     assert!(current.get().is_none(), "and no other node comes");
+    Ok(())
+}
+
+/// A lease that is lost is no end: the process becomes another node.
+#[tokio::test]
+async fn a_process_that_will_never_be_a_node_again_has_ended() -> Check {
+    let Some(broker) = TestBroker::start() else { return Ok(()) };
+    let (node, _) = node(&broker).await?;
+    let state = AppState::new(&roomy(), Shutdown::default());
+    let state = AppState { node: node.clone(), ..state.expect("a good configuration") };
+    let mut ended = tokio::spawn(state.ended());
+
+    let first = node.get().expect("there is a node");
+    first.lease.end();
+    let is_another =
+        async || node.get().is_some_and(|it| it.lease.node != first.lease.node);
+    until("It is another node", is_another).await?;
+    assert!(!ended.is_finished(), "it goes on");
+    node.end().await;
+
+    let end = timeout(LONG_LEASE, &mut ended).await;
+    assert!(end.is_ok(), "there will be no other node, so nobody can use this process");
     Ok(())
 }
 
