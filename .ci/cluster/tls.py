@@ -14,24 +14,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from cluster import LESSON, USER, PASSWORD, Cluster, Node, free_ports
+from cluster import LESSON, USER, PASSWORD, Cluster, Node
 
-from client import ROOT, TARGET, TEXT, TIMEOUT, Frames, frame
+from client import ROOT, TARGET, TEXT, TIMEOUT, Frames, certificate, frame, free_ports
 
 TRIES = 5.0  # Seconds for which a node tries in vain.
 
 
-def certificate(folder, name):
-    """A certificate for this machine, and its key."""
+def pair(folder, name):
+    """A certificate, and its key."""
     cert, key = folder / f"{name}.pem", folder / f"{name}-key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        + ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext"]
-        + ["subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext"]
-        + ["basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", cert],
-        check=True,
-        capture_output=True,
-    )
+    certificate(cert, key)
     return cert, key
 
 
@@ -74,7 +67,7 @@ def main():
     with tempfile.TemporaryDirectory(dir=TARGET) as folder:
         folder = Path(folder)
         program = build_with_tls(folder)
-        files, other = certificate(folder, "broker"), certificate(folder, "other")
+        files, other = pair(folder, "broker"), pair(folder, "other")
         trust = {"SSL_CERT_FILE": str(files[0])}
         with Cluster(1, balancer=False, program=program, tls=files, **trust) as cluster:
             if not chats(cluster.nodes[0]):

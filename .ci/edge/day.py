@@ -20,27 +20,15 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "measure"))
-from client import CLOSE, PASSWORDS, ROOT, TEXT, WHOLE, Frames, Report, Server, build  # noqa: E402
-from client import close_frame, contents, frame  # noqa: E402 (now it is found)
-from edge import Files, free_ports  # noqa: E402
+from client import CANNOT_BE_TRIED, CLOSE, PASSWORDS, ROOT, TEXT, WHOLE  # noqa: E402
+from client import Frames, Report, Server, build, close_frame, contents, frame, free_ports  # noqa: E402
+from edge import Files  # noqa: E402 (now it is found)
 
 DEPLOY = ROOT / "lessons" / WHOLE / "deploy"
 PROMETHEUS = Path(os.environ["PROMETHEUS"])
 SOON = 15  # Seconds within which anything must happen, on a slow machine.
 ANA, BEN, STRANGER = "127.0.2.1", "127.0.2.2", "127.0.2.66"
 SECRET = "a-secret-of-the-day-which-has-32-bytes"
-
-# What ends a day before its evening.
-BREAKS_OFF = (
-    AssertionError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    http.client.HTTPException,
-    subprocess.SubprocessError,
-)
 
 report = Report(check=True)
 expect = report.expect
@@ -348,7 +336,7 @@ def main():
         a_deploy_with_a_mistake(folder, caddy)
         (folder / "chat.db").unlink()
         the_day(folder, caddy)
-    except BREAKS_OFF as error:
+    except CANNOT_BE_TRIED as error:
         expect(False, f"the day breaks off: {error!r}")  # What was wrong before may say why.
     finally:
         caddy.stop()

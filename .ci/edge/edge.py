@@ -35,8 +35,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "measure")]
 
 from compiled import copy_file, link_compiled, tracked_files, write_all_features
-from client import CONTINUATION, PASSWORDS, PING, PONG, ROOT, TARGET, TEXT
-from client import Frames, Report, Server, chat, contents, frame, free_ports
+from client import CANNOT_BE_TRIED, CONTINUATION, PASSWORDS, PING, PONG, ROOT, TARGET, TEXT
+from client import Frames, Report, Server, certificate, chat, contents, frame, free_ports
 
 FOLDER = ROOT / "lessons" / "lesson_22_edge"
 LESSON, BEFORE, HEARTBEAT = "lesson_22_edge", "lesson_08_auth", "lesson_09_heartbeat"
@@ -55,17 +55,6 @@ LIMITS_ADDRESSES = {"nginx": True, "Caddy": False, "HAProxy": True}
 OVER_HTTP2 = {"nginx": False, "Caddy": False, "HAProxy": True}
 # nginx counts from one byte of a body to the next. It keeps such a body for itself.
 ENDS_A_SLOW_BODY = {"nginx": False, "Caddy": True, "HAProxy": True}
-
-# What a check of ours ends with if it finds out nothing.
-CANNOT_BE_TRIED = (
-    AssertionError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    subprocess.SubprocessError,
-)
 
 report = Report(check=True)
 STARTED = []  # All processes, so that none outlives us.
@@ -93,14 +82,7 @@ class Files:
         self.folder = Path(tempfile.mkdtemp(prefix="edge-"))
         self.folder.chmod(0o755)  # nginx's workers are somebody else.
         self.cert, self.key = self.folder / "cert.pem", self.folder / "key.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-            + ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext"]
-            + ["subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext"]
-            + ["basicConstraints=critical,CA:FALSE", "-keyout", self.key, "-out", self.cert],
-            check=True,
-            capture_output=True,
-        )
+        certificate(self.cert, self.key)
 
     def trust(self):
         """A client's side of TLS that trusts this certificate alone."""

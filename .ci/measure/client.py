@@ -30,6 +30,18 @@ PORTS = itertools.count(os.getpid() * 211)
 
 TIMEOUT = 10  # Seconds that we wait for anything, unless it says so.
 
+# What a check of ours ends with if it finds out nothing.
+CANNOT_BE_TRIED = (
+    AssertionError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    http.client.HTTPException,
+    subprocess.SubprocessError,
+)
+
 # The whole server, on which everything is tried that only a whole server can fail at.
 WHOLE = "lesson_24_capstone"
 
@@ -268,6 +280,18 @@ def free_ports(count):
         except OSError:
             pass  # The next one.
     return found
+
+
+def certificate(cert, key):
+    """Makes a certificate for this machine, which it has signed itself, and its key."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        + ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext"]
+        + ["subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext"]
+        + ["basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", cert],
+        check=True,
+        capture_output=True,
+    )
 
 
 def frame(kind, payload=b"", last=True):

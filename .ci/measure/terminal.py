@@ -35,19 +35,19 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, columns, 0, 0))
             os.execve(program, [program, *words], environment)
         self.before = termios.tcgetattr(self.fd)
-        self.raw, self.at = "", 0
+        self.raw, self.at = b"", 0
 
     def read(self):
         if not select.select([self.fd], [], [], 0.1)[0]:
             return
         try:
-            self.raw += os.read(self.fd, 65536).decode(errors="replace")
+            self.raw += os.read(self.fd, 65536)
         except OSError:
             pass  # The other side is gone.
 
     def text(self):
         """All that has been on the screen, without the commands to the terminal."""
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw)
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw.decode(errors="replace"))
 
     def shows(self, words):
         """Waits for these words, behind those of the last time."""
@@ -88,7 +88,7 @@ class Terminal:
         os.close(self.fd)
 
 
-def converse(columns, end, report):
+def try_it(columns, end, report):
     server = Server(SERVER, **SECRET)
     url = f"http://127.0.0.1:{server.port}"
     terminal = Terminal(columns, "ana", "rust", "--url", url)
@@ -126,7 +126,7 @@ def main():
     report = Report(check=True)
     for columns, end in zip(WIDTHS, [CTRL_D, CTRL_C]):
         try:
-            converse(columns, end, report)
+            try_it(columns, end, report)
             print(f"{columns} columns: signed in, wrote, was offline, came back, and left.", flush=True)
         except (AssertionError, RuntimeError, OSError) as error:
             report.expect(False, f"with {columns} columns, {error}")

@@ -20,7 +20,10 @@ use probe::{
     },
 };
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use super::{
     NODES,
@@ -250,6 +253,18 @@ async fn a_consumer_that_was_deleted_is_replaced() -> Check {
     ana.hears_nothing_for(QUIET).await
 }
 
+/// Asks the consumer of the one node for so many messages. The task ends with whether one came.
+async fn steals(broker: &TestBroker, messages: usize) -> Result<JoinHandle<bool>, Hint> {
+    let stream = broker.connection().await?.open().await.expect("it answers").stream;
+    let name = stream.consumer_names().next().await;
+    let name = name.expect("the node has one").expect("it answers");
+    let consumer: Consumer<pull::Config> =
+        stream.get_consumer(&name).await.expect("it is there");
+    let thief = consumer.batch().max_messages(messages).expires(LIMIT).messages().await;
+    let mut thief = thief.expect("it answers");
+    Ok(tokio::spawn(async move { thief.next().await.is_some() }))
+}
+
 /// The broker believes that a message was delivered, and the node has never seen it: here
 /// because somebody else has asked for it under the same name.
 #[tokio::test]
@@ -258,15 +273,8 @@ async fn a_message_that_goes_astray_is_noticed() -> Check {
     let one = start(long_lease(&broker));
     one.is_ready().await?;
     let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
-    let stream = broker.connection().await?.open().await.expect("it answers").stream;
-    let name = stream.consumer_names().next().await;
-    let name = name.expect("the node has one").expect("it answers");
-    let consumer: Consumer<pull::Config> =
-        stream.get_consumer(&name).await.expect("it is there");
 
-    let thief = consumer.batch().max_messages(3).expires(LIMIT).messages().await;
-    let mut thief = thief.expect("it answers");
-    let stolen = tokio::spawn(async move { thief.next().await.is_some() });
+    let stolen = steals(&broker, 3).await?;
     sleep(Duration::from_millis(500)).await; // Nothing tells when the broker knows of it.
     for i in 0..20 {
         ana.says(chat_with_id(&i.to_string(), &format!("hello {i}"))).await?;
@@ -288,15 +296,8 @@ async fn a_last_message_that_goes_astray_is_noticed() -> Check {
     let one = start(long_lease(&broker));
     one.is_ready().await?;
     let (mut ana, _) = NODES.newcomer(&one.server, "ana").await?;
-    let stream = broker.connection().await?.open().await.expect("it answers").stream;
-    let name = stream.consumer_names().next().await;
-    let name = name.expect("the node has one").expect("it answers");
-    let consumer: Consumer<pull::Config> =
-        stream.get_consumer(&name).await.expect("it is there");
 
-    let thief = consumer.batch().max_messages(1).expires(LIMIT).messages().await;
-    let mut thief = thief.expect("it answers");
-    let stolen = tokio::spawn(async move { thief.next().await.is_some() });
+    let stolen = steals(&broker, 1).await?;
     sleep(Duration::from_millis(100)).await;
     let mut count = 0;
     while !stolen.is_finished() && count < 20 {
