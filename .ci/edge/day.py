@@ -255,7 +255,9 @@ def the_day(folder, caddy):
 
         caddy.serves(chat.port)  # A reload.
         codes = [person.is_cut() for person in (ana, ben)]
-        expect(codes == [1001, 1001], f"Caddy's reload ends all WebSockets with 1001: {codes}")
+        # Of the chat's answer to a Close without a mask, 1002, Caddy may pass on as much as comes
+        # before it has written its own to the page.
+        expect({*codes} <= {1001, 1002}, f"Caddy's reload ends all WebSockets with a Close: {codes}")
         # Otherwise a page that comes back at once could replace the connection that it had.
         gone = chat.log_has(3, message="client disconnected")
         expect(len(gone) == 3, f"the chat knows it, too: the log says {len(gone)} times")
@@ -307,8 +309,9 @@ def the_day(folder, caddy):
         expect(ana.hears("ack")["seq"] == 3, "a chat that is there already is not there twice")
         expect(ben.connects() == 101, "the page comes back")
         ben.seen = max(ben.seen, 2)
-        while ben.seen < 3:
-            ben.hears("chat")
+        while ben.seen < 3 and ben.hears("chat"):
+            pass
+        expect(ben.seen == 3, f"Ben should have all three chats, and has {ben.seen}")
         chat.process.send_signal(signal.SIGTERM)
         for person in ana, ben:
             person.is_cut()
