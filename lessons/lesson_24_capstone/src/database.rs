@@ -4,7 +4,10 @@ use std::{
     fs::{File, TryLockError},
     num::NonZeroU32,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -29,6 +32,7 @@ pub const MIGRATIONS: &[M] = &[
     M::up(include_str!("../migrations/5_active.sql")),
     M::up(include_str!("../migrations/6_log.sql")),
     M::up(include_str!("../migrations/7_oldest_chats.sql")),
+    M::up(include_str!("../migrations/8_filler.sql")),
 ];
 
 /// How long we wait for another program that writes to the same file.
@@ -68,6 +72,9 @@ pub struct Database {
     /// Why tokio's mutex? Whoever waits for it takes no thread.
     connection: Arc<Mutex<Connection>>,
     last_check: Arc<Mutex<Option<WriteCheck>>>,
+    /// How many chats the last commit of the log had, if it has failed, and 0 if not. Only
+    /// whoever has the connection changes it.
+    pub refused_chats: Arc<AtomicI64>,
     /// The file, and what it was when we opened it.
     file: Option<(PathBuf, FileId)>,
     /// Locked for as long as we have the database.
@@ -137,6 +144,7 @@ impl Database {
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
             last_check: Arc::default(),
+            refused_chats: Arc::default(),
             file: None,
             _lock: None,
         })
@@ -208,7 +216,7 @@ impl Database {
     }
 
     async fn try_to_write(&self) -> Result<(), Unwritable> {
-        let file = self.file.clone();
+        let (file, refused_chats) = (self.file.clone(), self.refused_chats.clone());
         let change = move |connection: &mut Connection| {
             // A file that was deleted can still be written to, but nobody will ever read it.
             if file.is_some_and(|(path, id)| file_id(&path) != Some(id)) {
@@ -217,9 +225,10 @@ impl Database {
                 ));
             }
             connection.busy_timeout(CHECK_TIMEOUT)?;
-            let changed = try_a_change(connection);
+            let changed = try_a_change(connection, refused_chats.load(Relaxed));
             connection.busy_timeout(BUSY_TIMEOUT)?;
             changed?;
+            refused_chats.store(0, Relaxed);
             Ok(Ok(()))
         };
         match timeout(CHECK_TIMEOUT, self.run(change)).await {
@@ -258,13 +267,20 @@ impl Database {
 }
 
 /// Makes a change that lasts and, before, one that needs as much room as the longest chat.
-fn try_a_change(connection: &mut Connection) -> rusqlite::Result<()> {
+///
+/// If the log could not commit some chats, it writes as much as they need first. Why not in the
+/// same transaction? What is rolled back never reaches the disk.
+fn try_a_change(connection: &mut Connection, refused_chats: i64) -> rusqlite::Result<()> {
+    if refused_chats > 0 {
+        let sql = "UPDATE health SET filler = randomblob(16384 * ?1)";
+        connection.execute(sql, [refused_chats])?;
+    }
     let mut transaction = connection.transaction_with_behavior(Immediate)?;
+    transaction.execute("UPDATE health SET checks = checks + 1, filler = x''", [])?;
     let savepoint = transaction.savepoint()?;
     let sql = "INSERT INTO chats VALUES (NULL, '', 0, '', NULL, hex(zeroblob(8192)), '')";
     savepoint.execute(sql, [])?;
     savepoint.finish()?; // It is rolled back.
-    transaction.execute("UPDATE health SET checks = checks + 1", [])?;
     transaction.commit()
 }
 

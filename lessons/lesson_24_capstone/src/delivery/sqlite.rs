@@ -1,6 +1,12 @@
 //! The log in the database of the server: one commit for all chats that wait.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use rusqlite::{
@@ -131,11 +137,11 @@ async fn work(mut queue: mpsc::Receiver<Job>, database: Database, on_entry: OnEn
         if queue.recv_many(&mut jobs, QUEUE_SIZE).await == 0 {
             return;
         }
-        let on_entry = on_entry.clone();
+        let (on_entry, refused) = (on_entry.clone(), database.refused_chats.clone());
         let (started, mut has_started) = oneshot::channel();
         let work = move |connection: &mut Connection| {
             let _ = started.send(()); // Whoever wants to know is still there.
-            do_jobs(connection, jobs, &on_entry);
+            do_jobs(connection, jobs, &on_entry, &refused);
             Ok(())
         };
         if let Err(error) = database.run(work).await {
@@ -149,8 +155,14 @@ async fn work(mut queue: mpsc::Receiver<Job>, database: Database, on_entry: OnEn
     }
 }
 
-/// Answers the reads, and then commits the rest.
-fn do_jobs(connection: &mut Connection, jobs: Vec<Job>, on_entry: &OnEntry) {
+/// Answers the reads, and then commits the rest. If that fails, `refused` is how many chats
+/// these were, until the log takes chats again.
+fn do_jobs(
+    connection: &mut Connection,
+    jobs: Vec<Job>,
+    on_entry: &OnEntry,
+    refused: &AtomicI64,
+) {
     let (mut drafts, mut senders) = (Vec::new(), Vec::new());
     for job in jobs {
         match job {
@@ -166,12 +178,18 @@ fn do_jobs(connection: &mut Connection, jobs: Vec<Job>, on_entry: &OnEntry) {
     }
     match append_all(connection, drafts) {
         Ok((results, entries)) => {
+            if !entries.is_empty() {
+                refused.store(0, Relaxed); // What the log had already shows nothing.
+            }
             entries.iter().for_each(|entry| on_entry(entry));
             for (result, sender) in results.into_iter().zip(senders) {
                 let _ = sender.send(result); // Or the client is gone.
             }
         }
-        Err(error) => error!(%error, "the log cannot be written"),
+        Err(error) => {
+            error!(%error, "the log cannot be written");
+            refused.store(senders.len() as i64, Relaxed);
+        }
     }
 }
 
@@ -350,7 +368,7 @@ fn parse<T: TryFrom<String, Error = String>>(text: String) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::sync::atomic::AtomicUsize;
 
     use rusqlite_migration::Migrations;
     use tokio::time::Instant;
@@ -376,11 +394,16 @@ mod tests {
     struct Worker {
         connection: Connection,
         on_entry: OnEntry,
+        refused: AtomicI64,
     }
 
     fn worker() -> Worker {
         let database = Database::in_memory().expect("memory is always there");
-        Worker { connection: database.into_connection(), on_entry: Arc::new(|_| ()) }
+        Worker {
+            connection: database.into_connection(),
+            on_entry: Arc::new(|_| ()),
+            refused: AtomicI64::default(),
+        }
     }
 
     impl Worker {
@@ -399,7 +422,7 @@ mod tests {
                 drafts.iter().map(|_| oneshot::channel()).unzip();
             let jobs = drafts.into_iter().zip(senders);
             let jobs = jobs.map(|(draft, sender)| Job::Append(draft, sender)).collect();
-            do_jobs(&mut self.connection, jobs, &self.on_entry);
+            do_jobs(&mut self.connection, jobs, &self.on_entry, &self.refused);
             receipts.into_iter().map(|mut receipt| receipt.try_recv().ok()).collect()
         }
 
@@ -430,11 +453,16 @@ mod tests {
             (0..100).map(|i| draft(Some(&format!("b-{i}")), &long)).collect();
         let failed = worker.appends(drafts);
         assert!(failed.iter().all(Option::is_none), "none, not the first ones, either");
+        assert_eq!(worker.refused.load(Relaxed), 100, "so much room was missing");
+        worker.appends(Vec::new());
+        worker.appends(vec![draft(Some("a-1"), "hello")]);
+        assert_eq!(worker.refused.load(Relaxed), 100, "nothing new was written");
         assert_eq!(worker.numbers(), [1], "and none of them is there");
 
         worker.run("PRAGMA max_page_count = 1000000");
         let again = worker.appends(vec![draft(Some("b-0"), &long), draft(None, "hello")]);
         assert_eq!(again, [Some(Ok(2)), Some(Ok(3))], "there is space again");
+        assert_eq!(worker.refused.load(Relaxed), 0, "so nothing is missing");
     }
 
     /// As a disk that is full, or gone, when the last byte is written.

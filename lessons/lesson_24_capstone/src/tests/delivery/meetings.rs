@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use probe::{
     Check, Client, Hint, ONE_MINUTE, Server,
     conformance::masked,
@@ -14,7 +15,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, advance, sleep};
 
 use super::{
-    super::{app_of, app_with, people::so_many, state},
+    super::{
+        app_of, app_with,
+        people::{so_many, username},
+        state,
+    },
     LogFile, RESUMING, path,
     people::{at_least_one, config},
     talkative,
@@ -22,6 +27,8 @@ use super::{
 use crate::{
     app::AppState,
     config::Config,
+    database::Database,
+    delivery::{Draft, Log},
     server::{self, Shutdown},
 };
 
@@ -261,6 +268,70 @@ async fn without_room_for_a_chat_the_server_is_not_ready_and_acknowledges_nothin
     let answer = ana.hears_any().await?;
     assert!(answer.starts_with(r#"{"type":"ack","id":"a-1""#), "as if new: {answer}");
     Ok(())
+}
+
+/// The longest chat fits, but a commit of many does not.
+#[tokio::test(start_paused = true)]
+async fn a_server_is_not_ready_while_there_is_no_room_for_the_chats_that_the_log_refused()
+-> Check {
+    let config = talkative();
+    let state = state(&config);
+    let (database, log) = (state.database.clone(), state.log.clone());
+    let server = serve(app_of(state, &config));
+    let is_ready = async || -> Result<bool, Hint> {
+        advance(SECOND).await; // The disk is asked once a second.
+        Ok(server.get("/ready").await?.status == 200)
+    };
+    // The log has no turn between these, so it commits them together.
+    let appends = async |chats: usize| {
+        let mut receipts = Vec::new();
+        for _ in 0..chats {
+            receipts.push(log.append(longest_draft()).await);
+        }
+        join_all(receipts).await
+    };
+
+    leaves_pages(&database, 20).await;
+    assert!(is_ready().await?, "there is room for one chat");
+    let refused = appends(20).await;
+    assert!(refused.iter().all(Result::is_err), "there is none for twenty: {refused:?}");
+    assert!(!is_ready().await?, "whoever comes would be closed with 1013, as they were");
+    assert!(!is_ready().await?, "nobody writes, and it is as before");
+
+    leaves_pages(&database, 1_000).await;
+    assert!(
+        is_ready().await?,
+        "there is room again, and nobody has to write to find out"
+    );
+    leaves_pages(&database, 20).await;
+    assert!(is_ready().await?, "that is over");
+
+    assert!(appends(20).await.iter().all(Result::is_err), "there is no room again");
+    assert!(!is_ready().await?, "and again it is not ready");
+    assert!(appends(1).await[0].is_ok(), "one that fits");
+    assert!(is_ready().await?, "the log has taken its last chat");
+    Ok(())
+}
+
+fn longest_draft() -> Draft {
+    Draft {
+        room: "rust".to_owned().try_into().expect("a good name"),
+        from: username("ana"),
+        id: None,
+        content: "𝄞".repeat(2_000).try_into().expect("good content"),
+        timestamp: "2026-11-21T09:30:00.125Z".into(),
+    }
+}
+
+/// Lets the database grow by so many pages.
+async fn leaves_pages(database: &Database, pages: i64) {
+    let pragma = move |db: &mut Connection| {
+        db.execute_batch("VACUUM")?; // No page that it has already is free.
+        let used: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let sql = format!("PRAGMA max_page_count = {}", used + pages);
+        Ok(db.query_row(&sql, [], |_| Ok(()))?)
+    };
+    database.run(pragma).await.expect("a good pragma");
 }
 
 /// Whoever leaves is gone when all have received what it said.

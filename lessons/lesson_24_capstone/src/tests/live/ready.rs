@@ -1,6 +1,6 @@
 //! `GET /ready` and the database: whether a change is possible.
 
-use std::time::Duration;
+use std::{fs, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use probe::{Check, Hint, Server, serve};
 use rusqlite::Connection;
@@ -141,6 +141,40 @@ async fn the_disk_is_asked_at_most_once_a_second() -> Check {
 
     assert_eq!(checks(&file), 2, "the next second");
     Ok(())
+}
+
+/// SQLite writes to a file of its own first, and keeps what is rolled back in memory.
+#[tokio::test(start_paused = true)]
+async fn what_the_log_could_not_write_is_tried_on_the_disk_itself() {
+    let file = TempFile::new("tried");
+    let database = file.open();
+    let written = || {
+        let path = format!("{}-wal", file.0.display());
+        fs::metadata(path).expect("it is there while the database is open").len()
+    };
+    let before = written();
+
+    database.check_writable().await.expect("it is writable");
+    assert!(
+        written() < before + 40_000,
+        "this is done every second, and should be little"
+    );
+    database.refused_chats.store(20, Relaxed);
+    advance(SECOND).await;
+    database.check_writable().await.expect("it is writable");
+
+    assert!(
+        written() > before + 20 * 8_000,
+        "the disk should have seen twenty long chats"
+    );
+    assert_eq!(database.refused_chats.load(Relaxed), 0, "once is enough");
+    let left: i64 = Connection::open(&file.0)
+        .and_then(|other| {
+            let sql = "SELECT length(filler) FROM health";
+            other.query_row(sql, [], |row| row.get(0))
+        })
+        .expect("the same file");
+    assert_eq!(left, 0, "and it leaves nothing behind");
 }
 
 #[tokio::test(start_paused = true)]
