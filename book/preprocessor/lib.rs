@@ -37,7 +37,7 @@ mod schedule;
 mod script;
 pub mod translation;
 
-use std::{fmt, fs, path::Path};
+use std::{env, fmt, fs, path::Path, process::Command};
 
 pub use directives::expand;
 pub use fold::fold;
@@ -47,6 +47,20 @@ pub use schedule::{minutes, said_minutes};
 
 /// The root of the repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Cargo for a test that starts it, without what cargo has told the test of this package: some
+/// build scripts look at that, as ring's does, and would run again now and at the next command.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(ROOT);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
 
 /// Something wrong in a file, said in one sentence.
 #[derive(Debug, PartialEq)]

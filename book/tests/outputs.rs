@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use book::{ROOT, read};
+use book::{ROOT, cargo, read};
 use lesson_08_auth::{Auth, Username};
 use probe::{Check, Hint};
 use tokio::{net::TcpSocket, sync::Notify, time::sleep};
@@ -328,9 +328,8 @@ fn example(shown: &[&str]) -> Result<String, Hint> {
             .strip_prefix(&["-p"])
             .and_then(|words| words.get(1..))
             .unwrap_or(&words);
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(ROOT).args(["run", "--quiet"]).args(words);
-        let output = cargo.output().map_err(hint(format!("cargo run {command}")))?;
+        let output = cargo().args(["run", "--quiet"]).args(words).output();
+        let output = output.map_err(hint(format!("cargo run {command}")))?;
         if !output.status.success() {
             return Err(Hint::new(String::from_utf8_lossy(&output.stderr)));
         }
@@ -385,9 +384,8 @@ async fn every_command_prints_what_the_book_shows() -> Check {
         .collect::<Result<_, _>>()?;
 
     // The tests of a lesson need no program of it, so it may not be there yet.
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(ROOT).args(["build", "--quiet", "--bins"]);
-    let built = cargo.output().map_err(hint("cargo build".into()))?;
+    let built = cargo().args(["build", "--quiet", "--bins"]).output();
+    let built = built.map_err(hint("cargo build".into()))?;
     if !built.status.success() {
         return Err(Hint::new(String::from_utf8_lossy(&built.stderr)));
     }

@@ -50,7 +50,7 @@ use std::{
     time::Duration,
 };
 
-use book::{ROOT, read};
+use book::{ROOT, cargo, read};
 use governor::{Quota, clock::FakeRelativeClock};
 use probe::{Check, HANDSHAKE, Hint, ONE_MINUTE, serve};
 use serde_json::Value;
@@ -82,8 +82,8 @@ fn compare(name: &str, said: &str) -> Check {
 fn the_compiler_says_what_the_book_shows() -> Check {
     let names =
         ["01_two_kinds", "03_lock_across_await", "05_no_deserialize", "07_two_borrows"];
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(ROOT).args(["build", "--keep-going", "--message-format=json"]);
+    let mut cargo = cargo();
+    cargo.args(["build", "--keep-going", "--message-format=json"]);
     cargo.args(["--features", "book/wrong"]);
     for name in names {
         cargo.args(["--example", &format!("wrong_{}", &name[..2])]);

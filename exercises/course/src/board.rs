@@ -1,7 +1,6 @@
 //! `cargo course board`: a package of its own, so that nobody else compiles it.
 
 use std::{
-    env,
     path::Path,
     process::{Command, ExitCode},
 };
@@ -9,8 +8,7 @@ use std::{
 use crate::{course::Error, runner};
 
 pub fn serve(root: &Path) -> Result<ExitCode, Error> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = runner::cargo();
     command.args(["run", "--quiet", "-p", "board"]).current_dir(root);
     become_it(&mut command)
 }

@@ -1,8 +1,8 @@
 //! Downloads and compiles what a day needs, so that afterwards it needs no network.
 
-use std::{fs, io, path::Path, process::Command, time::Instant};
+use std::{fs, io, path::Path, time::Instant};
 
-use crate::screen;
+use crate::{runner::cargo, screen};
 
 /// Builds some lessons, by their numbers, or all of them, with the exercises.
 ///
@@ -59,7 +59,7 @@ fn is_lesson(name: &str, number: &str) -> bool {
 fn run(root: &Path, what: &str, arguments: &[&str]) -> io::Result<()> {
     screen::begin(&format!("{what} … "));
     let begun = Instant::now();
-    let done = Command::new("cargo").args(arguments).current_dir(root).output()?;
+    let done = cargo().args(arguments).current_dir(root).output()?;
     if done.status.success() {
         screen::say(&format!("{} s", begun.elapsed().as_secs()));
         return Ok(());

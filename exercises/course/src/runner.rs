@@ -20,12 +20,27 @@ use crate::{
 /// After so long without a word, a learner wonders whether anything happens.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Cargo, as a learner would start it.
+///
+/// Cargo tells the programs that it runs which package they are. Some build scripts look at
+/// these variables, as that of ring does: it would run again now, and once more when the learner
+/// types the next command, and what depends on it would be compiled each time.
+pub fn cargo() -> Command {
+    // Cargo names itself to the programs that it runs.
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// The same command that a learner would type, but with lines that a program can read.
 pub fn command(course: &Course, entry: Option<&Entry>, colour: bool) -> Command {
-    // Cargo names itself to the programs that it runs.
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let messages = if colour { "json-diagnostic-rendered-ansi" } else { "json" };
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command
         .args(["test", "--quiet", "-p", "exercises", "--test", "checks"])
         .args(["--message-format", messages, "--", "--format", "json"])
@@ -156,4 +171,23 @@ fn all_of(pipe: Option<impl Read>) -> String {
         pipe.read_to_end(&mut bytes).ok();
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_not_told_which_package_we_are() {
+        let cargo = cargo();
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"] {
+            assert!(env::var_os(name).is_some(), "cargo has told us");
+            assert!(
+                cargo
+                    .get_envs()
+                    .any(|(removed, value)| removed == name && value.is_none()),
+                "with {name} of ours, ring is compiled anew, and again at the next command"
+            );
+        }
+    }
 }
