@@ -5,6 +5,7 @@ read, answer pings, and keep to the protocol. Needs Linux, and nothing but Pytho
 """
 
 import base64
+import contextlib
 import http.client
 import itertools
 import json
@@ -81,6 +82,19 @@ def build(*packages, profile="debug"):
     else:
         how = ["--release", *(word for package in packages for word in ("-p", package))]
     subprocess.run(["cargo", "build", "--quiet", *how], cwd=ROOT, check=True)
+
+
+def comes_first():
+    """Whatever else this machine does can wait for us, and for the programs that we start. For
+    what is about time: beside others, it would measure them."""
+    with contextlib.suppress(PermissionError):
+        os.nice(-10)
+
+
+def in_memory():
+    """A new folder in memory, where there is such a place: what is in it waits for no disk."""
+    memory = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
 
 class Server:

@@ -19,7 +19,6 @@ needs a mount namespace of its own. The exit code is 1 if something is wrong. Wh
 machine forbids is skipped: if nothing else is wrong, the exit code is 77.
 """
 
-import contextlib
 import json
 import os
 import sqlite3
@@ -34,7 +33,7 @@ from pathlib import Path
 
 from client import CLOSE, PASSWORDS, PING, PONG, ROOT, TEXT, TIMEOUT
 from client import Frames, Report, WholeServer, arguments, build, chat, counted, frame
-from client import next_part
+from client import comes_first, in_memory, next_part
 
 LIBRARIES = ["/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib*/faketime/libfaketime.so.1"]
 SKIPPED = 77
@@ -439,11 +438,9 @@ KINDS = [Talks, Talks, Talks, Talks, Talks, Follows, Follows, IsIdle, IsSilent]
 def day_goes_by(trial):
     if (library := faketime()) is None:
         return trial.skip(NO_FAKETIME)
-    # In memory, where there is such a place: ten seconds for the disk have 50 ms here.
-    memory = Path("/dev/shm")
     for seconds, speed in (SHORT_DAY if trial.is_short else DAY, SPEED), (SHORT_DAY, SLOWER):
         env = {"LD_PRELOAD": library, "FAKETIME": f"+0 x{speed}", "FAKETIME_NO_CACHE": "1"}
-        with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        with in_memory() as folder:  # Ten seconds for the disk have 50 ms here.
             with trial.start(env=env, database=Path(folder) / "chat.db") as server:
                 punctual = pass_time(trial, server, seconds, speed)
                 trial.expect_no_panic(server)
@@ -769,9 +766,7 @@ def main():
     if "OWN_MOUNTS" not in os.environ:
         build(package, profile=profile)
         faketime()  # Later we are nobody who may install something.
-        # Whatever else this machine does can wait: a second of a day takes 5 ms.
-        with contextlib.suppress(PermissionError):
-            os.nice(-10)
+        comes_first()  # A second of a day takes 5 ms.
         with_own_mounts()
     trial = Trial(package, profile, report, "--check" in flags)
     print(f"{package}, {profile} build", flush=True)
