@@ -220,7 +220,7 @@ def a_deploy_with_a_mistake(folder, caddy):
         expect(ben.connects() == 403, "with the mistake, the page of its own origin gets 403")
         addresses = {line.get("address") for line in chat.log_has(5, target=f"{WHOLE}::auth::login")}
         expect(addresses == {"127.0.0.1"}, f"the log shows it: all are the proxy, not {addresses}")
-        count = chat.metrics()['chat_requests_total{part="login",status="429"}']
+        count = chat.metrics()['chat_requests_total{route="login",status="429"}']
         expect(count == 1, f"the refused sign-in is counted, {count:.0f} times")
         print("A deploy with a mistake: all guesses come from 127.0.0.1, and the page gets 403.")
 
@@ -276,7 +276,7 @@ def the_day(folder, caddy):
         addresses = {line["address"] for line in chat.lines() if "address" in line}
         expect(len(refused) == 5, f"the log has the five guesses, and not {len(refused)} lines")
         expect(addresses == {STRANGER}, f"the log says who it was, and not {addresses}")
-        count = chat.metrics()['chat_requests_total{part="login",status="429"}']
+        count = chat.metrics()['chat_requests_total{route="login",status="429"}']
         expect(count == 15, f"the refused sign-ins are counted, {count:.0f} times")
         print(f"An incident: 15 refused sign-ins in the metrics, and the log has {STRANGER}.")
 

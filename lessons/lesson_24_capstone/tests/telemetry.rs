@@ -182,9 +182,9 @@ fn a_refused_upgrade_is_in_the_log_at_debug_alone() -> io::Result<()> {
         let lines =
             log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let refused: Vec<Value> = lines.filter(|line| line["status"] == 403).collect();
-        let parts: Vec<_> =
-            refused.iter().filter_map(|line| line["part"].as_str()).collect();
-        assert_eq!(parts, Vec::from_iter(expected), "with the filter {filter}: {log}");
+        let routes: Vec<_> =
+            refused.iter().filter_map(|line| line["route"].as_str()).collect();
+        assert_eq!(routes, Vec::from_iter(expected), "with the filter {filter}: {log}");
     }
     Ok(())
 }

@@ -30,11 +30,11 @@ impl Socket {
     }
 }
 
-/// The parts of the server that answer requests.
-pub const PARTS: [&str; 5] = ["login", "socket", "api", "ready", "other"];
+/// The routes of the application, as far as they are told apart: those of a kind are one.
+pub const ROUTES: [&str; 5] = ["login", "socket", "api", "ready", "other"];
 
-/// Which part answers at this path. What is behind it, an id or a room, does not matter.
-pub fn part(path: &str) -> &'static str {
+/// Which route answers at this path. What is behind it, an id or a room, does not matter.
+pub fn route(path: &str) -> &'static str {
     let is_below = |prefix| path.starts_with(prefix);
     match path {
         "/login" => "login",

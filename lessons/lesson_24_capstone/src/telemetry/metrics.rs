@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::labels::{Labels, PARTS, STATUSES, Socket};
+use super::labels::{Labels, ROUTES, STATUSES, Socket};
 
 /// The upper limits of the buckets, from a tenth of a millisecond to the ten seconds after
 /// which a write fails. What takes longer is in one more bucket, without a limit.
@@ -82,10 +82,10 @@ impl Metrics {
         for cause in causes {
             drop(metrics.disconnects.get_or_create(&[("cause", cause)]));
         }
-        for part in PARTS {
-            drop(metrics.request_time.get_or_create(&[("part", part)]));
+        for route in ROUTES {
+            drop(metrics.request_time.get_or_create(&[("route", route)]));
             for status in STATUSES {
-                let labels = [("part", part), ("status", status)];
+                let labels = [("route", route), ("status", status)];
                 drop(metrics.requests.get_or_create(&labels));
             }
         }

@@ -1,4 +1,4 @@
-//! What is to be known of requests: which part answers, with which status, after how long.
+//! What is to be known of requests: which route answers, with which status, after how long.
 
 use axum::{
     extract::{Request, State},
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
-    labels::{GONE, part, status},
+    labels::{GONE, route, status},
     metrics::Metrics,
 };
 
@@ -22,14 +22,14 @@ pub async fn observe_requests(
     request: Request,
     next: Next,
 ) -> Response {
-    let part = part(request.uri().path());
-    let mut observed = Observed { metrics, part, start: Instant::now(), status: GONE };
+    let route = route(request.uri().path());
+    let mut observed = Observed { metrics, route, start: Instant::now(), status: GONE };
 
     let response = next.run(request).await;
 
     observed.status = status(response.status());
     // Why nothing of the request? Its path may have a token in it.
-    debug!(part, status = response.status().as_u16(), "request answered");
+    debug!(route, status = response.status().as_u16(), "request answered");
     response
 }
 
@@ -37,16 +37,16 @@ pub async fn observe_requests(
 /// hyper drops the handler, and with it this guard.
 struct Observed {
     metrics: Metrics,
-    part: &'static str,
+    route: &'static str,
     start: Instant,
     status: &'static str,
 }
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        let (part, status) = (("part", self.part), ("status", self.status));
-        self.metrics.requests.get_or_create(&[part, status]).inc();
-        let time = self.metrics.request_time.get_or_create(&[part]);
+        let (route, status) = (("route", self.route), ("status", self.status));
+        self.metrics.requests.get_or_create(&[route, status]).inc();
+        let time = self.metrics.request_time.get_or_create(&[route]);
         time.observe(self.start.elapsed().as_secs_f64());
     }
 }

@@ -186,7 +186,7 @@ async fn requests_are_counted_by_who_answers_and_how() -> Check {
     server.get("/ready").await?;
     ana.hears_nothing_for(SECOND).await?;
 
-    for (part, status, expected) in [
+    for (route, status, expected) in [
         ("login", "2xx", 1.0),
         ("login", "401", 5.0),
         ("login", "429", 1.0),
@@ -199,10 +199,10 @@ async fn requests_are_counted_by_who_answers_and_how() -> Check {
         ("other", "4xx", 1.0),
         ("ready", "2xx", 1.0),
     ] {
-        let name = format!("chat_requests_total{{part={part:?},status={status:?}}}");
+        let name = format!("chat_requests_total{{route={route:?},status={status:?}}}");
         assert_eq!(sample(&state.metrics, &name), expected, "{name}");
     }
-    let time = sample(&state.metrics, r#"chat_request_seconds_count{part="login"}"#);
+    let time = sample(&state.metrics, r#"chat_request_seconds_count{route="login"}"#);
     assert_eq!(time, 7.0, "and each of them was measured");
     Ok(())
 }
@@ -219,7 +219,7 @@ async fn a_request_whose_client_is_gone_is_counted() {
     let answer = timeout(SECOND, app.oneshot(request)).await;
 
     assert!(answer.is_err(), "it is dropped before there is an answer");
-    let gone = r#"chat_requests_total{part="login",status="gone"}"#;
+    let gone = r#"chat_requests_total{route="login",status="gone"}"#;
     assert_eq!(sample(&metrics, gone), 1.0, "and counted");
 }
 
