@@ -585,7 +585,8 @@ describe("lesson 09, a heartbeat", LIMITS, () => {
 
     const seconds = (performance.now() - start) / 1000;
     assert.deepEqual([code, `${reason}`], [4010, "no sign of life"]);
-    assert.ok(Math.abs(seconds - 30) < 1.5, `it took ${seconds} s`);
+    // Others are at work on this machine, too: it may be later, but not earlier.
+    assert.ok(seconds > 28.5 && seconds < 36, `it took ${seconds} s`);
     await ana.hears({ type: "user_left", username: "ben" });
   });
 });
