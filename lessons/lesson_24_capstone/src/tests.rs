@@ -15,11 +15,13 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, extract::connect_info::MockConnectInfo};
 use probe::{Expected, Server, chat::Chat, serve_by};
+use rusqlite::Connection;
 
 use self::people::{config, path};
 use crate::{
     app::{AppState, app as routes},
     config::Config,
+    database::Database,
     server::{self, Shutdown},
 };
 
@@ -90,4 +92,13 @@ fn serve_as_main(config: Config) -> Server {
         let app = routes(state, &config);
         server::serve(listener, app, Arc::new(config), shutdown).await;
     })
+}
+
+/// Makes the database as full as it is, or lets it grow again.
+async fn limits_pages(database: &Database, pages: i64) {
+    let pragma = move |db: &Connection| {
+        db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+        Ok(())
+    };
+    database.read(pragma).await.expect("a good pragma");
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::{
     super::{
-        app_of, app_with,
+        app_of, app_with, limits_pages,
         people::{so_many, username},
         state,
     },
@@ -240,16 +240,9 @@ async fn without_room_for_a_chat_the_server_is_not_ready_and_acknowledges_nothin
     let server = serve(app_of(state, &config)).ignoring(&["chat"]);
     let (mut ana, log) = RESUMING.newcomer(&server, "ana").await?;
     let chat = chat_with_id("a-1", &"x".repeat(2_000));
-    let limit = async |pages: i64| {
-        let pragma = move |db: &mut Connection| {
-            let sql = format!("PRAGMA max_page_count = {pages}");
-            Ok(db.query_row(&sql, [], |_| Ok(()))?)
-        };
-        database.run(pragma).await.expect("a good pragma");
-        advance(SECOND).await;
-    };
 
-    limit(1).await; // It has more already.
+    limits_pages(&database, 1).await; // It has more already.
+    advance(SECOND).await;
     let ready = server.get("/ready").await?;
     assert_eq!(ready.status, 503, "whoever comes could only read: {}", ready.body);
     for i in 0..10 {
@@ -260,7 +253,8 @@ async fn without_room_for_a_chat_the_server_is_not_ready_and_acknowledges_nothin
     }
     ana.is_closed_in_the_end(1013, UNAVAILABLE).await?;
 
-    limit(1_000_000).await;
+    limits_pages(&database, 1_000_000).await;
+    advance(SECOND).await;
     assert_eq!(server.get("/ready").await?.status, 200, "there is room again");
     let mut ana = server.connect("Ana", &RESUMING.resume("ana", 0, &log)).await?;
     ana.hears_any().await?;
@@ -325,13 +319,12 @@ fn longest_draft() -> Draft {
 
 /// Lets the database grow by so many pages.
 async fn leaves_pages(database: &Database, pages: i64) {
-    let pragma = move |db: &mut Connection| {
+    let vacuum = |db: &mut Connection| {
         db.execute_batch("VACUUM")?; // No page that it has already is free.
-        let used: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        let sql = format!("PRAGMA max_page_count = {}", used + pages);
-        Ok(db.query_row(&sql, [], |_| Ok(()))?)
+        Ok(db.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?)
     };
-    database.run(pragma).await.expect("a good pragma");
+    let used = database.run(vacuum).await.expect("good SQL");
+    limits_pages(database, used + pages).await;
 }
 
 /// Whoever leaves is gone when all have received what it said.

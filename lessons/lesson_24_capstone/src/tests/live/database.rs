@@ -23,7 +23,7 @@ use tokio::{
 };
 use tracing::subscriber::with_default;
 
-use super::{app, app_on, asking::asks};
+use super::{super::limits_pages, app, app_on, asking::asks};
 use crate::{
     config::Config,
     database::{Database, MIGRATIONS, explain},
@@ -312,15 +312,6 @@ fn who_hangs_up_adds_neither_threads_nor_transactions() {
         let (version, users) = list.expect("a good query");
         assert_eq!((version, users.len()), (1, 1), "the others had not had their turn");
     });
-}
-
-/// Makes the database as full as it is, or lets it grow again.
-async fn limits_pages(database: &Database, pages: i64) {
-    let pragma = move |db: &Connection| {
-        db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
-        Ok(())
-    };
-    database.read(pragma).await.expect("a good pragma");
 }
 
 #[tokio::test(start_paused = true)]
